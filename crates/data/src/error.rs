@@ -1,0 +1,50 @@
+//! Everything that can go wrong with data, in words that say what, where and what to do.
+
+use std::path::PathBuf;
+
+/// An error of this crate. Every message names the place and the remedy on one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be opened, read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The contents of a file are not what its format asks for.
+    #[error("{path}: {what}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and the remedy.
+        what: String,
+    },
+    /// A table, column or schema is not usable as asked.
+    #[error("{0}")]
+    Table(String),
+    /// A column was asked for that the table does not have.
+    #[error("no column \"{name}\"; the columns are: {known}")]
+    UnknownColumn {
+        /// The name asked for.
+        name: String,
+        /// The names there are, comma-separated.
+        known: String,
+    },
+}
+
+/// The result type of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Io`] for `path`.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+
+    /// An [`Error::Format`] for `path`.
+    pub fn format(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
+        Self::Format { path: path.into(), what: what.into() }
+    }
+}

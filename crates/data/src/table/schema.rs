@@ -1,0 +1,135 @@
+//! What the columns of a table are: inferred from data, or written by hand as TOML.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What a column holds, which decides how it is stored, encoded and judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnKind {
+    /// One label of several.
+    Categorical,
+    /// One label of two.
+    Boolean,
+    /// Whole numbers.
+    Integer,
+    /// Real numbers.
+    Continuous,
+    /// A point in time, stored as seconds since 1970-01-01 UTC.
+    Datetime,
+    /// A name of the row: regenerated when sampling, never learnt.
+    Id,
+    /// The same value in every row: repeated, never learnt.
+    Constant,
+}
+
+impl ColumnKind {
+    /// Whether the column is stored as numbers ([`crate::table::Column::Number`]).
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::Continuous | Self::Datetime)
+    }
+
+    /// Whether a model learns the column and metrics judge it.
+    pub fn is_modelled(self) -> bool {
+        !matches!(self, Self::Id | Self::Constant)
+    }
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Categorical => "categorical",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Continuous => "continuous",
+            Self::Datetime => "datetime",
+            Self::Id => "id",
+            Self::Constant => "constant",
+        })
+    }
+}
+
+/// One column's description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnSchema {
+    /// The name in the header.
+    pub name: String,
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// Digits after the decimal point, for continuous columns; `None` writes the shortest text that reads back equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimals: Option<u8>,
+    /// strftime format, for datetime columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+}
+
+impl ColumnSchema {
+    /// A column with every optional field unset.
+    pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
+        Self { name: name.into(), kind, decimals: None, format: None }
+    }
+}
+
+/// The columns of a table, in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// The column a predictor would be trained for, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// One entry per column.
+    #[serde(default)]
+    pub columns: Vec<ColumnSchema>,
+}
+
+impl Schema {
+    /// The column names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The position of the column called `name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`], which lists the names there are.
+    pub fn index_of(&self, name: &str) -> Result<usize> {
+        self.names().position(|known| known == name).ok_or_else(|| Error::UnknownColumn {
+            name: name.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Checks that names are unique and the target exists.
+    ///
+    /// # Errors
+    /// Names the offending column.
+    pub fn check(&self) -> Result<()> {
+        let mut seen = std::collections::HashSet::new();
+        if let Some(twice) = self.names().find(|&name| !seen.insert(name)) {
+            return Err(Error::Table(format!("column \"{twice}\" stands twice in the schema; rename one of them")));
+        }
+        if let Some(target) = &self.target {
+            self.index_of(target)?;
+        }
+        Ok(())
+    }
+}
+
+impl ColumnSchema {
+    /// A number of this column as text; empty when it is missing.
+    pub fn format_number(&self, value: f64) -> String {
+        if value.is_nan() {
+            return String::new();
+        }
+        match (self.kind, self.decimals) {
+            (ColumnKind::Integer, _) => format!("{value:.0}"),
+            (_, Some(decimals)) => format!("{value:.*}", decimals as usize),
+            _ => format!("{value}"),
+        }
+    }
+}
