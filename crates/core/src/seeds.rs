@@ -122,7 +122,7 @@ impl Stream {
     pub fn matrix(&self, rows: Range<u64>, width: usize, one_row: impl Fn(&Self, u64, &mut [f32]) + Sync) -> Vec<f32> {
         let mut out = vec![0.0; (rows.end - rows.start) as usize * width];
         if width > 0 {
-            out.par_chunks_mut(width).with_min_len(64).zip(rows.into_par_iter()).for_each(|(out, row)| one_row(self, row, out));
+            out.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(index, out)| one_row(self, rows.start + index as u64, out));
         }
         out
     }

@@ -15,7 +15,7 @@ use crate::seeds::Stream;
 /// from a random stream of the caller's, so that equal seeds give equal networks whatever else runs in the process.
 pub fn linear(inputs: usize, outputs: usize, stream: Stream, device: &Device) -> Linear {
     let bound = 1.0 / (inputs as f32).sqrt();
-    let mut draw = |row: u64, len: usize| {
+    let draw = |row: u64, len: usize| {
         let mut values = vec![0.0; len];
         stream.uniforms(row, &mut values);
         values.iter_mut().for_each(|value| *value = (2.0 * *value - 1.0) * bound);

@@ -1,6 +1,7 @@
 //! Tables: columns of numbers and categories with a schema, missing values included.
 
 mod column;
+pub mod encode;
 mod schema;
 
 pub use column::{Column, MISSING};
