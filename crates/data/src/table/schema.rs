@@ -137,8 +137,8 @@ impl ColumnSchema {
             (ColumnKind::Integer, _) => unsigned_zero(format!("{value:.0}")),
             (ColumnKind::Datetime, _) => datetime::format(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), value),
             (_, Some(decimals)) => unsigned_zero(format!("{value:.*}", usize::from(decimals))),
-            // Plain digits where they are few, the exponent where there would be a row of zeros.
-            _ if value == 0.0 || (1e-6..1e17).contains(&value.abs()) => format!("{value}"),
+            // Plain digits where they are few; the exponent where there would be a row of zeros, or a whole number that reads as a code.
+            _ if value == 0.0 || (1e-6..1e15).contains(&value.abs()) => format!("{value}"),
             _ => format!("{value:e}"),
         }
     }

@@ -117,7 +117,7 @@ fn numbers(raw: RawColumn, described: &ColumnSchema) -> Said<Vec<f64>> {
             cells.values
         }
         Cells::Texts { codes, texts } => {
-            let parsed: Vec<Option<f64>> = texts.iter().map(declared_number).collect();
+            let parsed: Vec<Option<f64>> = texts.iter().map(|text| declared_number(text, described.kind)).collect();
             refuse_text(&name, &codes, &texts, &parsed, "not numbers", "declare the column categorical")?;
             codes.iter().map(|&code| parsed.get(code as usize).copied().flatten().unwrap_or(f64::NAN)).collect()
         }
@@ -135,12 +135,15 @@ fn numbers(raw: RawColumn, described: &ColumnSchema) -> Said<Vec<f64>> {
     Ok(values)
 }
 
-/// A number where a number was declared: padded ones such as `007` are fine then, inexact ones are not.
-fn declared_number(text: &str) -> Option<f64> {
+/// A number where a number was declared: padded ones such as `007` are fine then, and whole ones that `f64` rounds if the column is not.
+fn declared_number(text: &str, kind: ColumnKind) -> Option<f64> {
     match parse_number(text.trim()) {
         Parsed::Number(value) => Some(value),
         Parsed::Infinite => None,
-        Parsed::Text => text.trim().parse().ok().filter(|value: &f64| value.is_finite() && value.abs() < EXACT),
+        Parsed::Text => {
+            let value: f64 = text.trim().parse().ok()?;
+            (value.is_finite() && (kind == ColumnKind::Continuous || value.abs() < EXACT)).then_some(value)
+        }
     }
 }
 
