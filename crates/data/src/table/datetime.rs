@@ -81,17 +81,26 @@ pub(crate) fn parse(format: &str, text: &str) -> Option<f64> {
         Some(_) => parts.to_timestamp().ok()?,
         None => TimeZone::UTC.to_timestamp(parts.to_datetime().ok()?).ok()?,
     };
-    Some(at.as_second() as f64 + f64::from(at.subsec_nanosecond()) * 1e-9)
+    Some(at.as_second() as f64 + f64::from(at.subsec_nanosecond()) / 1e9)
+}
+
+/// Whole microseconds, computed so that [`seconds`] gives the same number back.
+pub(crate) fn micros(seconds: f64) -> i64 {
+    // The product of the whole would not be exact; those of its parts are.
+    let whole = seconds.floor();
+    (whole as i64).saturating_mul(1_000_000).saturating_add(((seconds - whole) * 1e6).round() as i64)
+}
+
+/// Seconds from units of `per_second`, rounded once.
+pub(crate) fn seconds(units: i64, per_second: i64) -> f64 {
+    units.div_euclid(per_second) as f64 + units.rem_euclid(per_second) as f64 / per_second as f64
 }
 
 /// Seconds since 1970-01-01 as text, to the microsecond; times beyond the years -9999 to 9999 are moved to that limit.
 pub(crate) fn format(format: &str, seconds: f64) -> String {
-    let limits = (Timestamp::MIN.as_second() as f64, Timestamp::MAX.as_second() as f64);
-    let mut micros = (seconds.clamp(limits.0, limits.1) * 1e6).round() as i64;
-    if !format.contains('f') {
-        // Without a fraction in the format, round to the nearest second instead of cutting.
-        micros = (seconds.clamp(limits.0, limits.1)).round() as i64 * 1_000_000;
-    }
+    let seconds = seconds.clamp(Timestamp::MIN.as_second() as f64, Timestamp::MAX.as_second() as f64);
+    // Without a fraction in the format, round to the nearest second instead of cutting.
+    let micros = micros(if format.contains('f') { seconds } else { seconds.round() });
     let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned_datetime(TimeZone::UTC);
     strtime::format(format, &at).unwrap_or_else(|_| at.timestamp().to_string())
 }

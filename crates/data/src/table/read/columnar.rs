@@ -13,6 +13,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::delimited::is_missing;
 use super::{ReadOptions, header};
+use crate::table::datetime;
 use crate::table::raw::{EXACT, RawColumn};
 use crate::{Error, Result};
 
@@ -72,7 +73,7 @@ enum Meaning {
     Unsigned,
     Date,
     /// Points in time in units of so many per second.
-    Time(f64),
+    Time(i64),
     /// Whole numbers with so many decimals.
     Decimal(i32),
 }
@@ -81,12 +82,12 @@ fn meaning(column: &ColumnDescriptor) -> Meaning {
     match (column.logical_type_ref(), column.converted_type()) {
         (Some(LogicalType::Date), _) | (None, ConvertedType::DATE) => Meaning::Date,
         (Some(LogicalType::Timestamp(time)), _) => Meaning::Time(match time.unit {
-            TimeUnit::MILLIS => 1e3,
-            TimeUnit::MICROS => 1e6,
-            TimeUnit::NANOS => 1e9,
+            TimeUnit::MILLIS => 1_000,
+            TimeUnit::MICROS => 1_000_000,
+            TimeUnit::NANOS => 1_000_000_000,
         }),
-        (None, ConvertedType::TIMESTAMP_MILLIS) => Meaning::Time(1e3),
-        (None, ConvertedType::TIMESTAMP_MICROS) => Meaning::Time(1e6),
+        (None, ConvertedType::TIMESTAMP_MILLIS) => Meaning::Time(1_000),
+        (None, ConvertedType::TIMESTAMP_MICROS) => Meaning::Time(1_000_000),
         (Some(LogicalType::Decimal(decimal)), _) => Meaning::Decimal(decimal.scale),
         (None, ConvertedType::DECIMAL) => Meaning::Decimal(column.type_scale()),
         (Some(LogicalType::Integer(integer)), _) if !integer.is_signed => Meaning::Unsigned,
@@ -106,7 +107,7 @@ impl Cells<'_> {
     fn read(&self, reader: ColumnReader, into: &mut RawColumn) -> Result<(), ParquetError> {
         match self.meaning {
             Meaning::Date => into.datetime = Some(DATE),
-            Meaning::Time(_) => into.datetime = Some(crate::table::datetime::DEFAULT_FORMAT),
+            Meaning::Time(_) => into.datetime = Some(datetime::DEFAULT_FORMAT),
             _ => {}
         }
         match reader {
@@ -122,8 +123,8 @@ impl Cells<'_> {
                 _ => self.push_integer(into, i128::from(value)),
             }),
             ColumnReader::Int96ColumnReader(reader) => {
-                into.datetime = Some(crate::table::datetime::DEFAULT_FORMAT);
-                self.drain(reader, into, |into, value| into.push_number(value.to_millis() as f64 / 1e3))
+                into.datetime = Some(datetime::DEFAULT_FORMAT);
+                self.drain(reader, into, |into, value| into.push_number(datetime::seconds(value.to_millis(), 1_000)))
             }
             ColumnReader::FloatColumnReader(reader) => self.drain(reader, into, |into, &value| into.push_number(f64::from(value))),
             ColumnReader::DoubleColumnReader(reader) => self.drain(reader, into, |into, &value| into.push_number(value)),
@@ -187,7 +188,7 @@ impl Cells<'_> {
     fn push_integer(&self, into: &mut RawColumn, value: i128) {
         match self.meaning {
             Meaning::Date => into.push_number(value as f64 * SECONDS_PER_DAY),
-            Meaning::Time(per_second) => into.push_number(value as f64 / per_second),
+            Meaning::Time(per_second) => into.push_number(datetime::seconds(value as i64, per_second)),
             Meaning::Decimal(scale) => push_decimal(into, value, scale),
             // A number that f64 would change stays text, as it does in a CSV file.
             _ if value.unsigned_abs() >= EXACT as u128 => into.push_text(&value.to_string()),

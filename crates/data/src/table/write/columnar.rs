@@ -11,7 +11,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use crate::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
+use crate::table::{Column, ColumnKind, ColumnSchema, Schema, Table, datetime};
 
 /// Rows gathered before they become a row group, so that small pieces do not make a file of nothing but headers.
 const GROUP_ROWS: usize = 1 << 16;
@@ -92,7 +92,7 @@ fn write_column(group: &mut SerializedRowGroupWriter<'_, File>, described: &Colu
         ColumnKind::Datetime if is_date(described) => {
             put::<Int32Type>(&mut writer, present().map(|value| (value / 86_400.0).floor() as i32).collect(), &levels)?;
         }
-        ColumnKind::Datetime => put::<Int64Type>(&mut writer, present().map(|value| (value * 1e6).round() as i64).collect(), &levels)?,
+        ColumnKind::Datetime => put::<Int64Type>(&mut writer, present().map(datetime::micros).collect(), &levels)?,
         _ => {
             let labels = (0..column.len()).filter_map(|row| column.label(row)).map(ByteArray::from).collect();
             put::<ByteArrayType>(&mut writer, labels, &levels)?;

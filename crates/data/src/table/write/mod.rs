@@ -26,8 +26,8 @@ pub struct TableWriter {
 
 #[derive(Debug)]
 enum Format {
-    Delimited(delimited::Writer),
-    Columnar(columnar::Writer),
+    Delimited(Box<delimited::Writer>),
+    Columnar(Box<columnar::Writer>),
 }
 
 impl TableWriter {
@@ -52,11 +52,10 @@ impl TableWriter {
         let temporary = temporary_beside(path)?;
         let file = temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?;
         let format = match delimiter {
-            Some(delimiter) => {
-                Format::Delimited(delimited::Writer::new(file, delimiter, gzip, schema).map_err(|source| Error::io(path, source))?)
-            }
-            None => Format::Columnar(columnar::Writer::new(file, schema).map_err(|source| Error::io(path, source))?),
-        };
+            Some(delimiter) => delimited::Writer::new(file, delimiter, gzip, schema).map(|writer| Format::Delimited(Box::new(writer))),
+            None => columnar::Writer::new(file, schema).map(|writer| Format::Columnar(Box::new(writer))),
+        }
+        .map_err(|source| Error::io(path, source))?;
         Ok(Self { path: path.to_owned(), schema: schema.clone(), temporary, format, rows: 0 })
     }
 
