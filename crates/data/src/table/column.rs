@@ -17,7 +17,7 @@ pub enum Column {
     Category {
         /// One code per row.
         codes: Vec<u32>,
-        /// The labels, each once, in order of first appearance.
+        /// The labels, each once. [`crate::table::Table::read`] puts labels that are numbers in their order, others by first appearance.
         levels: Arc<Vec<String>>,
     },
 }
@@ -100,7 +100,9 @@ impl Column {
     pub fn take(&self, indices: &[usize]) -> Self {
         match self {
             Self::Number(values) => Self::Number(indices.iter().map(|&i| values[i]).collect()),
-            Self::Category { codes, levels } => Self::Category { codes: indices.iter().map(|&i| codes[i]).collect(), levels: levels.clone() },
+            Self::Category { codes, levels } => {
+                Self::Category { codes: indices.iter().map(|&i| codes[i]).collect(), levels: levels.clone() }
+            }
         }
     }
 

@@ -1,11 +1,21 @@
 //! Tables: columns of numbers and categories with a schema, missing values included.
 
 mod column;
+mod datetime;
+mod id;
+mod infer;
+mod raw;
+mod read;
 pub mod encode;
 mod schema;
+mod schema_file;
+mod write;
 
 pub use column::{Column, MISSING};
+pub use id::IdFormat;
+pub use read::{Inferred, ReadOptions};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
+pub use write::TableWriter;
 
 use crate::{Error, Result};
 
@@ -34,7 +44,12 @@ impl Table {
                 return Err(Error::Table(format!("column \"{}\" has {} rows, the first column {rows}", described.name, column.len())));
             }
             if described.kind.is_number() != matches!(column, Column::Number(_)) {
-                return Err(Error::Table(format!("column \"{}\" is declared {} but holds {}", described.name, described.kind, column.storage())));
+                return Err(Error::Table(format!(
+                    "column \"{}\" is declared {} but holds {}",
+                    described.name,
+                    described.kind,
+                    column.storage()
+                )));
             }
         }
         Ok(Self { schema, columns, rows })

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::datetime;
+use super::id::IdFormat;
 use crate::{Error, Result};
 
 /// What a column holds, which decides how it is stored, encoded and judged.
@@ -66,12 +68,18 @@ pub struct ColumnSchema {
     /// strftime format, for datetime columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// How names of rows are made, for id columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<IdFormat>,
+    /// The value that every row has, for constant columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 impl ColumnSchema {
     /// A column with every optional field unset.
     pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
-        Self { name: name.into(), kind, decimals: None, format: None }
+        Self { name: name.into(), kind, decimals: None, format: None, id: None, value: None }
     }
 }
 
@@ -98,10 +106,9 @@ impl Schema {
     /// # Errors
     /// [`Error::UnknownColumn`], which lists the names there are.
     pub fn index_of(&self, name: &str) -> Result<usize> {
-        self.names().position(|known| known == name).ok_or_else(|| Error::UnknownColumn {
-            name: name.to_owned(),
-            known: self.names().collect::<Vec<_>>().join(", "),
-        })
+        self.names()
+            .position(|known| known == name)
+            .ok_or_else(|| Error::UnknownColumn { name: name.to_owned(), known: self.names().collect::<Vec<_>>().join(", ") })
     }
 
     /// Checks that names are unique and the target exists.
@@ -121,15 +128,26 @@ impl Schema {
 }
 
 impl ColumnSchema {
-    /// A number of this column as text; empty when it is missing.
+    /// A number of this column as text; empty when it is missing. Without `decimals` the text reads back as the same number.
     pub fn format_number(&self, value: f64) -> String {
         if value.is_nan() {
             return String::new();
         }
         match (self.kind, self.decimals) {
-            (ColumnKind::Integer, _) => format!("{value:.0}"),
-            (_, Some(decimals)) => format!("{value:.*}", decimals as usize),
-            _ => format!("{value}"),
+            (ColumnKind::Integer, _) => unsigned_zero(format!("{value:.0}")),
+            (ColumnKind::Datetime, _) => datetime::format(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), value),
+            (_, Some(decimals)) => unsigned_zero(format!("{value:.*}", usize::from(decimals))),
+            // Plain digits where they are few; the exponent where there would be a row of zeros, or a whole number that reads as a code.
+            _ if value == 0.0 || (1e-6..1e15).contains(&value.abs()) => format!("{value}"),
+            _ => format!("{value:e}"),
         }
+    }
+}
+
+/// Rounding makes "-0.00" of small negative numbers, which no file holds.
+fn unsigned_zero(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(digits) if digits.bytes().all(|byte| byte == b'0' || byte == b'.') => digits.to_owned(),
+        _ => text,
     }
 }

@@ -318,6 +318,10 @@ fn decode_categories(category: &CategoryTransform, values: impl Iterator<Item = 
 }
 
 /// An id or constant column for these rows, from the schema alone.
-fn regenerate(_described: &ColumnSchema, row_numbers: &[u64], _seed: u64) -> Column {
-    Column::Category { codes: vec![MISSING; row_numbers.len()], levels: Arc::new(Vec::new()) }
+fn regenerate(described: &ColumnSchema, row_numbers: &[u64], seed: u64) -> Column {
+    match (&described.id, &described.value) {
+        (Some(format), _) => Column::from_labels(row_numbers.iter().map(|&row| Some(format.generate(row, seed)))),
+        (None, Some(value)) => Column::from_labels(row_numbers.iter().map(|_| Some(value))),
+        (None, None) => Column::Category { codes: vec![MISSING; row_numbers.len()], levels: Arc::new(Vec::new()) },
+    }
 }

@@ -1,0 +1,90 @@
+//! Schemas as TOML files, to be edited by hand.
+
+use std::path::Path;
+
+use super::datetime;
+use super::schema::{ColumnKind, ColumnSchema, Schema};
+use crate::{Error, Result};
+
+impl Schema {
+    /// The schema as TOML; [`Schema::parse_toml`] gives it back.
+    ///
+    /// # Errors
+    /// When the schema cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Table(format!("the schema cannot be written as TOML: {error}")))
+    }
+
+    /// Reads a schema from a TOML file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, has an unknown key (which is named), or fails [`Schema::check`].
+    pub fn from_toml(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        Self::parse_toml(&text).map_err(|error| Error::format(path, error.to_string()))
+    }
+
+    /// Reads a schema from TOML text.
+    ///
+    /// # Errors
+    /// As [`Schema::from_toml`].
+    pub fn parse_toml(text: &str) -> Result<Self> {
+        let schema: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            Error::Table(format!("line {line}: {}", error.message().replace('\n', " ")))
+        })?;
+        schema.check()?;
+        schema.columns.iter().try_for_each(check_column)?;
+        Ok(schema)
+    }
+}
+
+fn check_column(column: &ColumnSchema) -> Result<()> {
+    let only = |field: &str, set: bool, kind: ColumnKind| match set && column.kind != kind {
+        true => {
+            Err(Error::Table(format!("column \"{}\" is {} but has \"{field}\", which is for {kind} columns", column.name, column.kind)))
+        }
+        false => Ok(()),
+    };
+    only("decimals", column.decimals.is_some(), ColumnKind::Continuous)?;
+    only("format", column.format.is_some(), ColumnKind::Datetime)?;
+    only("id", column.id.is_some(), ColumnKind::Id)?;
+    only("value", column.value.is_some(), ColumnKind::Constant)?;
+    if let Some(format) = &column.format {
+        datetime::check_format(format).map_err(|why| Error::Table(format!("column \"{}\": {why}", column.name)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::IdFormat;
+
+    #[test]
+    fn a_schema_survives_toml() {
+        let mut schema = Schema { target: Some("income".into()), columns: Vec::new() };
+        for kind in [ColumnKind::Categorical, ColumnKind::Boolean, ColumnKind::Integer] {
+            schema.columns.push(ColumnSchema::new(kind.to_string(), kind));
+        }
+        schema.columns.push(ColumnSchema { decimals: Some(2), ..ColumnSchema::new("income", ColumnKind::Continuous) });
+        schema.columns.push(ColumnSchema { format: Some("%Y-%m-%d".into()), ..ColumnSchema::new("day", ColumnKind::Datetime) });
+        schema.columns.push(ColumnSchema { id: Some(IdFormat::Uuid), ..ColumnSchema::new("key", ColumnKind::Id) });
+        schema.columns.push(ColumnSchema { value: Some("x \"y\"".into()), ..ColumnSchema::new("c", ColumnKind::Constant) });
+        let text = schema.to_toml().expect("writable");
+        assert_eq!(Schema::parse_toml(&text).expect("readable"), schema);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let said = |text: &str| Schema::parse_toml(text).expect_err("a mistake").to_string();
+        let unknown = said("[[columns]]\nname = \"a\"\nkind = \"integer\"\ncolour = 1\n");
+        assert!(unknown.contains("colour") && unknown.contains("line 4"), "{unknown}");
+        assert!(said("[[columns]]\nname = \"a\"\nkind = \"number\"\n").contains("number"));
+        assert!(said("target = \"b\"\n[[columns]]\nname = \"a\"\nkind = \"integer\"\n").contains("\"b\""));
+        assert!(said("[[columns]]\nname = \"a\"\nkind = \"integer\"\ndecimals = 1\n").contains("decimals"));
+        assert!(said("[[columns]]\nname = \"a\"\nkind = \"datetime\"\nformat = \"%H\"\n").contains("%H"));
+    }
+}

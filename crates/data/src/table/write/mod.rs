@@ -1,0 +1,154 @@
+//! From tables to files: piece by piece, and either whole or not at all.
+
+mod columnar;
+mod delimited;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::{Schema, Table};
+use crate::{Error, Result};
+
+/// Writes a table to a `.csv`, `.tsv` (either also `.gz`) or `.parquet` file in pieces, holding no more than a piece in memory.
+///
+/// The rows go to a temporary file in the same folder, which takes the target's name in [`TableWriter::finish`]: the target is either
+/// complete or untouched. A writer that is dropped unfinished removes its temporary file.
+#[derive(Debug)]
+pub struct TableWriter {
+    path: PathBuf,
+    schema: Schema,
+    temporary: NamedTempFile,
+    format: Format,
+    rows: u64,
+}
+
+#[derive(Debug)]
+enum Format {
+    Delimited(Box<delimited::Writer>),
+    Columnar(Box<columnar::Writer>),
+}
+
+impl TableWriter {
+    /// Starts a file for tables of this schema.
+    ///
+    /// # Errors
+    /// When the extension is not known or the folder cannot be written to.
+    pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
+        let path = path.as_ref();
+        schema.check()?;
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::format(path, "is there and not a file; name another one"));
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let (plain, gzip) = name.strip_suffix(".gz").map_or((name.as_str(), false), |plain| (plain, true));
+        let delimiter = match (plain, gzip) {
+            (plain, _) if plain.ends_with(".csv") => Some(b','),
+            (plain, _) if plain.ends_with(".tsv") => Some(b'\t'),
+            (plain, false) if plain.ends_with(".parquet") => None,
+            _ => return Err(Error::format(path, "has no known extension; write a .csv, .tsv, .csv.gz or .parquet file")),
+        };
+        let temporary = temporary_beside(path)?;
+        let file = temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?;
+        let format = match delimiter {
+            Some(delimiter) => delimited::Writer::new(file, delimiter, gzip, schema).map(|writer| Format::Delimited(Box::new(writer))),
+            None => columnar::Writer::new(file, schema).map(|writer| Format::Columnar(Box::new(writer))),
+        }
+        .map_err(|source| Error::io(path, source))?;
+        Ok(Self { path: path.to_owned(), schema: schema.clone(), temporary, format, rows: 0 })
+    }
+
+    /// Appends the rows of a table with the writer's columns.
+    ///
+    /// # Errors
+    /// When the columns differ, a value does not fit its column, or the file cannot be written (a full disk, for one).
+    pub fn write(&mut self, table: &Table) -> Result<()> {
+        if table.schema().names().ne(self.schema.names()) {
+            return Err(Error::Table(format!(
+                "{}: the columns to write ({}) are not those of the file ({})",
+                self.path.display(),
+                table.schema().names().collect::<Vec<_>>().join(", "),
+                self.schema.names().collect::<Vec<_>>().join(", ")
+            )));
+        }
+        self.check_values(table)?;
+        match &mut self.format {
+            Format::Delimited(writer) => writer.write(table, &self.schema),
+            Format::Columnar(writer) => writer.write(table, &self.schema),
+        }
+        .map_err(|source| Error::io(&self.path, source))?;
+        self.rows += table.rows() as u64;
+        Ok(())
+    }
+
+    /// What no reader could read back is not written.
+    fn check_values(&self, table: &Table) -> Result<()> {
+        for (described, column) in self.schema.columns.iter().zip(table.columns()) {
+            if described.kind.is_number() != column.numbers().is_some() {
+                let what =
+                    format!("{}: column \"{}\" is {} but holds {}", self.path.display(), described.name, described.kind, column.storage());
+                return Err(Error::Table(what));
+            }
+            if let Some(row) = column.numbers().and_then(|numbers| numbers.iter().position(|number| number.is_infinite())) {
+                let row = self.rows + row as u64 + 1;
+                return Err(Error::Table(format!("{}: column \"{}\", row {row} is infinite", self.path.display(), described.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows have been written.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Completes the file and gives it its name, replacing an earlier one.
+    ///
+    /// # Errors
+    /// When the file cannot be written; then the target is as it was before.
+    pub fn finish(self) -> Result<()> {
+        let Self { path, schema, temporary, format, .. } = self;
+        let said = |source| Error::io(&path, source);
+        match format {
+            Format::Delimited(writer) => writer.finish(),
+            Format::Columnar(writer) => writer.finish(&schema),
+        }
+        .map_err(said)?;
+        temporary.as_file().sync_all().map_err(said)?;
+        temporary.persist(&path).map_err(|failed| said(failed.error))?;
+        Ok(())
+    }
+}
+
+fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".semblant-").suffix(".partial");
+    // As any new file would have, instead of the private mode of temporary files.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(|source| Error::io(path, source))
+}
+
+impl Table {
+    /// Writes the table to a `.csv`, `.tsv`, `.csv.gz` or `.parquet` file, which appears complete or not at all.
+    ///
+    /// # Errors
+    /// As [`TableWriter`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let mut writer = TableWriter::create(path, self.schema())?;
+        writer.write(self)?;
+        writer.finish()
+    }
+}
+
+/// The file behind a writer, compressed or not.
+#[derive(Debug)]
+enum Sink {
+    Plain(File),
+    Gzip(flate2::write::GzEncoder<File>),
+}
