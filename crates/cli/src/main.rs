@@ -1,1 +1,100 @@
-fn main(){}
+//! The `semblant` command.
+
+mod arguments;
+mod evaluate;
+mod fit;
+mod inspect;
+mod quickstart;
+mod sample;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+// Half of a small network's training time is the allocation of short-lived buffers; this allocator serves them from its own pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What ended a command: bad usage is the caller's to mend, failed work is not.
+#[derive(Debug)]
+enum Failure {
+    Usage(String),
+    Work(String),
+}
+
+impl From<semblant::Error> for Failure {
+    fn from(error: semblant::Error) -> Self {
+        match error {
+            semblant::Error::Device(_) | semblant::Error::Config(_) | semblant::Error::Condition(_) => Self::Usage(error.to_string()),
+            other => Self::Work(other.to_string()),
+        }
+    }
+}
+
+impl From<semblant::data::Error> for Failure {
+    fn from(error: semblant::data::Error) -> Self {
+        match error {
+            semblant::data::Error::UnknownColumn { .. } => Self::Usage(error.to_string()),
+            other => Self::Work(other.to_string()),
+        }
+    }
+}
+
+impl From<semblant::metrics::Error> for Failure {
+    fn from(error: semblant::metrics::Error) -> Self {
+        Self::Work(error.to_string())
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+fn main() -> ExitCode {
+    let arguments = match arguments::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output with code 0, mistakes to standard error with code 2.
+            let good = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let _ = error.print();
+            return ExitCode::from(if good { 0 } else { 2 });
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (code, message) = match failure {
+                Failure::Usage(message) => (2, message),
+                Failure::Work(message) => (1, message),
+            };
+            say(&format!("error: {}", message.split_whitespace().collect::<Vec<_>>().join(" ")));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(arguments: arguments::Arguments) -> Outcome {
+    use arguments::Command;
+    let quiet = arguments.quiet;
+    match arguments.command {
+        Command::Fit(fit) => fit::run(&fit, quiet),
+        Command::Sample(sample) => sample::run(&sample, quiet),
+        Command::Evaluate(evaluate) => evaluate::run(&evaluate, quiet),
+        Command::Models { json } => inspect::models(json),
+        Command::Inspect { model, json } => inspect::file(&model, json),
+        Command::Data(data) => source::run(&data, quiet),
+        Command::Quickstart(quickstart) => quickstart::run(&quickstart, quiet),
+    }
+}
+
+/// One line on standard error. A closed pipe is no reason to fail.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// One line on standard output: a result. A reader that closed the pipe has read enough.
+fn print(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::checkpoint::Checkpoint;
 use crate::progress::{Observer, Silent};
+use crate::{Error, Result};
 
 /// A wish about one column (of a table) or attribute (of an image, say its class).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,4 +131,24 @@ pub trait Synthesizer: Send {
     /// # Errors
     /// A model that was not fitted, or a file that cannot be written; then nothing is left behind.
     fn save(&self, path: &Path) -> Result<()>;
+}
+
+/// A model of the registry. Adding a model is one file and one such entry in its family's list.
+pub struct Entry<D: 'static> {
+    /// The name that `--model` takes and the model file holds.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// An unfitted model with these settings; fields left out have their defaults.
+    pub build: fn(serde_json::Value) -> Result<Box<dyn Synthesizer<Data = D>>>,
+    /// The model in a file; the path only names it in errors.
+    pub load: fn(&Checkpoint, &Path, &Device) -> Result<Box<dyn Synthesizer<Data = D>>>,
+}
+
+/// Settings from JSON; an unknown or ill-typed key is named.
+///
+/// # Errors
+/// [`Error::Config`] with the key, and the keys there are.
+pub fn settings<T: serde::de::DeserializeOwned>(model: &str, value: serde_json::Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| Error::Config(format!("settings of {model}: {error}")))
 }

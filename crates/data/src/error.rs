@@ -48,3 +48,12 @@ impl Error {
         Self::Format { path: path.into(), what: what.into() }
     }
 }
+
+impl From<Error> for semblant_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io { path, source } => Self::Io { path, source },
+            other => Self::Data(other.to_string()),
+        }
+    }
+}

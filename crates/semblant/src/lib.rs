@@ -1,1 +1,28 @@
-//! placeholder
+//! Synthetic data by deep generative models: learn from a table, make new rows, judge how good and how private they are.
+//!
+//! ```
+//! use semblant::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let patients = semblant::data::table::simulate_patients(300, 0);
+//! let mut model = semblant::table_model("independent", serde_json::json!({}))?;
+//! model.fit(&patients, &mut Run::new(semblant::device::select("cpu")?, 1))?;
+//! let synthetic = model.sample(&SampleRequest::new(100, 7))?.data;
+//! assert_eq!(synthetic.rows(), 100);
+//! # Ok(())
+//! # }
+//! ```
+
+mod registry;
+
+pub use registry::{load_table_model, table_model, table_models};
+pub use semblant_core::{Error, Result, checkpoint, device, progress, seeds, synthesizer, trainer};
+pub use semblant_data as data;
+pub use semblant_metrics as metrics;
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::data::table::{ColumnKind, ReadOptions, Schema, Table, TableWriter};
+    pub use crate::synthesizer::{Condition, Run, Sample, SampleRequest, Summary, Synthesizer, Wanted};
+    pub use crate::{load_table_model, table_model};
+}

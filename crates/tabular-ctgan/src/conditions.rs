@@ -90,6 +90,23 @@ impl Conditions {
         conditions
     }
 
+    /// Checks that the blocks, as read from a file, fit `layout`.
+    ///
+    /// # Errors
+    /// Says what does not fit.
+    pub fn check(&self, layout: &Layout) -> Result<(), String> {
+        let spans: Vec<&Span> = layout.blocks().collect();
+        let mut place = 0;
+        for block in &self.blocks {
+            let fits = spans.get(block.block).is_some_and(|span| span.start == block.start && span.width == block.counts.len());
+            if !fits || block.condition_start != place || block.counts.iter().all(|&count| count == 0) {
+                return Err(format!("the conditions of block {} do not fit the transform; the file is damaged, fit the model again", block.block));
+            }
+            place += block.counts.len();
+        }
+        if place == self.width { Ok(()) } else { Err("the condition vector's width is wrong; the file is damaged, fit the model again".into()) }
+    }
+
     /// The place in the condition vector of what is asked.
     pub fn place(&self, asked: Asked) -> usize {
         self.blocks[asked.block].condition_start + asked.value

@@ -13,8 +13,8 @@ use semblant_core::seeds::Stream;
 
 /// Added to the variance before its root, as in PyTorch.
 const EPSILON: f32 = 1e-5;
-/// The share of a new batch in the running statistics, as in PyTorch.
-const MOMENTUM: f32 = 0.1;
+/// The share of a training batch in the running statistics, as in PyTorch.
+pub const MOMENTUM: f32 = 0.1;
 
 /// [batch, in] -> [batch, out + in]: ReLU(BatchNorm(x W)) in front of x. The linear layer has no bias: normalisation would remove it.
 #[derive(Module, Debug)]
@@ -68,7 +68,7 @@ impl Residual {
     }
 
     /// Batch statistics; updates the running ones.
-    fn forward_train(&mut self, input: Tensor<2>) -> Saved {
+    fn forward_train(&mut self, input: Tensor<2>, momentum: f32) -> Saved {
         let product = input.clone().matmul(self.weight.val().inner()); // [batch, out]
         let [batch, outputs] = product.dims();
         let inputs = input.dims()[1];
@@ -105,8 +105,8 @@ impl Residual {
         });
         let device = normalised.device();
         let unbiased = batch as f32 / (batch as f32 - 1.0).max(1.0);
-        self.running_mean = follow(self.running_mean.clone(), &mean, 1.0);
-        self.running_var = follow(self.running_var.clone(), &variance, unbiased);
+        self.running_mean = follow(&self.running_mean, &mean, 1.0, momentum);
+        self.running_var = follow(&self.running_var, &variance, unbiased, momentum);
         Saved { input, normalised, inverse_std, output: host::tensor(output, [batch, outputs + inputs], &device) }
     }
 
@@ -182,10 +182,10 @@ fn column_moments(values: &[f32], mean: &mut [f32], variance: &mut [f32]) {
     variance.iter_mut().for_each(|variance| *variance /= rows);
 }
 
-fn follow(running: Param<Tensor<1>>, batch: &[f32], factor: f32) -> Param<Tensor<1>> {
-    running.map(|running| {
+fn follow(running: &Param<Tensor<1>>, batch: &[f32], factor: f32, momentum: f32) -> Param<Tensor<1>> {
+    running.clone().map(|running| {
         host::update(running, |running| {
-            running.iter_mut().zip(batch).for_each(|(running, batch)| *running += MOMENTUM * (batch * factor - *running));
+            running.iter_mut().zip(batch).for_each(|(running, batch)| *running += momentum * (batch * factor - *running));
         })
     })
 }
@@ -202,15 +202,16 @@ impl Generator {
         Self { layers, head: nn::linear(previous, outputs, Stream::new(seed, stream + widths.len() as u32), device) }
     }
 
-    /// Raw rows by batch statistics, and what the gradient needs. `input` carries no autodiff.
+    /// Raw rows by batch statistics, and what the gradient needs. `input` carries no autodiff; `momentum` is this batch's share in
+    /// the running statistics.
     ///
     /// # Shapes
     /// `[batch, inputs]` gives `[batch, outputs]`.
-    pub fn forward_train(&mut self, input: Tensor<2>) -> (Tensor<2>, Tape) {
+    pub fn forward_train(&mut self, input: Tensor<2>, momentum: f32) -> (Tensor<2>, Tape) {
         let mut layers: Vec<Saved> = Vec::with_capacity(self.layers.len());
         let mut x = input;
         for layer in &mut self.layers {
-            let saved = layer.forward_train(x);
+            let saved = layer.forward_train(x, momentum);
             x = saved.output.clone();
             layers.push(saved);
         }
@@ -231,6 +232,14 @@ impl Generator {
             gradient = gradient.and_then(|gradient| layer.backward(saved, gradient, &mut gradients, index == 0));
         }
         gradients
+    }
+
+    /// Sets the running statistics to the means over `batches`: an average of weights has other statistics than the average of the
+    /// statistics of the weights.
+    pub fn recalibrate(&mut self, batches: impl Iterator<Item = Tensor<2>>) {
+        for (index, batch) in batches.enumerate() {
+            self.forward_train(batch, 1.0 / (index + 1) as f32);
+        }
     }
 
     /// Raw rows by running statistics: a row does not depend on the others of its batch.
@@ -273,7 +282,7 @@ mod tests {
         let draw = |stream, rows: u64, width| Stream::new(1, stream).matrix(0..rows, width, Stream::normals);
         let input = host::tensor(draw(0, 9, 5), [9, 5], &Device::flex());
         let weight = host::tensor(draw(1, 9, 4), [9, 4], &Device::flex());
-        let (actual, tape) = generator.forward_train(input.clone());
+        let (actual, tape) = generator.forward_train(input.clone(), MOMENTUM);
         let expected = by_operations(&generator, Tensor::from_inner(input));
         expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-5));
 

@@ -4,3 +4,11 @@ pub mod activate;
 pub mod conditions;
 pub mod ctgan;
 pub mod generator;
+mod pipeline;
+mod sample;
+
+use semblant_core::synthesizer::Entry;
+use semblant_data::table::Table;
+
+/// The models of this family.
+pub const MODELS: &[Entry<Table>] = &[pipeline::entry::<ctgan::Ctgan>()];

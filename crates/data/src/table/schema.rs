@@ -128,6 +128,11 @@ impl Schema {
 }
 
 impl ColumnSchema {
+    /// A text of this datetime column as seconds since 1970-01-01 UTC; `None` when it does not have the column's format.
+    pub fn parse_datetime(&self, text: &str) -> Option<f64> {
+        datetime::parse(self.format.as_deref()?, text.trim())
+    }
+
     /// A number of this column as text; empty when it is missing. Without `decimals` the text reads back as the same number.
     pub fn format_number(&self, value: f64) -> String {
         if value.is_nan() {

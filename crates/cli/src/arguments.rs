@@ -1,0 +1,183 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Synthetic data by deep generative models: fit, sample, evaluate.
+#[derive(Debug, Parser)]
+#[command(name = "semblant", version, arg_required_else_help = true, after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 good, 1 failed work, 2 wrong usage.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Learn a model from a table.
+    Fit(Fit),
+    /// Make new rows from a model.
+    Sample(Sample),
+    /// Judge a synthetic table against the real one and write a report.
+    Evaluate(Evaluate),
+    /// List the models there are.
+    Models {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a model file holds.
+    Inspect {
+        /// The model file.
+        model: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List or fetch the data sets that are known by name.
+    Data(Data),
+    /// Draw a table of simulated patients, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
+    Quickstart(Quickstart),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)")]
+pub(crate) struct Fit {
+    /// A CSV (also .gz), TSV or Parquet file, or the name of a known data set.
+    pub(crate) data: String,
+    /// The model; see `semblant models`.
+    #[arg(long, short, default_value = "ctgan")]
+    pub(crate) model: String,
+    /// The column a predictor would be trained for.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// A setting of the model, as key=value; may stand several times. Nested keys are written with dots.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// A TOML file with settings; --set goes before it.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// A TOML schema instead of the guessed one.
+    #[arg(long)]
+    pub(crate) schema: Option<PathBuf>,
+    /// Write the schema that would be used to this file and end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_schema: Option<PathBuf>,
+    /// Leave this column out; may stand several times.
+    #[arg(long = "drop", value_name = "COLUMN")]
+    pub(crate) dropped: Vec<String>,
+    /// Where to train: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// The seed: equal seeds give equal models.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where the model goes.
+    #[arg(long, short, required_unless_present = "write_schema")]
+    pub(crate) output: Option<PathBuf>,
+    /// Go on from the state that an interrupted fit left beside the output.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv")]
+pub(crate) struct Sample {
+    /// The model file.
+    pub(crate) model: PathBuf,
+    /// How many rows.
+    #[arg(short, conflicts_with = "rows", required_unless_present = "rows")]
+    pub(crate) n: Option<u64>,
+    /// Which rows of the endless table of this seed: A..B.
+    #[arg(long, value_name = "A..B")]
+    pub(crate) rows: Option<String>,
+    /// A condition that every row meets: column=value, or column=low..high for numbers; may stand several times.
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub(crate) conditions: Vec<String>,
+    /// A categorical column whose values shall all come equally often.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) balance: Option<String>,
+    /// The seed: equal seeds give equal rows.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where to sample: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// Rows computed at once: changes memory, never the rows.
+    #[arg(long, default_value_t = 32_768)]
+    pub(crate) batch_rows: usize,
+    /// A .csv, .csv.gz, .tsv or .parquet file.
+    #[arg(long, short)]
+    pub(crate) output: PathBuf,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json")]
+pub(crate) struct Evaluate {
+    /// The table that the model learnt from: a file, or the name of a known data set.
+    #[arg(long)]
+    pub(crate) real: String,
+    /// The synthetic table.
+    #[arg(long)]
+    pub(crate) synthetic: PathBuf,
+    /// Real rows that the model never saw: the reference for every score.
+    #[arg(long)]
+    pub(crate) holdout: Option<String>,
+    /// The column that predictors are trained for.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// A TOML schema instead of the guessed one.
+    #[arg(long)]
+    pub(crate) schema: Option<PathBuf>,
+    /// The seed of subsamples and cross-validation.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where the HTML report goes.
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+    /// Where the scores go as JSON; "-" is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// List the data sets that are known by name.
+    List,
+    /// Fetch a data set, check it against its hash, and print where it lies.
+    Get {
+        /// The data set's name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// The folder for the four files.
+    #[arg(long, short, default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// The model; see `semblant models`.
+    #[arg(long, short, default_value = "ctgan")]
+    pub(crate) model: String,
+    /// How many patients to draw.
+    #[arg(long, default_value_t = 4000)]
+    pub(crate) rows: usize,
+    /// The seed.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,129 @@
+//! Transform, training and sampling of a table model behind the [`Synthesizer`] trait, written once for CTGAN and TVAE.
+
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::progress::Event;
+use semblant_core::synthesizer::{Entry, Run, Sample, SampleRequest, Summary, Synthesizer, settings};
+use semblant_core::{Error, Result};
+use semblant_data::table::Table;
+use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions, TableTransform};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::conditions::Conditions;
+use crate::sample::{self, RowMaker};
+
+/// What tells one table model from another.
+pub(crate) trait Family: 'static {
+    const NAME: &'static str;
+    const SUMMARY: &'static str;
+    type Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
+    /// The networks that sampling needs.
+    type Net: Module + Send + Sync;
+
+    fn check(config: &Self::Config) -> Result<()>;
+    fn numbers(config: &Self::Config) -> NumberOptions;
+    /// The blocks that rows can be asked for.
+    fn conditions(config: &Self::Config, layout: &Layout, encoded: &EncodedTable) -> Conditions;
+    /// Networks of the right shape, to load weights into.
+    fn empty(config: &Self::Config, layout: &Layout, conditions: &Conditions, device: &Device) -> Self::Net;
+    fn train(config: &Self::Config, layout: &Layout, conditions: &Conditions, encoded: EncodedTable, fingerprint: String, run: &mut Run) -> Result<(Self::Net, Summary)>;
+    fn maker<'a>(config: &'a Self::Config, net: &'a Self::Net, layout: &'a Layout, conditions: &'a Conditions) -> impl RowMaker + 'a;
+}
+
+/// A fitted or unfitted table model.
+pub(crate) struct Tabular<F: Family> {
+    config: F::Config,
+    fitted: Option<Fitted<F::Net>>,
+}
+
+struct Fitted<N> {
+    transform: TableTransform,
+    layout: Layout,
+    conditions: Conditions,
+    net: N,
+}
+
+/// The registry's entry of a family.
+pub(crate) const fn entry<F: Family>() -> Entry<Table> {
+    Entry { name: F::NAME, summary: F::SUMMARY, build: build::<F>, load: load::<F> }
+}
+
+fn build<F: Family>(values: serde_json::Value) -> Result<Box<dyn Synthesizer<Data = Table>>> {
+    let config: F::Config = settings(F::NAME, values)?;
+    F::check(&config)?;
+    Ok(Box::new(Tabular::<F> { config, fitted: None }))
+}
+
+fn load<F: Family>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Table>>> {
+    let config: F::Config = file.metadata_as("config", path)?;
+    F::check(&config)?;
+    let transform: TableTransform = file.metadata_as("transform", path)?;
+    let conditions: Conditions = file.metadata_as("conditions", path)?;
+    transform.check().map_err(|error| Error::checkpoint(path, error.to_string()))?;
+    let layout = transform.layout();
+    conditions.check(&layout).map_err(|what| Error::checkpoint(path, what))?;
+    let net = file.load_module("model", F::empty(&config, &layout, &conditions, device), path)?;
+    Ok(Box::new(Tabular::<F> { config, fitted: Some(Fitted { transform, layout, conditions, net }) }))
+}
+
+impl<F: Family> Synthesizer for Tabular<F> {
+    type Data = Table;
+
+    fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
+        let started = Instant::now();
+        run.observer.event(Event::Stage(&format!("encoding {} rows of {} columns", data.rows(), data.columns().len())));
+        let transform = TableTransform::fit(data, &F::numbers(&self.config))?;
+        let encoded = transform.encode(data, run.seed)?;
+        let layout = transform.layout();
+        let conditions = F::conditions(&self.config, &layout, &encoded);
+        let fingerprint = fingerprint(F::NAME, &self.config, &transform, &encoded, run.seed);
+        let encode_secs = started.elapsed().as_secs_f64();
+        run.observer.event(Event::Stage(&format!("encoded in {encode_secs:.2} s; training {} on {}", F::NAME, semblant_core::device::name(&run.device))));
+        let (net, summary) = F::train(&self.config, &layout, &conditions, encoded, fingerprint, run)?;
+        self.fitted = Some(Fitted { transform, layout, conditions, net });
+        Ok(Summary { encode_secs, ..summary })
+    }
+
+    fn sample(&self, request: &SampleRequest) -> Result<Sample<Table>> {
+        let fitted = self.fitted()?;
+        let maker = F::maker(&self.config, &fitted.net, &fitted.layout, &fitted.conditions);
+        sample::sample(&maker, &fitted.transform, &fitted.conditions, request)
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        let fitted = self.fitted()?;
+        let mut file = Checkpoint::new(F::NAME);
+        let mut put = |key: &str, value: serde_json::Result<String>| -> Result<()> {
+            file.metadata.insert(key.into(), value.map_err(|error| Error::checkpoint(path, error.to_string()))?);
+            Ok(())
+        };
+        put("config", serde_json::to_string(&self.config))?;
+        put("transform", serde_json::to_string(&fitted.transform))?;
+        put("conditions", serde_json::to_string(&fitted.conditions))?;
+        file.add_module("model", &fitted.net)?;
+        file.write(path)
+    }
+}
+
+impl<F: Family> Tabular<F> {
+    fn fitted(&self) -> Result<&Fitted<F::Net>> {
+        self.fitted.as_ref().ok_or_else(|| Error::Config("the model has not been fitted yet; call fit first".into()))
+    }
+}
+
+/// Names data, settings and seed, so that a saved state is not taken up by another run.
+fn fingerprint<C: Serialize>(name: &str, config: &C, transform: &TableTransform, encoded: &EncodedTable, seed: u64) -> String {
+    // SipHash with its fixed keys: stable for one build of the standard library, and a changed build is a reason to start anew.
+    #[allow(deprecated)]
+    let mut hasher = std::hash::SipHasher::new();
+    (name, seed, serde_json::to_string(config).ok(), serde_json::to_string(transform).ok()).hash(&mut hasher);
+    encoded.codes.hash(&mut hasher);
+    encoded.scalars.iter().flatten().for_each(|value| value.to_bits().hash(&mut hasher));
+    format!("{:016x}", hasher.finish())
+}
