@@ -1,1 +1,34 @@
-//! placeholder
+//! The core of Semblant: what every model, whatever its family, is trained, sampled and kept with.
+//!
+//! Random numbers are arguments and depend on nothing but their address, so any slice of a sample can be made alone:
+//!
+//! ```
+//! use semblant_core::seeds::Stream;
+//!
+//! let stream = Stream::new(42, 0);
+//! let whole = stream.matrix(0..1000, 8, Stream::normals); // [1000, 8]
+//! let slice = stream.matrix(500..600, 8, Stream::normals); // [100, 8]
+//! assert_eq!(whole[500 * 8..600 * 8], slice[..]);
+//! ```
+//!
+//! - [`model`]: a [`Model`](model::Model) is networks and one training step; [`trainer`] is the loop that drives it and knows no model.
+//! - [`synthesizer`]: what a user holds: fit, sample, save.
+//! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
+//! - [`checkpoint`]: one safetensors file that describes itself.
+//! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
+
+pub mod checkpoint;
+pub mod device;
+pub mod ema;
+mod error;
+pub mod host;
+pub mod math;
+pub mod model;
+pub mod nn;
+pub mod optim;
+pub mod progress;
+pub mod seeds;
+pub mod synthesizer;
+pub mod trainer;
+
+pub use error::{Error, Result};

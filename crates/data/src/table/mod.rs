@@ -6,6 +6,7 @@ mod id;
 mod infer;
 mod raw;
 mod read;
+pub mod encode;
 mod schema;
 mod schema_file;
 mod write;

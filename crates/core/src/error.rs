@@ -1,0 +1,73 @@
+//! What can go wrong in training, sampling and keeping a model.
+
+use std::path::PathBuf;
+
+/// An error of this crate. Every message names the place and the remedy on one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A device name that is not understood, or that this build or machine does not offer.
+    #[error("{0}")]
+    Device(String),
+    /// A file could not be opened, read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A model or state file that is damaged, of another version, or of another shape.
+    #[error("{path}: {what}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        what: String,
+    },
+    /// A setting out of its range or unknown.
+    #[error("{0}")]
+    Config(String),
+    /// A condition that cannot be met, or that contradicts another.
+    #[error("{0}")]
+    Condition(String),
+    /// A loss became NaN or infinite.
+    #[error("the {loss} loss became {value} at step {step} ({rows_seen} rows seen); {kept}; try a lower learning rate")]
+    NotFinite {
+        /// Which loss.
+        loss: String,
+        /// NaN or inf.
+        value: f64,
+        /// The step.
+        step: u64,
+        /// Rows seen so far.
+        rows_seen: u64,
+        /// What is left to go on from.
+        kept: String,
+    },
+    /// The run was interrupted; its state is saved.
+    #[error("interrupted at step {step}; {kept}")]
+    Interrupted {
+        /// The step at which it stopped.
+        step: u64,
+        /// Where the state lies, and how to go on.
+        kept: String,
+    },
+    /// The data cannot be learnt from as they are.
+    #[error("{0}")]
+    Data(String),
+}
+
+/// The result type of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Io`] for `path`.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+
+    /// An [`Error::Checkpoint`] for `path`.
+    pub fn checkpoint(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
+        Self::Checkpoint { path: path.into(), what: what.into() }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a paper calls the model: networks, and one step of their training.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::optim::Optimizers;
+use crate::seeds::Stream;
+
+/// Where a run stands: the clock counts rows seen, so schedules and averages survive a change of batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Steps done before this one.
+    pub index: u64,
+    /// Rows seen before this step.
+    pub rows_seen: u64,
+    /// Rows the whole run will see.
+    pub total_rows: u64,
+    /// Rows of this step's batch.
+    pub batch_rows: u64,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+impl Step {
+    /// How much of the run is done, from 0 to 1.
+    pub fn progress(&self) -> f64 {
+        self.rows_seen as f64 / self.total_rows.max(1) as f64
+    }
+
+    /// Random numbers for purpose `purpose` of a training run; a step reads the row [`Step::index`] of it.
+    pub fn stream(&self, purpose: u32) -> Stream {
+        // The top bit keeps training apart from sampling under the same seed.
+        Stream::new(self.seed, purpose | 0x4000_0000)
+    }
+}
+
+/// Named loss values of one step, left on the device until the tick reads them: one read-back per tick, none per step.
+#[derive(Debug, Clone, Default)]
+pub struct Losses(pub Vec<(&'static str, Tensor<1>)>);
+
+impl Losses {
+    /// Adds one value, of shape `[1]`.
+    pub fn with(mut self, name: &'static str, value: Tensor<1>) -> Self {
+        self.0.push((name, value.inner()));
+        self
+    }
+}
+
+/// Networks that learn to generate. One file per implementation.
+pub trait Model: Module {
+    /// What one step learns from.
+    type Batch;
+    /// The networks that sampling needs: what the weight average follows and what the model file holds.
+    type Sampled: Module;
+
+    /// The networks that sampling needs, on a device without gradients.
+    fn sampled(&self) -> Self::Sampled;
+
+    /// One optimisation step; owns the order of its sub-steps (critic, then generator...).
+    fn train_step(self, batch: Self::Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses);
+}

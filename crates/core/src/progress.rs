@@ -1,0 +1,119 @@
+//! How a run tells that it is alive: events for an observer, and an observer that draws a bar on a terminal.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Something a run has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// A stage that takes a moment has begun.
+    Stage(&'a str),
+    /// The clock of a loop moved.
+    Rows {
+        /// Rows done.
+        done: u64,
+        /// Rows in all.
+        total: u64,
+    },
+    /// The losses of a tick, by name.
+    Losses(&'a [(String, f64)]),
+    /// Something worth knowing that does not stop the run.
+    Note(&'a str),
+    /// The loop is over.
+    Done,
+}
+
+/// Who is told.
+pub trait Observer: Send {
+    /// Takes note of an event. Called often, so it must be cheap.
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// Tells nobody.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: Event<'_>) {}
+}
+
+/// A bar with rate, losses and remaining time on standard error, or a plain line every few seconds where that is no terminal.
+#[derive(Debug)]
+pub struct Terminal {
+    bar: Option<ProgressBar>,
+    interactive: bool,
+    last_line: Instant,
+    started: Instant,
+    losses: String,
+    done: (u64, u64),
+}
+
+impl Default for Terminal {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { bar: None, interactive: std::io::stderr().is_terminal(), last_line: now, started: now, losses: String::new(), done: (0, 0) }
+    }
+}
+
+impl Terminal {
+    /// How long a run that is no terminal stays silent between two lines.
+    const LINE_EVERY: Duration = Duration::from_secs(10);
+
+    fn line(&self, text: &str) {
+        use std::io::Write;
+        // A closed pipe must not end a run that trains well.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
+    fn plain_line(&mut self) {
+        self.last_line = Instant::now();
+        let (done, total) = self.done;
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let rate = done as f64 / elapsed.max(1e-9);
+        let left = (total - done.min(total)) as f64 / rate.max(1e-9);
+        self.line(&format!("{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left:.0} s left  {}", 100.0 * done as f64 / total.max(1) as f64, self.losses));
+    }
+}
+
+impl Observer for Terminal {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Stage(text) | Event::Note(text) => match &self.bar {
+                Some(bar) => bar.println(text),
+                None => self.line(text),
+            },
+            Event::Rows { done, total } => {
+                if self.done.1 != total {
+                    self.started = Instant::now();
+                    self.done = (done, total);
+                    if self.interactive {
+                        let style = ProgressStyle::with_template("{percent:>3} % {wide_bar} {per_sec} {eta} left  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+                        self.bar = Some(ProgressBar::new(total).with_style(style));
+                    }
+                }
+                self.done = (done, total);
+                if let Some(bar) = &self.bar {
+                    bar.set_position(done);
+                } else if self.last_line.elapsed() >= Self::LINE_EVERY {
+                    self.plain_line();
+                }
+            }
+            Event::Losses(losses) => {
+                self.losses = losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join("  ");
+                if let Some(bar) = &self.bar {
+                    bar.set_message(self.losses.clone());
+                }
+            }
+            Event::Done => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                } else if self.done.1 > 0 && self.started.elapsed() >= Self::LINE_EVERY {
+                    self.plain_line();
+                }
+                self.done = (0, 0);
+            }
+        }
+    }
+}

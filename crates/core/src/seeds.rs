@@ -1,0 +1,212 @@
+//! Counter-based random numbers: Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+//!
+//! A number is a pure function of (seed, stream, row, position). Nothing has state, so row 500,000 of a sample is computed
+//! without the 499,999 before it, and any slice, batch size, thread count or shard gives the same bits.
+
+use std::ops::Range;
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::math;
+
+/// How many Philox blocks are computed side by side, one per SIMD lane.
+const LANES: usize = 16;
+/// How many 32-bit words one pass of [`LANES`] blocks gives.
+const CHUNK: usize = 4 * LANES;
+
+/// One Philox 4x32-10 block: four random words from a key and a counter.
+///
+/// ```
+/// // Known answer from the Random123 distribution.
+/// assert_eq!(semblant_core::seeds::philox([0; 2], [0; 4]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+/// ```
+pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
+    let mut lanes = counter.map(|word| [word; 1]);
+    rounds(key, &mut lanes);
+    lanes.map(|lane| lane[0])
+}
+
+/// Ten rounds on `N` counters at once. Plain loops over arrays, so that the compiler makes vector code of them.
+#[inline(always)]
+fn rounds<const N: usize>(mut key: [u32; 2], counter: &mut [[u32; N]; 4]) {
+    const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+    const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+    for _ in 0..10 {
+        for lane in 0..N {
+            let low = MULTIPLIERS[0] * u64::from(counter[0][lane]);
+            let high = MULTIPLIERS[1] * u64::from(counter[2][lane]);
+            counter[0][lane] = (high >> 32) as u32 ^ counter[1][lane] ^ key[0];
+            counter[2][lane] = (low >> 32) as u32 ^ counter[3][lane] ^ key[1];
+            counter[1][lane] = high as u32;
+            counter[3][lane] = low as u32;
+        }
+        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+    }
+}
+
+/// A named sequence of random numbers for every row: streams of one seed are independent of one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    key: [u32; 2],
+    stream: u32,
+}
+
+impl Stream {
+    /// Stream `stream` of `seed`.
+    pub fn new(seed: u64, stream: u32) -> Self {
+        Self { key: [seed as u32, (seed >> 32) as u32], stream }
+    }
+
+    /// The words of `row`, from position 0 on, one chunk of [`CHUNK`] after the other.
+    #[inline(always)]
+    fn chunk(&self, row: u64, chunk: u32) -> [[u32; LANES]; 4] {
+        let first = chunk * LANES as u32;
+        let mut counter = [[0; LANES], [self.stream; LANES], [row as u32; LANES], [(row >> 32) as u32; LANES]];
+        for (lane, position) in counter[0].iter_mut().enumerate() {
+            *position = first + lane as u32;
+        }
+        rounds(self.key, &mut counter);
+        counter
+    }
+
+    #[inline(always)]
+    fn fill(&self, row: u64, out: &mut [f32], to_floats: impl Fn(&[[u32; LANES]; 4], &mut [f32; CHUNK])) {
+        let mut buffer = [0.0; CHUNK];
+        for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
+            to_floats(&self.chunk(row, chunk as u32), &mut buffer);
+            out.copy_from_slice(&buffer[..out.len()]);
+        }
+    }
+
+    /// Uniform numbers in the open interval (0, 1) for `row`.
+    pub fn uniforms(&self, row: u64, out: &mut [f32]) {
+        Arch::new().dispatch(|| self.fill(row, out, uniform_chunk));
+    }
+
+    /// Standard normal numbers for `row` (Box and Muller 1958).
+    pub fn normals(&self, row: u64, out: &mut [f32]) {
+        Arch::new().dispatch(|| self.fill(row, out, normal_chunk));
+    }
+
+    /// Standard Gumbel numbers for `row`: -ln(-ln u).
+    pub fn gumbels(&self, row: u64, out: &mut [f32]) {
+        Arch::new().dispatch(|| self.fill(row, out, gumbel_chunk));
+    }
+
+    /// One uniform number in [0, 1) with 53 random bits: the number at `position` of `row`.
+    pub fn uniform_f64(&self, row: u64, position: u32) -> f64 {
+        let [a, b, ..] = philox(self.key, [position, self.stream ^ 0x8000_0000, row as u32, (row >> 32) as u32]);
+        (u64::from(a) << 21 ^ u64::from(b) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// One whole number in `0..bound` (multiply and shift; the bias is below `bound / 2^53`).
+    ///
+    /// # Panics
+    /// When `bound` is 0.
+    pub fn below(&self, row: u64, position: u32, bound: u64) -> u64 {
+        assert!(bound > 0, "no whole number lies below 0");
+        ((self.uniform_f64(row, position) * bound as f64) as u64).min(bound - 1)
+    }
+
+    /// A permutation of `0..len` (Fisher and Yates), the same for the same (seed, stream, row).
+    pub fn permutation(&self, row: u64, len: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..len).collect();
+        for last in (1..len).rev() {
+            order.swap(last, self.below(row, last as u32, last as u64 + 1) as usize);
+        }
+        order
+    }
+
+    /// Fills a `[rows, width]` matrix row by row, in parallel, with `one_row` called as `one_row(self, row, out)`.
+    pub fn matrix(&self, rows: Range<u64>, width: usize, one_row: impl Fn(&Self, u64, &mut [f32]) + Sync) -> Vec<f32> {
+        let mut out = vec![0.0; (rows.end - rows.start) as usize * width];
+        if width > 0 {
+            out.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(index, out)| one_row(self, rows.start + index as u64, out));
+        }
+        out
+    }
+}
+
+/// 24 random bits, centred in their cell, so that neither 0 nor 1 can come.
+#[inline(always)]
+fn unit(word: u32) -> f32 {
+    ((word >> 8) as f32 + 0.5) * (1.0 / 16_777_216.0)
+}
+
+#[inline(always)]
+fn uniform_chunk(words: &[[u32; LANES]; 4], out: &mut [f32; CHUNK]) {
+    for (part, words) in out.chunks_exact_mut(LANES).zip(words) {
+        for lane in 0..LANES {
+            part[lane] = unit(words[lane]);
+        }
+    }
+}
+
+#[inline(always)]
+fn normal_chunk(words: &[[u32; LANES]; 4], out: &mut [f32; CHUNK]) {
+    for (pair, part) in out.chunks_exact_mut(2 * LANES).enumerate() {
+        for lane in 0..LANES {
+            let radius = (-2.0 * math::ln(unit(words[2 * pair][lane]))).sqrt();
+            let (sine, cosine) = math::sin_cos_turn(unit(words[2 * pair + 1][lane]));
+            part[lane] = radius * cosine;
+            part[LANES + lane] = radius * sine;
+        }
+    }
+}
+
+#[inline(always)]
+fn gumbel_chunk(words: &[[u32; LANES]; 4], out: &mut [f32; CHUNK]) {
+    for (part, words) in out.chunks_exact_mut(LANES).zip(words) {
+        for lane in 0..LANES {
+            part[lane] = -math::ln(-math::ln(unit(words[lane])));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The three known answers of Random123's kat_vectors for philox4x32-10.
+    #[test]
+    fn philox_gives_the_known_answers() {
+        assert_eq!(philox([0; 2], [0; 4]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(philox([u32::MAX; 2], [u32::MAX; 4]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+        let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+        assert_eq!(philox([0xa409_3822, 0x299f_31d0], pi), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+
+    #[test]
+    fn a_slice_equals_the_whole() {
+        let stream = Stream::new(7, 3);
+        let whole = stream.matrix(0..100, 37, Stream::normals);
+        let slice = stream.matrix(40..60, 37, Stream::normals);
+        assert_eq!(whole[40 * 37..60 * 37], slice[..]);
+        assert_ne!(whole[..37], whole[37..74], "rows differ");
+    }
+
+    #[test]
+    fn moments_are_those_of_the_distributions() {
+        let stream = Stream::new(1, 0);
+        let moments = |values: &[f32]| {
+            let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+            (mean, values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / values.len() as f64)
+        };
+        let close = |(mean, variance): (f64, f64), expected: (f64, f64)| {
+            assert!((mean - expected.0).abs() < 0.01 && (variance - expected.1).abs() < 0.02, "mean {mean}, variance {variance}");
+        };
+        close(moments(&stream.matrix(0..1000, 256, Stream::normals)), (0.0, 1.0));
+        close(moments(&stream.matrix(0..1000, 256, Stream::uniforms)), (0.5, 1.0 / 12.0));
+        // Euler's constant and pi^2 / 6.
+        close(moments(&stream.matrix(0..1000, 256, Stream::gumbels)), (0.577_215_7, 1.644_934));
+    }
+
+    #[test]
+    fn a_permutation_holds_every_index_once() {
+        let mut order = Stream::new(5, 1).permutation(0, 1000);
+        assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        order.sort_unstable();
+        assert!(order.into_iter().eq(0..1000));
+    }
+}

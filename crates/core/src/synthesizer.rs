@@ -1,0 +1,133 @@
+//! What a user holds: data in, a trained generator, data out.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::progress::{Observer, Silent};
+
+/// A wish about one column (of a table) or attribute (of an image, say its class).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The column's name.
+    pub column: String,
+    /// What its value must be.
+    pub wanted: Wanted,
+}
+
+/// The values that a [`Condition`] allows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// Exactly this: a label, or a number as text; the empty text asks for a missing value.
+    Is(String),
+    /// A number from `low` to `high`, both allowed.
+    Between {
+        /// The least value.
+        low: f64,
+        /// The greatest value.
+        high: f64,
+    },
+}
+
+/// What to sample. Row `i` of (model, seed, conditions) is the same whatever the range or batch that it is asked in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleRequest {
+    /// The rows to make, as positions in the endless table of this seed.
+    pub rows: Range<u64>,
+    /// The seed.
+    pub seed: u64,
+    /// Conditions that every row meets.
+    pub conditions: Vec<Condition>,
+    /// A categorical column whose values shall all come equally often.
+    pub balance: Option<String>,
+    /// Rows computed at once: changes memory and speed, never the result.
+    pub batch_rows: usize,
+}
+
+impl SampleRequest {
+    /// Rows `0..rows` of `seed`, without conditions.
+    pub fn new(rows: u64, seed: u64) -> Self {
+        Self { rows: 0..rows, seed, conditions: Vec::new(), balance: None, batch_rows: 4096 }
+    }
+}
+
+/// Sampled data with what it took to make them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample<D> {
+    /// The data.
+    pub data: D,
+    /// How many rows were drawn to find those that meet the conditions; equal to the number of rows when none had to be refused.
+    pub drawn_rows: u64,
+}
+
+/// Where, with what seed and under whose eyes a fit runs.
+pub struct Run {
+    /// The device to train on.
+    pub device: Device,
+    /// The seed of everything random in the fit.
+    pub seed: u64,
+    /// Where log and resume state go; `None` keeps nothing.
+    pub folder: Option<PathBuf>,
+    /// Whether to go on from the state in `folder`.
+    pub resume: bool,
+    /// Who is told how it goes.
+    pub observer: Box<dyn Observer>,
+    /// Set by a Ctrl-C handler: the run saves its state and ends.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Run {
+    /// A silent run on `device` that keeps nothing on disk.
+    pub fn new(device: Device, seed: u64) -> Self {
+        Self { device, seed, folder: None, resume: false, observer: Box::new(Silent), stop: Arc::default() }
+    }
+
+    /// Whether the run was asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// What a fit did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Training steps.
+    pub steps: u64,
+    /// Rows seen.
+    pub rows_seen: u64,
+    /// Seconds spent preparing the data.
+    pub encode_secs: f64,
+    /// Seconds spent training.
+    pub train_secs: f64,
+    /// The last tick's losses, by name.
+    pub losses: Vec<(String, f64)>,
+}
+
+/// Transform, model and sampler behind four verbs. Loading is the facade's `load`, which finds the model's name in the file.
+pub trait Synthesizer: Send {
+    /// What it learns from and makes.
+    type Data;
+
+    /// Learns from `data`.
+    ///
+    /// # Errors
+    /// Data that cannot be learnt from, a setting out of range, a loss that is not finite, an interruption, a full disk.
+    fn fit(&mut self, data: &Self::Data, run: &mut Run) -> Result<Summary>;
+
+    /// Makes the rows asked for.
+    ///
+    /// # Errors
+    /// A model that was not fitted, or a condition that cannot be met within the bounded effort.
+    fn sample(&self, request: &SampleRequest) -> Result<Sample<Self::Data>>;
+
+    /// Writes the one-file checkpoint.
+    ///
+    /// # Errors
+    /// A model that was not fitted, or a file that cannot be written; then nothing is left behind.
+    fn save(&self, path: &Path) -> Result<()>;
+}

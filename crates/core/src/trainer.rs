@@ -1,0 +1,264 @@
+//! The training loop. Nothing in this file has anything to do with any model in particular.
+//!
+//! A step's randomness is a function of (seed, step), so the state of a run is weights, averages, optimizer moments and the step
+//! number, and a run that was killed goes on to the same bits as one that was not.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::checkpoint::Checkpoint;
+use crate::ema::Ema;
+use crate::model::{Losses, Model, Step};
+use crate::optim::Optimizers;
+use crate::progress::Event;
+use crate::synthesizer::{Run, Summary};
+use crate::{Error, Result};
+
+/// The resume state's file in a run's folder.
+pub const STATE_FILE: &str = "state.safetensors";
+/// The log's file in a run's folder: one JSON object a tick.
+pub const LOG_FILE: &str = "log.jsonl";
+
+/// How long to train and how often to look up from it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// Steps in all.
+    pub steps: u64,
+    /// Rows a step learns from.
+    pub batch_rows: u64,
+    /// Rows between two ticks: a tick reads the losses back, writes a log line and checks for NaN.
+    pub tick_rows: u64,
+    /// Rows between two saved states.
+    pub checkpoint_rows: u64,
+    /// Stop after this many ticks without a better score, and keep the best; 0 never stops early.
+    pub patience_ticks: u64,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { steps: 1000, batch_rows: 500, tick_rows: 50_000, checkpoint_rows: 1_000_000, patience_ticks: 0 }
+    }
+}
+
+/// A judgement of a model, lower is better: what early stopping goes by.
+pub type Score<'a, S> = &'a mut dyn FnMut(&S) -> f64;
+
+/// The loop's own state, beside weights and moments.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Clock {
+    step: u64,
+    optimizer_steps: BTreeMap<String, u64>,
+    /// Length of the log when this state was saved: a resumed run cuts off the lines that it will write again.
+    log_bytes: u64,
+    best_score: Option<f64>,
+    ticks_since_best: u64,
+    fingerprint: String,
+}
+
+/// A trained model.
+pub struct Trained<M: Model> {
+    /// What to sample from: the weight average, or the best one if early stopping was on.
+    pub sampled: M::Sampled,
+    /// What the fit did.
+    pub summary: Summary,
+}
+
+/// The loop: drives any [`Model`], keeps the average, the log and the state. See [`Trainer::fit`].
+pub struct Trainer<'a, M: Model> {
+    /// How long and how often.
+    pub schedule: Schedule,
+    /// The weight average.
+    pub ema: Ema,
+    /// Makes the batch of a step; a function of the step alone, so that a resumed run sees the same batches.
+    pub batch: &'a mut dyn FnMut(&Step) -> M::Batch,
+    /// What early stopping goes by, if it is on.
+    pub score: Option<Score<'a, M::Sampled>>,
+    /// Names data and settings: a state with another fingerprint is refused.
+    pub fingerprint: String,
+}
+
+/// What moves during a run.
+struct State<M: Model> {
+    model: M,
+    average: M::Sampled,
+    best: Option<M::Sampled>,
+    optimizers: Optimizers,
+    clock: Clock,
+}
+
+impl<M: Model> Trainer<'_, M> {
+    /// Trains `model` to the end of the schedule, or from the state in the run's folder on if the run resumes.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] when a loss is NaN or infinite (the last state on disk is kept), [`Error::Interrupted`] when the run was
+    /// asked to stop (its state is saved first), and whatever writing log and state can meet.
+    pub fn fit(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<Trained<M>> {
+        let started = Instant::now();
+        let average = model.sampled();
+        let clock = Clock { fingerprint: self.fingerprint.clone(), ..Clock::default() };
+        let mut state = State { model, average, best: None, optimizers, clock };
+        if run.resume {
+            state = self.resume(state, run)?;
+        }
+        let mut log = open_log(run, state.clock.log_bytes)?;
+        let mut losses = Losses::default();
+        let mut named = Vec::new();
+        let total_rows = self.schedule.steps * self.schedule.batch_rows;
+        while state.clock.step < self.schedule.steps {
+            let step = self.step(state.clock.step, run.seed);
+            let batch = (self.batch)(&step);
+            (state.model, losses) = state.model.train_step(batch, &mut state.optimizers, &step);
+            state.average = self.ema.update(state.average, &state.model.sampled(), &step);
+            state.clock.step += 1;
+            let rows = step.rows_seen + step.batch_rows;
+            run.observer.event(Event::Rows { done: rows, total: total_rows });
+            let last = state.clock.step == self.schedule.steps;
+            if last || crosses(step.rows_seen, rows, self.schedule.tick_rows) {
+                named = self.tick(&mut state, &losses, &step, run, log.as_mut(), started)?;
+                if self.schedule.patience_ticks > 0 && state.clock.ticks_since_best >= self.schedule.patience_ticks {
+                    run.observer.event(Event::Note("no better score for a while: stopped early"));
+                    break;
+                }
+            }
+            if !last && (run.stopped() || crosses(step.rows_seen, rows, self.schedule.checkpoint_rows)) {
+                self.save(&mut state, run, log.as_mut())?;
+            }
+            if run.stopped() && !last {
+                return Err(interrupted(&state.clock, run));
+            }
+        }
+        drop(losses);
+        run.observer.event(Event::Done);
+        let rows_seen = state.clock.step * self.schedule.batch_rows;
+        let summary = Summary { steps: state.clock.step, rows_seen, encode_secs: 0.0, train_secs: started.elapsed().as_secs_f64(), losses: named };
+        Ok(Trained { sampled: state.best.unwrap_or(state.average), summary })
+    }
+
+    fn step(&self, index: u64, seed: u64) -> Step {
+        let batch_rows = self.schedule.batch_rows;
+        Step { index, rows_seen: index * batch_rows, total_rows: self.schedule.steps * batch_rows, batch_rows, seed }
+    }
+
+    /// Reads the losses back (the only sync point of the loop), judges them, and writes a log line.
+    fn tick(&mut self, state: &mut State<M>, losses: &Losses, step: &Step, run: &mut Run, log: Option<&mut File>, started: Instant) -> Result<Vec<(String, f64)>> {
+        let named: Vec<(String, f64)> = losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(value.clone().into_scalar::<f32>()))).collect();
+        let rows_seen = step.rows_seen + step.batch_rows;
+        if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
+            let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
+                Some(folder) => format!("the last good state is kept in {}", folder.display()),
+                None => "no state had been saved yet".into(),
+            };
+            return Err(Error::NotFinite { loss: loss.clone(), value: *value, step: step.index, rows_seen, kept });
+        }
+        run.observer.event(Event::Losses(&named));
+        let mut line = json!({ "step": step.index + 1, "rows_seen": rows_seen, "elapsed_secs": (started.elapsed().as_secs_f64() * 1e3).round() / 1e3 });
+        for (name, value) in &named {
+            line[name] = json!(value);
+        }
+        if let Some(score) = &mut self.score {
+            let value = score(&state.average);
+            line["score"] = json!(value);
+            if state.clock.best_score.is_none_or(|best| value < best) {
+                state.clock.best_score = Some(value);
+                state.clock.ticks_since_best = 0;
+                state.best = Some(state.average.clone());
+            } else {
+                state.clock.ticks_since_best += 1;
+            }
+        }
+        if let (Some(file), Some(folder)) = (log, &run.folder) {
+            writeln!(file, "{line}").map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
+        }
+        Ok(named)
+    }
+
+    /// Writes the whole state as one file, renamed into place, so that there is always one that can be resumed from.
+    fn save(&self, state: &mut State<M>, run: &Run, log: Option<&mut File>) -> Result<()> {
+        let Some(folder) = &run.folder else { return Ok(()) };
+        if let Some(file) = log {
+            file.sync_all().map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
+            state.clock.log_bytes = file.stream_position().map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
+        }
+        let mut file = Checkpoint::new("resume-state");
+        file.add_module("model", &state.model)?;
+        file.add_module("average", &state.average)?;
+        if let Some(best) = &state.best {
+            file.add_module("best", best)?;
+        }
+        let (moments, steps) = state.optimizers.state(&state.model);
+        moments.iter().for_each(|(name, tensor)| file.add_tensor(&format!("moments.{name}"), tensor));
+        state.clock.optimizer_steps = steps;
+        file.metadata.insert("clock".into(), json!(state.clock).to_string());
+        file.write(&folder.join(STATE_FILE))
+    }
+
+    fn resume(&self, mut state: State<M>, run: &mut Run) -> Result<State<M>> {
+        let Some(folder) = run.folder.clone() else { return Err(Error::Config("a run without a folder has no state to resume from".into())) };
+        let path = folder.join(STATE_FILE);
+        if !path.exists() {
+            run.observer.event(Event::Note("no saved state yet: starting from the beginning"));
+            return Ok(state);
+        }
+        let file = Checkpoint::read(&path)?;
+        let clock: Clock = file.metadata_as("clock", &path)?;
+        if clock.fingerprint != self.fingerprint {
+            return Err(Error::checkpoint(&path, "this state belongs to other data, settings or another seed; repeat them as they were, or start without --resume"));
+        }
+        let device: Device = run.device.clone();
+        state.model = file.load_module("model", state.model, &path)?;
+        if clock.best_score.is_some() {
+            state.best = Some(file.load_module("best", state.average.clone(), &path)?);
+        }
+        state.average = file.load_module("average", state.average, &path)?;
+        state.optimizers.restore(&state.model, |name| file.tensor(&format!("moments.{name}"), &device), &clock.optimizer_steps);
+        run.observer.event(Event::Note(&format!("going on from step {}", clock.step)));
+        state.clock = clock;
+        Ok(state)
+    }
+}
+
+/// Whether a multiple of `every` lies in `(before, after]`; never when `every` is 0.
+fn crosses(before: u64, after: u64, every: u64) -> bool {
+    every > 0 && before / every != after / every
+}
+
+fn interrupted(clock: &Clock, run: &Run) -> Error {
+    let kept = match &run.folder {
+        Some(folder) => format!("the state is saved in {}, go on with --resume", folder.display()),
+        None => "nothing was kept, because the run has no folder".into(),
+    };
+    Error::Interrupted { step: clock.step, kept }
+}
+
+/// Opens the log for appending after its first `keep` bytes; a fresh run begins an empty one.
+fn open_log(run: &Run, keep: u64) -> Result<Option<File>> {
+    let Some(folder) = &run.folder else { return Ok(None) };
+    std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
+    let path: PathBuf = folder.join(LOG_FILE);
+    let open = || -> std::io::Result<File> {
+        let mut file = File::options().create(true).read(true).write(true).truncate(false).open(&path)?;
+        file.set_len(keep)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(file)
+    };
+    open().map(Some).map_err(|source| Error::io(&path, source))
+}
+
+/// Reads the log of a run's folder back, one JSON object a tick.
+///
+/// # Errors
+/// A log that cannot be read or a line that is not JSON.
+pub fn read_log(folder: &Path) -> Result<Vec<serde_json::Value>> {
+    let path = folder.join(LOG_FILE);
+    let mut text = String::new();
+    File::open(&path).and_then(|mut file| file.read_to_string(&mut text)).map_err(|source| Error::io(&path, source))?;
+    text.lines().map(|line| serde_json::from_str(line).map_err(|error| Error::checkpoint(&path, error.to_string()))).collect()
+}

@@ -1,0 +1,108 @@
+//! The loop on a model of one layer: resume, interruption, NaN, early stopping.
+
+use std::sync::atomic::Ordering;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use semblant_core::ema::Ema;
+use semblant_core::model::{Losses, Model, Step};
+use semblant_core::nn::{self, Linear};
+use semblant_core::optim::{Adam, Optimizers};
+use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::Run;
+use semblant_core::trainer::{Schedule, Trained, Trainer, read_log};
+use semblant_core::{Error, Result, host};
+
+/// Learns y = sum(x).
+#[derive(Module, Debug)]
+struct Sum {
+    layer: Linear,
+}
+
+impl Model for Sum {
+    type Batch = Tensor<2>;
+    type Sampled = Linear;
+
+    fn sampled(&self) -> Linear {
+        self.layer.valid()
+    }
+
+    fn train_step(mut self, batch: Tensor<2>, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let loss = (self.layer.forward(batch.clone()) - batch.sum_dim(1)).square().mean();
+        let losses = Losses::default().with("square", loss.clone());
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.layer);
+        self.layer = optimizers.step("layer", self.layer, gradients, step);
+        (self, losses)
+    }
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn fit(schedule: Schedule, run: &mut Run, poison_at: Option<u64>, stop_at: Option<u64>, score: Option<&mut dyn FnMut(&Linear) -> f64>) -> Result<Trained<Sum>> {
+    let stop = run.stop.clone();
+    let mut batch = |step: &Step| {
+        if stop_at == Some(step.index) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        let mut values = step.stream(0).matrix(step.index * 8..step.index * 8 + 8, 3, Stream::normals);
+        if poison_at == Some(step.index) {
+            values[0] = f32::NAN;
+        }
+        host::tensor(values, [8, 3], &device())
+    };
+    let trainer = Trainer { schedule, ema: Ema { half_life_rows: 100.0, warm_up: 0.1 }, batch: &mut batch, score, fingerprint: format!("seed {}", run.seed) };
+    let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
+    trainer.fit(model, Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() }), run)
+}
+
+fn run(folder: &std::path::Path, resume: bool) -> Run {
+    Run { folder: Some(folder.to_path_buf()), resume, ..Run::new(Device::flex(), 1) }
+}
+
+const SCHEDULE: Schedule = Schedule { steps: 100, batch_rows: 8, tick_rows: 80, checkpoint_rows: 160, patience_ticks: 0 };
+
+#[test]
+fn an_interrupted_run_ends_as_the_uninterrupted_one_did() {
+    let (whole, parts) = (tempfile::tempdir().expect("temp"), tempfile::tempdir().expect("temp"));
+    let expected = fit(SCHEDULE, &mut run(whole.path(), false), None, None, None).expect("trains");
+    let stopped = fit(SCHEDULE, &mut run(parts.path(), false), None, Some(33), None);
+    assert!(matches!(stopped, Err(Error::Interrupted { step: 34, .. })));
+    let resumed = fit(SCHEDULE, &mut run(parts.path(), true), None, None, None).expect("goes on");
+    assert_eq!(resumed.sampled.weight.val().to_data(), expected.sampled.weight.val().to_data());
+    let steps = |folder| read_log(folder).expect("log").iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(steps(whole.path()), steps(parts.path()));
+}
+
+#[test]
+fn a_state_of_another_run_is_refused() {
+    let folder = tempfile::tempdir().expect("temp");
+    let _ = fit(SCHEDULE, &mut run(folder.path(), false), None, Some(40), None);
+    let mut other = Run { seed: 2, ..run(folder.path(), true) };
+    let message = fit(SCHEDULE, &mut other, None, None, None).err().expect("refused").to_string();
+    assert!(message.contains("other data, settings or another seed"), "{message}");
+}
+
+#[test]
+fn a_nan_loss_stops_and_keeps_the_last_good_state() {
+    let folder = tempfile::tempdir().expect("temp");
+    let error = fit(SCHEDULE, &mut run(folder.path(), false), Some(59), None, None).err().expect("stops");
+    assert!(matches!(&error, Error::NotFinite { step: 59, kept, .. } if kept.contains("last good state")), "{error}");
+    let resumed = fit(SCHEDULE, &mut run(folder.path(), true), None, None, None).expect("the state is sound");
+    assert!(resumed.summary.losses[0].1 < 0.1);
+}
+
+#[test]
+fn early_stopping_keeps_the_best() {
+    let folder = tempfile::tempdir().expect("temp");
+    let mut calls = 0.0;
+    let mut score = |_: &Linear| {
+        calls += 1.0;
+        f64::abs(calls - 3.0)
+    };
+    let schedule = Schedule { patience_ticks: 2, ..SCHEDULE };
+    let trained = fit(schedule, &mut run(folder.path(), false), None, None, Some(&mut score)).expect("trains");
+    assert_eq!(trained.summary.steps, 50, "best at tick 3, stopped at tick 5");
+}

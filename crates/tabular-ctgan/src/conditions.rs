@@ -1,0 +1,235 @@
+//! Training by sampling (Xu et al. 2019, section 4.3): which value of which column a row is asked for, and real rows that have it.
+//!
+//! Values are drawn from alias tables, rows from compressed lists of the rows that hold each value, so a draw costs the same for two
+//! categories as for a hundred thousand.
+
+use semblant_core::seeds::Stream;
+use semblant_data::table::encode::{EncodedTable, Layout, Span, SpanKind};
+use serde::{Deserialize, Serialize};
+
+/// Draws from a discrete distribution in constant time (Walker 1977; Vose 1991).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    keep: Vec<f64>,
+    other: Vec<u32>,
+}
+
+impl Alias {
+    /// A table for these weights, which need not sum to one.
+    ///
+    /// # Panics
+    /// When there are no weights, one is negative, or all are zero.
+    pub fn new(weights: &[f64]) -> Self {
+        let total: f64 = weights.iter().sum();
+        assert!(total > 0.0 && weights.iter().all(|weight| *weight >= 0.0), "weights of a distribution");
+        let mut keep: Vec<f64> = weights.iter().map(|weight| weight / total * weights.len() as f64).collect();
+        let mut other: Vec<u32> = (0..weights.len() as u32).collect();
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..weights.len()).partition(|&index| keep[index] < 1.0);
+        while let (Some(less), Some(&more)) = (small.pop(), large.last()) {
+            other[less] = more as u32;
+            keep[more] -= 1.0 - keep[less];
+            if keep[more] < 1.0 {
+                large.pop();
+                small.push(more);
+            }
+        }
+        Self { keep, other }
+    }
+
+    /// The position that a uniform number in [0, 1) stands for.
+    pub fn draw(&self, uniform: f64) -> usize {
+        let scaled = uniform * self.keep.len() as f64;
+        let index = (scaled as usize).min(self.keep.len() - 1);
+        if scaled - (index as f64) < self.keep[index] { index } else { self.other[index] as usize }
+    }
+}
+
+/// One block that rows can be conditioned on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConditionBlock {
+    /// The block's number among all one-hot blocks.
+    pub block: usize,
+    /// Its first output in the row.
+    pub start: usize,
+    /// Its first place in the condition vector.
+    pub condition_start: usize,
+    /// How often each value came.
+    pub counts: Vec<u64>,
+}
+
+/// The condition vector's layout with the true frequencies: all that sampling needs, and no training row.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// The blocks, in order.
+    pub blocks: Vec<ConditionBlock>,
+    /// Length of the condition vector.
+    pub width: usize,
+}
+
+/// One row's condition: a block (position in [`Conditions::blocks`]) and a value of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Which block.
+    pub block: usize,
+    /// Which value.
+    pub value: usize,
+}
+
+impl Conditions {
+    /// The blocks of category columns, and with `on_numbers` also the modes of number columns.
+    pub fn new(layout: &Layout, encoded: &EncodedTable, on_numbers: bool) -> Self {
+        let mut conditions = Self::default();
+        for (block, span) in layout.blocks().enumerate() {
+            if span.kind == SpanKind::Values || on_numbers {
+                let mut counts = vec![0; span.width];
+                encoded.codes[block].iter().for_each(|&code| counts[code as usize] += 1);
+                conditions.blocks.push(ConditionBlock { block, start: span.start, condition_start: conditions.width, counts });
+                conditions.width += span.width;
+            }
+        }
+        conditions
+    }
+
+    /// The place in the condition vector of what is asked.
+    pub fn place(&self, asked: Asked) -> usize {
+        self.blocks[asked.block].condition_start + asked.value
+    }
+
+    /// Alias tables for drawing values by true frequency, one a block.
+    pub fn true_frequencies(&self) -> Vec<Alias> {
+        self.blocks.iter().map(|block| Alias::new(&block.counts.iter().map(|&count| count as f64).collect::<Vec<_>>())).collect()
+    }
+
+    /// A row's condition, by two uniform numbers: any block, then a value by true frequency. `None` when there are no blocks.
+    pub fn draw(&self, tables: &[Alias], uniforms: [f64; 2]) -> Option<Asked> {
+        if self.blocks.is_empty() {
+            return None;
+        }
+        let block = ((uniforms[0] * self.blocks.len() as f64) as usize).min(self.blocks.len() - 1);
+        Some(Asked { block, value: tables[block].draw(uniforms[1]) })
+    }
+}
+
+/// Draws conditions and real rows while training.
+#[derive(Debug, Clone)]
+pub struct TrainingSampler {
+    conditions: Conditions,
+    tables: Vec<Alias>,
+    /// Per block, the rows sorted by value: those of value v are `rows[offsets[v]..offsets[v + 1]]`.
+    offsets: Vec<Vec<u32>>,
+    rows: Vec<Vec<u32>>,
+    table_rows: usize,
+}
+
+impl TrainingSampler {
+    /// Prepares the draws; values come by ln(1 + count) with `log_frequency`, else by count.
+    pub fn new(conditions: Conditions, encoded: &EncodedTable, log_frequency: bool) -> Self {
+        let weigh = |&count: &u64| if log_frequency { (1.0 + count as f64).ln() } else { count as f64 };
+        let tables = conditions.blocks.iter().map(|block| Alias::new(&block.counts.iter().map(weigh).collect::<Vec<_>>())).collect();
+        let (mut offsets, mut rows) = (Vec::new(), Vec::new());
+        for block in &conditions.blocks {
+            let mut ends = vec![0u32; block.counts.len() + 1];
+            for (value, &count) in block.counts.iter().enumerate() {
+                ends[value + 1] = ends[value] + count as u32;
+            }
+            let mut next = ends.clone();
+            let mut sorted = vec![0u32; encoded.rows];
+            for (row, &code) in encoded.codes[block.block].iter().enumerate() {
+                sorted[next[code as usize] as usize] = row as u32;
+                next[code as usize] += 1;
+            }
+            offsets.push(ends);
+            rows.push(sorted);
+        }
+        Self { conditions, tables, offsets, rows, table_rows: encoded.rows }
+    }
+
+    /// The layout of what is asked.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// `count` conditions from row `row` of `stream`; empty when there is nothing to condition on.
+    pub fn asked(&self, stream: Stream, row: u64, count: usize) -> Vec<Asked> {
+        let mut asked = Vec::with_capacity(count);
+        for position in 0..count as u32 {
+            asked.extend(self.conditions.draw(&self.tables, [stream.uniform_f64(row, 2 * position), stream.uniform_f64(row, 2 * position + 1)]));
+        }
+        asked
+    }
+
+    /// A real row for every condition, uniformly among those that meet it; any rows when there are no conditions.
+    pub fn rows(&self, asked: &[Asked], stream: Stream, row: u64, count: usize) -> Vec<u32> {
+        let mut chosen = Vec::with_capacity(count);
+        for position in 0..count {
+            let uniform = stream.uniform_f64(row, position as u32);
+            chosen.push(match asked.get(position) {
+                None => ((uniform * self.table_rows as f64) as usize).min(self.table_rows - 1) as u32,
+                Some(asked) => {
+                    let offsets = &self.offsets[asked.block];
+                    let (start, end) = (offsets[asked.value] as usize, offsets[asked.value + 1] as usize);
+                    self.rows[asked.block][start + ((uniform * (end - start) as f64) as usize).min(end - start - 1)]
+                }
+            });
+        }
+        chosen
+    }
+}
+
+/// Writes a real row's activations: 1 at every chosen position, the scalar at every scalar, 0 elsewhere. `out` must be zeroed.
+pub fn write_row(encoded: &EncodedTable, spans: &[Span], row: usize, out: &mut [f32]) {
+    let (mut block, mut scalar) = (0, 0);
+    for span in spans {
+        if span.is_block() {
+            out[span.start + encoded.codes[block][row] as usize] = 1.0;
+            block += 1;
+        } else {
+            out[span.start] = encoded.scalars[scalar][row];
+            scalar += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> (Layout, EncodedTable) {
+        let span = |kind, start, width| Span { column: 0, kind, start, width };
+        let spans = vec![span(SpanKind::Values, 0, 3), span(SpanKind::Scalar, 3, 1), span(SpanKind::Modes, 4, 2), span(SpanKind::Values, 6, 2)];
+        let codes = vec![vec![0, 1, 2, 0, 0, 0], vec![0, 0, 1, 1, 0, 1], vec![1, 0, 0, 1, 1, 0]];
+        (Layout { spans, width: 8 }, EncodedTable { rows: 6, codes, scalars: vec![vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]] })
+    }
+
+    #[test]
+    fn alias_draws_by_weight() {
+        let alias = Alias::new(&[1.0, 0.0, 6.0, 3.0]);
+        let mut counts = [0; 4];
+        (0..100_000).for_each(|i| counts[alias.draw((f64::from(i) + 0.5) / 1e5)] += 1);
+        assert_eq!(counts[1], 0);
+        for (count, expected) in counts.into_iter().zip([10_000i32, 0, 60_000, 30_000]) {
+            assert!((count - expected).abs() <= 4, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn real_rows_meet_the_condition_they_were_drawn_for() {
+        let (layout, encoded) = table();
+        let sampler = TrainingSampler::new(Conditions::new(&layout, &encoded, false), &encoded, true);
+        assert_eq!(sampler.conditions().width, 5, "modes are no condition unless asked for");
+        let asked = sampler.asked(Stream::new(0, 0), 0, 200);
+        let rows = sampler.rows(&asked, Stream::new(0, 1), 0, 200);
+        for (asked, row) in asked.iter().zip(rows) {
+            let block = sampler.conditions().blocks[asked.block].block;
+            assert_eq!(encoded.codes[block][row as usize] as usize, asked.value);
+        }
+    }
+
+    #[test]
+    fn a_row_is_written_at_its_positions() {
+        let (layout, encoded) = table();
+        let mut out = vec![0.0; 8];
+        write_row(&encoded, &layout.spans, 2, &mut out);
+        assert_eq!(out, [0.0, 0.0, 1.0, 0.3, 0.0, 1.0, 1.0, 0.0]);
+    }
+}
