@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+pub mod catalog;
 mod error;
 pub mod table;
 

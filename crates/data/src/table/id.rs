@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::column::Column;
+
 /// How the names of rows are made. Row `i` always gets the same name, and no two rows share one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
@@ -35,6 +37,16 @@ impl IdFormat {
                 format!("{prefix}{:0width$}", u128::from(*start) + u128::from(row), width = usize::from(*width))
             }
             Self::Uuid => uuid(row, seed),
+        }
+    }
+
+    /// The shape of the names in a column: what they have in common, or the column's name and a counter.
+    pub fn of_column(name: &str, column: &Column) -> Self {
+        let levels = column.categories().map_or(&[][..], |(_, levels)| levels);
+        let numbers: Option<Vec<f64>> = levels.iter().map(|level| level.parse::<i64>().ok().map(|number| number as f64)).collect();
+        match numbers.filter(|numbers| !numbers.is_empty() && levels.iter().all(|level| !level.starts_with('0') || level == "0")) {
+            Some(numbers) => Self::of_numbers(&numbers, None),
+            None => Self::of_texts(levels).unwrap_or_else(|| Self::named(name)),
         }
     }
 

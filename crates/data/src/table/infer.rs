@@ -230,6 +230,7 @@ mod tests {
         let decimals = |cells: &[&str]| kind_of("x", cells.iter().map(|&cell| cell.to_owned())).0.decimals;
         assert_eq!(decimals(&["1.5", "2.25", "3", ""]), Some(2));
         assert_eq!(decimals(&["1.5", "0.12345678901234567"]), None);
-        assert_eq!(decimals(&["1.5", "1e-3"]), None);
+        assert_eq!(decimals(&["1.5", "9.8E-03"]), Some(4));
+        assert_eq!(decimals(&["1.5", "1e-300"]), None);
     }
 }

@@ -2,19 +2,21 @@
 
 mod column;
 mod datetime;
+pub mod encode;
 mod id;
 mod infer;
 mod raw;
 mod read;
-pub mod encode;
 mod schema;
 mod schema_file;
+mod simulate;
 mod write;
 
 pub use column::{Column, MISSING};
 pub use id::IdFormat;
 pub use read::{Inferred, ReadOptions};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
+pub use simulate::simulate_patients;
 pub use write::TableWriter;
 
 use crate::{Error, Result};

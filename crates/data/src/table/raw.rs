@@ -126,13 +126,11 @@ impl Numbers {
         let mut most = 0;
         let mut text = String::new();
         for (&value, &style) in self.values.iter().zip(&self.styles).filter(|(value, _)| !value.is_nan()) {
-            most = most.max(match style {
-                SHORTEST => {
-                    render(value, SHORTEST, &mut text);
-                    plain_decimal(&text).filter(|&(_, digits)| digits <= SAFE_DIGITS)?.0
-                }
-                fixed if usize::from(fixed) <= SAFE_DIGITS => fixed,
-                _ => return None,
+            most = most.max(if usize::from(style) <= SAFE_DIGITS {
+                style
+            } else {
+                render(value, SHORTEST, &mut text);
+                plain_decimal(&text).filter(|&(_, digits)| digits <= SAFE_DIGITS)?.0
             });
         }
         Some(most)

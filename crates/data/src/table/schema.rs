@@ -149,6 +149,16 @@ impl ColumnSchema {
     }
 }
 
+impl ColumnSchema {
+    /// A text as a number of this column, the inverse of [`ColumnSchema::format_number`]; `None` when it is none.
+    pub fn parse_number(&self, text: &str) -> Option<f64> {
+        if self.kind == ColumnKind::Datetime {
+            return datetime::parse(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), text.trim());
+        }
+        text.trim().parse().ok().filter(|value: &f64| value.is_finite())
+    }
+}
+
 /// Rounding makes "-0.00" of small negative numbers, which no file holds.
 fn unsigned_zero(text: String) -> String {
     match text.strip_prefix('-') {

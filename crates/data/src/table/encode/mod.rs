@@ -174,7 +174,9 @@ impl TableTransform {
             return Err(Error::Table("the table has no rows to learn from".into()));
         }
         if !table.schema().columns.iter().any(|column| column.kind.is_modelled()) {
-            return Err(Error::Table("every column is an id or a constant, so there is nothing to learn; declare another kind in the schema".into()));
+            return Err(Error::Table(
+                "every column is an id or a constant, so there is nothing to learn; declare another kind in the schema".into(),
+            ));
         }
         let columns = (0..table.columns().len())
             .into_par_iter()
@@ -214,7 +216,9 @@ impl TableTransform {
         for (index, column) in self.columns.iter().enumerate() {
             match column {
                 ColumnTransform::Unlearnt => {}
-                ColumnTransform::Category(category) => category.widths().into_iter().for_each(|width| layout.push(index, SpanKind::Values, width)),
+                ColumnTransform::Category(category) => {
+                    category.widths().into_iter().for_each(|width| layout.push(index, SpanKind::Values, width))
+                }
                 ColumnTransform::Number(number) => {
                     if number.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. })) {
                         layout.push(index, SpanKind::Scalar, 1);
@@ -238,9 +242,13 @@ impl TableTransform {
             .into_par_iter()
             .map(|index| match &self.columns[index] {
                 ColumnTransform::Unlearnt => Ok((Vec::new(), None)),
-                ColumnTransform::Category(category) => Ok((encode_categories(category, &table.columns()[index], &self.schema.columns[index].name)?, None)),
+                ColumnTransform::Category(category) => {
+                    Ok((encode_categories(category, &table.columns()[index], &self.schema.columns[index].name)?, None))
+                }
                 ColumnTransform::Number(number) => {
-                    let values = table.columns()[index].numbers().ok_or_else(|| Error::Table(format!("column \"{}\" does not hold numbers", self.schema.columns[index].name)))?;
+                    let values = table.columns()[index]
+                        .numbers()
+                        .ok_or_else(|| Error::Table(format!("column \"{}\" does not hold numbers", self.schema.columns[index].name)))?;
                     let (modes, scalars) = number.encode(values, Stream::new(seed, 0x2000_0000 + index as u32));
                     Ok((vec![modes], Some(scalars).filter(|_| number.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. })))))
                 }
@@ -339,7 +347,10 @@ fn encode_categories(category: &CategoryTransform, column: &Column, name: &str) 
 
 fn decode_categories(category: &CategoryTransform, values: impl Iterator<Item = u32>) -> Column {
     let missing = category.levels.len() as u32;
-    Column::Category { codes: values.map(|value| if value == missing { MISSING } else { value }).collect(), levels: Arc::new(category.levels.clone()) }
+    Column::Category {
+        codes: values.map(|value| if value == missing { MISSING } else { value }).collect(),
+        levels: Arc::new(category.levels.clone()),
+    }
 }
 
 /// An id or constant column for these rows, from the schema alone.

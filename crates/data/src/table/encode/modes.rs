@@ -134,7 +134,8 @@ fn maximise(points: &Points, responsibilities: &[f64], components: usize) -> Pos
             second[k] += r * value * value;
         }
     }
-    let mut posterior = Posterior { sticks: Vec::new(), mean_precisions: Vec::new(), means: Vec::new(), degrees: Vec::new(), variances: Vec::new() };
+    let mut posterior =
+        Posterior { sticks: Vec::new(), mean_precisions: Vec::new(), means: Vec::new(), degrees: Vec::new(), variances: Vec::new() };
     for k in 0..components {
         let mean = first[k] / mass[k];
         let variance = (second[k] / mass[k] - mean * mean).max(0.0) + REGULARISATION;

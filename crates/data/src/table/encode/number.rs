@@ -97,15 +97,24 @@ impl NumberTransform {
         let mut by_count: Vec<usize> = (0..distinct.len()).collect();
         by_count.sort_by(|&a, &b| counts[b].total_cmp(&counts[a]).then(a.cmp(&b)));
         let mut is_spike = vec![distinct.len() <= options.all_spikes; distinct.len()];
-        for &index in by_count.iter().take(options.spikes).filter(|&&index| counts[index] >= options.spike_share * total && counts[index] > 1.0) {
+        for &index in
+            by_count.iter().take(options.spikes).filter(|&&index| counts[index] >= options.spike_share * total && counts[index] > 1.0)
+        {
             is_spike[index] = true;
         }
         let rest: Vec<usize> = (0..distinct.len()).filter(|&index| !is_spike[index]).collect();
         let mut modes = Vec::new();
         if !rest.is_empty() {
-            let (points, point_counts) = histogram(&rest.iter().map(|&i| distinct[i]).collect::<Vec<_>>(), &rest.iter().map(|&i| counts[i]).collect::<Vec<_>>());
+            let (points, point_counts) =
+                histogram(&rest.iter().map(|&i| distinct[i]).collect::<Vec<_>>(), &rest.iter().map(|&i| counts[i]).collect::<Vec<_>>());
             let share = point_counts.iter().sum::<f64>() / total;
-            modes.extend(modes::fit(&points, &point_counts, options.gaussians).into_iter().map(|Gaussian { mean, std, weight }| Mode::Normal { mean, std, weight: weight * share }));
+            modes.extend(
+                modes::fit(&points, &point_counts, options.gaussians).into_iter().map(|Gaussian { mean, std, weight }| Mode::Normal {
+                    mean,
+                    std,
+                    weight: weight * share,
+                }),
+            );
         }
         modes.extend((0..distinct.len()).filter(|&i| is_spike[i]).map(|i| Mode::Spike { value: distinct[i], weight: counts[i] / total }));
         if present.len() < values.len() {
@@ -118,8 +127,17 @@ impl NumberTransform {
     ///
     /// A missing value in a column that had none is given the mode of the middle, a number beyond all modes that of the nearest.
     pub fn encode(&self, values: &[f64], stream: Stream) -> (Vec<u32>, Vec<f32>) {
-        let spikes: HashMap<u64, u32> = self.modes.iter().zip(0..).filter_map(|(mode, index)| if let Mode::Spike { value, .. } = mode { Some((value.to_bits(), index)) } else { None }).collect();
-        let gaussians: Vec<Gaussian> = self.modes.iter().filter_map(|mode| if let Mode::Normal { mean, std, weight } = *mode { Some(Gaussian { mean, std, weight }) } else { None }).collect();
+        let spikes: HashMap<u64, u32> = self
+            .modes
+            .iter()
+            .zip(0..)
+            .filter_map(|(mode, index)| if let Mode::Spike { value, .. } = mode { Some((value.to_bits(), index)) } else { None })
+            .collect();
+        let gaussians: Vec<Gaussian> = self
+            .modes
+            .iter()
+            .filter_map(|mode| if let Mode::Normal { mean, std, weight } = *mode { Some(Gaussian { mean, std, weight }) } else { None })
+            .collect();
         let missing = self.modes.iter().position(|mode| matches!(mode, Mode::Missing { .. }));
         let mut uniforms = vec![0.0; values.len()];
         stream.uniforms(0, &mut uniforms);

@@ -33,16 +33,9 @@ pub(super) fn build(raw: RawColumn, described: &mut ColumnSchema) -> Said<Column
         }
         ColumnKind::Constant => constant(raw, described),
         ColumnKind::Id => {
-            let from_numbers = match &raw.cells {
-                Cells::Numbers(cells) => Some(IdFormat::of_numbers(&cells.values, None)),
-                Cells::Texts { .. } => None,
-            };
             let name = raw.name.clone();
             let column = categories(raw);
-            if described.id.is_none() {
-                let of_texts = || column.categories().and_then(|(_, levels)| IdFormat::of_texts(levels));
-                described.id = Some(from_numbers.or_else(of_texts).unwrap_or_else(|| IdFormat::named(&name)));
-            }
+            described.id = described.id.take().or_else(|| Some(IdFormat::of_column(&name, &column)));
             Ok(column)
         }
     }

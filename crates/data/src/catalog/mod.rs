@@ -1,0 +1,167 @@
+//! Public data sets by name: what they are, where their files lie, and what their columns hold.
+//!
+//! The manifests are compiled in, the data is not. A folder of data (an argument: this crate reads no environment variable) comes first,
+//! then the cache that downloads go to.
+
+#[cfg(feature = "fetch")]
+mod fetch;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::table::{ReadOptions, Schema, Table};
+use crate::{Error, Result};
+
+const MANIFESTS: &[(&str, &str)] = &[
+    ("adult", include_str!("../../datasets/adult.toml")),
+    ("california-housing", include_str!("../../datasets/california-housing.toml")),
+    ("online-shoppers", include_str!("../../datasets/online-shoppers.toml")),
+];
+
+/// One data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// The name it is asked for by.
+    pub name: String,
+    /// One line on what it is.
+    pub title: String,
+    /// The licence of the data.
+    pub licence: String,
+    /// The work to cite.
+    pub citation: String,
+    /// Where the data was published.
+    pub origin: String,
+    /// What else a user should know.
+    #[serde(default)]
+    pub note: String,
+    /// Its files, one per split.
+    pub files: Vec<DatasetFile>,
+    /// What the columns hold.
+    pub schema: Schema,
+}
+
+/// One file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetFile {
+    /// `train` or `test`.
+    pub split: String,
+    /// Where it lies below a data folder or the cache.
+    pub path: String,
+    /// The rows below the header.
+    pub rows: u64,
+    /// The size.
+    pub bytes: u64,
+    /// The SHA-256 of the contents, in hexadecimal digits.
+    pub sha256: String,
+    /// Where exactly these bytes can be fetched, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// The data sets that come with the library.
+#[derive(Debug, Clone, Copy)]
+pub struct Catalog;
+
+impl Catalog {
+    /// The names there are.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        MANIFESTS.iter().map(|(name, _)| *name)
+    }
+
+    /// Every data set.
+    ///
+    /// # Errors
+    /// When a manifest is not well formed, which the tests of this crate rule out.
+    pub fn list() -> Result<Vec<Dataset>> {
+        Self::names().map(Self::get).collect()
+    }
+
+    /// The data set called `name`.
+    ///
+    /// # Errors
+    /// When there is none; the message lists those there are.
+    pub fn get(name: &str) -> Result<Dataset> {
+        let Some((_, manifest)) = MANIFESTS.iter().find(|(known, _)| *known == name) else {
+            let known = Self::names().collect::<Vec<_>>().join(", ");
+            return Err(Error::Table(format!("no data set \"{name}\"; the data sets are: {known}")));
+        };
+        let parsed = toml::from_str(manifest).map_err(|error| error.message().replace('\n', " "));
+        parsed.map_err(|what| Error::format(format!("datasets/{name}.toml"), what))
+    }
+
+    /// Where the file of a data set lies: in `data_dir` if it is there, else in `cache_dir`.
+    ///
+    /// # Errors
+    /// When there is no such data set or split, or the file is in neither folder; the message says where it was looked for.
+    pub fn locate(name: &str, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<PathBuf> {
+        Self::get(name)?.locate(split, data_dir, cache_dir)
+    }
+}
+
+impl Dataset {
+    /// The file of a split.
+    ///
+    /// # Errors
+    /// When there is no such split.
+    pub fn file(&self, split: &str) -> Result<&DatasetFile> {
+        self.files.iter().find(|file| file.split == split).ok_or_else(|| {
+            let known = self.files.iter().map(|file| file.split.as_str()).collect::<Vec<_>>().join(", ");
+            Error::Table(format!("data set \"{}\" has no split \"{split}\"; its splits are: {known}", self.name))
+        })
+    }
+
+    /// As [`Catalog::locate`].
+    ///
+    /// # Errors
+    /// As [`Catalog::locate`].
+    pub fn locate(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<PathBuf> {
+        let file = self.file(split)?;
+        let places: Vec<PathBuf> = data_dir.into_iter().chain([cache_dir]).map(|folder| folder.join(&file.path)).collect();
+        if let Some(found) = places.iter().find(|place| place.is_file()) {
+            return Ok(found.clone());
+        }
+        let looked = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" and ");
+        let remedy = match &file.url {
+            Some(url) => format!("download it from {url}"),
+            None => format!("it cannot be downloaded, so make it from {} and put it there", self.origin),
+        };
+        Err(Error::Table(format!("data set \"{}\": no {split} file at {looked}; {remedy}", self.name)))
+    }
+
+    /// Reads a split under the data set's own schema.
+    ///
+    /// # Errors
+    /// As [`Dataset::locate`] and [`Table::read`].
+    pub fn read(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<Table> {
+        Table::read(self.locate(split, data_dir, cache_dir)?, &ReadOptions::with_schema(self.schema.clone()))
+    }
+}
+
+impl DatasetFile {
+    /// Checks that a file on disk is this one, byte for byte.
+    ///
+    /// # Errors
+    /// When it cannot be read or its hash differs.
+    pub fn verify(&self, path: &Path) -> Result<()> {
+        let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer).map_err(|source| Error::io(path, source))? {
+                0 => break,
+                read => hash.update(&buffer[..read]),
+            }
+        }
+        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if found != self.sha256 {
+            return Err(Error::format(path, format!("has SHA-256 {found} where the manifest says {}; fetch it again", self.sha256)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! The manifests, and the data they describe where it is at hand.
+
+use std::path::{Path, PathBuf};
+
+use semblant_data::catalog::Catalog;
+
+#[test]
+fn every_manifest_is_well_formed() {
+    let all = Catalog::list().expect("well formed");
+    assert_eq!(all.len(), Catalog::names().count());
+    for set in all {
+        set.schema.check().expect("a schema");
+        assert!(set.schema.target.is_some() && !set.licence.is_empty() && !set.citation.is_empty());
+        for split in ["train", "test"] {
+            assert_eq!(set.file(split).expect("both splits").sha256.len(), 64);
+        }
+    }
+}
+
+#[test]
+fn absent_sets_splits_and_files_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = |name, split| Catalog::locate(name, split, None, folder.path()).expect_err("absent").to_string();
+    assert!(said("adutl", "train").contains("california-housing"));
+    assert!(said("adult", "holdout").contains("train, test"));
+    assert!(said("adult", "train").contains("train.csv.gz"));
+}
+
+#[test]
+fn the_data_folder_comes_before_the_cache() {
+    let (data, cache) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let put = |folder: &Path| {
+        std::fs::create_dir_all(folder.join("adult")).expect("creatable");
+        std::fs::write(folder.join("adult/train.csv.gz"), "x").expect("writable");
+    };
+    put(cache.path());
+    let found = || Catalog::locate("adult", "train", Some(data.path()), cache.path()).expect("there");
+    assert!(found().starts_with(cache.path()));
+    put(data.path());
+    assert!(found().starts_with(data.path()));
+}
+
+#[test]
+fn the_files_are_those_of_the_manifests() {
+    let Some(data) = std::env::var_os("SEMBLANT_DATA").map(PathBuf::from) else { return };
+    for set in Catalog::list().expect("well formed") {
+        for file in &set.files {
+            let Ok(path) = set.locate(&file.split, Some(&data), Path::new("/nowhere")) else { continue };
+            file.verify(&path).expect("the same bytes");
+            let table = set.read(&file.split, Some(&data), Path::new("/nowhere")).expect("as declared");
+            assert_eq!(table.rows() as u64, file.rows, "{}", path.display());
+        }
+    }
+}
