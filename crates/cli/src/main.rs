@@ -42,12 +42,6 @@ impl From<semblant::data::Error> for Failure {
     }
 }
 
-impl From<semblant::metrics::Error> for Failure {
-    fn from(error: semblant::metrics::Error) -> Self {
-        Self::Work(error.to_string())
-    }
-}
-
 type Outcome = Result<(), Failure>;
 
 fn main() -> ExitCode {

@@ -1,0 +1,136 @@
+//! `semblant fit`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use semblant::prelude::*;
+use semblant::progress::{Observer, Silent, Terminal};
+use semblant::trainer::STATE_FILE;
+use serde_json::{Map, Value, json};
+
+use crate::arguments::Fit;
+use crate::{Failure, Outcome, print, say, source};
+
+pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
+    let settings = settings(arguments.config.as_deref(), &arguments.settings)?;
+    let mut model = table_model(&arguments.model, settings.clone())?;
+    let device = semblant::device::select(&arguments.device)?;
+    if let Some(output) = &arguments.output {
+        check_writable(output)?;
+    }
+    let read = source::read(&arguments.data, arguments.schema.as_deref(), arguments.target.as_deref(), &arguments.dropped)?;
+    if let Some(path) = &arguments.write_schema {
+        semblant::checkpoint::write_atomically(path, read.table.schema().to_toml()?.as_bytes())?;
+        print(&path.display().to_string());
+        return Ok(());
+    }
+    if !quiet {
+        read.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    }
+    let Some(output) = &arguments.output else { return Err(Failure::Usage("give the model file with -o".into())) };
+    let folder = run_folder(output);
+    let stop = stop_on_interrupt();
+    let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let mut run = Run { folder: Some(folder.clone()), resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
+    write_config(&folder, arguments, &settings)?;
+    let summary = model.fit(&read.table, &mut run)?;
+    model.save(output)?;
+    // The state has done its service; log and settings stay.
+    let _ = std::fs::remove_file(folder.join(STATE_FILE));
+    if arguments.json {
+        print(&json!({ "model": output, "summary": summary }).to_string());
+    } else if !quiet {
+        let losses: Vec<String> = summary.losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
+        say(&format!("{} steps in {:.1} s (and {:.2} s to encode)  {}", summary.steps, summary.train_secs, summary.encode_secs, losses.join("  ")));
+        print(&output.display().to_string());
+    } else {
+        print(&output.display().to_string());
+    }
+    Ok(())
+}
+
+/// The folder beside the model file that holds settings, log and resume state.
+pub(crate) fn run_folder(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".run");
+    PathBuf::from(name)
+}
+
+/// Finds out before hours of work, not after, that the result could not be written.
+pub(crate) fn check_writable(output: &Path) -> Result<(), Failure> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if output.is_dir() {
+        return Err(Failure::Work(format!("{}: this is a folder; give the name of a file", output.display())));
+    }
+    let probe = folder.join(format!(".semblant-probe-{}", std::process::id()));
+    std::fs::write(&probe, b"").map_err(|error| Failure::Work(format!("{}: cannot be written: {error}", output.display())))?;
+    let _ = std::fs::remove_file(probe);
+    Ok(())
+}
+
+/// Ctrl-C asks the run to save its state and leave; a second one ends the process at once.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    // Without a handler, Ctrl-C kills the process as usual; the last checkpoint is still there.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+    });
+    stop
+}
+
+fn write_config(folder: &Path, arguments: &Fit, settings: &Value) -> Outcome {
+    let resolved = json!({ "model": arguments.model, "data": arguments.data, "seed": arguments.seed, "settings": settings });
+    let text = toml::to_string_pretty(&resolved).map_err(|error| Failure::Work(error.to_string()))?;
+    Ok(semblant::checkpoint::write_atomically(&folder.join("config.toml"), text.as_bytes())?)
+}
+
+/// Settings from a TOML file, then from `key=value` pairs.
+pub(crate) fn settings(file: Option<&Path>, pairs: &[String]) -> Result<Value, Failure> {
+    let mut settings = Map::new();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        settings = toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        // A recipe has its settings in a table of their own, beside the scores that it reached.
+        if let Some(Value::Object(inner)) = settings.get("settings") {
+            settings = inner.clone();
+        }
+    }
+    for pair in pairs {
+        let Some((key, text)) = pair.split_once('=') else { return Err(Failure::Usage(format!("--set {pair}: write key=value"))) };
+        let value = toml::from_str::<Map<String, Value>>(&format!("v = {text}")).ok().and_then(|mut parsed| parsed.remove("v")).unwrap_or_else(|| Value::String(text.to_owned()));
+        put(&mut settings, key, value).map_err(|part| Failure::Usage(format!("--set {pair}: \"{part}\" is a value, not a group of settings")))?;
+    }
+    Ok(Value::Object(settings))
+}
+
+fn put(settings: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), String> {
+    match key.split_once('.') {
+        None => {
+            settings.insert(key.to_owned(), value);
+            Ok(())
+        }
+        Some((first, rest)) => match settings.entry(first).or_insert_with(|| Value::Object(Map::new())) {
+            Value::Object(inner) => put(inner, rest, value),
+            _ => Err(first.to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_typed_and_nested() {
+        let pairs = ["epochs=3", "generator.learning_rate=1e-4", "generator.schedule=cosine", "generator_widths=[8, 8]"].map(String::from);
+        let expected = json!({ "epochs": 3, "generator": { "learning_rate": 1e-4, "schedule": "cosine" }, "generator_widths": [8, 8] });
+        assert_eq!(settings(None, &pairs).expect("well formed"), expected);
+        assert!(settings(None, &["epochs".into()]).is_err());
+        assert!(settings(None, &["a=1".into(), "a.b=2".into()]).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! `semblant sample`: streamed, so that memory does not grow with the rows.
+
+use std::ops::Range;
+
+use semblant::prelude::*;
+use semblant::progress::{Event, Observer, Silent, Terminal};
+use serde_json::json;
+
+use crate::arguments::Sample as Arguments;
+use crate::{Failure, Outcome, print, say};
+
+pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
+    let rows = rows(arguments)?;
+    let conditions = arguments.conditions.iter().map(|text| condition(text)).collect::<Result<Vec<_>, _>>()?;
+    if arguments.batch_rows == 0 {
+        return Err(Failure::Usage("--batch-rows 0: compute at least one row at once".into()));
+    }
+    let model = load_table_model(&arguments.model, &arguments.device)?;
+    let mut observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let total = rows.end - rows.start;
+    let mut request = SampleRequest { rows: rows.clone(), seed: arguments.seed, conditions, balance: arguments.balance.clone(), batch_rows: arguments.batch_rows };
+    let mut writer: Option<TableWriter> = None;
+    let mut drawn_rows = 0;
+    let mut start = rows.start;
+    while start < rows.end {
+        let end = rows.end.min(start.saturating_add(arguments.batch_rows as u64));
+        request.rows = start..end;
+        let sample = model.sample(&request)?;
+        drawn_rows += sample.drawn_rows;
+        // The file is begun only when there is something to put into it.
+        let open = match writer.take() {
+            Some(open) => open,
+            None => TableWriter::create(&arguments.output, sample.data.schema())?,
+        };
+        let open = writer.insert(open);
+        open.write(&sample.data)?;
+        start = end;
+        observer.event(Event::Rows { done: end - rows.start, total });
+    }
+    if let Some(writer) = writer {
+        writer.finish()?;
+    }
+    observer.event(Event::Done);
+    let acceptance = total as f64 / drawn_rows.max(1) as f64;
+    if arguments.json {
+        print(&json!({ "output": arguments.output, "rows": total, "drawn_rows": drawn_rows, "acceptance": acceptance }).to_string());
+        return Ok(());
+    }
+    if !quiet && (drawn_rows != total || !request.conditions.is_empty() || request.balance.is_some()) {
+        say(&format!("{total} rows meet the conditions, out of {drawn_rows} drawn: acceptance {:.1} %", 100.0 * acceptance));
+    }
+    print(&arguments.output.display().to_string());
+    Ok(())
+}
+
+fn rows(arguments: &Arguments) -> Result<Range<u64>, Failure> {
+    if let Some(text) = &arguments.rows {
+        let parsed = text.split_once("..").and_then(|(start, end)| Some(start.trim().parse::<u64>().ok()?..end.trim().parse::<u64>().ok()?));
+        return match parsed {
+            Some(range) if range.start < range.end => Ok(range),
+            _ => Err(Failure::Usage(format!("--rows {text}: write A..B with A less than B, for example 0..1000"))),
+        };
+    }
+    match arguments.n {
+        Some(n) if n > 0 => Ok(0..n),
+        _ => Err(Failure::Usage("-n 0: ask for at least one row".into())),
+    }
+}
+
+/// `column=value`, or `column=low..high`. A value that holds `..` but is no range of numbers is taken as it stands.
+fn condition(text: &str) -> Result<Condition, Failure> {
+    let Some((column, wanted)) = text.split_once('=') else {
+        return Err(Failure::Usage(format!("--where {text}: write column=value, or column=low..high")));
+    };
+    let range = wanted.split_once("..").and_then(|(low, high)| {
+        let bound = |text: &str, open: f64| if text.trim().is_empty() { Some(open) } else { text.trim().parse::<f64>().ok().filter(|value| !value.is_nan()) };
+        Some(Wanted::Between { low: bound(low, f64::NEG_INFINITY)?, high: bound(high, f64::INFINITY)? })
+    });
+    Ok(Condition { column: column.trim().to_owned(), wanted: range.unwrap_or_else(|| Wanted::Is(wanted.to_owned())) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_values_or_ranges() {
+        let wanted = |text: &str| condition(text).expect("well formed").wanted;
+        assert_eq!(wanted("income=>50K"), Wanted::Is(">50K".into()));
+        assert_eq!(wanted("age=30..40"), Wanted::Between { low: 30.0, high: 40.0 });
+        assert_eq!(wanted("age=..-2.5"), Wanted::Between { low: f64::NEG_INFINITY, high: -2.5 });
+        assert_eq!(wanted("path=a..b"), Wanted::Is("a..b".into()));
+        assert_eq!(wanted("city="), Wanted::Is(String::new()));
+        assert!(condition("age").is_err());
+    }
+}
