@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rayon::prelude::*;
-use semblant_data::table::{Column, Table};
+use semblant_data::table::Table;
 
 use super::align::align;
 use crate::Result;
@@ -96,7 +96,7 @@ fn distinct(values: &[f64]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use semblant_data::table::ColumnKind;
+    use semblant_data::table::{Column, ColumnKind};
 
     fn table(numbers: &[f64], labels: &[Option<&str>]) -> Table {
         Table::from_columns(vec![
