@@ -1,6 +1,6 @@
 //! Fidelity, utility and privacy of synthetic tables, and the report that shows them.
 //!
-//! ```text
+//! ```
 //! use semblant_data::table::{Column, ColumnKind, Table};
 //! use semblant_metrics::{Options, evaluate};
 //!
@@ -15,7 +15,7 @@
 //! assert!(page.starts_with("<!DOCTYPE html>"));
 //! # Ok(())
 //! # }
-//! ```text
+//! ```
 //!
 //! The single metrics stand in [`table`]; the boosted trees that some of them train in [`learn`]; everything at once in [`evaluate`].
 //! Nothing here is sampled without a seed, and no result depends on the number of threads.
@@ -23,6 +23,8 @@
 mod error;
 pub mod learn;
 mod random;
+pub mod report;
 pub mod table;
 
 pub use error::{Error, Result};
+pub use report::{Options, Report, evaluate};

@@ -39,7 +39,8 @@ impl Feature {
 impl Binner {
     /// Bins for every modelled column but `target`.
     pub(crate) fn fit(table: &Table, target: Option<&str>) -> Self {
-        let kept: Vec<_> = table.iter().filter(|(described, _)| described.kind.is_modelled() && Some(described.name.as_str()) != target).collect();
+        let kept: Vec<_> =
+            table.iter().filter(|(described, _)| described.kind.is_modelled() && Some(described.name.as_str()) != target).collect();
         let fit = |(described, column): (&semblant_data::table::ColumnSchema, &Column)| {
             let (bins, edges) = match column {
                 Column::Number(values) => {
@@ -68,7 +69,8 @@ impl Feature {
         let missing = self.bins as u8;
         match (&self.edges, table.column(&self.name)) {
             (Edges::Number(thresholds), Ok(Column::Number(values))) => {
-                let bin = |value: &f64| if value.is_nan() { missing } else { thresholds.partition_point(|threshold| threshold < value) as u8 };
+                let bin =
+                    |value: &f64| if value.is_nan() { missing } else { thresholds.partition_point(|threshold| threshold < value) as u8 };
                 values.iter().map(bin).collect()
             }
             (Edges::Category(labels), Ok(Column::Category { codes, levels })) => {

@@ -127,9 +127,13 @@ impl Boosting {
         let undefined = |why: &str| Err(Error::Undefined(why.into()));
         match target {
             _ if table.rows() == 0 => undefined("there are no rows to learn from"),
-            Target::Values(values) if values.iter().any(|value| !value.is_finite()) => undefined("the target has missing or infinite values"),
+            Target::Values(values) if values.iter().any(|value| !value.is_finite()) => {
+                undefined("the target has missing or infinite values")
+            }
             Target::Classes { count, .. } if *count < 2 => undefined("the target has a single value"),
-            Target::Classes { codes, count } if codes.iter().any(|&code| code as usize >= *count) => undefined("the target has missing values"),
+            Target::Classes { codes, count } if codes.iter().any(|&code| code as usize >= *count) => {
+                undefined("the target has missing values")
+            }
             _ => Ok(()),
         }
     }

@@ -54,7 +54,9 @@ impl Tree {
         loop {
             match &self.nodes[place] {
                 Node::Leaf(value) => return *value,
-                Node::Inner { feature, left, children } => place = if contains(left, bins[*feature][row]) { children.0 } else { children.1 },
+                Node::Inner { feature, left, children } => {
+                    place = if contains(left, bins[*feature][row]) { children.0 } else { children.1 }
+                }
             }
         }
     }
@@ -99,7 +101,8 @@ impl Grower<'_> {
         for _ in 1..self.config.leaves {
             // The first of the largest gains, so that ties do not depend on anything.
             let gains = open.iter().enumerate().filter_map(|(place, leaf)| Some((place, leaf.best.as_ref()?.gain)));
-            let Some((place, _)) = gains.fold(None, |best: Option<(usize, f64)>, next| if best.is_none_or(|best| next.1 > best.1) { Some(next) } else { best })
+            let Some((place, _)) = gains
+                .fold(None, |best: Option<(usize, f64)>, next| if best.is_none_or(|best| next.1 > best.1) { Some(next) } else { best })
             else {
                 break;
             };
@@ -159,7 +162,10 @@ impl Grower<'_> {
 
     /// The first of the splits with the largest gain.
     fn best(&self, splits: Vec<Option<Split>>) -> Option<Split> {
-        splits.into_iter().flatten().fold(None, |best: Option<Split>, next| if best.as_ref().is_none_or(|best| next.gain > best.gain) { Some(next) } else { best })
+        splits
+            .into_iter()
+            .flatten()
+            .fold(None, |best: Option<Split>, next| if best.as_ref().is_none_or(|best| next.gain > best.gain) { Some(next) } else { best })
     }
 
     fn split(&self, feature: usize, cells: &[Cell], sum: Cell) -> Option<Split> {
@@ -196,7 +202,8 @@ impl Grower<'_> {
     fn category_split(&self, feature: usize, cells: &[Cell], sum: Cell) -> Option<Split> {
         const SMOOTHING: f64 = 10.0;
         let support = f64::from(sum.rows) / sum.hessian.max(1e-15);
-        let mut order: Vec<usize> = (0..cells.len()).filter(|&bin| cells[bin].rows > 0 && cells[bin].hessian * support >= SMOOTHING).collect();
+        let mut order: Vec<usize> =
+            (0..cells.len()).filter(|&bin| cells[bin].rows > 0 && cells[bin].hessian * support >= SMOOTHING).collect();
         let ratio = |bin: usize| cells[bin].gradient / (cells[bin].hessian + SMOOTHING);
         order.sort_by(|&a, &b| ratio(a).total_cmp(&ratio(b)));
         let mut best: Option<(f64, usize, bool, Cell)> = None;
@@ -219,7 +226,8 @@ impl Grower<'_> {
     /// How much the loss falls when `left` is split from `sum`; `None` when a side is too small or nothing is gained.
     fn gain(&self, left: Cell, sum: Cell) -> Option<f64> {
         const MIN_HESSIAN: f64 = 1e-3;
-        let right = Cell { gradient: sum.gradient - left.gradient, hessian: sum.hessian - left.hessian, rows: sum.rows.checked_sub(left.rows)? };
+        let right =
+            Cell { gradient: sum.gradient - left.gradient, hessian: sum.hessian - left.hessian, rows: sum.rows.checked_sub(left.rows)? };
         if left.rows.min(right.rows) < self.config.min_leaf_rows || left.hessian.min(right.hessian) < MIN_HESSIAN {
             return None;
         }

@@ -77,7 +77,9 @@ fn shared_levels(columns: &[&Column]) -> Vec<Column> {
 pub(crate) fn shared_codes(real: &Column, synthetic: &Column) -> Result<(Vec<u32>, Vec<u32>, usize)> {
     let mut both = shared_levels(&[real, synthetic]).into_iter();
     match (both.next(), both.next()) {
-        (Some(Column::Category { codes: real, levels }), Some(Column::Category { codes: synthetic, .. })) => Ok((real, synthetic, levels.len())),
+        (Some(Column::Category { codes: real, levels }), Some(Column::Category { codes: synthetic, .. })) => {
+            Ok((real, synthetic, levels.len()))
+        }
         _ => Err(Error::Tables("a category column can only be compared with a category column".into())),
     }
 }

@@ -55,7 +55,10 @@ fn equal_width_edges(values: &[f64]) -> Result<[f64; BINS + 1]> {
 
 /// numpy's `digitize`: how many edges are not above the value. A missing value sorts behind every edge.
 fn digitize(values: &[f64], edges: &[f64; BINS + 1]) -> Vec<u32> {
-    values.iter().map(|value| if value.is_nan() { edges.len() as u32 } else { edges.partition_point(|edge| edge <= value) as u32 }).collect()
+    values
+        .iter()
+        .map(|value| if value.is_nan() { edges.len() as u32 } else { edges.partition_point(|edge| edge <= value) as u32 })
+        .collect()
 }
 
 /// Minimum and maximum of the values that are not missing.

@@ -52,7 +52,8 @@ impl<'a> Index<'a> {
         let most_values = |place: &usize| real.columns()[*place].numbers().map_or(0, distinct);
         let sort_column = (0..real.columns().len()).max_by_key(most_values).unwrap_or(0);
         let first = real.columns()[sort_column].numbers();
-        let others = real.columns().iter().enumerate().filter(|&(place, _)| place != sort_column).filter_map(|(_, column)| column.numbers());
+        let others =
+            real.columns().iter().enumerate().filter(|&(place, _)| place != sort_column).filter_map(|(_, column)| column.numbers());
         let mut groups: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
         for row in 0..real.rows() {
             groups.entry(group(real, row)).or_default().push(row);
@@ -67,8 +68,10 @@ impl<'a> Index<'a> {
         let Some(rows) = self.groups.get(&group(synthetic, row)) else { return false };
         let first = synthetic.columns()[self.sort_column].numbers().map(|values| values[row]);
         let others = synthetic.columns().iter().enumerate().filter(|&(place, _)| place != self.sort_column);
-        let values: Vec<f64> = first.into_iter().chain(others.filter_map(|(_, column)| column.numbers()).map(|values| values[row])).collect();
-        let close = |real: f64, synthetic: f64| (real - synthetic).abs() <= (tolerance * synthetic).abs() || real == synthetic || real.is_nan();
+        let values: Vec<f64> =
+            first.into_iter().chain(others.filter_map(|(_, column)| column.numbers()).map(|values| values[row])).collect();
+        let close =
+            |real: f64, synthetic: f64| (real - synthetic).abs() <= (tolerance * synthetic).abs() || real == synthetic || real.is_nan();
         let candidates = match values.first() {
             Some(&value) if !value.is_nan() => {
                 // A hair wider than the tolerance, so that rounding never loses a candidate that `close` accepts.

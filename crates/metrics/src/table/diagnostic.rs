@@ -40,7 +40,9 @@ pub fn diagnostic(real: &Table, synthetic: &Table) -> Result<Diagnostic> {
             (_, Column::Number(real), Column::Number(synthetic)) => ("BoundaryAdherence", boundary_adherence(real, synthetic)),
             (_, Column::Category { .. }, Column::Category { .. }) => ("CategoryAdherence", category_adherence(column, other)),
             (_, Column::Number(_), _) => ("BoundaryAdherence", undefined("numbers in the real table, categories in the synthetic one")),
-            (_, Column::Category { .. }, _) => ("CategoryAdherence", undefined("categories in the real table, numbers in the synthetic one")),
+            (_, Column::Category { .. }, _) => {
+                ("CategoryAdherence", undefined("categories in the real table, numbers in the synthetic one"))
+            }
         };
         columns.push(ColumnScore::new(&described.name, metric, score)?);
     }
@@ -93,7 +95,9 @@ pub fn key_uniqueness(keys: &Column) -> Result<f64> {
     }
     let distinct = match keys {
         // + 0.0 makes one key of 0.0 and -0.0.
-        Column::Number(values) => values.iter().filter(|value| !value.is_nan()).map(|value| (value + 0.0).to_bits()).collect::<HashSet<_>>().len(),
+        Column::Number(values) => {
+            values.iter().filter(|value| !value.is_nan()).map(|value| (value + 0.0).to_bits()).collect::<HashSet<_>>().len()
+        }
         Column::Category { codes, .. } => codes.iter().filter(|&&code| code != MISSING).collect::<HashSet<_>>().len(),
     };
     Ok(distinct as f64 / keys.len() as f64)
@@ -105,7 +109,8 @@ pub fn key_uniqueness(keys: &Column) -> Result<f64> {
 /// because that is inferred from the values and one sample may lack a value that another has.
 /// Range 0 to 1, higher is better. Source: SDMetrics 0.29.0, TableStructure (which compares pandas dtypes).
 pub fn table_structure(real: &Table, synthetic: &Table) -> f64 {
-    let columns = |table: &Table| -> BTreeSet<(String, u8)> { table.schema().columns.iter().map(|c| (c.name.clone(), storage(c.kind))).collect() };
+    let columns =
+        |table: &Table| -> BTreeSet<(String, u8)> { table.schema().columns.iter().map(|c| (c.name.clone(), storage(c.kind))).collect() };
     let (real, synthetic) = (columns(real), columns(synthetic));
     let all = real.union(&synthetic).count();
     if all == 0 { 1.0 } else { real.intersection(&synthetic).count() as f64 / all as f64 }

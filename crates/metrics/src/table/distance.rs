@@ -65,7 +65,13 @@ fn axis(column: &Column) -> Axis {
 impl Axis {
     fn place(&self, column: &Column, row: usize) -> f64 {
         match (self, column) {
-            (_, Column::Category { codes, .. }) => if codes[row] == MISSING { FAR } else { f64::from(codes[row]) },
+            (_, Column::Category { codes, .. }) => {
+                if codes[row] == MISSING {
+                    FAR
+                } else {
+                    f64::from(codes[row])
+                }
+            }
             (_, Column::Number(values)) if values[row].is_nan() => FAR,
             (Self::Number { low, width }, Column::Number(values)) => ((values[row] - low) / width).clamp(-EDGE, EDGE),
             // Different doubles have different ordinals, and those lie at least 1 apart.

@@ -70,7 +70,8 @@ pub struct PairScores {
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows.
 pub fn column_pair_trends(real: &Table, synthetic: &Table, rule: BinRule) -> Result<PairScores> {
     let tables = align(&[real, synthetic])?;
-    let coded: Vec<Coded> = tables[0].columns().iter().zip(tables[1].columns()).map(|(real, synthetic)| Coded::new(real, synthetic, rule)).collect();
+    let coded: Vec<Coded> =
+        tables[0].columns().iter().zip(tables[1].columns()).map(|(real, synthetic)| Coded::new(real, synthetic, rule)).collect();
     let names: Vec<&str> = tables[0].schema().names().collect();
     let places: Vec<(usize, usize)> = (0..names.len()).flat_map(|i| (i + 1..names.len()).map(move |j| (i, j))).collect();
     let pairs = places.into_par_iter().map(|(i, j)| pair_score(names[i], names[j], &coded[i], &coded[j])).collect::<Result<Vec<_>>>()?;
@@ -129,7 +130,16 @@ fn pair_score(first: &str, second: &str, a: &Coded, b: &Coded) -> Result<PairSco
     let (value, undefined) = split(score)?;
     let (real, synthetic) = (real.ok(), synthetic.ok());
     let related = real.is_some_and(|strength| strength.abs() > threshold);
-    Ok(PairScore { first: first.to_owned(), second: second.to_owned(), metric: metric.to_owned(), value, undefined, real, synthetic, related })
+    Ok(PairScore {
+        first: first.to_owned(),
+        second: second.to_owned(),
+        metric: metric.to_owned(),
+        value,
+        undefined,
+        real,
+        synthetic,
+        related,
+    })
 }
 
 /// 1 - |r_real - r_synthetic| / 2 with r the chosen coefficient over the rows where both columns have a value.

@@ -72,7 +72,9 @@ pub fn privacy(train: &Table, synthetic: &Table, holdout: Option<&Table>, seed: 
         let holdout_points = scale.points(holdout).take(&subsample(holdout.rows(), size, seed, 2));
         let to_holdout = BoxTree::new(&holdout_points).distances(&synthetic_points);
         // Distances that differ by rounding only are ties.
-        let share = |holds: fn(f64) -> bool| mean(to_train.iter().zip(&to_holdout).map(|(train, holdout)| f64::from(u8::from(holds(train - holdout)))));
+        let share = |holds: fn(f64) -> bool| {
+            mean(to_train.iter().zip(&to_holdout).map(|(train, holdout)| f64::from(u8::from(holds(train - holdout)))))
+        };
         result.closer_to_train = share(|difference| difference < -1e-12);
         result.tied = share(|difference| difference.abs() <= 1e-12);
     }

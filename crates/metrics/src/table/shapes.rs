@@ -51,10 +51,11 @@ impl ColumnScores {
 /// [`Error::Tables`] when the tables share no column or one has no rows.
 pub fn column_shapes(real: &Table, synthetic: &Table) -> Result<ColumnScores> {
     let tables = align(&[real, synthetic])?;
-    let scores = tables[0].iter().zip(tables[1].columns()).map(|((described, real), synthetic)| match (real.numbers(), synthetic.numbers()) {
-        (Some(real), Some(synthetic)) => ColumnScore::new(&described.name, "KSComplement", ks_complement(real, synthetic)),
-        _ => ColumnScore::new(&described.name, "TVComplement", tv_complement(real, synthetic)),
-    });
+    let scores =
+        tables[0].iter().zip(tables[1].columns()).map(|((described, real), synthetic)| match (real.numbers(), synthetic.numbers()) {
+            (Some(real), Some(synthetic)) => ColumnScore::new(&described.name, "KSComplement", ks_complement(real, synthetic)),
+            _ => ColumnScore::new(&described.name, "TVComplement", tv_complement(real, synthetic)),
+        });
     Ok(ColumnScores::from_columns(scores.collect::<Result<_>>()?))
 }
 

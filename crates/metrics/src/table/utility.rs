@@ -118,14 +118,16 @@ fn fit_classes(train: &Table, target: &str, codes: &[u32], boosting: &Boosting) 
 }
 
 fn score_classes(truth: &[u32], probabilities: &[Vec<f64>], positive: u32) -> Result<Prediction> {
-    let occurring = (0..probabilities.len() as u32).filter(|class| truth.contains(class) || probabilities[*class as usize].iter().any(|&p| p > 0.0));
+    let occurring =
+        (0..probabilities.len() as u32).filter(|class| truth.contains(class) || probabilities[*class as usize].iter().any(|&p| p > 0.0));
     if occurring.count() <= 2 {
         let scores = &probabilities[positive as usize];
         let truth: Vec<bool> = truth.iter().map(|&code| code == positive).collect();
         let predicted: Vec<bool> = scores.iter().map(|&p| p >= 0.5).collect();
         return Ok(Prediction::Classes { auc: roc_auc(&truth, scores)?, f1: f1(&truth, &predicted) });
     }
-    let likeliest = |row: usize| (0..probabilities.len()).max_by(|&a, &b| probabilities[a][row].total_cmp(&probabilities[b][row]).then(b.cmp(&a)));
+    let likeliest =
+        |row: usize| (0..probabilities.len()).max_by(|&a, &b| probabilities[a][row].total_cmp(&probabilities[b][row]).then(b.cmp(&a)));
     let predicted: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
     Ok(Prediction::Classes { auc: macro_auc(truth, probabilities)?, f1: macro_f1(truth, &predicted, probabilities.len()) })
 }
@@ -161,7 +163,13 @@ mod tests {
             assert_eq!(same.synthetic.as_ref().unwrap(), &same.real);
             assert!(same.real.main() > 0.99);
         }
-        let both_broken = |table: Table| Table::from_columns(vec![("x", ColumnKind::Continuous, table.columns()[0].clone()), ("y", ColumnKind::Categorical, table.columns()[1].clone())]).unwrap();
+        let both_broken = |table: Table| {
+            Table::from_columns(vec![
+                ("x", ColumnKind::Continuous, table.columns()[0].clone()),
+                ("y", ColumnKind::Categorical, table.columns()[1].clone()),
+            ])
+            .unwrap()
+        };
         let broken = utility(&both_broken(train), &both_broken(table(3, true)), &both_broken(test), "y", 0).unwrap();
         assert!((broken.synthetic.unwrap().main() - 0.5).abs() < 0.1);
     }

@@ -1,0 +1,188 @@
+//! What the figures show, as numbers.
+
+use semblant_data::table::{Column, ColumnKind, MISSING, Table};
+use serde::{Deserialize, Serialize};
+
+use super::pca::Plane;
+use crate::random::subsample;
+use crate::table::pairs::PairScore;
+use crate::table::privacy::{Privacy, quantile};
+
+/// The data of every figure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// One per column.
+    pub marginals: Vec<Marginal>,
+    /// Correlation or association of each pair.
+    pub matrices: Matrices,
+    /// Rows of both tables in the plane of the real rows' first two principal components.
+    pub scatter: Option<Scatter>,
+    /// Distances to the closest training row: synthetic rows as `synthetic`, holdout rows as `real`.
+    pub distances: Option<Histogram>,
+}
+
+/// One column's distribution in both tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Marginal {
+    /// The column.
+    pub column: String,
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// Missing share in the real and the synthetic table.
+    pub missing: [f64; 2],
+    /// The picture.
+    #[serde(flatten)]
+    pub shape: Bars,
+}
+
+/// A histogram or a bar chart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bars {
+    /// Numbers.
+    Histogram(Histogram),
+    /// Labels with their shares in the real and the synthetic table, most frequent first.
+    Labels(Vec<(String, f64, f64)>),
+}
+
+/// Shares of equal-width bins. Values outside the edges count in the outer bins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Lower edge of the first bin.
+    pub low: f64,
+    /// Upper edge of the last.
+    pub high: f64,
+    /// Shares in the real table.
+    pub real: Vec<f64>,
+    /// Shares in the synthetic table.
+    pub synthetic: Vec<f64>,
+}
+
+/// Symmetric matrices; Pearson correlation for two numbers, Cramer's V otherwise, `None` where it is not defined.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Matrices {
+    /// The columns, in order.
+    pub columns: Vec<String>,
+    /// In the real table.
+    pub real: Vec<Vec<Option<f64>>>,
+    /// In the synthetic table.
+    pub synthetic: Vec<Vec<Option<f64>>>,
+}
+
+/// Points of both tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scatter {
+    /// Real rows.
+    pub real: Vec<[f64; 2]>,
+    /// Synthetic rows.
+    pub synthetic: Vec<[f64; 2]>,
+}
+
+/// Most bins of a histogram.
+const BINS: usize = 30;
+/// Most labels of a bar chart, besides "others".
+const LABELS: usize = 10;
+
+/// All marginals of two aligned tables.
+pub(super) fn marginals(tables: &[Table]) -> Vec<Marginal> {
+    let marginal = |((described, real), synthetic): ((&semblant_data::table::ColumnSchema, &Column), &Column)| {
+        let shape = match (real, synthetic) {
+            (Column::Number(real), Column::Number(synthetic)) => Bars::Histogram(numbers(real, synthetic)),
+            _ => Bars::Labels(labels(real, synthetic)),
+        };
+        let missing = [real, synthetic].map(|column| column.missing() as f64 / column.len() as f64);
+        Marginal { column: described.name.clone(), kind: described.kind, missing, shape }
+    };
+    tables[0].iter().zip(tables[1].columns()).map(marginal).collect()
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+/// Edges reach from the 0.5th to the 99.5th percentile of the real values, so that a long tail does not squeeze the bulk into one bin; whole
+/// numbers of a small range get a bin each.
+fn numbers(real: &[f64], synthetic: &[f64]) -> Histogram {
+    let known = sorted(real);
+    let (mut low, mut high) = (quantile(&known, 0.005), quantile(&known, 0.995));
+    // Half of the values at one end make the quantiles meet; the whole range is better than none.
+    if low == high {
+        (low, high) = (quantile(&known, 0.0), quantile(&known, 1.0));
+    }
+    let whole = known.iter().all(|value| value.fract() == 0.0);
+    let mut bins = BINS;
+    if known.is_empty() {
+        (low, high) = (0.0, 1.0);
+    } else if whole && high - low < BINS as f64 {
+        bins = (high - low) as usize + 1;
+        (low, high) = (low - 0.5, low + bins as f64 - 0.5);
+    } else if low == high {
+        (low, high) = (low - 0.5, high + 0.5);
+    }
+    Histogram { low, high, real: shares(real, low, high, bins), synthetic: shares(synthetic, low, high, bins) }
+}
+
+fn shares(values: &[f64], low: f64, high: f64, bins: usize) -> Vec<f64> {
+    let mut shares = vec![0.0; bins];
+    let known = values.iter().filter(|value| !value.is_nan()).count().max(1) as f64;
+    for value in values.iter().filter(|value| !value.is_nan()) {
+        let bin = ((value - low) / (high - low) * bins as f64).clamp(0.0, bins as f64 - 1.0);
+        shares[bin as usize] += 1.0 / known;
+    }
+    shares
+}
+
+fn labels(real: &Column, synthetic: &Column) -> Vec<(String, f64, f64)> {
+    let (Some((real, levels)), Some((synthetic, _))) = (real.categories(), synthetic.categories()) else { return Vec::new() };
+    let share = |codes: &[u32]| {
+        let mut shares = vec![0.0; levels.len()];
+        let known = codes.iter().filter(|&&code| code != MISSING).count().max(1) as f64;
+        codes.iter().filter(|&&code| code != MISSING).for_each(|&code| shares[code as usize] += 1.0 / known);
+        shares
+    };
+    let (real, synthetic) = (share(real), share(synthetic));
+    let mut order: Vec<usize> = (0..levels.len()).filter(|&code| real[code] + synthetic[code] > 0.0).collect();
+    order.sort_by(|&a, &b| real[b].total_cmp(&real[a]).then(synthetic[b].total_cmp(&synthetic[a])).then(a.cmp(&b)));
+    // One label more costs no more room than an "others" that stands for it alone.
+    let shown = if order.len() <= LABELS + 1 { order.len() } else { LABELS };
+    let rest = order.split_off(shown);
+    let mut bars: Vec<_> = order.iter().map(|&code| (levels[code].clone(), real[code], synthetic[code])).collect();
+    if !rest.is_empty() {
+        let sum = |shares: &[f64]| rest.iter().map(|&code| shares[code]).sum();
+        bars.push((format!("({} others)", rest.len()), sum(&real), sum(&synthetic)));
+    }
+    bars
+}
+
+/// The matrices of the pairs, in the tables' order of columns.
+pub(super) fn matrices(columns: Vec<String>, pairs: &[PairScore]) -> Matrices {
+    let place = |name: &str| columns.iter().position(|column| column == name);
+    let mut real = vec![vec![None; columns.len()]; columns.len()];
+    let mut synthetic = real.clone();
+    for pair in pairs {
+        let (Some(i), Some(j)) = (place(&pair.first), place(&pair.second)) else { continue };
+        for (i, j) in [(i, j), (j, i)] {
+            real[i][j] = pair.real;
+            synthetic[i][j] = pair.synthetic;
+        }
+    }
+    Matrices { columns, real, synthetic }
+}
+
+/// The scatter of two aligned tables.
+pub(super) fn scatter(tables: &[Table], points: usize, seed: u64) -> Option<Scatter> {
+    let some = |table: &Table, count, purpose| table.take(&subsample(table.rows(), count, seed, purpose));
+    let plane = Plane::fit(&some(&tables[0], 10 * points, 8))?;
+    let project = |table: &Table, purpose| plane.project(&some(table, points, purpose));
+    Some(Scatter { real: project(&tables[0], 9), synthetic: project(&tables[1], 10) })
+}
+
+/// The distances of synthetic and holdout rows to the training rows.
+pub(super) fn distances(privacy: &Privacy) -> Histogram {
+    let holdout = privacy.holdout.as_ref().map_or(&[][..], |holdout| &holdout.distances);
+    let longest = |values: &[f64]| Some(quantile(&sorted(values), 0.995)).filter(|value| value.is_finite()).unwrap_or(0.0);
+    let high = longest(&privacy.synthetic.distances).max(longest(holdout)).max(1e-9);
+    Histogram { low: 0.0, high, real: shares(holdout, 0.0, high, BINS), synthetic: shares(&privacy.synthetic.distances, 0.0, high, BINS) }
+}

@@ -1,0 +1,104 @@
+//! Two axes along which the real rows differ most.
+
+use faer::{Mat, Side};
+use semblant_data::table::{Column, Table};
+
+/// Mean and two directions in the space of standardised numbers and one-hot labels, fitted to one table.
+pub(super) struct Plane {
+    columns: Vec<Encoding>,
+    directions: [Vec<f64>; 2],
+}
+
+enum Encoding {
+    Number {
+        mean: f64,
+        deviation: f64,
+    },
+    /// The codes that have an axis, with their shares.
+    Labels(Vec<(u32, f64)>),
+}
+
+/// Most axes that one category column gets.
+const MAX_LABELS: usize = 20;
+
+impl Plane {
+    /// `None` when the rows do not vary or the decomposition fails.
+    pub(super) fn fit(table: &Table) -> Option<Self> {
+        let columns: Vec<Encoding> = table.columns().iter().map(encoding).collect();
+        let mut plane = Self { columns, directions: [Vec::new(), Vec::new()] };
+        let rows: Vec<Vec<f64>> = (0..table.rows()).map(|row| plane.encode(table, row)).collect();
+        let width = rows.first()?.len();
+        let mut covariance = Mat::<f64>::zeros(width, width);
+        for row in &rows {
+            let filled: Vec<usize> = (0..width).filter(|&i| row[i] != 0.0).collect();
+            for &i in &filled {
+                for &j in &filled {
+                    covariance[(i, j)] += row[i] * row[j] / rows.len() as f64;
+                }
+            }
+        }
+        if width < 2 || (0..width).all(|i| covariance[(i, i)] == 0.0) {
+            return None;
+        }
+        let eigen = covariance.self_adjoint_eigen(Side::Lower).ok()?;
+        plane.directions = [1, 2].map(|from_last| direction((0..width).map(|i| eigen.U()[(i, width - from_last)]).collect()));
+        Some(plane)
+    }
+
+    /// Where the rows of a table (aligned with the one fitted) lie.
+    pub(super) fn project(&self, table: &Table) -> Vec<[f64; 2]> {
+        let place = |row| {
+            let encoded = self.encode(table, row);
+            self.directions.each_ref().map(|direction| direction.iter().zip(&encoded).map(|(a, b)| a * b).sum())
+        };
+        (0..table.rows()).map(place).collect()
+    }
+
+    fn encode(&self, table: &Table, row: usize) -> Vec<f64> {
+        let mut encoded = Vec::new();
+        for (encoding, column) in self.columns.iter().zip(table.columns()) {
+            match (encoding, column) {
+                // Four deviations hold every bulk; beyond, a single outlier would set the picture's scale.
+                (Encoding::Number { mean, deviation }, Column::Number(values)) if values[row].is_finite() => {
+                    encoded.push(((values[row] - mean) / deviation).clamp(-4.0, 4.0));
+                }
+                (Encoding::Number { .. }, _) => encoded.push(0.0),
+                (Encoding::Labels(labels), column) => {
+                    let code = column.categories().map(|(codes, _)| codes[row]);
+                    encoded.extend(labels.iter().map(|(label, share)| f64::from(u8::from(code == Some(*label))) - share));
+                }
+            }
+        }
+        encoded
+    }
+}
+
+fn encoding(column: &Column) -> Encoding {
+    match column {
+        Column::Number(values) => {
+            let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+            let n = known.len().max(1) as f64;
+            let mean = known.iter().sum::<f64>() / n;
+            let deviation = (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+            // A constant becomes 0 everywhere instead of dividing by 0.
+            Encoding::Number { mean, deviation: if deviation > 0.0 && deviation.is_finite() { deviation } else { f64::INFINITY } }
+        }
+        Column::Category { codes, levels } => {
+            let mut counts: Vec<(u32, f64)> = (0..levels.len() as u32).map(|code| (code, 0.0)).collect();
+            for &code in codes {
+                if let Some(count) = counts.get_mut(code as usize) {
+                    count.1 += 1.0 / codes.len() as f64;
+                }
+            }
+            counts.sort_by(|a, b| b.1.total_cmp(&a.1));
+            counts.truncate(MAX_LABELS);
+            Encoding::Labels(counts)
+        }
+    }
+}
+
+/// An eigenvector's sign is arbitrary; its largest entry is made positive so that pictures do not flip.
+fn direction(vector: Vec<f64>) -> Vec<f64> {
+    let largest = vector.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(1.0);
+    vector.into_iter().map(|entry| entry * largest.signum()).collect()
+}
