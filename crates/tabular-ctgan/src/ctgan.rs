@@ -5,6 +5,8 @@
 //! rows are sampled with true frequencies and running batch statistics, the generator is averaged over training, the learning rate
 //! falls to zero, the fake batch carries no gradient in the critic's step.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
@@ -99,8 +101,8 @@ impl CtganConfig {
         if self.pac == 0 || self.batch_rows < 2 || !self.batch_rows.is_multiple_of(self.pac as u64) {
             return refuse(format!("batch_rows = {} must be at least 2 and a multiple of pac = {}", self.batch_rows, self.pac));
         }
-        if self.generator_widths.is_empty() || self.generator_widths.contains(&0) || self.critic_widths.contains(&0) {
-            return refuse("generator_widths needs at least one layer, and no width may be 0".into());
+        if self.generator_widths.is_empty() || self.critic_widths.is_empty() || self.generator_widths.contains(&0) || self.critic_widths.contains(&0) {
+            return refuse("generator_widths and critic_widths need at least one layer each, and no width may be 0".into());
         }
         if self.epochs == 0 || self.noise_width == 0 || self.critic_steps == 0 {
             return refuse("epochs, noise_width and critic_steps must be at least 1".into());
@@ -130,6 +132,8 @@ mod purpose {
     pub(super) const DROPOUT: u32 = 5;
     pub(super) const MIX: u32 = 6;
     pub(super) const SHUFFLE: u32 = 7;
+    /// The critic's streams lie this far from the generator's.
+    pub(super) const CRITIC_OFFSET: u32 = 8;
     /// Sub-steps of one step take their numbers this far apart.
     pub(super) const SUB_STEP: u32 = 16;
     /// Streams of the networks' first weights.
@@ -183,12 +187,13 @@ impl Ctgan {
         self.critic.head.weight.val().device().inner()
     }
 
-    /// Fake rows for `asked`. Gives the raw rows, the activated rows and the tape.
-    fn generate(&mut self, asked: &[Asked], batch: CtganBatch<'_>, step: &Step, sub: u32) -> (Tensor<2>, Tensor<2>, Tape) {
+    /// Fake rows for conditions drawn by `sub`'s streams.
+    fn generate(&mut self, batch: CtganBatch<'_>, step: &Step, sub: u32) -> Fake {
         let Shape { config, layout, condition_width } = &self.shape;
         let rows = step.batch_rows as usize;
         let width = config.noise_width + condition_width;
         let first = step.index * step.batch_rows;
+        let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
         let noise = step.stream(purpose::NOISE + sub);
         let mut input = vec![0.0; rows * width];
         input.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(row, out)| {
@@ -199,8 +204,37 @@ impl Ctgan {
         });
         let device = self.critic.head.weight.val().device().inner();
         let (logits, tape) = self.generator.forward_train(host::tensor(input, [rows, width], &device), MOMENTUM);
-        let fake = gumbel_softmax(logits.clone(), layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
-        (logits, fake, tape)
+        let activated = gumbel_softmax(logits.clone(), layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
+        let width = layout.width + condition_width;
+        let mut judged = vec![0.0; rows * width];
+        host::read(&activated, |activated| {
+            for (row, (out, activated)) in judged.chunks_exact_mut(width).zip(activated.chunks_exact(layout.width)).enumerate() {
+                out[..layout.width].copy_from_slice(activated);
+                if let Some(&asked) = asked.get(row) {
+                    out[layout.width + batch.sampler.conditions().place(asked)] = 1.0;
+                }
+            }
+        });
+        let judged = host::tensor(judged, [rows / config.pac, config.pac * width], &device);
+        Fake { asked, logits, activated, judged, tape }
+    }
+
+    /// Real rows that meet the conditions of `asked` in another order, with them, `[packs, pac * width]`.
+    fn real(&self, asked: &[Asked], batch: CtganBatch<'_>, step: &Step, sub: u32) -> Tensor<2> {
+        let Shape { config, layout, condition_width } = &self.shape;
+        let rows = step.batch_rows as usize;
+        let width = layout.width + condition_width;
+        let order = step.stream(purpose::SHUFFLE + sub).permutation(step.index, asked.len());
+        let shuffled: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
+        let chosen = batch.sampler.rows(&shuffled, step.stream(purpose::ROWS + sub), step.index, rows);
+        let mut judged = vec![0.0; rows * width];
+        judged.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(row, out)| {
+            write_row(batch.encoded, &layout.spans, chosen[row] as usize, out);
+            if let Some(&asked) = shuffled.get(row) {
+                out[layout.width + batch.sampler.conditions().place(asked)] = 1.0;
+            }
+        });
+        host::tensor(judged, [rows / config.pac, config.pac * width], &self.device())
     }
 
     /// Dropout factors for `packs` judgements, `[packs, width]` a layer.
@@ -222,20 +256,23 @@ impl Ctgan {
     }
 
     /// One critic step: gives the Wasserstein estimate and the penalty.
-    fn critic_step(mut self, batch: CtganBatch<'_>, optimizers: &mut Optimizers, step: &Step, sub: u32) -> (Self, Tensor<1>, Tensor<1>) {
-        let rows = step.batch_rows as usize;
-        let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
-        let (_, fake, _) = self.generate(&asked, batch, step, sub);
-        let packs = rows / self.shape.config.pac;
-        let (judged, mixed) = self.judged(&fake, &asked, batch, step, sub);
-
+    fn critic_step(mut self, fake: &Fake, batch: CtganBatch<'_>, optimizers: &mut Optimizers, step: &Step, sub: u32) -> (Self, Tensor<1>, Tensor<1>) {
+        let real = self.real(&fake.asked, batch, step, sub);
+        let packs = real.dims()[0];
+        let judged = Tensor::cat(vec![real, fake.judged.clone()], 0); // [2 packs, pac * width]; the fake half carries no gradient
         let masks = self.masks(3 * packs, step, sub);
         let part = |start: usize, end: usize| masks.iter().map(|mask| mask.clone().slice([start..end])).collect::<Vec<_>>();
-        let (scores, _) = self.critic.forward(Tensor::from_inner(judged), &part(0, 2 * packs)); // [2 packs, 1]
-        let (real, fake) = (scores.clone().slice([0..packs]).mean(), scores.slice([packs..2 * packs]).mean());
-        let wasserstein = real - fake;
-        // Slopes are constants of the penalty, so their pass needs no graph.
-        let (_, slopes) = self.critic.valid().forward(mixed, &part(2 * packs, 3 * packs));
+        let first = self.critic.preactivation(Tensor::from_inner(judged));
+        let (scores, _) = self.critic.forward_from(first.clone(), &part(0, 2 * packs)); // [2 packs, 1]
+        let wasserstein = scores.clone().slice([0..packs]).mean() - scores.slice([packs..2 * packs]).mean();
+
+        // The penalty is taken between real and fake. Only the slopes there matter, which are constants, so this pass needs no graph.
+        let mut mix = vec![0.0; packs];
+        step.stream(purpose::MIX + sub).uniforms(step.index, &mut mix);
+        let mix = host::tensor(mix, [packs, 1], &self.device());
+        let (first_real, first_fake) = (first.clone().inner().slice([0..packs]), first.inner().slice([packs..2 * packs]));
+        let between = first_fake.clone() + mix * (first_real - first_fake); // [packs, first width]
+        let (_, slopes) = self.critic.valid().forward_from(between, &part(2 * packs, 3 * packs));
         let penalty = gradient_penalty(self.critic.input_gradient(&slopes));
 
         let loss = penalty.clone() * self.shape.config.penalty_weight - wasserstein.clone();
@@ -244,97 +281,67 @@ impl Ctgan {
         (self, wasserstein.inner(), penalty.inner())
     }
 
-    /// Packs of rows with their conditions: real over fake `[2 packs, pac * width]`, and points between the two `[packs, pac * width]`.
-    fn judged(&self, fake: &Tensor<2>, asked: &[Asked], batch: CtganBatch<'_>, step: &Step, sub: u32) -> (Tensor<2>, Tensor<2>) {
-        let Shape { config, layout, condition_width } = &self.shape;
-        let rows = step.batch_rows as usize;
-        let (width, pac) = (layout.width + condition_width, config.pac);
-        let order = step.stream(purpose::SHUFFLE + sub).permutation(step.index, asked.len());
-        let shuffled: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
-        let chosen = batch.sampler.rows(&shuffled, step.stream(purpose::ROWS + sub), step.index, rows);
-        let mut mix = vec![0.0; rows / pac];
-        step.stream(purpose::MIX + sub).uniforms(step.index, &mut mix);
-
-        let mut judged = vec![0.0; 2 * rows * width];
-        let mut mixed = vec![0.0; rows * width];
-        let (real_part, fake_part) = judged.split_at_mut(rows * width);
-        let conditions = batch.sampler.conditions();
-        host::read(fake, |fake| {
-            let parts = (real_part.par_chunks_mut(width), fake_part.par_chunks_mut(width), mixed.par_chunks_mut(width));
-            parts.into_par_iter().with_min_len(64).enumerate().for_each(|(row, (real_row, fake_row, mixed_row))| {
-                write_row(batch.encoded, &layout.spans, chosen[row] as usize, real_row);
-                fake_row[..layout.width].copy_from_slice(&fake[row * layout.width..(row + 1) * layout.width]);
-                if let (Some(&real), Some(&fake)) = (shuffled.get(row), asked.get(row)) {
-                    real_row[layout.width + conditions.place(real)] = 1.0;
-                    fake_row[layout.width + conditions.place(fake)] = 1.0;
-                }
-                let share = mix[row / pac];
-                for ((mixed, real), fake) in mixed_row.iter_mut().zip(real_row.iter()).zip(fake_row.iter()) {
-                    *mixed = fake + share * (real - fake);
-                }
-            });
-        });
-        let (device, packs) = (self.device(), rows / pac);
-        (host::tensor(judged, [2 * packs, pac * width], &device), host::tensor(mixed, [packs, pac * width], &device))
-    }
-
     /// One generator step: gives the critic's mean score of the fake rows and the condition's cross-entropy.
-    fn generator_step(mut self, batch: CtganBatch<'_>, optimizers: &mut Optimizers, step: &Step, sub: u32) -> (Self, Tensor<1>, Tensor<1>) {
+    fn generator_step(mut self, fake: Fake, batch: CtganBatch<'_>, optimizers: &mut Optimizers, step: &Step) -> (Self, Tensor<1>, Tensor<1>) {
         let rows = step.batch_rows as usize;
-        let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
-        let (logits, fake, tape) = self.generate(&asked, batch, step, sub);
         let Shape { config, layout, condition_width } = self.shape.clone();
         let (width, packs) = (layout.width + condition_width, rows / config.pac);
-        let conditions = batch.sampler.conditions();
-        let mut judged = vec![0.0; rows * width];
-        host::read(&fake, |fake| {
-            for (row, (out, fake)) in judged.chunks_exact_mut(width).zip(fake.chunks_exact(layout.width)).enumerate() {
-                out[..layout.width].copy_from_slice(fake);
-                if let Some(&asked) = asked.get(row) {
-                    out[layout.width + conditions.place(asked)] = 1.0;
-                }
-            }
-        });
         // The critic is piecewise linear, so its input gradient is the whole of the backward pass that is needed here.
         let critic = self.critic.valid();
-        let (scores, slopes) = critic.forward(host::tensor(judged, [packs, config.pac * width], &self.device()), &self.masks(packs, step, sub));
+        let (scores, slopes) = critic.forward(fake.judged, &self.masks(packs, step, 0));
         let gradient = critic.input_gradient(&slopes) * (-1.0 / packs as f32); // [packs, pac * width]
         let gradient = gradient.reshape([rows, width]).slice([0..rows, 0..layout.width]); // [rows, layout.width]
-        let mut gradient = gumbel_softmax_backward(&fake, gradient, &layout, config.temperature);
-        let wanted: Vec<_> = asked.iter().map(|asked| (conditions.blocks[asked.block].start, conditions.blocks[asked.block].counts.len(), asked.value)).collect();
+        let mut gradient = gumbel_softmax_backward(&fake.activated, gradient, &layout, config.temperature);
+        let blocks = &batch.sampler.conditions().blocks;
+        let wanted: Vec<_> = fake.asked.iter().map(|asked| (blocks[asked.block].start, blocks[asked.block].counts.len(), asked.value)).collect();
         let mut asked_loss = Tensor::zeros([1], &self.device());
         if !wanted.is_empty() {
-            let (loss, from_condition) = condition_loss(&logits, &wanted);
+            let (loss, from_condition) = condition_loss(&fake.logits, &wanted);
             gradient = gradient + from_condition;
             asked_loss = loss;
         }
-        let gradients = self.generator.backward(tape, gradient);
+        let gradients = self.generator.backward(fake.tape, gradient);
         self.generator = optimizers.step("generator", self.generator, gradients, step);
         (self, scores.mean(), asked_loss)
     }
 }
 
+/// A batch of fake rows on its way through a step.
+struct Fake {
+    asked: Vec<Asked>,
+    /// `[rows, layout.width]`.
+    logits: Tensor<2>,
+    /// `[rows, layout.width]`.
+    activated: Tensor<2>,
+    /// With conditions, packed for the critic, `[packs, pac * width]`.
+    judged: Tensor<2>,
+    tape: Tape,
+}
 
 impl Model for Ctgan {
-    type Batch = std::sync::Arc<(EncodedTable, TrainingSampler)>;
+    type Batch = Arc<(EncodedTable, TrainingSampler)>;
     type Sampled = Generator;
 
     fn sampled(&self) -> Generator {
         self.generator.valid()
     }
 
+    /// The last critic step and the generator step judge the same fake rows: a second forward pass of the generator would cost a
+    /// fifth of the step and teach nothing more.
     fn train_step(mut self, batch: Self::Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
         let batch = CtganBatch { encoded: &batch.0, sampler: &batch.1 };
-        let mut losses = Losses::default();
-        for sub in 0..self.shape.config.critic_steps {
-            let (next, wasserstein, penalty) = self.critic_step(batch, optimizers, step, (sub + 1) * purpose::SUB_STEP);
+        let mut sub = self.shape.config.critic_steps;
+        loop {
+            sub -= 1;
+            let fake = self.generate(batch, step, sub * purpose::SUB_STEP);
+            let (next, wasserstein, penalty) = self.critic_step(&fake, batch, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
             self = next;
             if sub == 0 {
-                losses = losses.with("wasserstein", wasserstein).with("penalty", penalty);
+                let (next, score, condition) = self.generator_step(fake, batch, optimizers, step);
+                let losses = Losses::default().with("wasserstein", wasserstein).with("penalty", penalty);
+                return (next, losses.with("fake_score", score).with("condition", condition));
             }
         }
-        let (next, score, condition) = self.generator_step(batch, optimizers, step, 0);
-        (next, losses.with("fake_score", score).with("condition", condition))
     }
 }
 
@@ -373,7 +380,7 @@ impl Family for Ctgan {
             patience_ticks: 0,
         };
         let sampler = TrainingSampler::new(conditions.clone(), &encoded, config.log_frequency);
-        let batch = std::sync::Arc::new((encoded, sampler));
+        let batch = Arc::new((encoded, sampler));
         let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
         let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score: None, fingerprint };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
@@ -431,6 +438,6 @@ impl RowMaker for Maker<'_> {
         input.resize(CHUNK * width, 0.0);
         let device = self.net.head.weight.val().device();
         let logits = self.net.forward(host::tensor(input, [CHUNK, width], &device)); // [CHUNK, layout.width]
-        host::read(&logits, |logits| draw_rows(logits, self.layout, draws, |draw| sampling_stream(seed, draw.attempt, 2), |_, raw, _| math::tanh(raw)))
+        host::read(&logits, |logits| draw_rows(logits, self.layout, draws, |draw| sampling_stream(seed, draw.attempt, 2), |_, _, _, raw| math::tanh(raw)))
     }
 }

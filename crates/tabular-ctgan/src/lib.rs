@@ -6,9 +6,10 @@ pub mod ctgan;
 pub mod generator;
 mod pipeline;
 mod sample;
+pub mod tvae;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::table::Table;
 
 /// The models of this family.
-pub const MODELS: &[Entry<Table>] = &[pipeline::entry::<ctgan::Ctgan>()];
+pub const MODELS: &[Entry<Table>] = &[pipeline::entry::<ctgan::Ctgan>(), pipeline::entry::<tvae::Tvae>()];

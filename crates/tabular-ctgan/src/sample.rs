@@ -245,7 +245,8 @@ fn join(known: &mut Test, new: Test, name: &str) -> Result<()> {
     }
 }
 
-/// Draws every block of every row from its softmax by one uniform number, and turns every scalar by `scalar(position, raw, row)`.
+/// Draws every block of every row from its softmax by one uniform number, and turns every scalar by
+/// `scalar(draw, position in the row, number among the scalars, raw value)`.
 ///
 /// `logits: [at least draws, layout.width]`; gives codes `[draws, blocks]` and scalars `[draws, scalars]`.
 pub(crate) fn draw_rows(
@@ -253,7 +254,7 @@ pub(crate) fn draw_rows(
     layout: &Layout,
     draws: &[Draw],
     stream: impl Fn(&Draw) -> Stream,
-    scalar: impl Fn(usize, f32, u64) -> f32,
+    mut scalar: impl FnMut(&Draw, usize, usize, f32) -> f32,
 ) -> (Vec<u32>, Vec<f32>) {
     let (blocks, scalars) = (layout.blocks().count(), layout.scalars().count());
     let mut codes = Vec::with_capacity(draws.len() * blocks);
@@ -263,14 +264,15 @@ pub(crate) fn draw_rows(
     for (draw, logits) in draws.iter().zip(logits.chunks_exact(layout.width)) {
         stream(draw).uniforms(draw.row, &mut uniforms);
         row.copy_from_slice(logits);
-        let mut block = 0;
+        let (mut block, mut number) = (0, 0);
         for span in &layout.spans {
             let values = &mut row[span.start..span.start + span.width];
             if span.is_block() {
                 codes.push(draw_block(values, uniforms[block]));
                 block += 1;
             } else {
-                numbers.push(scalar(span.start, values[0], draw.row));
+                numbers.push(scalar(draw, span.start, number, values[0]));
+                number += 1;
             }
         }
     }

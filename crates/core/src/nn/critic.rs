@@ -36,7 +36,11 @@ impl Slopes {
 
 impl MlpCritic {
     /// A critic on `inputs` values with hidden layers of `widths`.
+    ///
+    /// # Panics
+    /// When there is no hidden layer.
     pub fn new(inputs: usize, widths: &[usize], negative_slope: f32, seed: u64, stream: u32, device: &Device) -> Self {
+        assert!(!widths.is_empty(), "a critic has at least one hidden layer");
         let mut previous = inputs;
         let mut hidden = Vec::with_capacity(widths.len());
         for (index, &width) in widths.iter().enumerate() {
@@ -57,20 +61,39 @@ impl MlpCritic {
     /// # Panics
     /// When masks are given for some layers only, or shapes do not fit.
     pub fn forward(&self, input: Tensor<2>, masks: &[Tensor<2>]) -> (Tensor<2>, Slopes) {
+        self.forward_from(self.preactivation(input), masks)
+    }
+
+    /// The first layer before its activation. It is affine, so that of a point between two inputs lies between theirs, and costs
+    /// nothing once theirs are known.
+    ///
+    /// # Shapes
+    /// `[batch, inputs]` gives `[batch, first width]`.
+    pub fn preactivation(&self, input: Tensor<2>) -> Tensor<2> {
+        self.hidden[0].forward(input)
+    }
+
+    /// [`MlpCritic::forward`] from the first layer's preactivation on.
+    ///
+    /// # Panics
+    /// As [`MlpCritic::forward`].
+    pub fn forward_from(&self, mut preactivation: Tensor<2>, masks: &[Tensor<2>]) -> (Tensor<2>, Slopes) {
         assert!(masks.is_empty() || masks.len() == self.hidden.len(), "dropout masks for every hidden layer or none");
         let mut slopes = Vec::with_capacity(self.hidden.len());
-        let mut x = input;
-        for (index, layer) in self.hidden.iter().enumerate() {
-            let preactivation = layer.forward(x); // [batch, width]
+        loop {
+            let layer = slopes.len();
             let positive = preactivation.clone().inner().greater_elem(0.0).float();
-            let mut slope = positive * (1.0 - self.negative_slope) + self.negative_slope;
-            if let Some(mask) = masks.get(index) {
+            let mut slope = positive * (1.0 - self.negative_slope) + self.negative_slope; // [batch, width]
+            if let Some(mask) = masks.get(layer) {
                 slope = slope * mask.clone();
             }
-            x = preactivation * Tensor::from_inner(slope.clone());
+            let activated = preactivation * Tensor::from_inner(slope.clone());
             slopes.push(slope);
+            match self.hidden.get(layer + 1) {
+                Some(next) => preactivation = next.forward(activated),
+                None => return (self.head.forward(activated), Slopes(slopes)),
+            }
         }
-        (self.head.forward(x), Slopes(slopes))
     }
 
     /// The gradient of every score with respect to its input, as a computation that autodiff can differentiate.
