@@ -1,1 +1,1 @@
-//! placeholder
+//! The examples lie in `examples/`; each is a program of its own.

@@ -42,6 +42,12 @@ impl From<semblant::data::Error> for Failure {
     }
 }
 
+impl From<semblant::metrics::Error> for Failure {
+    fn from(error: semblant::metrics::Error) -> Self {
+        Self::Work(error.to_string())
+    }
+}
+
 type Outcome = Result<(), Failure>;
 
 fn main() -> ExitCode {

@@ -1,3 +1,65 @@
-//! pending
-use crate::{Outcome};
-pub(crate) fn run(_: &crate::arguments::Quickstart, _: bool) -> Outcome { Ok(()) }
+//! `semblant quickstart`: the whole way on simulated data, without a download.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use semblant::checkpoint::write_atomically;
+use semblant::data::table::simulate_patients;
+use semblant::metrics::{Options, evaluate};
+use semblant::prelude::*;
+use semblant::progress::{Observer, Silent, Terminal};
+use serde_json::{Value, json};
+
+use crate::arguments::Quickstart;
+use crate::evaluate::scores;
+use crate::{Failure, Outcome, print, say};
+
+pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
+    if arguments.rows < 100 {
+        return Err(Failure::Usage(format!("--rows {}: draw at least 100 patients", arguments.rows)));
+    }
+    let tell = |text: &str| {
+        if !quiet {
+            say(text);
+        }
+    };
+    let folder = &arguments.output;
+    std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
+    let [real_path, model_path, synthetic_path, report_path] = ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"].map(|name| folder.join(name));
+    let mut model = table_model(&arguments.model, settings(&arguments.model))?;
+
+    tell(&format!("drawing {} simulated patients, and as many again that the model will not see", arguments.rows));
+    let everyone = simulate_patients(2 * arguments.rows, arguments.seed);
+    let real = everyone.take(&(0..arguments.rows).collect::<Vec<_>>());
+    let holdout = everyone.take(&(arguments.rows..2 * arguments.rows).collect::<Vec<_>>());
+    real.write(&real_path)?;
+
+    let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let mut run = Run { observer, stop: Arc::new(AtomicBool::new(false)), ..Run::new(semblant::device::select("auto")?, arguments.seed) };
+    model.fit(&real, &mut run)?;
+    model.save(&model_path)?;
+
+    tell("sampling");
+    let synthetic = model.sample(&SampleRequest::new(arguments.rows as u64, arguments.seed))?.data;
+    synthetic.write(&synthetic_path)?;
+
+    let options = Options { target: real.schema().target.clone(), seed: arguments.seed, ..Options::default() };
+    let report = evaluate(&real, &synthetic, Some(&holdout), &options, &mut |stage| tell(stage))?;
+    write_atomically(&report_path, report.to_html().as_bytes())?;
+    if !quiet {
+        scores(&report).iter().for_each(|line| print(line));
+    }
+    for path in [real_path, model_path, synthetic_path, report_path] {
+        print(&path.display().to_string());
+    }
+    tell("next: open report.html, then try: semblant sample model.safetensors -n 100 --where smoker=yes -o smokers.csv");
+    Ok(())
+}
+
+/// Short enough for a first look, about a minute on two cores; defaults train longer.
+fn settings(model: &str) -> Value {
+    match model {
+        "ctgan" => json!({ "epochs": 300, "batch_rows": 200 }),
+        _ => json!({}),
+    }
+}
