@@ -143,7 +143,7 @@ impl Fitted {
                 let free = || if let Values::Numbers(_) = column.values { column.number(u) } else { f64::from(column.code(u)) };
                 // A condition holds to the letter, not only as far as probabilities are computed.
                 cells[index] = match &plan.demands[index] {
-                    Demand::Free | Demand::Present => free(),
+                    Demand::Free => free(),
                     Demand::Missing => f64::NAN,
                     Demand::Label(code) => f64::from(*code),
                     Demand::Between { low, high } => free().clamp(*low, *high),

@@ -18,8 +18,6 @@ const SWEEPS: u32 = 30;
 pub(crate) enum Demand {
     /// Nothing.
     Free,
-    /// Any value.
-    Present,
     /// No value.
     Missing,
     /// This label.
@@ -59,7 +57,7 @@ impl Plan {
             let kind = fitted.columns[index].schema.kind;
             return Err(Error::Condition(format!("column \"{balanced}\" is {kind}; only a categorical column can be balanced")));
         };
-        if !matches!(demands[index], Demand::Free | Demand::Present) {
+        if demands[index] != Demand::Free {
             return Err(Error::Condition(format!("column \"{balanced}\" is both held by a condition and to be balanced; leave one out")));
         }
         let mut codes = order.clone();
@@ -239,7 +237,7 @@ fn both(column: &Marginal, known: &Demand, asked: Demand) -> Result<Demand> {
     let contradiction = || Error::Condition(format!("the conditions on column \"{}\" contradict one another", column.schema.name));
     match (known, asked) {
         (Demand::Free, asked) => Ok(asked),
-        (known, Demand::Free | Demand::Present) => Ok(known.clone()),
+        (known, Demand::Free) => Ok(known.clone()),
         (Demand::Between { low, high }, Demand::Between { low: from, high: to }) if low.max(from) <= high.min(to) => {
             Ok(Demand::Between { low: low.max(from), high: high.min(to) })
         }
