@@ -25,4 +25,4 @@ mod models;
 mod normal;
 mod plan;
 
-pub use models::{GaussianCopula, IndependentColumns};
+pub use models::{GaussianCopula, IndependentColumns, MODELS};

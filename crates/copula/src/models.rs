@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
+use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Run, Sample, SampleRequest, Summary, Synthesizer};
+use semblant_core::synthesizer::{Entry, Run, Sample, SampleRequest, Summary, Synthesizer, settings};
 use semblant_core::{Error, Result};
 use semblant_data::table::Table;
 
@@ -113,9 +114,40 @@ model!(
     /// A number is a quantile of its column, a label an interval of [0, 1], and whether a value is missing a variable of its own. Their
     /// normal scores are correlated, so conditions become points and intervals of a multivariate normal distribution: points and single
     /// intervals are conditioned on exactly, several intervals by Gibbs sampling.
-    GaussianCopula, "gaussian-copula", Fitted::correlated, "correlating the columns"
+    GaussianCopula, "copula", Fitted::correlated, "correlating the columns"
 );
 model!(
     /// Every column's own distribution, and nothing else: what a model scores that has learnt no dependency.
-    IndependentColumns, "independent-columns", Fitted::independent, "counting values"
+    IndependentColumns, "independent", Fitted::independent, "counting values"
 );
+
+/// The models of this family.
+pub const MODELS: &[Entry<Table>] = &[
+    Entry { name: GaussianCopula::NAME, summary: "Gaussian copula, no training: every column's own distribution and one correlation matrix", build: build_copula, load: load_copula },
+    Entry { name: IndependentColumns::NAME, summary: "independent columns, no training: the control for every score", build: build_independent, load: load_independent },
+];
+
+type Boxed = Result<Box<dyn Synthesizer<Data = Table>>>;
+
+/// These models have nothing to set.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoSettings {}
+
+fn build_copula(values: serde_json::Value) -> Boxed {
+    let NoSettings {} = settings(GaussianCopula::NAME, values)?;
+    Ok(Box::new(GaussianCopula::new()))
+}
+
+fn load_copula(file: &Checkpoint, path: &Path, _: &Device) -> Boxed {
+    Ok(Box::new(GaussianCopula::from_checkpoint(file, path)?))
+}
+
+fn build_independent(values: serde_json::Value) -> Boxed {
+    let NoSettings {} = settings(IndependentColumns::NAME, values)?;
+    Ok(Box::new(IndependentColumns::new()))
+}
+
+fn load_independent(file: &Checkpoint, path: &Path, _: &Device) -> Boxed {
+    Ok(Box::new(IndependentColumns::from_checkpoint(file, path)?))
+}

@@ -5,7 +5,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let patients = semblant::data::table::simulate_patients(300, 0);
-//! let mut model = semblant::table_model("ctgan", serde_json::json!({}))?;
+//! let mut model = semblant::table_model("copula", serde_json::json!({}))?;
 //! model.fit(&patients, &mut Run::new(semblant::device::select("cpu")?, 1))?;
 //! let synthetic = model.sample(&SampleRequest::new(100, 7))?.data;
 //! assert_eq!(synthetic.rows(), 100);

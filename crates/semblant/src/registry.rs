@@ -9,7 +9,7 @@ use semblant_core::{Error, Result};
 use semblant_data::table::Table;
 
 /// The families with models for tables, in the order in which they are listed.
-const TABLE_FAMILIES: &[&[Entry<Table>]] = &[semblant_tabular_ctgan::MODELS];
+const TABLE_FAMILIES: &[&[Entry<Table>]] = &[semblant_tabular_ctgan::MODELS, semblant_copula::MODELS];
 
 /// The models for tables.
 pub fn table_models() -> impl Iterator<Item = &'static Entry<Table>> {
