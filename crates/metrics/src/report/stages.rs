@@ -153,6 +153,7 @@ impl Scores {
             Ok(_) => (None, Some("the values are too large to compute with".to_owned())),
             Err(why) => (None, Some(why)),
         };
+        let reference = reference.filter(|reference| reference.is_finite());
         let (id, name, meaning) = (id.to_owned(), name.to_owned(), meaning.to_owned());
         self.list.push(Score { id, group, name, value, reference, reference_from, direction, meaning, undefined });
     }
