@@ -7,6 +7,7 @@ mod support;
 use std::time::Instant;
 
 use semblant_metrics::table::{binning::BinRule, copies, detection, pairs, privacy, shapes, utility};
+use semblant_metrics::{Options, evaluate};
 
 fn folder() -> String {
     std::env::var("ADULT").expect("ADULT names the folder")
@@ -44,4 +45,19 @@ fn every_metric_on_adult() {
     }
     println!("detection {:?}", timed("detection", || detection::detection_auc(&train, &mock, 0)));
     println!("detection of the holdout {:?}", timed("detection", || detection::detection_auc(&train, &test, 0)));
+}
+
+#[test]
+#[ignore = "needs the Adult files"]
+fn the_report_on_adult() {
+    let [train, test, mock] = ["train", "test", "mock"].map(|name| support::read(&format!("{}/{name}.csv", folder())));
+    let options = Options { target: Some("income".into()), ..Options::default() };
+    let report = timed("evaluate", || evaluate(&train, &mock, Some(&test), &options, &mut |stage| println!("{stage}"))).expect("a report");
+    std::fs::write(format!("{}/report.html", folder()), report.to_html()).expect("written");
+    std::fs::write(format!("{}/report.json", folder()), report.to_json().expect("JSON")).expect("written");
+    for verdict in &report.verdicts {
+        println!("{verdict:?}");
+    }
+    let alone = evaluate(&train, &mock, None, &Options { max_rows: Some(2000), ..Options::default() }, &mut |_| {}).expect("a report");
+    std::fs::write(format!("{}/alone.html", folder()), alone.to_html()).expect("written");
 }

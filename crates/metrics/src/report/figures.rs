@@ -111,6 +111,8 @@ fn numbers(real: &[f64], synthetic: &[f64]) -> Histogram {
     if low == high {
         (low, high) = (quantile(&known, 0.0), quantile(&known, 1.0));
     }
+    // The width must stay finite.
+    (low, high) = (low.max(-1e300), high.min(1e300));
     let whole = known.iter().all(|value| value.fract() == 0.0);
     let mut bins = BINS;
     if known.is_empty() {

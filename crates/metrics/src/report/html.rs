@@ -117,6 +117,7 @@ fn legend(first: &str, second: &str) -> Markup {
 fn marginals(report: &Report) -> Markup {
     html! {
         h2 { "Columns" }
+        p.small.soft { "Shares of the known values of each column. The outermost bars of a histogram also hold everything beyond them." }
         (legend("real", "synthetic"))
         div.grid {
             @for marginal in &report.figures.marginals { (marginal_card(report, marginal)) }
@@ -156,7 +157,7 @@ fn matrices(report: &Report) -> Markup {
                 "Correlation of two numbers, Cramér's V of every other pair; the stronger the colour, the stronger the relation. The last panel shows where the two tables differ."
                 @if data.columns.len() > svg::MATRIX_COLUMNS { " Only the first " (svg::MATRIX_COLUMNS) " columns are shown." }
             }
-            p.legend.small { span { i.key.kr {} "together" } span { i.key.kn {} "opposed" } span { i.key.ks {} "difference" } }
+            p.legend.small { span { i.key.kd {} "together" } span { i.key.kn {} "opposed" } span { i.key.ks {} "difference" } }
             div.grid {
                 @for (title, which) in panels {
                     section.card { h3 { (title) } (svg::matrix(data, which, &format!("{title}: strength of relation of each pair of columns"))) }

@@ -60,7 +60,8 @@ impl Plane {
             match (encoding, column) {
                 // Four deviations hold every bulk; beyond, a single outlier would set the picture's scale.
                 (Encoding::Number { mean, deviation }, Column::Number(values)) if values[row].is_finite() => {
-                    encoded.push(((values[row] - mean) / deviation).clamp(-4.0, 4.0));
+                    let place = (values[row] - mean) / deviation;
+                    encoded.push(if place.is_nan() { 0.0 } else { place.clamp(-4.0, 4.0) });
                 }
                 (Encoding::Number { .. }, _) => encoded.push(0.0),
                 (Encoding::Labels(labels), column) => {
@@ -80,6 +81,7 @@ fn encoding(column: &Column) -> Encoding {
             let n = known.len().max(1) as f64;
             let mean = known.iter().sum::<f64>() / n;
             let deviation = (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+            let mean = if mean.is_finite() { mean } else { 0.0 };
             // A constant becomes 0 everywhere instead of dividing by 0.
             Encoding::Number { mean, deviation: if deviation > 0.0 && deviation.is_finite() { deviation } else { f64::INFINITY } }
         }

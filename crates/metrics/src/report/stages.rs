@@ -136,8 +136,7 @@ impl Scores {
     fn add(
         &mut self,
         group: Group,
-        id: &str,
-        name: &str,
+        (id, name): (&str, &str),
         value: Result<f64, String>,
         reference: Option<f64>,
         direction: Direction,
@@ -153,6 +152,7 @@ impl Scores {
             Ok(_) => (None, Some("the values are too large to compute with".to_owned())),
             Err(why) => (None, Some(why)),
         };
+        let reference = reference.filter(|reference| reference.is_finite());
         let (id, name, meaning) = (id.to_owned(), name.to_owned(), meaning.to_owned());
         self.list.push(Score { id, group, name, value, reference, reference_from, direction, meaning, undefined });
     }
@@ -177,7 +177,7 @@ impl Scores {
         let (trend, trend_reference) = (pairs.mean, reference(pairs_holdout.map(|pairs| pairs.mean)));
         let overall = |shape: Option<f64>, trend: Option<f64>| mean(shape.into_iter().chain(trend));
         let add = |this: &mut Self, id, name, value, reference, meaning| {
-            this.add(Group::Fidelity, id, name, value, reference, Direction::Higher, meaning)
+            this.add(Group::Fidelity, (id, name), value, reference, Direction::Higher, meaning)
         };
         add(
             self,
@@ -216,7 +216,7 @@ impl Scores {
 
     fn detection(&mut self, auc: Result<f64>, reference: Option<f64>) -> Result<()> {
         let meaning = "How well boosted trees tell synthetic rows from real ones; 0.5 is guessing, 1 is never wrong. Demanding: one detail that is always off is enough for 1.";
-        self.add(Group::Fidelity, "detection_auc", "Detection AUC", reason(auc)?, reference.or(Some(0.5)), Direction::Lower, meaning);
+        self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), reason(auc)?, reference.or(Some(0.5)), Direction::Lower, meaning);
         if reference.is_none() {
             self.ideal(0.5);
         }
@@ -227,8 +227,7 @@ impl Scores {
         let Some(result) = result else {
             self.add(
                 Group::Utility,
-                "utility",
-                "Trained on synthetic",
+                ("utility", "Trained on synthetic"),
                 Err("no target column was named".into()),
                 None,
                 Direction::Higher,
@@ -259,8 +258,7 @@ impl Scores {
             );
             self.add(
                 Group::Utility,
-                id,
-                &format!("Trained on synthetic: {name}"),
+                (id, &format!("Trained on synthetic: {name}")),
                 value,
                 real.as_ref().map(|prediction| parts(prediction)[place]),
                 direction,
@@ -273,7 +271,7 @@ impl Scores {
     fn privacy(&mut self, privacy: &Privacy) {
         let holdout = privacy.holdout.as_ref();
         let add = |this: &mut Self, id, name, value, reference, direction, meaning| {
-            this.add(Group::Privacy, id, name, value, reference, direction, meaning)
+            this.add(Group::Privacy, (id, name), value, reference, direction, meaning)
         };
         let closer = privacy.closer_to_train.ok_or_else(|| "needs a holdout".to_owned());
         add(
@@ -331,8 +329,7 @@ impl Scores {
         let reference = reference.map_or(Some(1.0), |reference| reference.validity.mean);
         self.add(
             Group::Validity,
-            "data_validity",
-            "Data validity",
+            ("data_validity", "Data validity"),
             validity,
             reference,
             Direction::Higher,
@@ -340,8 +337,7 @@ impl Scores {
         );
         self.add(
             Group::Validity,
-            "data_structure",
-            "Data structure",
+            ("data_structure", "Data structure"),
             Ok(found.structure),
             Some(1.0),
             Direction::Higher,

@@ -1,8 +1,8 @@
 //! The page's style sheet: light and dark, narrow and wide, screen and paper.
 
 pub(super) const CSS: &str = r#"
-:root{color-scheme:light dark;--paper:#fff;--ink:#1c2530;--soft:#56616e;--line:#d9dee4;--card:#f5f7f9;--real:#8fa3b8;--syn:#c2410c;--neg:#7c3aed;--good:#15703a;--fair:#8a5a00;--poor:#b3261e}
-@media(prefers-color-scheme:dark){:root{--paper:#12171d;--ink:#e6ebf0;--soft:#a2adb9;--line:#313a45;--card:#1a212a;--real:#6f879f;--syn:#fb8b4c;--neg:#a78bfa;--good:#5fcf8b;--fair:#e5b454;--poor:#ff8a80}}
+:root{color-scheme:light dark;--paper:#fff;--ink:#1c2530;--soft:#56616e;--line:#d9dee4;--card:#f5f7f9;--real:#8fa3b8;--deep:#1d4f7c;--syn:#c2410c;--neg:#7c3aed;--good:#15703a;--fair:#8a5a00;--poor:#b3261e}
+@media(prefers-color-scheme:dark){:root{--paper:#12171d;--ink:#e6ebf0;--soft:#a2adb9;--line:#313a45;--card:#1a212a;--real:#6f879f;--deep:#7fb8ee;--syn:#fb8b4c;--neg:#a78bfa;--good:#5fcf8b;--fair:#e5b454;--poor:#ff8a80}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:1.5rem 1rem 4rem}
@@ -16,9 +16,9 @@ table{width:100%;border-collapse:collapse;margin:.5rem 0}th,td{text-align:left;v
 thead th{font-size:.8rem;color:var(--soft);font-weight:600}tbody th{font-weight:600;overflow-wrap:anywhere}td.num,thead th.num{white-space:nowrap;font-variant-numeric:tabular-nums}
 tr.group th{padding-top:1.2rem;color:var(--soft);font-size:.875rem}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:11px system-ui,sans-serif}svg text.in{fill:var(--ink)}
-.r{fill:var(--real)}.s{fill:var(--syn)}.sl{fill:none;stroke:var(--syn);stroke-width:1.8;stroke-linejoin:round}.axis{stroke:var(--line);stroke-width:1}.cell{fill:var(--real)}.neg{fill:var(--neg)}.off{fill:var(--syn)}.frame{fill:none;stroke:var(--line)}
-.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em}.kr{background:var(--real)}.ks{background:var(--syn)}.kn{background:var(--neg)}
+.r{fill:var(--real)}.s{fill:var(--syn)}.sl{fill:none;stroke:var(--syn);stroke-width:1.8;stroke-linejoin:round}.axis{stroke:var(--line);stroke-width:1}.cell{fill:var(--deep)}.neg{fill:var(--neg)}.off{fill:var(--syn)}.frame{fill:none;stroke:var(--line)}
+.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em}.kr{background:var(--real)}.ks{background:var(--syn)}.kd{background:var(--deep)}.kn{background:var(--neg)}
 .legend span{margin-right:1.2em;white-space:nowrap}
 @media(max-width:640px){thead{display:none}tr,tbody th,td{display:block}tbody th,td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}td.num{display:inline-block;margin-right:1.2rem}td.num::before{content:attr(data-label) " ";color:var(--soft);font-size:.8rem}tr.group{border:0;padding-bottom:0}}
-@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--card:#fff;--line:#bbb;--real:#8fa3b8;--syn:#c2410c;--neg:#7c3aed;--good:#15703a;--fair:#8a5a00;--poor:#b3261e}body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}h2{break-after:avoid}tr{break-inside:avoid}}
+@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--card:#fff;--line:#bbb;--real:#8fa3b8;--deep:#1d4f7c;--syn:#c2410c;--neg:#7c3aed;--good:#15703a;--fair:#8a5a00;--poor:#b3261e}body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}h2{break-after:avoid}tr{break-inside:avoid}}
 "#;

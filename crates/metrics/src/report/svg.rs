@@ -11,7 +11,7 @@ pub(super) fn short(value: f64) -> String {
     let size = value.abs();
     let text = match size {
         0.0 => return "0".into(),
-        size if size >= 1e15 || size < 1e-4 => return format!("{value:.1e}"),
+        size if !(1e-4..1e15).contains(&size) => return format!("{value:.1e}"),
         size if size >= 1e7 => return format!("{} M", short(value / 1e6)),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 1.0 => format!("{value:.2}"),

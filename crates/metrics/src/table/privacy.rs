@@ -98,7 +98,7 @@ pub(crate) fn quantile(sorted: &[f64], at: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = at * last as f64;
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    if low == high { low } else { low + (high - low) * place.fract() }
+    if low == high { low } else { low * (1.0 - place.fract()) + high * place.fract() }
 }
 
 #[cfg(test)]
