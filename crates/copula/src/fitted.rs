@@ -199,8 +199,8 @@ fn order_labels(columns: &mut [Marginal], table: &Table) {
         .collect();
     let mut sorted: Vec<usize> = guides.keys().copied().collect();
     sorted.sort_unstable();
-    for index in 0..columns.len() {
-        let (Values::Labels { order, .. }, Some((codes, levels))) = (&columns[index].values, table.columns()[index].categories()) else {
+    for (index, (_, column)) in table.iter().enumerate() {
+        let (Values::Labels { order, .. }, Some((codes, levels))) = (&columns[index].values, column.categories()) else {
             continue;
         };
         if order.len() < 3 || columns[index].schema.kind == ColumnKind::Boolean {
@@ -214,7 +214,7 @@ fn order_labels(columns: &mut [Marginal], table: &Table) {
         let Some((_, means)) = best else { continue };
         let mut order: Vec<u32> = (0..levels.len() as u32).collect();
         order.sort_by(|&a, &b| means[a as usize].total_cmp(&means[b as usize]));
-        columns[index] = Marginal::fit(&columns[index].schema.clone(), &table.columns()[index], Some(order));
+        columns[index] = Marginal::fit(&columns[index].schema.clone(), column, Some(order));
     }
 }
 
