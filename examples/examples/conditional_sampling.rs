@@ -10,7 +10,7 @@ fn main() -> anyhow::Result<()> {
 
     let condition = |column: &str, wanted| Condition { column: column.into(), wanted };
     let conditions = vec![
-        condition("smoker", Wanted::Is("yes".into())),         // exactly this value
+        condition("smoker", Wanted::Is("yes".into())),               // exactly this value
         condition("age", Wanted::Between { low: 30.0, high: 60.0 }), // any number in the range
     ];
     let request = SampleRequest { conditions, ..SampleRequest::new(500, 1) };

@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// Synthetic data by deep generative models: fit, sample, evaluate.
 #[derive(Debug, Parser)]
-#[command(name = "semblant", version, arg_required_else_help = true, after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 good, 1 failed work, 2 wrong usage.")]
+#[command(
+    name = "semblant",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 good, 1 failed work, 2 wrong usage."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,7 +49,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)")]
+#[command(
+    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)"
+)]
 pub(crate) struct Fit {
     /// A CSV (also .gz), TSV or Parquet file, or the name of a known data set.
     pub(crate) data: String,
@@ -87,7 +94,9 @@ pub(crate) struct Fit {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv")]
+#[command(
+    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv"
+)]
 pub(crate) struct Sample {
     /// The model file.
     pub(crate) model: PathBuf,
@@ -121,7 +130,9 @@ pub(crate) struct Sample {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json")]
+#[command(
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json"
+)]
 pub(crate) struct Evaluate {
     /// The table that the model learnt from: a file, or the name of a known data set.
     #[arg(long)]

@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
 pub(crate) fn scores(report: &Report) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let mut lines = vec![format!("{:44} {:>10} {:>10}", "score", "value", "reference")];
-    lines.extend(report.scores.iter().map(|score| format!("{:44} {:>10} {:>10}", score.name, number(score.value), number(score.reference))));
+    lines
+        .extend(report.scores.iter().map(|score| format!("{:44} {:>10} {:>10}", score.name, number(score.value), number(score.reference))));
     lines
 }

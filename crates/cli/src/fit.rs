@@ -43,7 +43,13 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
         print(&json!({ "model": output, "summary": summary }).to_string());
     } else if !quiet {
         let losses: Vec<String> = summary.losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
-        say(&format!("{} steps in {:.1} s (and {:.2} s to encode)  {}", summary.steps, summary.train_secs, summary.encode_secs, losses.join("  ")));
+        say(&format!(
+            "{} steps in {:.1} s (and {:.2} s to encode)  {}",
+            summary.steps,
+            summary.train_secs,
+            summary.encode_secs,
+            losses.join("  ")
+        ));
         print(&output.display().to_string());
     } else {
         print(&output.display().to_string());
@@ -102,8 +108,12 @@ pub(crate) fn settings(file: Option<&Path>, pairs: &[String]) -> Result<Value, F
     }
     for pair in pairs {
         let Some((key, text)) = pair.split_once('=') else { return Err(Failure::Usage(format!("--set {pair}: write key=value"))) };
-        let value = toml::from_str::<Map<String, Value>>(&format!("v = {text}")).ok().and_then(|mut parsed| parsed.remove("v")).unwrap_or_else(|| Value::String(text.to_owned()));
-        put(&mut settings, key, value).map_err(|part| Failure::Usage(format!("--set {pair}: \"{part}\" is a value, not a group of settings")))?;
+        let value = toml::from_str::<Map<String, Value>>(&format!("v = {text}"))
+            .ok()
+            .and_then(|mut parsed| parsed.remove("v"))
+            .unwrap_or_else(|| Value::String(text.to_owned()));
+        put(&mut settings, key, value)
+            .map_err(|part| Failure::Usage(format!("--set {pair}: \"{part}\" is a value, not a group of settings")))?;
     }
     Ok(Value::Object(settings))
 }

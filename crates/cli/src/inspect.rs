@@ -9,7 +9,8 @@ use crate::{Outcome, print};
 
 pub(crate) fn models(as_json: bool) -> Outcome {
     if as_json {
-        let list: Vec<Value> = semblant::table_models().map(|entry| json!({ "name": entry.name, "data": "table", "summary": entry.summary })).collect();
+        let list: Vec<Value> =
+            semblant::table_models().map(|entry| json!({ "name": entry.name, "data": "table", "summary": entry.summary })).collect();
         print(&Value::Array(list).to_string());
         return Ok(());
     }
@@ -25,7 +26,10 @@ pub(crate) fn file(path: &Path, as_json: bool) -> Outcome {
     let columns = metadata("transform").pointer("/schema/columns").cloned().unwrap_or(json!([]));
     if as_json {
         let tensors: Vec<Value> = file.shapes().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect();
-        print(&json!({ "model": file.model(), "parameters": parameters, "columns": columns, "config": config, "tensors": tensors }).to_string());
+        print(
+            &json!({ "model": file.model(), "parameters": parameters, "columns": columns, "config": config, "tensors": tensors })
+                .to_string(),
+        );
         return Ok(());
     }
     print(&format!("model       {}", file.model()));

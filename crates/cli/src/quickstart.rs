@@ -25,7 +25,8 @@ pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     };
     let folder = &arguments.output;
     std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
-    let [real_path, model_path, synthetic_path, report_path] = ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"].map(|name| folder.join(name));
+    let [real_path, model_path, synthetic_path, report_path] =
+        ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"].map(|name| folder.join(name));
     let mut model = table_model(&arguments.model, settings(&arguments.model))?;
 
     tell(&format!("drawing {} simulated patients, and as many again that the model will not see", arguments.rows));

@@ -18,7 +18,13 @@ pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
     let model = load_table_model(&arguments.model, &arguments.device)?;
     let mut observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
     let total = rows.end - rows.start;
-    let mut request = SampleRequest { rows: rows.clone(), seed: arguments.seed, conditions, balance: arguments.balance.clone(), batch_rows: arguments.batch_rows };
+    let mut request = SampleRequest {
+        rows: rows.clone(),
+        seed: arguments.seed,
+        conditions,
+        balance: arguments.balance.clone(),
+        batch_rows: arguments.batch_rows,
+    };
     let mut writer: Option<TableWriter> = None;
     let mut drawn_rows = 0;
     let mut start = rows.start;
@@ -55,7 +61,8 @@ pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
 
 fn rows(arguments: &Arguments) -> Result<Range<u64>, Failure> {
     if let Some(text) = &arguments.rows {
-        let parsed = text.split_once("..").and_then(|(start, end)| Some(start.trim().parse::<u64>().ok()?..end.trim().parse::<u64>().ok()?));
+        let parsed =
+            text.split_once("..").and_then(|(start, end)| Some(start.trim().parse::<u64>().ok()?..end.trim().parse::<u64>().ok()?));
         return match parsed {
             Some(range) if range.start < range.end => Ok(range),
             _ => Err(Failure::Usage(format!("--rows {text}: write A..B with A less than B, for example 0..1000"))),
@@ -73,7 +80,9 @@ fn condition(text: &str) -> Result<Condition, Failure> {
         return Err(Failure::Usage(format!("--where {text}: write column=value, or column=low..high")));
     };
     let range = wanted.split_once("..").and_then(|(low, high)| {
-        let bound = |text: &str, open: f64| if text.trim().is_empty() { Some(open) } else { text.trim().parse::<f64>().ok().filter(|value| !value.is_nan()) };
+        let bound = |text: &str, open: f64| {
+            if text.trim().is_empty() { Some(open) } else { text.trim().parse::<f64>().ok().filter(|value| !value.is_nan()) }
+        };
         Some(Wanted::Between { low: bound(low, f64::NEG_INFINITY)?, high: bound(high, f64::INFINITY)? })
     });
     Ok(Condition { column: column.trim().to_owned(), wanted: range.unwrap_or_else(|| Wanted::Is(wanted.to_owned())) })

@@ -123,8 +123,18 @@ model!(
 
 /// The models of this family.
 pub const MODELS: &[Entry<Table>] = &[
-    Entry { name: GaussianCopula::NAME, summary: "Gaussian copula, no training: every column's own distribution and one correlation matrix", build: build_copula, load: load_copula },
-    Entry { name: IndependentColumns::NAME, summary: "independent columns, no training: the control for every score", build: build_independent, load: load_independent },
+    Entry {
+        name: GaussianCopula::NAME,
+        summary: "Gaussian copula, no training: every column's own distribution and one correlation matrix",
+        build: build_copula,
+        load: load_copula,
+    },
+    Entry {
+        name: IndependentColumns::NAME,
+        summary: "independent columns, no training: the control for every score",
+        build: build_independent,
+        load: load_independent,
+    },
 ];
 
 type Boxed = Result<Box<dyn Synthesizer<Data = Table>>>;

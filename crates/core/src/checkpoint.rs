@@ -103,7 +103,9 @@ impl Checkpoint {
             .skip_enum_variants(true)
             .validate(false)
             .allow_partial(true);
-        let failed = |what: String| Error::checkpoint(path, format!("{what}; the file is damaged or was written by another version, fit the model again"));
+        let failed = |what: String| {
+            Error::checkpoint(path, format!("{what}; the file is damaged or was written by another version, fit the model again"))
+        };
         let ApplyResult { missing, unused, errors, .. } = store.apply_to(&mut module).map_err(|error| failed(error.to_string()))?;
         if let Some(error) = errors.first() {
             return Err(failed(one_line(&error.to_string())));
@@ -162,13 +164,28 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
-        let damaged = |error: safetensors::SafeTensorError| Error::checkpoint(path, format!("not a readable model file ({}); was it truncated? fit or copy it again", one_line(&error.to_string())));
+        let damaged = |error: safetensors::SafeTensorError| {
+            Error::checkpoint(
+                path,
+                format!("not a readable model file ({}); was it truncated? fit or copy it again", one_line(&error.to_string())),
+            )
+        };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let metadata: BTreeMap<String, String> = header.metadata().clone().unwrap_or_default().into_iter().collect();
         match metadata.get("semblant_format").map(String::as_str) {
             Some(FORMAT_VERSION) => {}
-            Some(other) => return Err(Error::checkpoint(path, format!("model format {other}, this build reads format {FORMAT_VERSION}; use the version that wrote it, or fit again"))),
-            None => return Err(Error::checkpoint(path, "a safetensors file, but not one of Semblant's models; give a file that `semblant fit` wrote")),
+            Some(other) => {
+                return Err(Error::checkpoint(
+                    path,
+                    format!("model format {other}, this build reads format {FORMAT_VERSION}; use the version that wrote it, or fit again"),
+                ));
+            }
+            None => {
+                return Err(Error::checkpoint(
+                    path,
+                    "a safetensors file, but not one of Semblant's models; give a file that `semblant fit` wrote",
+                ));
+            }
         }
         let mut tensors = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes).map_err(damaged)?.tensors() {
@@ -185,8 +202,10 @@ impl Checkpoint {
     /// # Errors
     /// When it is missing or does not parse; the message names the key and `path`.
     pub fn metadata_as<T: serde::de::DeserializeOwned>(&self, key: &str, path: &Path) -> Result<T> {
-        let text = self.metadata.get(key).ok_or_else(|| Error::checkpoint(path, format!("the metadata has no \"{key}\"; fit the model again")))?;
-        serde_json::from_str(text).map_err(|error| Error::checkpoint(path, format!("the metadata \"{key}\" cannot be read ({error}); fit the model again")))
+        let text =
+            self.metadata.get(key).ok_or_else(|| Error::checkpoint(path, format!("the metadata has no \"{key}\"; fit the model again")))?;
+        serde_json::from_str(text)
+            .map_err(|error| Error::checkpoint(path, format!("the metadata \"{key}\" cannot be read ({error}); fit the model again")))
     }
 }
 

@@ -64,7 +64,15 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip_norm: 0.0, schedule: Schedule::Constant }
+        Self {
+            learning_rate: 1e-3,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            schedule: Schedule::Constant,
+        }
     }
 }
 
@@ -321,7 +329,11 @@ mod tests {
                 };
                 let (weight, first, second) = tensors;
                 let gradient = Tensor::<1>::from_floats(*gradient, &device);
-                tensors = if on_host { update.on_host(weight, gradient, first, second) } else { update.on_device(weight, gradient, first, second) };
+                tensors = if on_host {
+                    update.on_host(weight, gradient, first, second)
+                } else {
+                    update.on_device(weight, gradient, first, second)
+                };
             }
             host::read(&tensors.0, |w| w.iter().zip(EXPECTED).for_each(|(a, e)| assert!((a - e).abs() < 1e-6, "{a} against {e}")));
         }

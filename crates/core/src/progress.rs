@@ -73,7 +73,11 @@ impl Terminal {
         let elapsed = self.started.elapsed().as_secs_f64();
         let rate = done as f64 / elapsed.max(1e-9);
         let left = (total - done.min(total)) as f64 / rate.max(1e-9);
-        self.line(&format!("{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left:.0} s left  {}", 100.0 * done as f64 / total.max(1) as f64, self.losses));
+        self.line(&format!(
+            "{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left:.0} s left  {}",
+            100.0 * done as f64 / total.max(1) as f64,
+            self.losses
+        ));
     }
 }
 
@@ -89,7 +93,8 @@ impl Observer for Terminal {
                     self.started = Instant::now();
                     self.done = (done, total);
                     if self.interactive {
-                        let style = ProgressStyle::with_template("{percent:>3} % {wide_bar} {per_sec} {eta} left  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+                        let style = ProgressStyle::with_template("{percent:>3} % {wide_bar} {per_sec} {eta} left  {msg}")
+                            .unwrap_or_else(|_| ProgressStyle::default_bar());
                         self.bar = Some(ProgressBar::new(total).with_style(style));
                     }
                 }

@@ -138,7 +138,8 @@ impl<M: Model> Trainer<'_, M> {
         drop(losses);
         run.observer.event(Event::Done);
         let rows_seen = state.clock.step * self.schedule.batch_rows;
-        let summary = Summary { steps: state.clock.step, rows_seen, encode_secs: 0.0, train_secs: started.elapsed().as_secs_f64(), losses: named };
+        let summary =
+            Summary { steps: state.clock.step, rows_seen, encode_secs: 0.0, train_secs: started.elapsed().as_secs_f64(), losses: named };
         Ok(Trained { sampled: state.best.unwrap_or(state.average), summary })
     }
 
@@ -148,8 +149,17 @@ impl<M: Model> Trainer<'_, M> {
     }
 
     /// Reads the losses back (the only sync point of the loop), judges them, and writes a log line.
-    fn tick(&mut self, state: &mut State<M>, losses: &Losses, step: &Step, run: &mut Run, log: Option<&mut File>, started: Instant) -> Result<Vec<(String, f64)>> {
-        let named: Vec<(String, f64)> = losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(value.clone().into_scalar::<f32>()))).collect();
+    fn tick(
+        &mut self,
+        state: &mut State<M>,
+        losses: &Losses,
+        step: &Step,
+        run: &mut Run,
+        log: Option<&mut File>,
+        started: Instant,
+    ) -> Result<Vec<(String, f64)>> {
+        let named: Vec<(String, f64)> =
+            losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(value.clone().into_scalar::<f32>()))).collect();
         let rows_seen = step.rows_seen + step.batch_rows;
         if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
             let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
@@ -201,7 +211,9 @@ impl<M: Model> Trainer<'_, M> {
     }
 
     fn resume(&self, mut state: State<M>, run: &mut Run) -> Result<State<M>> {
-        let Some(folder) = run.folder.clone() else { return Err(Error::Config("a run without a folder has no state to resume from".into())) };
+        let Some(folder) = run.folder.clone() else {
+            return Err(Error::Config("a run without a folder has no state to resume from".into()));
+        };
         let path = folder.join(STATE_FILE);
         if !path.exists() {
             run.observer.event(Event::Note("no saved state yet: starting from the beginning"));
@@ -210,7 +222,10 @@ impl<M: Model> Trainer<'_, M> {
         let file = Checkpoint::read(&path)?;
         let clock: Clock = file.metadata_as("clock", &path)?;
         if clock.fingerprint != self.fingerprint {
-            return Err(Error::checkpoint(&path, "this state belongs to other data, settings or another seed; repeat them as they were, or start without --resume"));
+            return Err(Error::checkpoint(
+                &path,
+                "this state belongs to other data, settings or another seed; repeat them as they were, or start without --resume",
+            ));
         }
         let device: Device = run.device.clone();
         state.model = file.load_module("model", state.model, &path)?;

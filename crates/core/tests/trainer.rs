@@ -41,7 +41,13 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-fn fit(schedule: Schedule, run: &mut Run, poison_at: Option<u64>, stop_at: Option<u64>, score: Option<&mut dyn FnMut(&Linear) -> f64>) -> Result<Trained<Sum>> {
+fn fit(
+    schedule: Schedule,
+    run: &mut Run,
+    poison_at: Option<u64>,
+    stop_at: Option<u64>,
+    score: Option<&mut dyn FnMut(&Linear) -> f64>,
+) -> Result<Trained<Sum>> {
     let stop = run.stop.clone();
     let mut batch = |step: &Step| {
         if stop_at == Some(step.index) {
@@ -53,7 +59,13 @@ fn fit(schedule: Schedule, run: &mut Run, poison_at: Option<u64>, stop_at: Optio
         }
         host::tensor(values, [8, 3], &device())
     };
-    let trainer = Trainer { schedule, ema: Ema { half_life_rows: 100.0, warm_up: 0.1 }, batch: &mut batch, score, fingerprint: format!("seed {}", run.seed) };
+    let trainer = Trainer {
+        schedule,
+        ema: Ema { half_life_rows: 100.0, warm_up: 0.1 },
+        batch: &mut batch,
+        score,
+        fingerprint: format!("seed {}", run.seed),
+    };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
     trainer.fit(model, Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() }), run)
 }

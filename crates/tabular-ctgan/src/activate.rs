@@ -4,9 +4,9 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use pulp::Arch;
 use rayon::prelude::*;
+use semblant_core::host;
 use semblant_core::math;
 use semblant_core::seeds::Stream;
-use semblant_core::host;
 use semblant_data::table::encode::Layout;
 
 /// Rows one task works on.
@@ -68,16 +68,18 @@ pub(crate) fn softmax(values: &mut [f32]) {
 pub fn gumbel_softmax_backward(activated: &Tensor<2>, gradient: Tensor<2>, layout: &Layout, tau: f32) -> Tensor<2> {
     host::update(gradient, |gradient| {
         host::read(activated, |activated| {
-            gradient.par_chunks_mut(ROWS * layout.width).zip(activated.par_chunks(ROWS * layout.width)).for_each(|(gradient, activated)| {
-                Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        for (gradient, activated) in gradient.chunks_exact_mut(layout.width).zip(activated.chunks_exact(layout.width)) {
-                            backward_row(gradient, activated, layout, 1.0 / tau);
-                        }
-                    },
-                );
-            });
+            gradient.par_chunks_mut(ROWS * layout.width).zip(activated.par_chunks(ROWS * layout.width)).for_each(
+                |(gradient, activated)| {
+                    Arch::new().dispatch(
+                        #[inline(always)]
+                        || {
+                            for (gradient, activated) in gradient.chunks_exact_mut(layout.width).zip(activated.chunks_exact(layout.width)) {
+                                backward_row(gradient, activated, layout, 1.0 / tau);
+                            }
+                        },
+                    );
+                },
+            );
         });
     })
 }
@@ -144,7 +146,11 @@ mod tests {
         let spans = layout().spans.into_iter().map(|span| {
             let range = span.start..span.start + span.width;
             let part = logits.clone().slice([0..5, range.clone()]);
-            if span.is_block() { burn::tensor::activation::softmax((part + noise.clone().slice([0..5, range])) / tau, 1) } else { part.tanh() }
+            if span.is_block() {
+                burn::tensor::activation::softmax((part + noise.clone().slice([0..5, range])) / tau, 1)
+            } else {
+                part.tanh()
+            }
         });
         Tensor::cat(spans.collect(), 1)
     }

@@ -100,11 +100,18 @@ impl Conditions {
         for block in &self.blocks {
             let fits = spans.get(block.block).is_some_and(|span| span.start == block.start && span.width == block.counts.len());
             if !fits || block.condition_start != place || block.counts.iter().all(|&count| count == 0) {
-                return Err(format!("the conditions of block {} do not fit the transform; the file is damaged, fit the model again", block.block));
+                return Err(format!(
+                    "the conditions of block {} do not fit the transform; the file is damaged, fit the model again",
+                    block.block
+                ));
             }
             place += block.counts.len();
         }
-        if place == self.width { Ok(()) } else { Err("the condition vector's width is wrong; the file is damaged, fit the model again".into()) }
+        if place == self.width {
+            Ok(())
+        } else {
+            Err("the condition vector's width is wrong; the file is damaged, fit the model again".into())
+        }
     }
 
     /// The place in the condition vector of what is asked.
@@ -170,7 +177,9 @@ impl TrainingSampler {
     pub fn asked(&self, stream: Stream, row: u64, count: usize) -> Vec<Asked> {
         let mut asked = Vec::with_capacity(count);
         for position in 0..count as u32 {
-            asked.extend(self.conditions.draw(&self.tables, [stream.uniform_f64(row, 2 * position), stream.uniform_f64(row, 2 * position + 1)]));
+            asked.extend(
+                self.conditions.draw(&self.tables, [stream.uniform_f64(row, 2 * position), stream.uniform_f64(row, 2 * position + 1)]),
+            );
         }
         asked
     }
@@ -213,7 +222,8 @@ mod tests {
 
     fn table() -> (Layout, EncodedTable) {
         let span = |kind, start, width| Span { column: 0, kind, start, width };
-        let spans = vec![span(SpanKind::Values, 0, 3), span(SpanKind::Scalar, 3, 1), span(SpanKind::Modes, 4, 2), span(SpanKind::Values, 6, 2)];
+        let spans =
+            vec![span(SpanKind::Values, 0, 3), span(SpanKind::Scalar, 3, 1), span(SpanKind::Modes, 4, 2), span(SpanKind::Values, 6, 2)];
         let codes = vec![vec![0, 1, 2, 0, 0, 0], vec![0, 0, 1, 1, 0, 1], vec![1, 0, 0, 1, 1, 0]];
         (Layout { spans, width: 8 }, EncodedTable { rows: 6, codes, scalars: vec![vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]] })
     }

@@ -12,22 +12,22 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use semblant_core::ema::Ema;
-use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::trainer::{self, Trained, Trainer};
-use semblant_core::{host, math};
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
 use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::{Run, Summary};
+use semblant_core::trainer::{self, Trained, Trainer};
 use semblant_core::{Error, Result};
+use semblant_core::{host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::conditions::{Alias, Asked, Conditions, TrainingSampler, write_row};
+use crate::generator::{Generator, MOMENTUM, Tape};
 use crate::pipeline::Family;
 use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
-use crate::generator::{Generator, MOMENTUM, Tape};
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,7 +69,8 @@ pub struct CtganConfig {
 
 impl Default for CtganConfig {
     fn default() -> Self {
-        let adam = Adam { learning_rate: 2e-4, beta_1: 0.5, beta_2: 0.9, weight_decay: 1e-6, schedule: Schedule::HoldCosine, ..Adam::default() };
+        let adam =
+            Adam { learning_rate: 2e-4, beta_1: 0.5, beta_2: 0.9, weight_decay: 1e-6, schedule: Schedule::HoldCosine, ..Adam::default() };
         Self {
             epochs: 300,
             batch_rows: 500,
@@ -101,7 +102,11 @@ impl CtganConfig {
         if self.pac == 0 || self.batch_rows < 2 || !self.batch_rows.is_multiple_of(self.pac as u64) {
             return refuse(format!("batch_rows = {} must be at least 2 and a multiple of pac = {}", self.batch_rows, self.pac));
         }
-        if self.generator_widths.is_empty() || self.critic_widths.is_empty() || self.generator_widths.contains(&0) || self.critic_widths.contains(&0) {
+        if self.generator_widths.is_empty()
+            || self.critic_widths.is_empty()
+            || self.generator_widths.contains(&0)
+            || self.critic_widths.contains(&0)
+        {
             return refuse("generator_widths and critic_widths need at least one layer each, and no width may be 0".into());
         }
         if self.epochs == 0 || self.noise_width == 0 || self.critic_steps == 0 {
@@ -111,7 +116,10 @@ impl CtganConfig {
             return refuse(format!("dropout = {} is out of range; choose a number from 0 up to, not including, 1", self.dropout));
         }
         if !(self.temperature > 0.0 && self.temperature.is_finite() && self.penalty_weight >= 0.0) {
-            return refuse(format!("temperature = {} must be above 0 and penalty_weight = {} at least 0", self.temperature, self.penalty_weight));
+            return refuse(format!(
+                "temperature = {} must be above 0 and penalty_weight = {} at least 0",
+                self.temperature, self.penalty_weight
+            ));
         }
         self.generator.check("generator")?;
         self.critic.check("critic")
@@ -256,7 +264,14 @@ impl Ctgan {
     }
 
     /// One critic step: gives the Wasserstein estimate and the penalty.
-    fn critic_step(mut self, fake: &Fake, batch: CtganBatch<'_>, optimizers: &mut Optimizers, step: &Step, sub: u32) -> (Self, Tensor<1>, Tensor<1>) {
+    fn critic_step(
+        mut self,
+        fake: &Fake,
+        batch: CtganBatch<'_>,
+        optimizers: &mut Optimizers,
+        step: &Step,
+        sub: u32,
+    ) -> (Self, Tensor<1>, Tensor<1>) {
         let real = self.real(&fake.asked, batch, step, sub);
         let packs = real.dims()[0];
         let judged = Tensor::cat(vec![real, fake.judged.clone()], 0); // [2 packs, pac * width]; the fake half carries no gradient
@@ -282,7 +297,13 @@ impl Ctgan {
     }
 
     /// One generator step: gives the critic's mean score of the fake rows and the condition's cross-entropy.
-    fn generator_step(mut self, fake: Fake, batch: CtganBatch<'_>, optimizers: &mut Optimizers, step: &Step) -> (Self, Tensor<1>, Tensor<1>) {
+    fn generator_step(
+        mut self,
+        fake: Fake,
+        batch: CtganBatch<'_>,
+        optimizers: &mut Optimizers,
+        step: &Step,
+    ) -> (Self, Tensor<1>, Tensor<1>) {
         let rows = step.batch_rows as usize;
         let Shape { config, layout, condition_width } = self.shape.clone();
         let (width, packs) = (layout.width + condition_width, rows / config.pac);
@@ -293,7 +314,8 @@ impl Ctgan {
         let gradient = gradient.reshape([rows, width]).slice([0..rows, 0..layout.width]); // [rows, layout.width]
         let mut gradient = gumbel_softmax_backward(&fake.activated, gradient, &layout, config.temperature);
         let blocks = &batch.sampler.conditions().blocks;
-        let wanted: Vec<_> = fake.asked.iter().map(|asked| (blocks[asked.block].start, blocks[asked.block].counts.len(), asked.value)).collect();
+        let wanted: Vec<_> =
+            fake.asked.iter().map(|asked| (blocks[asked.block].start, blocks[asked.block].counts.len(), asked.value)).collect();
         let mut asked_loss = Tensor::zeros([1], &self.device());
         if !wanted.is_empty() {
             let (loss, from_condition) = condition_loss(&fake.logits, &wanted);
@@ -334,7 +356,8 @@ impl Model for Ctgan {
         loop {
             sub -= 1;
             let fake = self.generate(batch, step, sub * purpose::SUB_STEP);
-            let (next, wasserstein, penalty) = self.critic_step(&fake, batch, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
+            let (next, wasserstein, penalty) =
+                self.critic_step(&fake, batch, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
             self = next;
             if sub == 0 {
                 let (next, score, condition) = self.generator_step(fake, batch, optimizers, step);
@@ -370,7 +393,14 @@ impl Family for Ctgan {
         new_generator(config, layout, conditions.width, 0, device)
     }
 
-    fn train(config: &CtganConfig, layout: &Layout, conditions: &Conditions, encoded: EncodedTable, fingerprint: String, run: &mut Run) -> Result<(Generator, Summary)> {
+    fn train(
+        config: &CtganConfig,
+        layout: &Layout,
+        conditions: &Conditions,
+        encoded: EncodedTable,
+        fingerprint: String,
+        run: &mut Run,
+    ) -> Result<(Generator, Summary)> {
         let steps_per_epoch = (encoded.rows as u64 / config.batch_rows).max(1);
         let schedule = trainer::Schedule {
             steps: config.epochs * steps_per_epoch,
@@ -408,7 +438,14 @@ fn sampling_stream(seed: u64, attempt: u32, purpose: u32) -> Stream {
 }
 
 /// Noise and condition vector of every draw, `[draws, noise_width + condition width]`.
-fn noise_and_conditions(config: &CtganConfig, conditions: &Conditions, tables: &[Alias], draws: &[Draw], seed: u64, offset: u32) -> Vec<f32> {
+fn noise_and_conditions(
+    config: &CtganConfig,
+    conditions: &Conditions,
+    tables: &[Alias],
+    draws: &[Draw],
+    seed: u64,
+    offset: u32,
+) -> Vec<f32> {
     let width = config.noise_width + conditions.width;
     let mut values = vec![0.0; draws.len() * width];
     for (draw, out) in draws.iter().zip(values.chunks_exact_mut(width)) {
@@ -438,6 +475,8 @@ impl RowMaker for Maker<'_> {
         input.resize(CHUNK * width, 0.0);
         let device = self.net.head.weight.val().device();
         let logits = self.net.forward(host::tensor(input, [CHUNK, width], &device)); // [CHUNK, layout.width]
-        host::read(&logits, |logits| draw_rows(logits, self.layout, draws, |draw| sampling_stream(seed, draw.attempt, 2), |_, _, _, raw| math::tanh(raw)))
+        host::read(&logits, |logits| {
+            draw_rows(logits, self.layout, draws, |draw| sampling_stream(seed, draw.attempt, 2), |_, _, _, raw| math::tanh(raw))
+        })
     }
 }

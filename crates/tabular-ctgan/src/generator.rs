@@ -89,7 +89,11 @@ impl Residual {
                         Arch::new().dispatch(
                             #[inline(always)]
                             || {
-                                for ((x, input), out) in product.chunks_exact_mut(outputs).zip(input.chunks_exact(inputs)).zip(output.chunks_exact_mut(outputs + inputs)) {
+                                for ((x, input), out) in product
+                                    .chunks_exact_mut(outputs)
+                                    .zip(input.chunks_exact(inputs))
+                                    .zip(output.chunks_exact_mut(outputs + inputs))
+                                {
                                     let (activated, appended) = out.split_at_mut(outputs);
                                     for i in 0..outputs {
                                         x[i] = (x[i] - mean[i]) * inverse_std[i];
@@ -125,7 +129,9 @@ impl Residual {
                         Arch::new().dispatch(
                             #[inline(always)]
                             || {
-                                for ((x, g), y) in normalised.chunks_exact(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width)) {
+                                for ((x, g), y) in
+                                    normalised.chunks_exact(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width))
+                                {
                                     for i in 0..outputs {
                                         let g = if y[i] > 0.0 { g[i] } else { 0.0 };
                                         d_beta[i] += g;
@@ -133,7 +139,9 @@ impl Residual {
                                     }
                                 }
                                 let scale = 1.0 / batch as f32;
-                                for ((x, g), y) in normalised.chunks_exact_mut(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width)) {
+                                for ((x, g), y) in
+                                    normalised.chunks_exact_mut(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width))
+                                {
                                     for i in 0..outputs {
                                         let g = if y[i] > 0.0 { g[i] } else { 0.0 };
                                         x[i] = gamma[i] * saved.inverse_std[i] * (g - scale * (d_beta[i] + x[i] * d_gamma[i]));
@@ -153,7 +161,8 @@ impl Residual {
         gradients.register(self.weight.id, saved.input.transpose().matmul(d_product.clone()));
         gradients.register(self.gamma.id, host::tensor(d_gamma, [outputs], &device));
         gradients.register(self.beta.id, host::tensor(d_beta, [outputs], &device));
-        (!is_first).then(|| host::tensor(passed, [batch, width - outputs], &device) + d_product.matmul(self.weight.val().inner().transpose()))
+        (!is_first)
+            .then(|| host::tensor(passed, [batch, width - outputs], &device) + d_product.matmul(self.weight.val().inner().transpose()))
     }
 
     /// Running statistics.
@@ -290,11 +299,17 @@ mod tests {
         let ours = generator.backward(tape, weight);
         let check = |expected: TensorData, actual: TensorData| expected.assert_approx_eq::<f32>(&actual, Tolerance::absolute(2e-4));
         for layer in &generator.layers {
-            check(layer.weight.val().grad(&autodiff).expect("used").to_data(), ours.get::<2>(layer.weight.id).expect("registered").to_data());
+            check(
+                layer.weight.val().grad(&autodiff).expect("used").to_data(),
+                ours.get::<2>(layer.weight.id).expect("registered").to_data(),
+            );
             check(layer.gamma.val().grad(&autodiff).expect("used").to_data(), ours.get::<1>(layer.gamma.id).expect("registered").to_data());
             check(layer.beta.val().grad(&autodiff).expect("used").to_data(), ours.get::<1>(layer.beta.id).expect("registered").to_data());
         }
-        check(generator.head.weight.val().grad(&autodiff).expect("used").to_data(), ours.get::<2>(generator.head.weight.id).expect("registered").to_data());
+        check(
+            generator.head.weight.val().grad(&autodiff).expect("used").to_data(),
+            ours.get::<2>(generator.head.weight.id).expect("registered").to_data(),
+        );
     }
 
     use burn::tensor::TensorData;

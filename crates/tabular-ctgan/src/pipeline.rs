@@ -32,7 +32,14 @@ pub(crate) trait Family: 'static {
     fn conditions(config: &Self::Config, layout: &Layout, encoded: &EncodedTable) -> Conditions;
     /// Networks of the right shape, to load weights into.
     fn empty(config: &Self::Config, layout: &Layout, conditions: &Conditions, device: &Device) -> Self::Net;
-    fn train(config: &Self::Config, layout: &Layout, conditions: &Conditions, encoded: EncodedTable, fingerprint: String, run: &mut Run) -> Result<(Self::Net, Summary)>;
+    fn train(
+        config: &Self::Config,
+        layout: &Layout,
+        conditions: &Conditions,
+        encoded: EncodedTable,
+        fingerprint: String,
+        run: &mut Run,
+    ) -> Result<(Self::Net, Summary)>;
     fn maker<'a>(config: &'a Self::Config, net: &'a Self::Net, layout: &'a Layout, conditions: &'a Conditions) -> impl RowMaker + 'a;
 }
 
@@ -84,7 +91,11 @@ impl<F: Family> Synthesizer for Tabular<F> {
         let conditions = F::conditions(&self.config, &layout, &encoded);
         let fingerprint = fingerprint(F::NAME, &self.config, &transform, &encoded, run.seed);
         let encode_secs = started.elapsed().as_secs_f64();
-        run.observer.event(Event::Stage(&format!("encoded in {encode_secs:.2} s; training {} on {}", F::NAME, semblant_core::device::name(&run.device))));
+        run.observer.event(Event::Stage(&format!(
+            "encoded in {encode_secs:.2} s; training {} on {}",
+            F::NAME,
+            semblant_core::device::name(&run.device)
+        )));
         let (net, summary) = F::train(&self.config, &layout, &conditions, encoded, fingerprint, run)?;
         self.fitted = Some(Fitted { transform, layout, conditions, net });
         Ok(Summary { encode_secs, ..summary })

@@ -54,7 +54,12 @@ struct Wishes {
 }
 
 /// Samples `request` from `maker`.
-pub(crate) fn sample(maker: &impl RowMaker, transform: &TableTransform, conditions: &Conditions, request: &SampleRequest) -> Result<Sample<Table>> {
+pub(crate) fn sample(
+    maker: &impl RowMaker,
+    transform: &TableTransform,
+    conditions: &Conditions,
+    request: &SampleRequest,
+) -> Result<Sample<Table>> {
     let wishes = Wishes::read(transform, request)?;
     let rows: Vec<u64> = request.rows.clone().collect();
     let mut parts: Vec<Option<Table>> = Vec::new();
@@ -74,7 +79,14 @@ pub(crate) fn sample(maker: &impl RowMaker, transform: &TableTransform, conditio
     Ok(Sample { data, drawn_rows })
 }
 
-fn sample_batch(maker: &impl RowMaker, transform: &TableTransform, conditions: &Conditions, wishes: &Wishes, rows: &[u64], request: &SampleRequest) -> Result<(Table, u64)> {
+fn sample_batch(
+    maker: &impl RowMaker,
+    transform: &TableTransform,
+    conditions: &Conditions,
+    wishes: &Wishes,
+    rows: &[u64],
+    request: &SampleRequest,
+) -> Result<(Table, u64)> {
     let layout = transform.layout();
     let (blocks, scalars) = (layout.blocks().count(), layout.scalars().count());
     let mut codes = vec![0; rows.len() * blocks];
@@ -143,10 +155,15 @@ impl Wishes {
         let balance = request.balance.as_deref().map(|name| -> Result<(usize, u32)> {
             let column = transform.schema.index_of(name)?;
             let ColumnTransform::Category(category) = &transform.columns[column] else {
-                return Err(Error::Condition(format!("column \"{name}\" cannot be balanced: it is {}, not categorical", transform.schema.columns[column].kind)));
+                return Err(Error::Condition(format!(
+                    "column \"{name}\" cannot be balanced: it is {}, not categorical",
+                    transform.schema.columns[column].kind
+                )));
             };
             if tests.iter().any(|(known, _)| *known == column) {
-                return Err(Error::Condition(format!("column \"{name}\" cannot be both balanced and fixed by a condition; drop one of the two")));
+                return Err(Error::Condition(format!(
+                    "column \"{name}\" cannot be both balanced and fixed by a condition; drop one of the two"
+                )));
             }
             Ok((column, category.levels.len() as u32))
         });
@@ -164,7 +181,8 @@ impl Wishes {
 
     /// The rarest category that the conditions name, which the network is then asked for.
     fn asked(&self, conditions: &Conditions, transform: &TableTransform, row: u64) -> Option<Asked> {
-        let named = self.tests.iter().filter_map(|(column, test)| if let Test::Value(value) = test { Some((*column, *value)) } else { None });
+        let named =
+            self.tests.iter().filter_map(|(column, test)| if let Test::Value(value) = test { Some((*column, *value)) } else { None });
         let rarest = named.chain(self.balanced(row)).min_by_key(|&(column, value)| match &transform.columns[column] {
             ColumnTransform::Category(category) => (category.counts[value as usize], column),
             _ => (u64::MAX, column),
@@ -193,18 +211,28 @@ fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -
     let name = &condition.column;
     let refuse = |what: String| Err(Error::Condition(format!("condition on \"{name}\": {what}")));
     match (&transform.columns[column], &condition.wanted) {
-        (ColumnTransform::Unlearnt, _) => refuse(format!("the column is {} and not learnt, so it cannot be asked for", transform.schema.columns[column].kind)),
-        (ColumnTransform::Category(category), Wanted::Is(label)) => match category.value(Some(label.as_str()).filter(|label| !label.is_empty())) {
-            Some(value) => Ok(Test::Value(value)),
-            None => {
-                let known: Vec<&str> = category.levels.iter().take(8).map(String::as_str).collect();
-                let more = if category.levels.len() > 8 { format!(" and {} more", category.levels.len() - 8) } else { String::new() };
-                refuse(format!("\"{label}\" was not in the training data; there were {}{more}", known.join(", ")))
+        (ColumnTransform::Unlearnt, _) => {
+            refuse(format!("the column is {} and not learnt, so it cannot be asked for", transform.schema.columns[column].kind))
+        }
+        (ColumnTransform::Category(category), Wanted::Is(label)) => {
+            match category.value(Some(label.as_str()).filter(|label| !label.is_empty())) {
+                Some(value) => Ok(Test::Value(value)),
+                None => {
+                    let known: Vec<&str> = category.levels.iter().take(8).map(String::as_str).collect();
+                    let more = if category.levels.len() > 8 { format!(" and {} more", category.levels.len() - 8) } else { String::new() };
+                    refuse(format!("\"{label}\" was not in the training data; there were {}{more}", known.join(", ")))
+                }
             }
-        },
-        (ColumnTransform::Category(_), Wanted::Between { low, high }) => refuse(format!("a range {low}..{high} needs a number column, this one is categorical")),
+        }
+        (ColumnTransform::Category(_), Wanted::Between { low, high }) => {
+            refuse(format!("a range {low}..{high} needs a number column, this one is categorical"))
+        }
         (ColumnTransform::Number(number), Wanted::Is(text)) if text.is_empty() => {
-            if number.modes.iter().any(|mode| matches!(mode, semblant_data::table::encode::Mode::Missing { .. })) { Ok(Test::Missing) } else { refuse("no value was missing in the training data".into()) }
+            if number.modes.iter().any(|mode| matches!(mode, semblant_data::table::encode::Mode::Missing { .. })) {
+                Ok(Test::Missing)
+            } else {
+                refuse("no value was missing in the training data".into())
+            }
         }
         (ColumnTransform::Number(number), Wanted::Is(text)) => {
             let described = &transform.schema.columns[column];
@@ -226,7 +254,9 @@ fn in_range(seen_low: f64, seen_high: f64, low: f64, high: f64, name: &str) -> R
         return Err(Error::Condition(format!("condition on \"{name}\": the range {low}..{high} is empty; write the smaller number first")));
     }
     if low > seen_high || high < seen_low {
-        return Err(Error::Condition(format!("condition on \"{name}\": {low}..{high} lies outside the {seen_low}..{seen_high} of the training data")));
+        return Err(Error::Condition(format!(
+            "condition on \"{name}\": {low}..{high} lies outside the {seen_low}..{seen_high} of the training data"
+        )));
     }
     Ok(Test::Range(low, high))
 }

@@ -72,7 +72,12 @@ impl TvaeConfig {
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        if self.epochs == 0 || self.batch_rows == 0 || self.latent_width == 0 || self.encoder_widths.contains(&0) || self.decoder_widths.contains(&0) {
+        if self.epochs == 0
+            || self.batch_rows == 0
+            || self.latent_width == 0
+            || self.encoder_widths.contains(&0)
+            || self.decoder_widths.contains(&0)
+        {
             return Err(Error::Config("epochs, batch_rows, latent_width and every layer's width must be at least 1".into()));
         }
         if !(self.reconstruction_weight > 0.0 && self.reconstruction_weight.is_finite()) {
@@ -225,7 +230,9 @@ fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, layout: 
     host::read(raw, |raw| {
         host::read(rows, |rows| {
             host::read(sigma, |sigma| {
-                for ((raw, row), gradient) in raw.chunks_exact(width).zip(rows.chunks_exact(width)).zip(raw_gradient.chunks_exact_mut(width)) {
+                for ((raw, row), gradient) in
+                    raw.chunks_exact(width).zip(rows.chunks_exact(width)).zip(raw_gradient.chunks_exact_mut(width))
+                {
                     one_row(raw, row, sigma, gradient);
                 }
             });
@@ -286,7 +293,14 @@ impl Family for Tvae {
         Decoder::new(config, layout.width, 0, device)
     }
 
-    fn train(config: &TvaeConfig, layout: &Layout, _: &Conditions, encoded: EncodedTable, fingerprint: String, run: &mut Run) -> Result<(Decoder, Summary)> {
+    fn train(
+        config: &TvaeConfig,
+        layout: &Layout,
+        _: &Conditions,
+        encoded: EncodedTable,
+        fingerprint: String,
+        run: &mut Run,
+    ) -> Result<(Decoder, Summary)> {
         let rows = encoded.rows as u64;
         let steps_per_epoch = rows.div_ceil(config.batch_rows);
         let schedule = trainer::Schedule {
@@ -327,12 +341,18 @@ impl RowMaker for Maker<'_> {
         let raw = self.net.forward(host::tensor(latent, [CHUNK, width], &self.net.head.weight.val().device())); // [CHUNK, layout.width]
         host::read(&raw, |raw| {
             let mut noise = vec![0.0; self.layout.scalars().count()];
-            draw_rows(raw, self.layout, draws, |draw| stream(draw, 1), |draw, position, index, raw| {
-                if index == 0 {
-                    stream(draw, 2).normals(draw.row, &mut noise);
-                }
-                math::tanh(raw) + self.sigma[position] * noise[index]
-            })
+            draw_rows(
+                raw,
+                self.layout,
+                draws,
+                |draw| stream(draw, 1),
+                |draw, position, index, raw| {
+                    if index == 0 {
+                        stream(draw, 2).normals(draw.row, &mut noise);
+                    }
+                    math::tanh(raw) + self.sigma[position] * noise[index]
+                },
+            )
         })
     }
 }
@@ -350,7 +370,11 @@ mod tests {
         let device = Device::flex().autodiff();
         let plain = Device::flex();
         let raw = || host::tensor(Stream::new(0, 0).matrix(0..6, 4, Stream::normals), [6, 4], &plain);
-        let rows: Vec<f32> = (0..6).flat_map(|i| [0.1 * i as f32, f32::from(u8::from(i % 3 == 0)), f32::from(u8::from(i % 3 == 1)), f32::from(u8::from(i % 3 == 2))]).collect();
+        let rows: Vec<f32> = (0..6)
+            .flat_map(|i| {
+                [0.1 * i as f32, f32::from(u8::from(i % 3 == 0)), f32::from(u8::from(i % 3 == 1)), f32::from(u8::from(i % 3 == 2))]
+            })
+            .collect();
         let rows = host::tensor(rows, [6, 4], &plain);
         let sigma = host::tensor(vec![0.3, 0.1, 0.1, 0.1], [4], &plain);
         let ours = reconstruction(&raw(), &rows, &sigma, &layout, 2.0);
@@ -362,7 +386,9 @@ mod tests {
         let scalar = (off.square().sum() / (s0.clone().square() * 2.0)) + s0.log() * 6.0;
         let block = -(burn::tensor::activation::log_softmax(x.clone().slice([0..6, 1..4]), 1) * target.slice([0..6, 1..4])).sum();
         let loss = (scalar + block) * (2.0 / 6.0);
-        let check = |expected: burn::tensor::TensorData, actual: burn::tensor::TensorData| expected.assert_approx_eq::<f32>(&actual, Tolerance::absolute(1e-4));
+        let check = |expected: burn::tensor::TensorData, actual: burn::tensor::TensorData| {
+            expected.assert_approx_eq::<f32>(&actual, Tolerance::absolute(1e-4))
+        };
         check(loss.to_data(), ours.loss.to_data());
         let gradients = loss.backward();
         check(x.grad(&gradients).expect("required").to_data(), ours.raw_gradient.to_data());

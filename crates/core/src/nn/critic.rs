@@ -158,7 +158,8 @@ mod tests {
             }
         };
         let widths = [golden.biases[0].len(), golden.biases[1].len()];
-        let critic = MlpCritic { hidden: vec![layer(0, golden.inputs), layer(1, widths[0])], head: layer(2, widths[1]), negative_slope: 0.2 };
+        let critic =
+            MlpCritic { hidden: vec![layer(0, golden.inputs), layer(1, widths[0])], head: layer(2, widths[1]), negative_slope: 0.2 };
         let plain = Device::flex();
         let masks: Vec<_> = (0..2).map(|i| host::tensor(golden.masks[i].clone(), [batch, widths[i]], &plain)).collect();
         let input = host::tensor(golden.input.clone(), [batch, golden.inputs], &device);

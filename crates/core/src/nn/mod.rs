@@ -3,8 +3,8 @@
 mod critic;
 
 use burn::module::Param;
-use burn::tensor::Device;
 pub use burn::nn::Linear;
+use burn::tensor::Device;
 
 pub use critic::{MlpCritic, Slopes, gradient_penalty};
 

@@ -192,19 +192,26 @@ impl TableTransform {
     pub fn check(&self) -> Result<()> {
         self.schema.check()?;
         if self.schema.columns.len() != self.columns.len() {
-            return Err(Error::Table("schema and transform have different numbers of columns; the file is damaged, fit the model again".into()));
+            return Err(Error::Table(
+                "schema and transform have different numbers of columns; the file is damaged, fit the model again".into(),
+            ));
         }
         for (described, column) in self.schema.columns.iter().zip(&self.columns) {
             let sound = match column {
                 ColumnTransform::Unlearnt => !described.kind.is_modelled(),
                 ColumnTransform::Category(category) => {
                     let values = category.counts.len();
-                    !described.kind.is_number() && (1..=values).contains(&category.base) && (values == category.levels.len() || values == category.levels.len() + 1)
+                    !described.kind.is_number()
+                        && (1..=values).contains(&category.base)
+                        && (values == category.levels.len() || values == category.levels.len() + 1)
                 }
                 ColumnTransform::Number(number) => described.kind.is_number() && !number.modes.is_empty() && number.low <= number.high,
             };
             if !sound {
-                return Err(Error::Table(format!("the transform of column \"{}\" does not hold together; the file is damaged, fit the model again", described.name)));
+                return Err(Error::Table(format!(
+                    "the transform of column \"{}\" does not hold together; the file is damaged, fit the model again",
+                    described.name
+                )));
             }
         }
         Ok(())
