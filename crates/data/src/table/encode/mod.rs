@@ -335,9 +335,7 @@ fn fit_column(described: &ColumnSchema, column: &Column, options: &NumberOptions
     }
     match column {
         Column::Category { codes, levels } => ColumnTransform::Category(CategoryTransform::fit(codes, levels)),
-        Column::Number(values) => {
-            ColumnTransform::Number(NumberTransform::fit(values, described.step().unwrap_or(0.0), options))
-        }
+        Column::Number(values) => ColumnTransform::Number(NumberTransform::fit(values, described.step().unwrap_or(0.0), options)),
     }
 }
 
