@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let stop = stop_on_interrupt();
     let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
     let mut run = Run { folder: Some(folder.clone()), resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
+    let is_new = !folder.exists();
     let mut work = || -> Result<_, Failure> {
         std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
         // A run that goes on has the settings that are there already, or is refused.
@@ -43,7 +44,11 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
         model.save(output)?;
         Ok(summary)
     };
-    let summary = work().inspect_err(|_| forget_fruitless(&folder))?;
+    let summary = work().inspect_err(|_| {
+        if is_new {
+            forget_fruitless(&folder);
+        }
+    })?;
     // The state has done its service; log and settings stay.
     let _ = std::fs::remove_file(folder.join(STATE_FILE));
     if arguments.json {

@@ -23,7 +23,9 @@ pub(crate) fn file(path: &Path, as_json: bool) -> Outcome {
     let parameters: usize = file.shapes().map(|(_, shape)| shape.iter().product::<usize>()).sum();
     let metadata = |key: &str| file.metadata.get(key).and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or(Value::Null);
     let config = metadata("config");
-    let columns = metadata("transform").pointer("/schema/columns").cloned().unwrap_or(json!([]));
+    // Networks keep the schema in their transform, models without training beside what they know of each column.
+    let schemas = |fitted: Value| fitted["columns"].as_array().into_iter().flatten().map(|column| column["schema"].clone()).collect();
+    let columns = metadata("transform").pointer("/schema/columns").cloned().unwrap_or_else(|| Value::Array(schemas(metadata("fitted"))));
     if as_json {
         let tensors: Vec<Value> = file.shapes().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect();
         print(

@@ -147,7 +147,7 @@ fn model_files_that_are_damaged_are_named() {
         (b"age,sex\n1,2\n".to_vec(), &["truncated"]),
         (with("\"semblant_format\":\"1\"", "\"semblant_format\":\"2\""), &["format 2"]),
         (with("\"model\":\"ctgan\"", "\"model\":\"dcgan\""), &["dcgan"]),
-        (with(&format!("\"shape\":{shape}"), &format!("\"shape\":{turned}")), &["model.head.weight"]),
+        (with(&format!("\"shape\":{shape}"), &format!("\"shape\":{turned}")), &["\"model\"", "head.weight"]),
     ] {
         place.file("d.safetensors", contents);
         place.bad(1, &["sample", "d.safetensors", "-n", "5", "-o", "s.csv"], &[&["d.safetensors"], words].concat());

@@ -108,7 +108,7 @@ impl Checkpoint {
         };
         let ApplyResult { missing, unused, errors, .. } = store.apply_to(&mut module).map_err(|error| failed(error.to_string()))?;
         if let Some(error) = errors.first() {
-            return Err(failed(one_line(&error.to_string())));
+            return Err(failed(format!("in \"{prefix}\": {}", one_line(&error.to_string()))));
         }
         if let Some((name, _)) = missing.first() {
             return Err(failed(format!("the tensor {behind}{name} is missing")));

@@ -11,7 +11,7 @@ use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{Schedule, Trained, Trainer, read_log};
+use semblant_core::trainer::{Schedule, Score, Trained, Trainer, read_log};
 use semblant_core::{Error, Result, host};
 
 /// Learns y = sum(x).
@@ -63,7 +63,8 @@ fn fit(
         schedule,
         ema: Ema { half_life_rows: 100.0, warm_up: 0.1 },
         batch: &mut batch,
-        score,
+        // Not as it stands: behind `Option` its lifetime cannot shrink to the batch's.
+        score: score.map(|score| score as Score<'_, Linear>),
         fingerprint: format!("seed {}", run.seed),
     };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };

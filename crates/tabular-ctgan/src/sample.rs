@@ -224,6 +224,7 @@ fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -
         (ColumnTransform::Category(category), Wanted::Is(label)) => {
             match category.value(Some(label.as_str()).filter(|label| !label.is_empty())) {
                 Some(value) => Ok(Test::Value(value)),
+                None if label.is_empty() => refuse("no value was missing in the training data".into()),
                 None => {
                     let known: Vec<&str> = category.levels.iter().take(8).map(String::as_str).collect();
                     let more = if category.levels.len() > 8 { format!(" and {} more", category.levels.len() - 8) } else { String::new() };

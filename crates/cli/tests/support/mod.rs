@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use semblant::data::table::simulate_patients;
 
 /// A CTGAN that takes a moment; more epochs make it take longer.
-pub const SMALL: &[&str] = &[
+pub(crate) const SMALL: &[&str] = &[
     "--set",
     "batch_rows=60",
     "--set",
@@ -22,14 +22,14 @@ pub const SMALL: &[&str] = &[
 ];
 
 /// A folder in which the program runs.
-pub struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 /// What the program left behind.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
@@ -38,47 +38,47 @@ impl Ran {
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
     }
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
     /// A place with `patients.csv`, 300 rows.
-    pub fn with_patients() -> Self {
+    pub(crate) fn with_patients() -> Self {
         let place = Self::new();
         simulate_patients(300, 0).write(place.path("patients.csv")).expect("writable");
         place
     }
 
     /// A place with `patients.csv` and a model of it, `m.safetensors`.
-    pub fn with_model(name: &str) -> Self {
+    pub(crate) fn with_model(name: &str) -> Self {
         let place = Self::with_patients();
         place.good(&["fit", "patients.csv", "-m", name, "-o", "m.safetensors"]);
         place
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn file(&self, name: &str, contents: impl AsRef<[u8]>) {
+    pub(crate) fn file(&self, name: &str, contents: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), contents).expect("writable");
     }
 
-    pub fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         String::from_utf8(self.bytes(name)).expect("UTF-8")
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.path(name).exists()
     }
 
@@ -88,12 +88,12 @@ impl Place {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command(arguments).output().expect("the program starts"))
     }
 
     #[track_caller]
-    pub fn good(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn good(&self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
         ran
@@ -101,7 +101,7 @@ impl Place {
 
     /// Runs what must fail: with this code, one line on standard error that holds `words`, and no file made or changed.
     #[track_caller]
-    pub fn bad(&self, code: i32, arguments: &[&str], words: &[&str]) {
+    pub(crate) fn bad(&self, code: i32, arguments: &[&str], words: &[&str]) {
         let before = snapshot(self.0.path());
         let ran = self.run(&[&["-q"], arguments].concat());
         assert_eq!(ran.code, Some(code), "{arguments:?}: {}{}", ran.out, ran.err);
@@ -113,13 +113,13 @@ impl Place {
         assert_eq!(snapshot(self.0.path()), before, "{arguments:?} left something behind");
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
     }
 
     /// Waits until a running program has written `name`.
     #[track_caller]
-    pub fn wait_for(&self, name: &str, child: &mut Child) {
+    pub(crate) fn wait_for(&self, name: &str, child: &mut Child) {
         let started = Instant::now();
         while !self.has(name) {
             assert!(child.try_wait().expect("a child").is_none(), "ended before it wrote {name}");
@@ -130,7 +130,7 @@ impl Place {
 }
 
 /// The end of a program that was started.
-pub fn end(child: Child) -> Ran {
+pub(crate) fn end(child: Child) -> Ran {
     Ran::of(child.wait_with_output().expect("a child"))
 }
 

@@ -54,6 +54,13 @@ struct Posterior {
 /// # Panics
 /// When there are no points.
 pub fn fit(values: &[f64], counts: &[f64], components: usize) -> Vec<Gaussian> {
+    let greatest = values.iter().fold(0.0, |greatest: f64, value| greatest.max(value.abs()));
+    if greatest > 0.0 && !(1e-100..1e100).contains(&greatest) {
+        // Squares of such numbers overflow or vanish, so the mixture is fitted to their ratios.
+        let ratios: Vec<f64> = values.iter().map(|value| value / greatest).collect();
+        let scaled = |gaussian: Gaussian| Gaussian { mean: gaussian.mean * greatest, std: gaussian.std * greatest, ..gaussian };
+        return fit(&ratios, counts, components).into_iter().map(scaled).collect();
+    }
     let total: f64 = counts.iter().sum();
     let mean = values.iter().zip(counts).map(|(v, c)| v * c).sum::<f64>() / total;
     let std = (values.iter().zip(counts).map(|(v, c)| c * (v - mean).powi(2)).sum::<f64>() / total).sqrt();

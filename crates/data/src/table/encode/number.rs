@@ -157,7 +157,7 @@ impl NumberTransform {
                 }
                 let mode = draw(&gaussians, &mut shares, x, uniform);
                 let Gaussian { mean, std, .. } = gaussians[mode];
-                (mode as u32, ((x - mean) / (4.0 * std)).clamp(-CLIP, CLIP) as f32)
+                (mode as u32, ((x / 4.0 - mean / 4.0) / std).clamp(-CLIP, CLIP) as f32)
             })
             .unzip()
     }
@@ -168,7 +168,7 @@ impl NumberTransform {
             Mode::Missing { .. } => f64::NAN,
             Mode::Spike { value, .. } => value,
             Mode::Normal { mean, std, .. } => {
-                let x = mean + 4.0 * std * f64::from(scalar.clamp(-1.0, 1.0));
+                let x = mean + std * (4.0 * f64::from(scalar.clamp(-1.0, 1.0)));
                 let x = if self.step > 0.0 { (x / self.step).round() * self.step } else { x };
                 x.clamp(self.low, self.high)
             }
