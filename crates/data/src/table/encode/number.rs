@@ -56,11 +56,14 @@ pub struct NumberOptions {
     pub spikes: usize,
     /// A column with at most this many distinct values has a mode for each and no Gaussians.
     pub all_spikes: usize,
+    /// The least and the greatest value become modes of their own from this share of the rows on, because a value that many rows
+    /// share at the end of a range is a limit of the recording (99 hours and more, 99,999 dollars and more); above 1 they never do.
+    pub end_share: f64,
 }
 
 impl Default for NumberOptions {
     fn default() -> Self {
-        Self { gaussians: 10, spike_share: 0.02, spikes: 32, all_spikes: 32 }
+        Self { gaussians: 10, spike_share: 0.02, spikes: 32, all_spikes: 32, end_share: 0.0005 }
     }
 }
 
@@ -77,6 +80,8 @@ pub struct NumberTransform {
     pub step: f64,
 }
 
+/// A limit of the recording is shared by at least this many rows, however small the table.
+const LEAST_END_ROWS: f64 = 5.0;
 /// A scalar this far out stands for the end of its Gaussian.
 const CLIP: f64 = 0.99;
 /// Distinct values beyond this are gathered in a histogram before the mixture is fitted.
@@ -101,6 +106,9 @@ impl NumberTransform {
             by_count.iter().take(options.spikes).filter(|&&index| counts[index] >= options.spike_share * total && counts[index] > 1.0)
         {
             is_spike[index] = true;
+        }
+        for end in [0, distinct.len() - 1] {
+            is_spike[end] |= counts[end] >= (options.end_share * total).max(LEAST_END_ROWS);
         }
         let rest: Vec<usize> = (0..distinct.len()).filter(|&index| !is_spike[index]).collect();
         let mut modes = Vec::new();
