@@ -192,3 +192,58 @@ pub(crate) struct Quickstart {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Splits as a shell would, as far as our examples go: blanks part words, single quotes keep them together.
+    fn words(line: &str) -> Vec<String> {
+        let mut quoted = false;
+        let parts = line.split(|c: char| {
+            quoted ^= c == '\'';
+            c.is_whitespace() && !quoted
+        });
+        parts.filter(|part| !part.is_empty()).map(|part| part.replace('\'', "")).collect()
+    }
+
+    #[track_caller]
+    fn parses(line: &str) {
+        if let Err(error) = Arguments::try_parse_from(words(line)) {
+            panic!("{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_commands_of_the_readme_can_be_typed() {
+        let readme = include_str!("../../../README.md");
+        let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("$ semblant ")).collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        commands.iter().for_each(|command| parses(&format!("semblant {command}")));
+        // And in running text, as far as they are whole: `semblant models`, `--set epochs=100 --set ...`.
+        for code in readme.split('`').skip(1).step_by(2) {
+            match code.strip_prefix("cargo run --release -- ").or_else(|| code.strip_prefix("semblant ")) {
+                Some(command) if !command.contains('\n') => parses(&format!("semblant {command}")),
+                _ if code.starts_with("--set ") => parses(&format!("semblant fit t.csv -o m {code}")),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        let mut command = Arguments::command();
+        let mut seen = 0;
+        let helps: Vec<String> = std::iter::once(command.clone())
+            .chain(command.get_subcommands_mut().map(|subcommand| subcommand.clone()))
+            .filter_map(|command| command.get_after_help().map(ToString::to_string))
+            .collect();
+        for line in helps.iter().flat_map(|help| help.lines()).filter(|line| line.trim_start().starts_with("semblant ")) {
+            parses(line.split("   ").find(|part| !part.is_empty()).unwrap_or(line).split("      (").next().unwrap_or(line));
+            seen += 1;
+        }
+        assert!(seen >= 10, "{seen} examples");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use semblant::prelude::*;
 use semblant::progress::{Observer, Silent, Terminal};
-use semblant::trainer::STATE_FILE;
+use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Fit;
@@ -33,10 +33,17 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let stop = stop_on_interrupt();
     let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
     let mut run = Run { folder: Some(folder.clone()), resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
-    std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
-    write_config(&folder, arguments, &settings)?;
-    let summary = model.fit(&read.table, &mut run)?;
-    model.save(output)?;
+    let mut work = || -> Result<_, Failure> {
+        std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
+        // A run that goes on has the settings that are there already, or is refused.
+        if !(arguments.resume && folder.join(STATE_FILE).exists()) {
+            write_config(&folder, arguments, &settings)?;
+        }
+        let summary = model.fit(&read.table, &mut run)?;
+        model.save(output)?;
+        Ok(summary)
+    };
+    let summary = work().inspect_err(|_| forget_fruitless(&folder))?;
     // The state has done its service; log and settings stay.
     let _ = std::fs::remove_file(folder.join(STATE_FILE));
     if arguments.json {
@@ -62,6 +69,15 @@ pub(crate) fn run_folder(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".run");
     PathBuf::from(name)
+}
+
+/// Removes the folder of a run that failed before it had learnt anything: no state, and no line in the log.
+fn forget_fruitless(folder: &Path) {
+    let logged = std::fs::metadata(folder.join(LOG_FILE)).is_ok_and(|log| log.len() > 0);
+    if !logged && !folder.join(STATE_FILE).exists() {
+        // The failure that led here is what the user must hear of.
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }
 
 /// Finds out before hours of work, not after, that the result could not be written.

@@ -56,7 +56,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version go to standard output with code 0, mistakes to standard error with code 2.
             let good = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            let _ = error.print();
+            if good || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+                let _ = error.print();
+            } else {
+                say(&mistake(&error));
+            }
             return ExitCode::from(if good { 0 } else { 2 });
         }
     };
@@ -67,10 +71,21 @@ fn main() -> ExitCode {
                 Failure::Usage(message) => (2, message),
                 Failure::Work(message) => (1, message),
             };
-            say(&format!("error: {}", message.split_whitespace().collect::<Vec<_>>().join(" ")));
+            say(&format!("error: {}", one_line(&message)));
             ExitCode::from(code)
         }
     }
+}
+
+/// What clap says of a mistake, as one line like every other error.
+fn mistake(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said = text.split("\n\nUsage:").next().and_then(|text| text.split("\n\nFor more information").next()).unwrap_or_default();
+    format!("{}; see --help", one_line(said))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn run(arguments: arguments::Arguments) -> Outcome {

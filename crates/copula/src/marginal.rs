@@ -81,15 +81,7 @@ impl Marginal {
 
     /// The distance between neighbouring values that the column can hold, if there is one.
     pub(crate) fn step(&self) -> Option<f64> {
-        match (self.schema.kind, self.schema.decimals, &self.schema.format) {
-            (ColumnKind::Integer, ..) => Some(1.0),
-            (ColumnKind::Continuous, Some(decimals), _) => Some(10f64.powi(-i32::from(decimals))),
-            (ColumnKind::Datetime, _, Some(format)) if !["%H", "%I", "%T", "%R", "%s", "%c"].iter().any(|part| format.contains(part)) => {
-                Some(86_400.0)
-            }
-            (ColumnKind::Datetime, _, Some(format)) if !format.contains('f') => Some(1.0),
-            _ => None,
-        }
+        self.schema.step()
     }
 
     /// The probabilities between which numbers from `low` to `high` lie.

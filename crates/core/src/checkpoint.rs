@@ -212,8 +212,12 @@ impl Checkpoint {
 /// Writes `bytes` under a temporary name beside `path` and renames it there.
 ///
 /// # Errors
-/// When the folder cannot be written or the disk is full; then nothing is left behind.
+/// When the folder cannot be written or the disk is full, then nothing is left behind; or when there is something at `path` that is no
+/// file: renaming would put a file in the place of a device.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::io(path, std::io::Error::new(std::io::ErrorKind::AlreadyExists, "is there and not a file; name another one")));
+    }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = std::path::PathBuf::from(temporary);
@@ -279,6 +283,9 @@ mod tests {
 
     #[test]
     fn an_unwritable_place_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("temp");
+        assert!(file().write(folder.path()).expect_err("a folder").to_string().contains("not a file"));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("still a folder").count(), 0);
         assert!(file().write(Path::new("/nonexistent/folder/m.safetensors")).is_err());
     }
 }

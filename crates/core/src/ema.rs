@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host;
 use crate::model::Step;
+use crate::{Error, Result};
 
 /// How the average follows the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,19 @@ impl Default for Ema {
 }
 
 impl Ema {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// Names the field, its value and what is allowed.
+    pub fn check(&self, name: &str) -> Result<()> {
+        for (field, value) in [("half_life_rows", self.half_life_rows), ("warm_up", self.warm_up)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::Config(format!("{name}.{field} = {value} is out of range; choose a number of at least 0")));
+            }
+        }
+        Ok(())
+    }
+
     /// The share of the old average that stays after `step`.
     pub fn decay(&self, step: &Step) -> f64 {
         let half_life = self.half_life_rows.min((step.rows_seen + step.batch_rows) as f64 * self.warm_up);

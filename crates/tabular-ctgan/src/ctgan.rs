@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::conditions::{Alias, Asked, Conditions, TrainingSampler, write_row};
 use crate::generator::{Generator, MOMENTUM, Tape};
-use crate::pipeline::Family;
+use crate::pipeline::{Family, check_size};
 use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
@@ -128,6 +128,8 @@ impl CtganConfig {
             return refuse(format!("penalty_share = {} is out of range; choose a number above 0 and up to 1", self.penalty_share));
         }
         self.generator.check("generator")?;
+        check_size(self.epochs, self.batch_rows, self.noise_width, self.generator_widths.iter().chain(&self.critic_widths))?;
+        self.ema.check("ema")?;
         self.critic.check("critic")
     }
 

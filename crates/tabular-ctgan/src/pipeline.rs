@@ -69,7 +69,7 @@ fn build<F: Family>(values: serde_json::Value) -> Result<Box<dyn Synthesizer<Dat
 
 fn load<F: Family>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Table>>> {
     let config: F::Config = file.metadata_as("config", path)?;
-    F::check(&config)?;
+    F::check(&config).map_err(|error| Error::checkpoint(path, error.to_string()))?;
     let transform: TableTransform = file.metadata_as("transform", path)?;
     let conditions: Conditions = file.metadata_as("conditions", path)?;
     transform.check().map_err(|error| Error::checkpoint(path, error.to_string()))?;
@@ -126,6 +126,22 @@ impl<F: Family> Tabular<F> {
     fn fitted(&self) -> Result<&Fitted<F::Net>> {
         self.fitted.as_ref().ok_or_else(|| Error::Config("the model has not been fitted yet; call fit first".into()))
     }
+}
+
+/// Refuses sizes that no table needs, before they overflow a count of rows or exhaust the memory.
+pub(crate) fn check_size<'a>(epochs: u64, batch_rows: u64, noise: usize, mut widths: impl Iterator<Item = &'a usize>) -> Result<()> {
+    const MOST_EPOCHS: u64 = 1_000_000;
+    const MOST_ROWS: u64 = 1 << 20;
+    const WIDEST: usize = 1 << 16;
+    if epochs > MOST_EPOCHS || batch_rows > MOST_ROWS {
+        return Err(Error::Config(format!(
+            "epochs = {epochs} must be at most {MOST_EPOCHS} and batch_rows = {batch_rows} at most {MOST_ROWS}"
+        )));
+    }
+    if noise > WIDEST || widths.any(|&width| width > WIDEST) {
+        return Err(Error::Config(format!("the noise and every layer must be at most {WIDEST} wide")));
+    }
+    Ok(())
 }
 
 /// Names data, settings and seed, so that a saved state is not taken up by another run.

@@ -51,6 +51,8 @@ struct Wishes {
     tests: Vec<(usize, Test)>,
     /// The column to balance and its number of values.
     balance: Option<(usize, u32)>,
+    /// By column: the block that a network can be asked for, as a position in [`Conditions::blocks`].
+    blocks: Vec<Option<usize>>,
 }
 
 /// Samples `request` from `maker`.
@@ -60,12 +62,12 @@ pub(crate) fn sample(
     conditions: &Conditions,
     request: &SampleRequest,
 ) -> Result<Sample<Table>> {
-    let wishes = Wishes::read(transform, request)?;
+    let wishes = Wishes::read(transform, conditions, request)?;
     let rows: Vec<u64> = request.rows.clone().collect();
     let mut parts: Vec<Option<Table>> = Vec::new();
     let mut drawn_rows = 0;
     for batch in rows.chunks(request.batch_rows.max(1)) {
-        let (table, drawn) = sample_batch(maker, transform, conditions, &wishes, batch, request)?;
+        let (table, drawn) = sample_batch(maker, transform, &wishes, batch, request)?;
         drawn_rows += drawn;
         parts.push(Some(table));
     }
@@ -82,7 +84,6 @@ pub(crate) fn sample(
 fn sample_batch(
     maker: &impl RowMaker,
     transform: &TableTransform,
-    conditions: &Conditions,
     wishes: &Wishes,
     rows: &[u64],
     request: &SampleRequest,
@@ -105,7 +106,7 @@ fn sample_batch(
         let draws: Vec<Draw> = pending
             .iter()
             .flat_map(|&index| (attempt..attempt + width_now).map(move |attempt| (index, attempt)))
-            .map(|(index, attempt)| Draw { row: rows[index], attempt, asked: wishes.asked(conditions, transform, rows[index]) })
+            .map(|(index, attempt)| Draw { row: rows[index], attempt, asked: wishes.asked(transform, rows[index]) })
             .collect();
         let made: Vec<(Vec<u32>, Vec<f32>)> = draws.par_chunks(CHUNK).map(|draws| maker.make(draws, request.seed)).collect();
         let made_codes: Vec<u32> = made.iter().flat_map(|(codes, _)| codes).copied().collect();
@@ -142,10 +143,10 @@ fn sample_batch(
 }
 
 impl Wishes {
-    fn read(transform: &TableTransform, request: &SampleRequest) -> Result<Self> {
+    fn read(transform: &TableTransform, conditions: &Conditions, request: &SampleRequest) -> Result<Self> {
         let mut tests: Vec<(usize, Test)> = Vec::new();
         for condition in &request.conditions {
-            let column = transform.schema.index_of(&condition.column)?;
+            let column = position(transform, &condition.column)?;
             let test = read_test(transform, column, condition)?;
             match tests.iter_mut().find(|(known, _)| *known == column) {
                 None => tests.push((column, test)),
@@ -153,7 +154,7 @@ impl Wishes {
             }
         }
         let balance = request.balance.as_deref().map(|name| -> Result<(usize, u32)> {
-            let column = transform.schema.index_of(name)?;
+            let column = position(transform, name)?;
             let ColumnTransform::Category(category) = &transform.columns[column] else {
                 return Err(Error::Condition(format!(
                     "column \"{name}\" cannot be balanced: it is {}, not categorical",
@@ -167,7 +168,12 @@ impl Wishes {
             }
             Ok((column, category.levels.len() as u32))
         });
-        Ok(Self { tests, balance: balance.transpose()? })
+        let mut blocks = vec![None; transform.columns.len()];
+        // Backwards, so that of a column's two digits the high one stays.
+        for (block, span) in transform.layout().blocks().enumerate().collect::<Vec<_>>().into_iter().rev() {
+            blocks[span.column] = conditions.blocks.iter().position(|known| known.block == block);
+        }
+        Ok(Self { tests, balance: balance.transpose()?, blocks })
     }
 
     fn is_empty(&self) -> bool {
@@ -180,7 +186,7 @@ impl Wishes {
     }
 
     /// The rarest category that the conditions name, which the network is then asked for.
-    fn asked(&self, conditions: &Conditions, transform: &TableTransform, row: u64) -> Option<Asked> {
+    fn asked(&self, transform: &TableTransform, row: u64) -> Option<Asked> {
         let named =
             self.tests.iter().filter_map(|(column, test)| if let Test::Value(value) = test { Some((*column, *value)) } else { None });
         let rarest = named.chain(self.balanced(row)).min_by_key(|&(column, value)| match &transform.columns[column] {
@@ -189,10 +195,7 @@ impl Wishes {
         });
         let (column, value) = rarest?;
         let ColumnTransform::Category(category) = &transform.columns[column] else { return None };
-        let layout = transform.layout();
-        let (block, _) = layout.blocks().enumerate().find(|(_, span)| span.column == column)?;
-        let position = conditions.blocks.iter().position(|known| known.block == block)?;
-        Some(Asked { block: position, value: category.digits(value)[0] as usize })
+        Some(Asked { block: self.blocks[column]?, value: category.digits(value)[0] as usize })
     }
 
     fn met_by(&self, table: &Table, draw: usize, row: u64) -> bool {
@@ -205,6 +208,10 @@ impl Wishes {
                 _ => false,
             })
     }
+}
+
+fn position(transform: &TableTransform, name: &str) -> Result<usize> {
+    transform.schema.index_of(name).map_err(|error| Error::Condition(error.to_string()))
 }
 
 fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -> Result<Test> {

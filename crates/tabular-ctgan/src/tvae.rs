@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::softmax;
 use crate::conditions::{Conditions, write_row};
-use crate::pipeline::Family;
+use crate::pipeline::{Family, check_size};
 use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
@@ -83,6 +83,8 @@ impl TvaeConfig {
         if !(self.reconstruction_weight > 0.0 && self.reconstruction_weight.is_finite()) {
             return Err(Error::Config(format!("reconstruction_weight = {} must be a number above 0", self.reconstruction_weight)));
         }
+        check_size(self.epochs, self.batch_rows, self.latent_width, self.encoder_widths.iter().chain(&self.decoder_widths))?;
+        self.ema.check("ema")?;
         self.optimizer.check("optimizer")
     }
 }

@@ -133,6 +133,19 @@ impl ColumnSchema {
         datetime::parse(self.format.as_deref()?, text.trim())
     }
 
+    /// The distance between neighbouring values that the column can hold, if there is one.
+    pub fn step(&self) -> Option<f64> {
+        match (self.kind, self.decimals, &self.format) {
+            (ColumnKind::Integer, ..) => Some(1.0),
+            (ColumnKind::Continuous, Some(decimals), _) => Some(10f64.powi(-i32::from(decimals))),
+            (ColumnKind::Datetime, _, Some(format)) if !["%H", "%I", "%T", "%R", "%s", "%c"].iter().any(|part| format.contains(part)) => {
+                Some(86_400.0)
+            }
+            (ColumnKind::Datetime, _, Some(format)) if !format.contains('f') => Some(1.0),
+            _ => None,
+        }
+    }
+
     /// A number of this column as text; empty when it is missing. Without `decimals` the text reads back as the same number.
     pub fn format_number(&self, value: f64) -> String {
         if value.is_nan() {

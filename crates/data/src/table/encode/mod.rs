@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use number::{Mode, NumberOptions, NumberTransform};
 
-use super::{Column, ColumnKind, ColumnSchema, MISSING, Schema, Table};
+use super::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING, Schema, Table};
 use crate::{Error, Result};
 
 /// A categorical column with more values than this is written as digits of a number in base sqrt(values), each digit a block of its
@@ -182,7 +182,9 @@ impl TableTransform {
             .into_par_iter()
             .map(|index| fit_column(&table.schema().columns[index], &table.columns()[index], options))
             .collect();
-        Ok(Self { schema: table.schema().clone(), columns })
+        let mut schema = table.schema().clone();
+        schema.columns.iter_mut().zip(table.columns()).for_each(|(described, column)| complete(described, column));
+        Ok(Self { schema, columns })
     }
 
     /// Checks a transform that was read from a file, so that nothing later runs out of bounds.
@@ -316,21 +318,24 @@ impl TableTransform {
     }
 }
 
+/// Tables that were not read from a file may leave open how ids are made and which value a constant has; sampling needs to know.
+fn complete(described: &mut ColumnSchema, column: &Column) {
+    match described.kind {
+        ColumnKind::Id if described.id.is_none() => described.id = Some(IdFormat::of_column(&described.name, column)),
+        ColumnKind::Constant if described.value.is_none() => {
+            described.value = (0..column.len()).find_map(|row| column.label(row)).map(str::to_owned);
+        }
+        _ => {}
+    }
+}
+
 fn fit_column(described: &ColumnSchema, column: &Column, options: &NumberOptions) -> ColumnTransform {
     if !described.kind.is_modelled() {
         return ColumnTransform::Unlearnt;
     }
     match column {
         Column::Category { codes, levels } => ColumnTransform::Category(CategoryTransform::fit(codes, levels)),
-        Column::Number(values) => {
-            let step = match (described.kind, described.decimals) {
-                (ColumnKind::Integer, _) => 1.0,
-                (ColumnKind::Datetime, _) => 0.0,
-                (_, Some(decimals)) => 10f64.powi(-i32::from(decimals)),
-                _ => 0.0,
-            };
-            ColumnTransform::Number(NumberTransform::fit(values, step, options))
-        }
+        Column::Number(values) => ColumnTransform::Number(NumberTransform::fit(values, described.step().unwrap_or(0.0), options)),
     }
 }
 

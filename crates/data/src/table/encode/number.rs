@@ -91,12 +91,12 @@ const POINTS: usize = 2048;
 
 impl NumberTransform {
     /// Fits modes to `values` (NaN is missing). `step` is the rounding of the decoded value, 0 for none.
-    ///
-    /// # Panics
-    /// When every value is missing; reading a table refuses such a column.
+    /// A column of missing values only has the one mode.
     pub fn fit(values: &[f64], step: f64, options: &NumberOptions) -> Self {
         let mut present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-        assert!(!present.is_empty(), "a column of missing values only");
+        if present.is_empty() {
+            return Self { modes: vec![Mode::Missing { weight: 1.0 }], low: 0.0, high: 0.0, step };
+        }
         present.sort_unstable_by(f64::total_cmp);
         let (low, high) = (present[0], present[present.len() - 1]);
         let total = values.len() as f64;
@@ -299,6 +299,13 @@ mod tests {
         }
         let weight: f64 = transform.modes.iter().map(Mode::weight).sum();
         assert!((weight - 1.0).abs() < 1e-9, "shares sum to one: {weight}");
+    }
+
+    #[test]
+    fn a_column_of_missing_values_stays_missing() {
+        let transform = NumberTransform::fit(&[f64::NAN, f64::NAN], 1.0, &NumberOptions::default());
+        assert_eq!(transform.encode(&[f64::NAN], Stream::new(0, 0)), (vec![0], vec![0.0]));
+        assert!(transform.decode(0, 0.3).is_nan());
     }
 
     #[test]
