@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
@@ -51,6 +51,8 @@ pub struct CtganConfig {
     pub critic_steps: u32,
     /// Weight of the gradient penalty.
     pub penalty_weight: f64,
+    /// The share of a step's judgements at which the penalty is measured; its mean needs fewer points than the scores do.
+    pub penalty_share: f64,
     /// Temperature of the Gumbel-softmax.
     pub temperature: f32,
     /// Ask for values by ln(1 + count) while training, so that rare ones are learnt; sampling always goes by count.
@@ -74,16 +76,17 @@ impl Default for CtganConfig {
         Self {
             epochs: 300,
             batch_rows: 500,
-            pac: 10,
+            pac: 1,
             noise_width: 128,
             generator_widths: vec![256, 256],
             critic_widths: vec![256, 256],
             dropout: 0.5,
             critic_steps: 1,
             penalty_weight: 10.0,
+            penalty_share: 0.25,
             temperature: 0.2,
             log_frequency: true,
-            condition_on_numbers: false,
+            condition_on_numbers: true,
             generator: adam,
             critic: adam,
             ema: Ema { half_life_rows: 500_000.0, warm_up: 0.05 },
@@ -120,6 +123,9 @@ impl CtganConfig {
                 "temperature = {} must be above 0 and penalty_weight = {} at least 0",
                 self.temperature, self.penalty_weight
             ));
+        }
+        if !(self.penalty_share > 0.0 && self.penalty_share <= 1.0) {
+            return refuse(format!("penalty_share = {} is out of range; choose a number above 0 and up to 1", self.penalty_share));
         }
         self.generator.check("generator")?;
         check_size(self.epochs, self.batch_rows, self.noise_width, self.generator_widths.iter().chain(&self.critic_widths))?;
@@ -179,7 +185,7 @@ pub struct CtganBatch<'a> {
 
 /// The generator that `config` describes, with weights from `seed`.
 pub fn new_generator(config: &CtganConfig, layout: &Layout, condition_width: usize, seed: u64, device: &Device) -> Generator {
-    Generator::new(config.noise_width + condition_width, &config.generator_widths, layout.width, seed, purpose::GENERATOR, device)
+    Generator::new(config.noise_width, condition_width, &config.generator_widths, layout.width, seed, purpose::GENERATOR, device)
 }
 
 impl Ctgan {
@@ -199,52 +205,39 @@ impl Ctgan {
 
     /// Fake rows for conditions drawn by `sub`'s streams.
     fn generate(&mut self, batch: CtganBatch<'_>, step: &Step, sub: u32) -> Fake {
-        let Shape { config, layout, condition_width } = &self.shape;
+        let Shape { config, layout, .. } = &self.shape;
         let rows = step.batch_rows as usize;
-        let width = config.noise_width + condition_width;
         let first = step.index * step.batch_rows;
         let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
-        let noise = step.stream(purpose::NOISE + sub);
-        let mut input = vec![0.0; rows * width];
-        input.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(row, out)| {
-            noise.normals(first + row as u64, &mut out[..config.noise_width]);
-            if let Some(&asked) = asked.get(row) {
-                out[config.noise_width + batch.sampler.conditions().place(asked)] = 1.0;
-            }
-        });
-        let device = self.critic.head.weight.val().device().inner();
-        let (logits, tape) = self.generator.forward_train(host::tensor(input, [rows, width], &device), MOMENTUM);
+        let noise = step.stream(purpose::NOISE + sub).matrix(first..first + step.batch_rows, config.noise_width, Stream::normals);
+        let places: Vec<u32> = asked.iter().map(|&asked| batch.sampler.conditions().place(asked) as u32).collect();
+        let noise = host::tensor(noise, [rows, config.noise_width], &self.device());
+        let (logits, tape) = self.generator.forward_train(noise, &places, MOMENTUM);
         let activated = gumbel_softmax(logits.clone(), layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
-        let width = layout.width + condition_width;
-        let mut judged = vec![0.0; rows * width];
-        host::read(&activated, |activated| {
-            for (row, (out, activated)) in judged.chunks_exact_mut(width).zip(activated.chunks_exact(layout.width)).enumerate() {
-                out[..layout.width].copy_from_slice(activated);
-                if let Some(&asked) = asked.get(row) {
-                    out[layout.width + batch.sampler.conditions().place(asked)] = 1.0;
-                }
-            }
-        });
-        let judged = host::tensor(judged, [rows / config.pac, config.pac * width], &device);
-        Fake { asked, logits, activated, judged, tape }
+        Fake { asked, logits, activated, tape }
     }
 
-    /// Real rows that meet the conditions of `asked` in another order, with them, `[packs, pac * width]`.
-    fn real(&self, asked: &[Asked], batch: CtganBatch<'_>, step: &Step, sub: u32) -> Tensor<2> {
-        let Shape { config, layout, condition_width } = &self.shape;
+    /// Real rows that meet the conditions of `asked` in another order, `[packs, pac * layout.width]`, and that order.
+    fn real(&self, asked: &[Asked], batch: CtganBatch<'_>, step: &Step, sub: u32) -> (Tensor<2>, Vec<Asked>) {
+        let Shape { config, layout, .. } = &self.shape;
         let rows = step.batch_rows as usize;
-        let width = layout.width + condition_width;
         let order = step.stream(purpose::SHUFFLE + sub).permutation(step.index, asked.len());
         let shuffled: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
         let chosen = batch.sampler.rows(&shuffled, step.stream(purpose::ROWS + sub), step.index, rows);
-        let mut judged = vec![0.0; rows * width];
-        judged.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(row, out)| {
-            write_row(batch.encoded, &layout.spans, chosen[row] as usize, out);
-            if let Some(&asked) = shuffled.get(row) {
-                out[layout.width + batch.sampler.conditions().place(asked)] = 1.0;
-            }
+        let mut values = vec![0.0; rows * layout.width];
+        values.par_chunks_mut(layout.width).with_min_len(64).zip(chosen).for_each(|(out, row)| {
+            write_row(batch.encoded, &layout.spans, row as usize, out);
         });
-        host::tensor(judged, [rows / config.pac, config.pac * width], &self.device())
+        (host::tensor(values, [rows / config.pac, config.pac * layout.width], &self.device()), shuffled)
+    }
+
+    /// Where the conditions of a pack stand in the critic's input behind its rows, `[rows]`.
+    fn places(&self, asked: &[Asked], batch: CtganBatch<'_>) -> Tensor<1, Int> {
+        let Shape { config, condition_width, .. } = &self.shape;
+        let place = |(row, &asked): (usize, &Asked)| (row % config.pac * condition_width + batch.sampler.conditions().place(asked)) as i32;
+        let places: Vec<i32> = asked.iter().enumerate().map(place).collect();
+        let shape = [places.len()];
+        Tensor::from_data(TensorData::new(places, shape), &self.device())
     }
 
     /// Dropout factors for `packs` judgements, `[packs, width]` a layer.
@@ -274,22 +267,24 @@ impl Ctgan {
         step: &Step,
         sub: u32,
     ) -> (Self, Tensor<1>, Tensor<1>) {
-        let real = self.real(&fake.asked, batch, step, sub);
-        let packs = real.dims()[0];
-        let judged = Tensor::cat(vec![real, fake.judged.clone()], 0); // [2 packs, pac * width]; the fake half carries no gradient
-        let masks = self.masks(3 * packs, step, sub);
+        let (real, real_asked) = self.real(&fake.asked, batch, step, sub);
+        let [packs, width] = real.dims();
+        let judged = Tensor::cat(vec![real, fake.activated.clone().reshape([packs, width])], 0); // [2 packs, pac * layout.width]
+        let places = Tensor::cat(vec![self.places(&real_asked, batch), self.places(&fake.asked, batch)], 0);
+        let measured = ((packs as f64 * self.shape.config.penalty_share).ceil() as usize).clamp(1, packs);
+        let masks = self.masks(2 * packs + measured, step, sub);
         let part = |start: usize, end: usize| masks.iter().map(|mask| mask.clone().slice([start..end])).collect::<Vec<_>>();
-        let first = self.critic.preactivation(Tensor::from_inner(judged));
+        let first = self.critic.preactivation_of(Tensor::from_inner(judged), Tensor::from_inner(places));
         let (scores, _) = self.critic.forward_from(first.clone(), &part(0, 2 * packs)); // [2 packs, 1]
         let wasserstein = scores.clone().slice([0..packs]).mean() - scores.slice([packs..2 * packs]).mean();
 
         // The penalty is taken between real and fake. Only the slopes there matter, which are constants, so this pass needs no graph.
-        let mut mix = vec![0.0; packs];
+        let mut mix = vec![0.0; measured];
         step.stream(purpose::MIX + sub).uniforms(step.index, &mut mix);
-        let mix = host::tensor(mix, [packs, 1], &self.device());
-        let (first_real, first_fake) = (first.clone().inner().slice([0..packs]), first.inner().slice([packs..2 * packs]));
-        let between = first_fake.clone() + mix * (first_real - first_fake); // [packs, first width]
-        let (_, slopes) = self.critic.valid().forward_from(between, &part(2 * packs, 3 * packs));
+        let mix = host::tensor(mix, [measured, 1], &self.device());
+        let (first_real, first_fake) = (first.clone().inner().slice([0..measured]), first.inner().slice([packs..packs + measured]));
+        let between = first_fake.clone() + mix * (first_real - first_fake); // [measured, first width]
+        let (_, slopes) = self.critic.valid().forward_from(between, &part(2 * packs, 2 * packs + measured));
         let penalty = gradient_penalty(self.critic.input_gradient(&slopes));
 
         let loss = penalty.clone() * self.shape.config.penalty_weight - wasserstein.clone();
@@ -307,13 +302,14 @@ impl Ctgan {
         step: &Step,
     ) -> (Self, Tensor<1>, Tensor<1>) {
         let rows = step.batch_rows as usize;
-        let Shape { config, layout, condition_width } = self.shape.clone();
-        let (width, packs) = (layout.width + condition_width, rows / config.pac);
+        let Shape { config, layout, .. } = self.shape.clone();
+        let (packs, width) = (rows / config.pac, config.pac * layout.width);
         // The critic is piecewise linear, so its input gradient is the whole of the backward pass that is needed here.
         let critic = self.critic.valid();
-        let (scores, slopes) = critic.forward(fake.judged, &self.masks(packs, step, 0));
-        let gradient = critic.input_gradient(&slopes) * (-1.0 / packs as f32); // [packs, pac * width]
-        let gradient = gradient.reshape([rows, width]).slice([0..rows, 0..layout.width]); // [rows, layout.width]
+        let first = critic.preactivation_of(fake.activated.clone().reshape([packs, width]), self.places(&fake.asked, batch));
+        let (scores, slopes) = critic.forward_from(first, &self.masks(packs, step, 0));
+        let gradient = critic.input_gradient_of(&slopes, width) * (-1.0 / packs as f32); // [packs, pac * layout.width]
+        let gradient = gradient.reshape([rows, layout.width]);
         let mut gradient = gumbel_softmax_backward(&fake.activated, gradient, &layout, config.temperature);
         let blocks = &batch.sampler.conditions().blocks;
         let wanted: Vec<_> =
@@ -337,8 +333,6 @@ struct Fake {
     logits: Tensor<2>,
     /// `[rows, layout.width]`.
     activated: Tensor<2>,
-    /// With conditions, packed for the critic, `[packs, pac * width]`.
-    judged: Tensor<2>,
     tape: Tape,
 }
 
@@ -420,8 +414,8 @@ impl Family for Ctgan {
         let seed = run.seed;
         let inputs = (0..CALIBRATION_BATCHES).map(|index| {
             let draws: Vec<Draw> = (index * 500..(index + 1) * 500).map(|row| Draw { row, attempt: 0, asked: None }).collect();
-            let values = noise_and_conditions(config, conditions, &tables, &draws, seed, CALIBRATION);
-            host::tensor(values, [500, config.noise_width + conditions.width], &run.device)
+            let (noise, asked) = noise_and_conditions(config, conditions, &tables, &draws, seed, CALIBRATION);
+            (host::tensor(noise, [500, config.noise_width], &run.device), asked)
         });
         generator.recalibrate(inputs);
         Ok((generator, summary))
@@ -439,7 +433,7 @@ fn sampling_stream(seed: u64, attempt: u32, purpose: u32) -> Stream {
     Stream::new(seed, 8 * attempt + purpose)
 }
 
-/// Noise and condition vector of every draw, `[draws, noise_width + condition width]`.
+/// Noise `[draws, noise_width]` and place in the condition vector of every draw; no places without conditions.
 fn noise_and_conditions(
     config: &CtganConfig,
     conditions: &Conditions,
@@ -447,18 +441,16 @@ fn noise_and_conditions(
     draws: &[Draw],
     seed: u64,
     offset: u32,
-) -> Vec<f32> {
-    let width = config.noise_width + conditions.width;
-    let mut values = vec![0.0; draws.len() * width];
-    for (draw, out) in draws.iter().zip(values.chunks_exact_mut(width)) {
-        sampling_stream(seed, draw.attempt, offset).normals(draw.row, &mut out[..config.noise_width]);
+) -> (Vec<f32>, Vec<u32>) {
+    let mut noise = vec![0.0; draws.len() * config.noise_width];
+    let mut places = Vec::with_capacity(draws.len());
+    for (draw, out) in draws.iter().zip(noise.chunks_exact_mut(config.noise_width)) {
+        sampling_stream(seed, draw.attempt, offset).normals(draw.row, out);
         let which = sampling_stream(seed, draw.attempt, offset + 1);
         let asked = draw.asked.or_else(|| conditions.draw(tables, [which.uniform_f64(draw.row, 0), which.uniform_f64(draw.row, 1)]));
-        if let Some(asked) = asked {
-            out[config.noise_width + conditions.place(asked)] = 1.0;
-        }
+        places.extend(asked.map(|asked| conditions.place(asked) as u32));
     }
-    values
+    (noise, places)
 }
 
 /// A trained generator with what it takes to draw rows from it.
@@ -472,11 +464,11 @@ struct Maker<'a> {
 
 impl RowMaker for Maker<'_> {
     fn make(&self, draws: &[Draw], seed: u64) -> (Vec<u32>, Vec<f32>) {
-        let width = self.config.noise_width + self.conditions.width;
-        let mut input = noise_and_conditions(self.config, self.conditions, &self.tables, draws, seed, 0);
-        input.resize(CHUNK * width, 0.0);
+        let width = self.config.noise_width;
+        let (mut noise, asked) = noise_and_conditions(self.config, self.conditions, &self.tables, draws, seed, 0);
+        noise.resize(CHUNK * width, 0.0);
         let device = self.net.head.weight.val().device();
-        let logits = self.net.forward(host::tensor(input, [CHUNK, width], &device)); // [CHUNK, layout.width]
+        let logits = self.net.forward(host::tensor(noise, [CHUNK, width], &device), &asked); // [CHUNK, layout.width]
         host::read(&logits, |logits| {
             draw_rows(logits, self.layout, draws, |draw| sampling_stream(seed, draw.attempt, 2), |_, _, _, raw| math::tanh(raw))
         })

@@ -6,7 +6,7 @@
 //! computation gives the gradient of any penalty on it exactly, almost everywhere. No second-order autodiff is needed.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::{Linear, linear};
 use crate::seeds::Stream;
@@ -73,6 +73,23 @@ impl MlpCritic {
         self.hidden[0].forward(input)
     }
 
+    /// [`MlpCritic::preactivation`] of an input whose last part is a sum of unit vectors: `ones` names their places in that part, the
+    /// same number for each of the batch. Their product with the weights is a sum of rows of them, which costs next to nothing.
+    ///
+    /// # Shapes
+    /// `dense: [batch, inputs - last part]`, `ones: [batch * n]`; gives `[batch, first width]`.
+    pub fn preactivation_of(&self, dense: Tensor<2>, ones: Tensor<1, Int>) -> Tensor<2> {
+        let weight = self.hidden[0].weight.val();
+        let ([batch, inputs], [rows, width]) = (dense.dims(), weight.dims());
+        let (count, bias) = (ones.dims()[0] / batch, self.hidden[0].bias.as_ref().map(|bias| bias.val().unsqueeze_dim::<2>(0)));
+        let mut result = dense.matmul(weight.clone().narrow(0, 0, inputs));
+        if count > 0 {
+            let chosen = weight.narrow(0, inputs, rows - inputs).select(0, ones); // [batch * n, width]
+            result = result + chosen.reshape([batch, count, width]).sum_dim(1).squeeze_dim::<2>(1);
+        }
+        bias.into_iter().fold(result, |result, bias| result + bias)
+    }
+
     /// [`MlpCritic::forward`] from the first layer's preactivation on.
     ///
     /// # Panics
@@ -101,9 +118,21 @@ impl MlpCritic {
     /// # Shapes
     /// `[batch, inputs]`, where `batch` is that of the slopes.
     pub fn input_gradient(&self, slopes: &Slopes) -> Tensor<2> {
+        self.input_gradient_of(slopes, self.hidden[0].weight.lazy_shape()[0])
+    }
+
+    /// [`MlpCritic::input_gradient`] for the first `inputs` inputs only.
+    ///
+    /// # Shapes
+    /// `[batch, inputs]`.
+    pub fn input_gradient_of(&self, slopes: &Slopes, inputs: usize) -> Tensor<2> {
         let mut gradient = self.head.weight.val().transpose(); // [1, last width]
-        for (layer, slope) in self.hidden.iter().zip(&slopes.0).rev() {
-            gradient = (gradient * Tensor::from_inner(slope.clone())).matmul(layer.weight.val().transpose()); // [batch, width below]
+        for (index, (layer, slope)) in self.hidden.iter().zip(&slopes.0).enumerate().rev() {
+            let mut weight = layer.weight.val();
+            if index == 0 && inputs < weight.dims()[0] {
+                weight = weight.narrow(0, 0, inputs);
+            }
+            gradient = (gradient * Tensor::from_inner(slope.clone())).matmul(weight.transpose()); // [batch, width below]
         }
         gradient
     }
@@ -143,6 +172,19 @@ mod tests {
             assert!((a - e).abs() <= 2e-6 * scale, "{what}: {a} against {e}");
         }
         assert_eq!(actual.len(), expected.len(), "{what}");
+    }
+
+    #[test]
+    fn unit_vectors_by_their_places_are_the_same_input() {
+        let device = Device::flex();
+        let critic = MlpCritic::new(7, &[5, 4], 0.2, 1, 0, &device);
+        let dense = host::tensor(Stream::new(0, 0).matrix(0..2, 3, Stream::normals), [2, 3], &device);
+        let ones = Tensor::<1, Int>::from_ints([0, 3, 1, 1], &device);
+        let spelt = Tensor::<2>::from_floats([[1.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 0.0]], &device);
+        let expected = critic.preactivation(Tensor::cat(vec![dense.clone(), spelt], 1));
+        expected
+            .to_data()
+            .assert_approx_eq::<f32>(&critic.preactivation_of(dense, ones).to_data(), burn::tensor::Tolerance::absolute(1e-6));
     }
 
     #[test]

@@ -56,11 +56,14 @@ pub struct NumberOptions {
     pub spikes: usize,
     /// A column with at most this many distinct values has a mode for each and no Gaussians.
     pub all_spikes: usize,
+    /// The least and the greatest value become modes of their own from this share of the rows on, because a value that many rows
+    /// share at the end of a range is a limit of the recording (99 hours and more, 99,999 dollars and more); above 1 they never do.
+    pub end_share: f64,
 }
 
 impl Default for NumberOptions {
     fn default() -> Self {
-        Self { gaussians: 10, spike_share: 0.02, spikes: 32, all_spikes: 32 }
+        Self { gaussians: 10, spike_share: 0.02, spikes: 32, all_spikes: 32, end_share: 0.0005 }
     }
 }
 
@@ -77,6 +80,10 @@ pub struct NumberTransform {
     pub step: f64,
 }
 
+/// A limit of the recording is shared by at least this many rows, however small the table.
+const LEAST_END_ROWS: f64 = 5.0;
+/// A Gaussian for the end of a range spans at least this many rows.
+const LEAST_TAIL_ROWS: usize = 10;
 /// A scalar this far out stands for the end of its Gaussian.
 const CLIP: f64 = 0.99;
 /// Distinct values beyond this are gathered in a histogram before the mixture is fitted.
@@ -102,19 +109,19 @@ impl NumberTransform {
         {
             is_spike[index] = true;
         }
+        for end in [0, distinct.len() - 1] {
+            is_spike[end] |= counts[end] >= (options.end_share * total).max(LEAST_END_ROWS);
+        }
         let rest: Vec<usize> = (0..distinct.len()).filter(|&index| !is_spike[index]).collect();
         let mut modes = Vec::new();
         if !rest.is_empty() {
             let (points, point_counts) =
                 histogram(&rest.iter().map(|&i| distinct[i]).collect::<Vec<_>>(), &rest.iter().map(|&i| counts[i]).collect::<Vec<_>>());
             let share = point_counts.iter().sum::<f64>() / total;
-            modes.extend(
-                modes::fit(&points, &point_counts, options.gaussians).into_iter().map(|Gaussian { mean, std, weight }| Mode::Normal {
-                    mean,
-                    std,
-                    weight: weight * share,
-                }),
-            );
+            let mut gaussians = modes::fit(&points, &point_counts, options.gaussians);
+            let [first, last] = [rest[0], rest[rest.len() - 1]].map(|index| distinct[index]);
+            add_tails(&mut gaussians, &present, first, last);
+            modes.extend(gaussians.into_iter().map(|Gaussian { mean, std, weight }| Mode::Normal { mean, std, weight: weight * share }));
         }
         modes.extend((0..distinct.len()).filter(|&i| is_spike[i]).map(|i| Mode::Spike { value: distinct[i], weight: counts[i] / total }));
         if present.len() < values.len() {
@@ -179,6 +186,35 @@ impl NumberTransform {
         let distance = |mode: &Mode| if let Mode::Spike { value, .. } = mode { (value - x).abs() } else { f64::INFINITY };
         (0..self.modes.len()).min_by(|&a, &b| distance(&self.modes[a]).total_cmp(&distance(&self.modes[b]))).unwrap_or(0) as u32
     }
+}
+
+/// Gives an end of the range that no Gaussian reaches within four standard deviations one of its own; otherwise the rows there would be
+/// cut down to what the others reach, and never come out of a sample. It spans at least [`LEAST_TAIL_ROWS`] rows, so that it says
+/// nothing of a single one. `first` and `last` are the ends of what Gaussians must cover, `sorted` the column.
+fn add_tails(gaussians: &mut Vec<Gaussian>, sorted: &[f64], first: f64, last: f64) {
+    let reach = |side: f64| gaussians.iter().map(|g| side * g.mean + 4.0 * CLIP * g.std).fold(f64::NEG_INFINITY, f64::max);
+    let (lowest, highest) = (-reach(-1.0), reach(1.0));
+    let inside = |value: f64| (first..=last).contains(&value);
+    let covered: Vec<f64> = sorted.iter().copied().filter(|&value| inside(value)).collect();
+    let mut add = |tail: &[f64]| {
+        let (low, high) = (tail[0], tail[tail.len() - 1]);
+        if high > low {
+            let weight = tail.len() as f64 / covered.len() as f64;
+            gaussians.push(Gaussian { mean: 0.5 * (low + high), std: (high - low) / (8.0 * CLIP), weight });
+        }
+    };
+    let rows = |beyond: usize| beyond.max(LEAST_TAIL_ROWS).min(covered.len());
+    let below = covered.partition_point(|&value| value < lowest);
+    if below > 0 {
+        add(&covered[..rows(below)]);
+    }
+    let above = covered.len() - covered.partition_point(|&value| value <= highest);
+    if above > 0 {
+        add(&covered[covered.len() - rows(above)..]);
+    }
+    gaussians.sort_by(|a, b| a.mean.total_cmp(&b.mean));
+    let sum: f64 = gaussians.iter().map(|gaussian| gaussian.weight).sum();
+    gaussians.iter_mut().for_each(|gaussian| gaussian.weight /= sum);
 }
 
 /// Draws a Gaussian by its responsibility for `x`, each raised by 1e-6 as in the reference so that none is impossible.
@@ -277,6 +313,18 @@ mod tests {
         let transform = NumberTransform::fit(&[1.0, 2.0, 2.0, 5.0], 1.0, &NumberOptions::default());
         assert_eq!(transform.modes.len(), 3);
         assert_eq!(transform.encode(&[4.0], Stream::new(0, 0)).0, [2], "an unseen value goes to the nearest");
+    }
+
+    #[test]
+    fn the_ends_of_a_long_tail_come_back() {
+        let noise = Stream::new(5, 0).matrix(0..1, 5000, Stream::normals);
+        let mut values: Vec<f64> = noise.iter().map(|z| f64::from(*z)).collect();
+        values.extend([40.0, 55.0, 70.0]);
+        let transform = NumberTransform::fit(&values, 0.0, &NumberOptions::default());
+        let (modes, scalars) = transform.encode(&values[5000..], Stream::new(0, 0));
+        for ((mode, scalar), value) in modes.into_iter().zip(scalars).zip(&values[5000..]) {
+            assert!((transform.decode(mode, scalar) - value).abs() < 1.0, "{value} came back as {}", transform.decode(mode, scalar));
+        }
     }
 
     #[test]

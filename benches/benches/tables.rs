@@ -1,0 +1,52 @@
+//! Encoding, training, sampling and judging a table. Run: SEMBLANT_DATA=folder cargo bench -p semblant-benches
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use semblant::data::table::Table;
+use semblant::data::table::encode::{NumberOptions, TableTransform};
+use semblant::metrics::{Options, evaluate};
+use semblant::prelude::*;
+use semblant_benches::table;
+use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    divan::main();
+}
+
+/// Fits every column's transform and encodes every row.
+#[divan::bench(sample_count = 10)]
+fn encode(bencher: Bencher<'_, '_>) {
+    let table = table();
+    bencher.bench(|| TableTransform::fit(&table, &NumberOptions::default()).and_then(|transform| transform.encode(&table, 0)));
+}
+
+/// One epoch: rows a second is steps a second times the batch.
+#[divan::bench(args = ["ctgan", "tvae"], sample_count = 5, sample_size = 1)]
+fn train_one_epoch(bencher: Bencher<'_, '_>, model: &str) {
+    let table = table();
+    bencher.counter(ItemsCount::new(table.rows())).bench(|| fitted(model, &table));
+}
+
+#[divan::bench(args = ["ctgan", "tvae", "copula"], sample_count = 5, sample_size = 1)]
+fn sample_100_000_rows(bencher: Bencher<'_, '_>, model: &str) {
+    let model = fitted(model, &table());
+    bencher.counter(ItemsCount::new(100_000usize)).bench(|| model.sample(&SampleRequest::new(100_000, 0)));
+}
+
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn evaluate_everything(bencher: Bencher<'_, '_>) {
+    let table = table();
+    let synthetic = fitted("copula", &table).sample(&SampleRequest::new(table.rows() as u64, 0));
+    let Ok(synthetic) = synthetic else { return };
+    bencher.bench(|| evaluate(&table, &synthetic.data, None, &Options::default(), &mut |_| {}));
+}
+
+fn fitted(model: &str, table: &Table) -> Box<dyn Synthesizer<Data = Table>> {
+    let settings = if model == "copula" { json!({}) } else { json!({ "epochs": 1 }) };
+    let mut model = table_model(model, settings).expect("a model of the registry");
+    model.fit(table, &mut Run::new(semblant::device::select("cpu").expect("always there"), 0)).expect("fits");
+    model
+}
