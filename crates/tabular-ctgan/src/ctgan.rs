@@ -1,9 +1,12 @@
 //! CTGAN: "Modeling tabular data using conditional GAN", Xu, Skoularidou, Cuesta-Infante & Veeramachaneni 2019, arXiv 1907.00503.
 //!
-//! A generator is asked for a value of one column and makes a row that has it; a critic judges ten rows at a time (PacGAN, Lin et al.
-//! 2018) by WGAN-GP. What differs from the reference implementation, each because it was measured to help or is plainly right:
-//! rows are sampled with true frequencies and running batch statistics, the generator is averaged over training, the learning rate
-//! falls to zero, the fake batch carries no gradient in the critic's step.
+//! A generator is asked for a value of one column and makes a row that has it; a critic judges rows, or packs of them (PacGAN, Lin et
+//! al. 2018), by WGAN-GP. What differs from the reference implementation, because it was measured to help or is plainly right: rows
+//! are sampled with true frequencies and running batch statistics, the generator is averaged over training, the learning rate falls to
+//! zero, the critic judges rows one by one, modes of numbers are asked for as categories are, and critic and generator share the fake
+//! rows of a step, which carry no gradient in the critic's half.
+
+mod sampling;
 
 use std::sync::Arc;
 
@@ -16,18 +19,14 @@ use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::trainer::{self, Trained, Trainer};
-use semblant_core::{Error, Result};
-use semblant_core::{host, math};
+use semblant_core::{Error, Result, host};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
-use crate::conditions::{Alias, Asked, Conditions, TrainingSampler, write_row};
+use crate::conditions::{Asked, TrainingSampler, write_row};
 use crate::generator::{Generator, MOMENTUM, Tape};
-use crate::pipeline::{Family, check_size};
-use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
+use crate::pipeline::check_size;
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +66,8 @@ pub struct CtganConfig {
     pub ema: Ema,
     /// How numbers become modes.
     pub numbers: NumberOptions,
+    /// Stop after this many epochs in which sampled rows came no closer to the table, and keep the best; 0 never stops early.
+    pub patience_epochs: u64,
 }
 
 impl Default for CtganConfig {
@@ -91,6 +92,7 @@ impl Default for CtganConfig {
             critic: adam,
             ema: Ema { half_life_rows: 500_000.0, warm_up: 0.05 },
             numbers: NumberOptions::default(),
+            patience_epochs: 0,
         }
     }
 }
@@ -361,116 +363,5 @@ impl Model for Ctgan {
                 return (next, losses.with("fake_score", score).with("condition", condition));
             }
         }
-    }
-}
-
-/// Batches whose statistics the averaged generator is given.
-const CALIBRATION_BATCHES: u64 = 40;
-
-impl Family for Ctgan {
-    const NAME: &'static str = "ctgan";
-    const SUMMARY: &'static str = "conditional GAN for mixed tables, with exact gradient penalty (Xu et al. 2019)";
-    type Config = CtganConfig;
-    type Net = Generator;
-
-    fn check(config: &CtganConfig) -> Result<()> {
-        config.check()
-    }
-
-    fn numbers(config: &CtganConfig) -> NumberOptions {
-        config.numbers
-    }
-
-    fn conditions(config: &CtganConfig, layout: &Layout, encoded: &EncodedTable) -> Conditions {
-        Conditions::new(layout, encoded, config.condition_on_numbers)
-    }
-
-    fn empty(config: &CtganConfig, layout: &Layout, conditions: &Conditions, device: &Device) -> Generator {
-        new_generator(config, layout, conditions.width, 0, device)
-    }
-
-    fn train(
-        config: &CtganConfig,
-        layout: &Layout,
-        conditions: &Conditions,
-        encoded: EncodedTable,
-        fingerprint: String,
-        run: &mut Run,
-    ) -> Result<(Generator, Summary)> {
-        let steps_per_epoch = (encoded.rows as u64 / config.batch_rows).max(1);
-        let schedule = trainer::Schedule {
-            steps: config.epochs * steps_per_epoch,
-            batch_rows: config.batch_rows,
-            tick_rows: steps_per_epoch * config.batch_rows,
-            checkpoint_rows: 10 * steps_per_epoch * config.batch_rows,
-            patience_ticks: 0,
-        };
-        let sampler = TrainingSampler::new(conditions.clone(), &encoded, config.log_frequency);
-        let batch = Arc::new((encoded, sampler));
-        let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score: None, fingerprint };
-        let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
-        let tables = conditions.true_frequencies();
-        let seed = run.seed;
-        let inputs = (0..CALIBRATION_BATCHES).map(|index| {
-            let draws: Vec<Draw> = (index * 500..(index + 1) * 500).map(|row| Draw { row, attempt: 0, asked: None }).collect();
-            let (noise, asked) = noise_and_conditions(config, conditions, &tables, &draws, seed, CALIBRATION);
-            (host::tensor(noise, [500, config.noise_width], &run.device), asked)
-        });
-        generator.recalibrate(inputs);
-        Ok((generator, summary))
-    }
-
-    fn maker<'a>(config: &'a CtganConfig, net: &'a Generator, layout: &'a Layout, conditions: &'a Conditions) -> impl RowMaker + 'a {
-        Maker { config, net, layout, conditions, tables: conditions.true_frequencies() }
-    }
-}
-
-/// Streams of sampling: calibration, then three of every attempt.
-const CALIBRATION: u32 = 0x3000_0000;
-
-fn sampling_stream(seed: u64, attempt: u32, purpose: u32) -> Stream {
-    Stream::new(seed, 8 * attempt + purpose)
-}
-
-/// Noise `[draws, noise_width]` and place in the condition vector of every draw; no places without conditions.
-fn noise_and_conditions(
-    config: &CtganConfig,
-    conditions: &Conditions,
-    tables: &[Alias],
-    draws: &[Draw],
-    seed: u64,
-    offset: u32,
-) -> (Vec<f32>, Vec<u32>) {
-    let mut noise = vec![0.0; draws.len() * config.noise_width];
-    let mut places = Vec::with_capacity(draws.len());
-    for (draw, out) in draws.iter().zip(noise.chunks_exact_mut(config.noise_width)) {
-        sampling_stream(seed, draw.attempt, offset).normals(draw.row, out);
-        let which = sampling_stream(seed, draw.attempt, offset + 1);
-        let asked = draw.asked.or_else(|| conditions.draw(tables, [which.uniform_f64(draw.row, 0), which.uniform_f64(draw.row, 1)]));
-        places.extend(asked.map(|asked| conditions.place(asked) as u32));
-    }
-    (noise, places)
-}
-
-/// A trained generator with what it takes to draw rows from it.
-struct Maker<'a> {
-    config: &'a CtganConfig,
-    net: &'a Generator,
-    layout: &'a Layout,
-    conditions: &'a Conditions,
-    tables: Vec<Alias>,
-}
-
-impl RowMaker for Maker<'_> {
-    fn make(&self, draws: &[Draw], seed: u64) -> (Vec<u32>, Vec<f32>) {
-        let width = self.config.noise_width;
-        let (mut noise, asked) = noise_and_conditions(self.config, self.conditions, &self.tables, draws, seed, 0);
-        noise.resize(CHUNK * width, 0.0);
-        let device = self.net.head.weight.val().device();
-        let logits = self.net.forward(host::tensor(noise, [CHUNK, width], &device), &asked); // [CHUNK, layout.width]
-        host::read(&logits, |logits| {
-            draw_rows(logits, self.layout, draws, |draw| sampling_stream(seed, draw.attempt, 2), |_, _, _, raw| math::tanh(raw))
-        })
     }
 }

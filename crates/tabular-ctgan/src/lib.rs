@@ -6,6 +6,7 @@ pub mod ctgan;
 pub mod generator;
 mod pipeline;
 mod sample;
+mod stopping;
 pub mod tvae;
 
 use semblant_core::synthesizer::Entry;

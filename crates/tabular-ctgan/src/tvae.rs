@@ -25,6 +25,7 @@ use crate::activate::softmax;
 use crate::conditions::{Conditions, write_row};
 use crate::pipeline::{Family, check_size};
 use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
+use crate::stopping::Judge;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct TvaeConfig {
     pub ema: Ema,
     /// How numbers become modes.
     pub numbers: NumberOptions,
+    /// Stop after this many epochs in which sampled rows came no closer to the table, and keep the best; 0 never stops early.
+    pub patience_epochs: u64,
 }
 
 impl Default for TvaeConfig {
@@ -62,6 +65,7 @@ impl Default for TvaeConfig {
             optimizer: Adam { learning_rate: 1e-3, weight_decay: 1e-5, schedule: Schedule::HoldCosine, ..Adam::default() },
             ema: Ema { half_life_rows: 250_000.0, warm_up: 0.05 },
             numbers: NumberOptions::default(),
+            patience_epochs: 0,
         }
     }
 }
@@ -310,11 +314,15 @@ impl Family for Tvae {
             batch_rows: config.batch_rows,
             tick_rows: steps_per_epoch * config.batch_rows,
             checkpoint_rows: 10 * steps_per_epoch * config.batch_rows,
-            patience_ticks: 0,
+            patience_ticks: config.patience_epochs,
         };
+        let judge = Judge::new(&encoded, run.seed);
+        let conditions = Conditions::default();
+        let mut score = |decoder: &Decoder| judge.distance(&Self::maker(config, decoder, layout, &conditions));
+        let score: Option<trainer::Score<'_, Decoder>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let mut shuffled = Shuffled { encoded, layout: layout.clone(), device: run.device.clone(), epoch: None, order: Vec::new() };
         let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score: None, fingerprint };
+        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score, fingerprint };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
         Ok((sampled, summary))
     }
