@@ -2,7 +2,7 @@
 
     pip install ctgan==0.12.1
     cargo build --release
-    SEMBLANT_DATA=folder python benches/peers/ctgan.py target/release/semblant [--steps 200] [--rounds 3] [--rows 1000000]
+    SEMBLANT_DATA=folder python benches/peers/ctgan.py target/release/semblant [--epochs 4] [--rounds 3] [--rows 1000000]
 
 Both use their defaults (batch 500, networks 256-256, 300 epochs); a fit is timed over a few epochs, and a whole one is
 encoding + steps of 300 epochs x seconds a step. Medians over the rounds, the two taking turns.
@@ -23,6 +23,8 @@ arguments = parser.parse_args()
 path = Path(os.environ["SEMBLANT_DATA"]) / "adult" / "train.csv.gz"
 folder = Path(tempfile.mkdtemp())
 
+# This file has the package's name, so its own folder must not be searched first.
+sys.path.pop(0)
 from ctgan import CTGAN
 from ctgan.data_transformer import DataTransformer
 
