@@ -152,12 +152,23 @@ pub(crate) struct Evaluate {
     /// The seed of subsamples and cross-validation.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Where numbers are cut into bins when they are held against categories: by each table's own range, as SDMetrics' report does, or
+    /// by the real table's.
+    #[arg(long, value_enum, default_value_t = Bins::EachTable)]
+    pub(crate) bins: Bins,
     /// Where the HTML report goes.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
     /// Where the scores go as JSON; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// See [`Evaluate::bins`].
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Bins {
+    EachTable,
+    Real,
 }
 
 #[derive(Debug, Args)]

@@ -2,9 +2,10 @@
 
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
+use semblant::metrics::table::binning::BinRule;
 use semblant::metrics::{Options, Report, evaluate};
 
-use crate::arguments::Evaluate;
+use crate::arguments::{Bins, Evaluate};
 use crate::fit::check_writable;
 use crate::{Failure, Outcome, print, say, source};
 
@@ -19,7 +20,11 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     let synthetic = Table::read(&arguments.synthetic, &options)?;
     let holdout = arguments.holdout.as_deref().map(|holdout| source::read_as(holdout, &options)).transpose()?;
     let target = arguments.target.clone().or_else(|| read.table.schema().target.clone());
-    let options = Options { target, seed: arguments.seed, ..Options::default() };
+    let bins = match arguments.bins {
+        Bins::EachTable => BinRule::EachTable,
+        Bins::Real => BinRule::Real,
+    };
+    let options = Options { target, seed: arguments.seed, bins, ..Options::default() };
     let mut stage = |name: &str| {
         if !quiet {
             say(name);
