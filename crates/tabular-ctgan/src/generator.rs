@@ -198,15 +198,15 @@ fn product_backward(x: &Tensor<2>, gradient: &Tensor<2>, asked: &[u32], rows: us
     host::tensor(whole, [rows, outputs], &gradient.device())
 }
 
-/// One row's normalisation and ReLU. Slices of one known length: otherwise the loop checks bounds and stays scalar.
+/// One row's normalisation and ReLU. Two loops over slices of one known length, because one loop over all of them has more pointers
+/// than the compiler checks for overlap, and stays scalar.
 #[inline(always)]
 fn normalise_row(x: &mut [f32], activated: &mut [f32], [mean, inverse, gamma, beta]: [&[f32]; 4]) {
-    let width = x.len();
-    let (activated, mean, inverse) = (&mut activated[..width], &mean[..width], &inverse[..width]);
-    let (gamma, beta) = (&gamma[..width], &beta[..width]);
-    for i in 0..width {
-        x[i] = (x[i] - mean[i]) * inverse[i];
-        activated[i] = (x[i] * gamma[i] + beta[i]).max(0.0);
+    for ((x, mean), inverse) in x.iter_mut().zip(mean).zip(inverse) {
+        *x = (*x - mean) * inverse;
+    }
+    for (((activated, x), gamma), beta) in activated.iter_mut().zip(x.iter()).zip(gamma).zip(beta) {
+        *activated = (x * gamma + beta).max(0.0);
     }
 }
 
@@ -224,22 +224,30 @@ fn normalise_backward(
     d_beta: &mut [f32],
 ) {
     let outputs = gamma.len();
-    let scale = outputs as f32 / normalised.len() as f32;
-    let (inverse_std, d_gamma, d_beta) = (&inverse_std[..outputs], &mut d_gamma[..outputs], &mut d_beta[..outputs]);
+    let mut passed = vec![0.0; outputs];
     for ((x, g), y) in normalised.chunks_exact(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width)) {
-        let (x, g, y) = (&x[..outputs], &g[..outputs], &y[..outputs]);
-        for i in 0..outputs {
-            let g = if y[i] > 0.0 { g[i] } else { 0.0 };
-            d_beta[i] += g;
-            d_gamma[i] += g * x[i];
+        through_relu(&mut passed, g, y);
+        d_beta.iter_mut().zip(&passed).for_each(|(sum, g)| *sum += g);
+        d_gamma.iter_mut().zip(&passed).zip(x).for_each(|((sum, g), x)| *sum += g * x);
+    }
+    let rows = (normalised.len() / outputs) as f32;
+    let mean_of = |sums: &[f32]| sums.iter().map(|sum| sum / rows).collect::<Vec<f32>>();
+    let (mean_beta, mean_gamma) = (mean_of(d_beta), mean_of(d_gamma));
+    let scale: Vec<f32> = gamma.iter().zip(inverse_std).map(|(gamma, inverse)| gamma * inverse).collect();
+    for ((x, g), y) in normalised.chunks_exact_mut(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width)) {
+        through_relu(&mut passed, g, y);
+        for ((((x, g), scale), beta), gamma) in x.iter_mut().zip(&passed).zip(&scale).zip(&mean_beta).zip(&mean_gamma) {
+            *x = scale * (g - (beta + *x * gamma));
         }
     }
-    for ((x, g), y) in normalised.chunks_exact_mut(outputs).zip(gradient.chunks_exact(width)).zip(output.chunks_exact(width)) {
-        let (x, g, y) = (&mut x[..outputs], &g[..outputs], &y[..outputs]);
-        for i in 0..outputs {
-            let g = if y[i] > 0.0 { g[i] } else { 0.0 };
-            x[i] = gamma[i] * inverse_std[i] * (g - scale * (d_beta[i] + x[i] * d_gamma[i]));
-        }
+}
+
+/// The part of a row's gradient that ReLU lets through, by its output.
+#[inline(always)]
+fn through_relu(passed: &mut [f32], gradient: &[f32], output: &[f32]) {
+    for ((passed, g), y) in passed.iter_mut().zip(gradient).zip(output) {
+        // A product instead of a branch keeps the loop in vector code.
+        *passed = g * f32::from(u8::from(*y > 0.0));
     }
 }
 
