@@ -59,3 +59,15 @@ pub trait Model: Module {
     /// One optimisation step; owns the order of its sub-steps (critic, then generator...).
     fn train_step(self, batch: Self::Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses);
 }
+
+/// Draws from a trained model. What a draw gives depends on the draw and the seed alone, not on the others of its batch, so any slice
+/// of a sample can be made anywhere.
+pub trait Sampler: Sync {
+    /// The address of one sample, with what it is asked to be.
+    type Draw;
+    /// What a batch of draws gives, in their order.
+    type Output;
+
+    /// Makes one batch.
+    fn make(&self, draws: &[Self::Draw], seed: u64) -> Self::Output;
+}

@@ -6,6 +6,7 @@
 
 use pulp::Arch;
 use rayon::prelude::*;
+use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Condition, Sample, SampleRequest, Wanted};
 use semblant_core::{Error, Result};
@@ -30,11 +31,13 @@ pub(crate) struct Draw {
     pub(crate) asked: Option<Asked>,
 }
 
-/// A trained network that turns draws into codes `[draws, blocks]` and scalars `[draws, scalars]`.
-pub(crate) trait RowMaker: Sync {
-    /// Makes at most [`CHUNK`] draws.
-    fn make(&self, draws: &[Draw], seed: u64) -> (Vec<u32>, Vec<f32>);
-}
+/// Codes `[draws, blocks]` and scalars `[draws, scalars]`.
+pub(crate) type Rows = (Vec<u32>, Vec<f32>);
+
+/// A trained network that turns at most [`CHUNK`] draws into rows.
+pub(crate) trait RowMaker: Sampler<Draw = Draw, Output = Rows> {}
+
+impl<S: Sampler<Draw = Draw, Output = Rows>> RowMaker for S {}
 
 /// A condition in terms of one column's transform.
 enum Test {

@@ -55,12 +55,17 @@ fn frequencies(rows: usize, blocks: usize, code: impl Fn(usize, usize) -> u32) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Rows;
+    use semblant_core::model::Sampler;
 
     /// Rows of two blocks whose codes are both `row % values`.
     struct Cycle(u32);
 
-    impl RowMaker for Cycle {
-        fn make(&self, draws: &[Draw], _: u64) -> (Vec<u32>, Vec<f32>) {
+    impl Sampler for Cycle {
+        type Draw = Draw;
+        type Output = Rows;
+
+        fn make(&self, draws: &[Draw], _: u64) -> Rows {
             (draws.iter().flat_map(|draw| [draw.row as u32 % self.0; 2]).collect(), Vec::new())
         }
     }

@@ -11,7 +11,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
-use semblant_core::model::{Losses, Model, Step};
+use semblant_core::model::{Losses, Model, Sampler, Step};
 use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
 use semblant_core::seeds::Stream;
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::activate::softmax;
 use crate::conditions::{Conditions, write_row};
 use crate::pipeline::{Family, check_size};
-use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
+use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use crate::stopping::Judge;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
@@ -340,8 +340,11 @@ struct Maker<'a> {
     sigma: Arc<Vec<f32>>,
 }
 
-impl RowMaker for Maker<'_> {
-    fn make(&self, draws: &[Draw], seed: u64) -> (Vec<u32>, Vec<f32>) {
+impl Sampler for Maker<'_> {
+    type Draw = Draw;
+    type Output = Rows;
+
+    fn make(&self, draws: &[Draw], seed: u64) -> Rows {
         let width = self.config.latent_width;
         let stream = |draw: &Draw, purpose: u32| Stream::new(seed, purpose::SAMPLE + 4 * draw.attempt + purpose);
         let mut latent = vec![0.0; CHUNK * width];

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::trainer::{self, Trained, Trainer};
@@ -13,7 +14,7 @@ use super::{Ctgan, CtganConfig, new_generator};
 use crate::conditions::{Alias, Conditions, TrainingSampler};
 use crate::generator::Generator;
 use crate::pipeline::Family;
-use crate::sample::{CHUNK, Draw, RowMaker, draw_rows};
+use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use crate::stopping::Judge;
 
 /// Batches whose statistics the averaged generator is given.
@@ -128,8 +129,11 @@ struct Maker<'a> {
     tables: Vec<Alias>,
 }
 
-impl RowMaker for Maker<'_> {
-    fn make(&self, draws: &[Draw], seed: u64) -> (Vec<u32>, Vec<f32>) {
+impl Sampler for Maker<'_> {
+    type Draw = Draw;
+    type Output = Rows;
+
+    fn make(&self, draws: &[Draw], seed: u64) -> Rows {
         let width = self.config.noise_width;
         let (mut noise, asked) = noise_and_conditions(self.config, self.conditions, &self.tables, draws, seed, 0);
         noise.resize(CHUNK * width, 0.0);

@@ -3,6 +3,7 @@
 
 pub mod modes;
 mod number;
+mod quantile;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use semblant_core::seeds::Stream;
 use serde::{Deserialize, Serialize};
 
 pub use number::{Mode, NumberOptions, NumberTransform};
+pub use quantile::QuantileTransform;
 
 use super::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING, Schema, Table};
 use crate::{Error, Result};
