@@ -45,6 +45,10 @@ impl QuantileTransform {
             return score;
         }
         let last = self.quantiles.len() - 1;
+        // The farthest scores stand for the very ends, whose ranks 0 and 1 have no finite score.
+        if score.abs() >= FARTHEST {
+            return self.quantiles[if score > 0.0 { last } else { 0 }];
+        }
         let place = Normal::standard().cdf(score) * last as f64;
         let (below, share) = ((place.floor() as usize).min(last), place.fract());
         self.quantiles[below] + share * (self.quantiles[(below + 1).min(last)] - self.quantiles[below])
@@ -89,6 +93,7 @@ mod tests {
         // The zeros fill the ranks from 0 to 0.6: the middle is 0.3.
         assert!((Normal::standard().cdf(transform.encode(0.0)) - 0.3).abs() < 0.03);
         assert_eq!(transform.decode(transform.encode(0.0)), 0.0);
+        assert_eq!(transform.decode(transform.encode(400.0)), 400.0, "the greatest value comes back exactly");
         assert_eq!(QuantileTransform::fit(&[f64::NAN]), None);
         assert_eq!(QuantileTransform::fit(&[7.0]).expect("one value").decode(0.3), 7.0);
     }
