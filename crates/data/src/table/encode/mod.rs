@@ -231,7 +231,7 @@ impl TableTransform {
                     category.widths().into_iter().for_each(|width| layout.push(index, SpanKind::Values, width))
                 }
                 ColumnTransform::Number(number) => {
-                    if number.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. })) {
+                    if number.has_scalar() {
                         layout.push(index, SpanKind::Scalar, 1);
                     }
                     layout.push(index, SpanKind::Modes, number.modes.len());
@@ -261,7 +261,7 @@ impl TableTransform {
                         .numbers()
                         .ok_or_else(|| Error::Table(format!("column \"{}\" does not hold numbers", self.schema.columns[index].name)))?;
                     let (modes, scalars) = number.encode(values, Stream::new(seed, 0x2000_0000 + index as u32));
-                    Ok((vec![modes], Some(scalars).filter(|_| number.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. })))))
+                    Ok((vec![modes], Some(scalars).filter(|_| number.has_scalar())))
                 }
             })
             .collect::<Result<_>>()?;
@@ -294,7 +294,7 @@ impl TableTransform {
                 ColumnTransform::Category(category) => block += category.widths().len(),
                 ColumnTransform::Number(number) => {
                     block += 1;
-                    scalar += usize::from(number.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. })));
+                    scalar += usize::from(number.has_scalar());
                 }
             }
         }
@@ -309,7 +309,7 @@ impl TableTransform {
                         decode_categories(category, (0..rows).map(|row| category.from_digits(&codes[row * blocks + block..][..digits])))
                     }
                     ColumnTransform::Number(number) => {
-                        let has_scalar = number.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. }));
+                        let has_scalar = number.has_scalar();
                         let scalar_of = |row: usize| if has_scalar { scalars[row * numbers + scalar] } else { 0.0 };
                         Column::Number((0..rows).map(|row| number.decode(codes[row * blocks + block], scalar_of(row))).collect())
                     }

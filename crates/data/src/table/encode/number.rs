@@ -130,6 +130,11 @@ impl NumberTransform {
         Self { modes, low, high, step }
     }
 
+    /// Whether any mode has a position in it, so that the column needs a scalar beside its mode.
+    pub fn has_scalar(&self) -> bool {
+        self.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. }))
+    }
+
     /// Mode and scalar of every value. A value that several Gaussians explain is given to one of them at random, by `stream`.
     ///
     /// A missing value in a column that had none is given the mode of the middle, a number beyond all modes that of the nearest.
