@@ -1,0 +1,8 @@
+//! Diffusion and flow models.
+//!
+//! - [`process`]: noise levels and what a network predicts at them; [`schedule`]: which levels a solver visits.
+//! - [`networks`]: what predicts.
+
+pub mod networks;
+pub mod process;
+pub mod schedule;
