@@ -26,7 +26,7 @@ pub struct DeviceImages {
 enum Store {
     Host(Arc<Images>),
     /// `[count, channels * height * width]`.
-    Device(Tensor<2, Int>),
+    Device(Box<Tensor<2, Int>>),
 }
 
 impl DeviceImages {
@@ -38,7 +38,7 @@ impl DeviceImages {
         let store = if on_device {
             let one = images.bytes_of_one();
             let data = TensorData::new(images.pixels, [shape[0], one]);
-            Store::Device(Tensor::from_data(data, (device, DType::U8)))
+            Store::Device(Box::new(Tensor::from_data(data, (device, DType::U8))))
         } else {
             Store::Host(Arc::new(images))
         };
@@ -68,7 +68,7 @@ impl DeviceImages {
             Store::Device(pixels) => {
                 let chosen: Vec<i32> = indices.iter().map(|&index| index as i32).collect();
                 let chosen = Tensor::<1, Int>::from_data(TensorData::new(chosen, [indices.len()]), &self.device);
-                pixels.clone().select(0, chosen).float().div_scalar(127.5).sub_scalar(1.0).reshape(shape)
+                pixels.as_ref().clone().select(0, chosen).float().div_scalar(127.5).sub_scalar(1.0).reshape(shape)
             }
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         let every = Images::new((0..=255).collect(), [64, 1, 2, 2], None).expect("images");
         let pixels = Tensor::from_data(TensorData::new(every.pixels().to_vec(), [64, 4]), (&device, DType::U8));
         let shape = every.shape();
-        let there = DeviceImages { store: Store::Device(pixels), shape, classes: None, device: device.clone() };
+        let there = DeviceImages { store: Store::Device(Box::new(pixels)), shape, classes: None, device: device.clone() };
         let here = DeviceImages::new(every, &device);
         let indices: Vec<usize> = (0..64).rev().chain([5, 5]).collect();
         let read = |held: &DeviceImages| host::read(&held.batch(&indices), <[f32]>::to_vec);
