@@ -165,8 +165,10 @@ impl Images {
 
 /// The start of a `.npy` file, version 1.0: a Python dictionary, filled up with blanks to a multiple of 64 bytes.
 fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
-    let shape: String = shape.iter().map(|side| format!("{side}, ")).collect();
-    let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let sides = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    // Python's tuple of one has a comma behind it.
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({sides}{comma}), }}");
     let before = 10;
     let blanks = (before + text.len() + 1).next_multiple_of(64) - (before + text.len() + 1);
     text.extend(std::iter::repeat_n(' ', blanks));

@@ -20,11 +20,13 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     for entry in archive.entries().map_err(said)? {
         let mut entry = entry.map_err(said)?;
         let inside = entry.path().map_err(said)?.into_owned();
-        if entry.header().entry_type().is_dir() || is_hidden(&inside) {
+        let kind = entry.header().entry_type();
+        // `git archive` puts a header of its own in front.
+        if kind.is_dir() || kind.is_pax_global_extensions() || is_hidden(&inside) {
             continue;
         }
         let name = inside.to_string_lossy().into_owned();
-        if !entry.header().entry_type().is_file() || !is_image_name(&inside) {
+        if !kind.is_file() || !is_image_name(&inside) {
             others.push(name);
             continue;
         }

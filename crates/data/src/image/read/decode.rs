@@ -6,7 +6,7 @@ use std::path::Path;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::imageops::{self, FilterType};
+use image::imageops::FilterType;
 use image::{
     AnimationDecoder, DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, RgbImage,
 };
@@ -133,12 +133,7 @@ fn fit(image: DynamicImage, size: Option<[usize; 2]>, channels: Option<usize>) -
     if (wide, high) == (width as u32, height as u32) {
         return cut;
     }
-    match cut {
-        DynamicImage::ImageLuma8(grey) => {
-            DynamicImage::ImageLuma8(imageops::resize(&grey, width as u32, height as u32, FilterType::Lanczos3))
-        }
-        other => DynamicImage::ImageRgb8(imageops::resize(&other.into_rgb8(), width as u32, height as u32, FilterType::Lanczos3)),
-    }
+    cut.resize_exact(width as u32, height as u32, FilterType::Lanczos3)
 }
 
 /// The largest part about the centre whose sides have the ratio asked for: left, top, width, height.
