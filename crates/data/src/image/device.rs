@@ -10,8 +10,9 @@ use super::Images;
 /// Images held once where they are needed, as bytes: a quarter of what f32 takes, and no transfer for each batch.
 ///
 /// On a GPU that knows 8-bit integers the bytes lie in its memory, and a batch is a selection, a conversion and a scale there. On the
-/// CPU, and on GPUs without 8-bit integers (WGSL has none), they stay in this process: on the CPU one loop over the chosen images does
-/// the work of the four passes that selection, conversion, product and difference would take.
+/// CPU, and on GPUs without 8-bit integers (WGSL has none), they stay in this process. The CPU backend could hold them as well, but one
+/// loop over the chosen images does the work of its four passes (256 images of CIFAR: 0.37 ms on one thread against 0.50 ms), and
+/// augmentation finds them there.
 ///
 /// Cloning shares the pixels.
 #[derive(Debug, Clone)]
