@@ -30,6 +30,7 @@ pub(crate) fn read(source: &str, schema: Option<&Path>, target: Option<&str>, dr
         return Ok(Table::read_inferred(source, &options)?);
     }
     let dataset = Catalog::get(name)?;
+    dataset.check_table()?;
     let path = locate(&dataset, split)?;
     if options.schema.is_none() && dropped.is_empty() {
         options.schema = Some(dataset.schema.clone());
@@ -77,5 +78,7 @@ pub(crate) fn read_as(source: &str, options: &ReadOptions) -> Result<Table, Fail
     if Path::new(source).exists() || !Catalog::names().any(|known| known == name) {
         return Ok(Table::read(source, options)?);
     }
-    Ok(Table::read(locate(&Catalog::get(name)?, split)?, options)?)
+    let dataset = Catalog::get(name)?;
+    dataset.check_table()?;
+    Ok(Table::read(locate(&dataset, split)?, options)?)
 }

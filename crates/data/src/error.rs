@@ -24,6 +24,9 @@ pub enum Error {
     /// A table, column or schema is not usable as asked.
     #[error("{0}")]
     Table(String),
+    /// Images are not usable as asked.
+    #[error("{0}")]
+    Images(String),
     /// A column was asked for that the table does not have.
     #[error("no column \"{name}\"; the columns are: {known}")]
     UnknownColumn {

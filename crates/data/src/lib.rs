@@ -1,4 +1,4 @@
-//! Data as users know it, and the way between it and tensors.
+//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, and the [`catalog`] of public data sets.
 //!
 //! ```
 //! use semblant_data::table::{Column, ColumnKind, Table};
@@ -16,6 +16,7 @@
 
 pub mod catalog;
 mod error;
+pub mod image;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -9,8 +9,13 @@ fn every_manifest_is_well_formed() {
     let all = Catalog::list().expect("well formed");
     assert_eq!(all.len(), Catalog::names().count());
     for set in all {
-        set.schema.check().expect("a schema");
-        assert!(set.schema.target.is_some() && !set.licence.is_empty() && !set.citation.is_empty());
+        assert!(!set.licence.is_empty() && !set.citation.is_empty());
+        if set.holds_images() {
+            assert!(set.schema.columns.is_empty(), "{} holds either a table or images", set.name);
+        } else {
+            set.schema.check().expect("a schema");
+            assert!(set.schema.target.is_some() && set.labels.is_empty());
+        }
         for split in ["train", "test"] {
             assert_eq!(set.file(split).expect("both splits").sha256.len(), 64);
         }
@@ -41,12 +46,34 @@ fn the_data_folder_comes_before_the_cache() {
 }
 
 #[test]
+fn tables_are_no_images_and_images_no_tables() {
+    let nowhere = Path::new("/nowhere");
+    let said = Catalog::get("mnist").expect("known").read("train", None, nowhere).expect_err("images").to_string();
+    assert!(said.contains("\"mnist\" holds images"), "{said}");
+    let said = Catalog::get("adult").expect("known").read_images("train", None, nowhere).expect_err("a table").to_string();
+    assert!(said.contains("\"adult\" holds a table"), "{said}");
+    let said = Catalog::get("mnist").expect("known").read_images("test", None, nowhere).expect_err("absent").to_string();
+    assert!(said.contains("t10k-images-idx3-ubyte.gz"), "{said}");
+}
+
+#[test]
 fn the_files_are_those_of_the_manifests() {
     let Some(data) = std::env::var_os("SEMBLANT_DATA").map(PathBuf::from) else { return };
     for set in Catalog::list().expect("well formed") {
+        for file in &set.labels {
+            let path = data.join(&file.path);
+            if path.is_file() {
+                file.verify(&path).expect("the same bytes");
+            }
+        }
         for file in &set.files {
             let Ok(path) = set.locate(&file.split, Some(&data), Path::new("/nowhere")) else { continue };
             file.verify(&path).expect("the same bytes");
+            if set.holds_images() {
+                let read = set.read_images(&file.split, Some(&data), Path::new("/nowhere")).expect("as declared");
+                assert_eq!(read.images.count() as u64, file.rows, "{}", path.display());
+                continue;
+            }
             let table = set.read(&file.split, Some(&data), Path::new("/nowhere")).expect("as declared");
             assert_eq!(table.rows() as u64, file.rows, "{}", path.display());
         }

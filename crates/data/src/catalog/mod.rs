@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::image::{ImageOptions, Images, ReadImages};
 use crate::table::{ReadOptions, Schema, Table};
 use crate::{Error, Result};
 
 const MANIFESTS: &[(&str, &str)] = &[
     ("adult", include_str!("../../datasets/adult.toml")),
     ("california-housing", include_str!("../../datasets/california-housing.toml")),
+    ("cifar10", include_str!("../../datasets/cifar10.toml")),
+    ("digits8x8", include_str!("../../datasets/digits8x8.toml")),
+    ("mnist", include_str!("../../datasets/mnist.toml")),
     ("online-shoppers", include_str!("../../datasets/online-shoppers.toml")),
 ];
 
@@ -41,8 +45,15 @@ pub struct Dataset {
     pub note: String,
     /// Its files, one per split.
     pub files: Vec<DatasetFile>,
-    /// What the columns hold.
+    /// For images whose classes lie in files of their own: those files, one per split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<DatasetFile>,
+    /// What the columns hold; without columns when the set holds images.
+    #[serde(default)]
     pub schema: Schema,
+    /// How its images are read, if it holds images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageOptions>,
 }
 
 /// One file of a data set.
@@ -53,7 +64,7 @@ pub struct DatasetFile {
     pub split: String,
     /// Where it lies below a data folder or the cache.
     pub path: String,
-    /// The rows below the header.
+    /// The rows below the header, or the images.
     pub rows: u64,
     /// The size.
     pub bytes: u64,
@@ -121,7 +132,10 @@ impl Dataset {
     /// # Errors
     /// As [`Catalog::locate`].
     pub fn locate(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<PathBuf> {
-        let file = self.file(split)?;
+        self.find(self.file(split)?, split, data_dir, cache_dir)
+    }
+
+    fn find(&self, file: &DatasetFile, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<PathBuf> {
         let places: Vec<PathBuf> = data_dir.into_iter().chain([cache_dir]).map(|folder| folder.join(&file.path)).collect();
         if let Some(found) = places.iter().find(|place| place.is_file()) {
             return Ok(found.clone());
@@ -134,11 +148,44 @@ impl Dataset {
         Err(Error::Table(format!("data set \"{}\": no {split} file at {looked}; {remedy}", self.name)))
     }
 
+    /// Whether it holds images: what reads tables cannot read it then.
+    pub fn holds_images(&self) -> bool {
+        self.images.is_some()
+    }
+
+    /// That it holds a table.
+    ///
+    /// # Errors
+    /// When it holds images; the message says so.
+    pub fn check_table(&self) -> Result<()> {
+        if self.holds_images() {
+            return Err(Error::Table(format!("data set \"{}\" holds images, not a table; take a model of images for it", self.name)));
+        }
+        Ok(())
+    }
+
+    /// Reads the images of a split, with their classes.
+    ///
+    /// # Errors
+    /// When the set holds a table, and as [`Dataset::locate`] and [`Images::read`].
+    pub fn read_images(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<ReadImages> {
+        let Some(options) = &self.images else {
+            return Err(Error::Images(format!("data set \"{}\" holds a table, not images; take a model of tables for it", self.name)));
+        };
+        let path = self.locate(split, data_dir, cache_dir)?;
+        let mut options = options.clone();
+        if let Some(labels) = self.labels.iter().find(|file| file.split == split) {
+            options.labels = Some(self.find(labels, split, data_dir, cache_dir)?);
+        }
+        Images::read(path, &options)
+    }
+
     /// Reads a split under the data set's own schema.
     ///
     /// # Errors
-    /// As [`Dataset::locate`] and [`Table::read`].
+    /// When the set holds images, and as [`Dataset::locate`] and [`Table::read`].
     pub fn read(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<Table> {
+        self.check_table()?;
         Table::read(self.locate(split, data_dir, cache_dir)?, &ReadOptions::with_schema(self.schema.clone()))
     }
 }

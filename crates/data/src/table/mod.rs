@@ -14,10 +14,12 @@ mod write;
 
 pub use column::{Column, MISSING};
 pub use id::IdFormat;
+pub(crate) use read::shorten;
 pub use read::{Inferred, ReadOptions};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
 pub use simulate::simulate_patients;
 pub use write::TableWriter;
+pub(crate) use write::temporary_beside;
 
 use crate::{Error, Result};
 

@@ -121,7 +121,8 @@ impl TableWriter {
     }
 }
 
-fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+/// A file in the folder of `path` that is to take its name when it is complete.
+pub(crate) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

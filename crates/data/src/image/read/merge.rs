@@ -1,0 +1,187 @@
+//! From image files found somewhere to one [`Images`].
+
+use std::path::{Component, Path};
+
+use rayon::prelude::*;
+
+use super::decode::{Picture, decode, refit};
+use super::{ImageOptions, MOST_BYTES, ReadImages, classes_from};
+use crate::image::Images;
+use crate::{Error, Result};
+
+/// How many images are decoded before their sizes are compared: enough for the threads, and few enough that ten thousand photographs of
+/// mixed sizes are refused long before they fill the memory.
+const AT_ONCE: usize = 512;
+/// How many files a note or an error names.
+const NAMED: usize = 5;
+
+/// An image file, not decoded yet.
+#[derive(Debug)]
+pub(super) struct Found<S> {
+    /// Its path as messages give it, and the order it comes in.
+    pub(super) name: String,
+    pub(super) class: Option<String>,
+    /// What its bytes are had from.
+    pub(super) source: S,
+}
+
+/// The class of a file by its path below the folder or archive that is read: the folder it lies in.
+pub(super) fn class_of(relative: &Path) -> Option<String> {
+    let mut folders = relative.parent()?.components().filter(|part| matches!(part, Component::Normal(_)));
+    folders.next_back().map(|folder| folder.as_os_str().to_string_lossy().into_owned())
+}
+
+/// Whether a path has a part that starts with a dot, or is one of the twins that macOS puts into archives.
+pub(super) fn is_hidden(relative: &Path) -> bool {
+    relative.components().any(|part| match part {
+        Component::Normal(name) => name.to_string_lossy().starts_with('.') || name == "__MACOSX",
+        _ => false,
+    })
+}
+
+/// A note on files that were passed over, if there are any.
+pub(super) fn note_on(names: &[String], what: &str) -> Option<String> {
+    let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(NAMED);
+    match (names.len(), more) {
+        (0, _) => None,
+        (1, _) => Some(format!("{first}: {what}")),
+        (count, 0) => Some(format!("{count} files: {what}: {first}")),
+        (count, _) => Some(format!("{count} files: {what}: {first} and {more} more")),
+    }
+}
+
+/// Decodes files and joins them; `load` gives the bytes of one.
+pub(super) fn join<S: Sync>(
+    path: &Path,
+    found: Vec<Found<S>>,
+    options: &ImageOptions,
+    mut notes: Vec<String>,
+    load: impl Fn(&S) -> Result<Vec<u8>, String> + Sync,
+) -> Result<ReadImages> {
+    let mut found = with_classes(found, &mut notes);
+    if found.is_empty() {
+        let seen = notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
+        let what = format!("holds no PNG, JPEG, GIF, BMP or WebP image{seen}; name the folder, archive or file that has them");
+        return Err(Error::format(path, what));
+    }
+    found.sort_by(|left, right| left.name.cmp(&right.name));
+    let labels: Option<Vec<String>> = found.iter().map(|file| file.class.clone()).collect();
+    let classes = labels.map(|labels| classes_from(&labels));
+    let chosen = options.chosen(found.len());
+    let mut stack = Stack::default();
+    let mut kept = Vec::with_capacity(chosen.len());
+    let (mut damaged, mut animated, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    for part in chosen.chunks(AT_ONCE) {
+        let decoded: Vec<Result<Picture, String>> = part
+            .par_iter()
+            .map(|&index| load(&found[index].source).and_then(|bytes| decode(&bytes, options.size, options.channels)))
+            .collect();
+        for (&index, decoded) in part.iter().zip(decoded) {
+            let name = &found[index].name;
+            match decoded {
+                Ok(picture) => {
+                    if picture.animated {
+                        animated.push(name.clone());
+                    }
+                    stack.push(path, name, picture)?;
+                    kept.push(index);
+                }
+                Err(what) if options.strict => {
+                    let what = format!("{name} {what}; mend or remove it, or leave `strict` out to pass over such files");
+                    return Err(Error::format(path, what));
+                }
+                Err(what) => {
+                    damaged.push(name.clone());
+                    reasons.push(what);
+                }
+            }
+        }
+    }
+    if kept.is_empty() {
+        let what = format!("none of its {} images can be decoded; the first is {}, which {}", damaged.len(), damaged[0], reasons[0]);
+        return Err(Error::format(path, format!("{what}; fetch them again")));
+    }
+    notes.extend(note_on(&damaged, reasons.first().map_or("", String::as_str)).map(|note| format!("{note}; left out")));
+    notes.extend(note_on(&animated, "animated; only the first frame is taken"));
+    notes.extend(stack.mixed.then(|| "grey and colour images are mixed; the grey ones were given three equal channels".to_owned()));
+    let classes = classes.map(|(ids, names)| (kept.iter().map(|&index| ids[index]).collect(), names));
+    let images = Images::new(stack.pixels, [kept.len(), stack.channels, stack.height, stack.width], classes)?;
+    Ok(ReadImages { images, notes })
+}
+
+/// Either all images have a class or none has.
+fn with_classes<S>(found: Vec<Found<S>>, notes: &mut Vec<String>) -> Vec<Found<S>> {
+    if !found.iter().any(|file| file.class.is_some()) {
+        return found;
+    }
+    let (classed, without): (Vec<_>, Vec<_>) = found.into_iter().partition(|file| file.class.is_some());
+    let names: Vec<String> = without.into_iter().map(|file| file.name).collect();
+    notes.extend(note_on(&names, "in no class folder while others are; left out"));
+    classed
+}
+
+/// Images of one size, put together as they come.
+#[derive(Default)]
+struct Stack {
+    pixels: Vec<u8>,
+    channels: usize,
+    height: usize,
+    width: usize,
+    first: String,
+    mixed: bool,
+}
+
+impl Stack {
+    fn push(&mut self, path: &Path, name: &str, mut picture: Picture) -> Result<()> {
+        if self.pixels.is_empty() {
+            (self.channels, self.height, self.width) = (picture.channels, picture.height, picture.width);
+            self.first = name.to_owned();
+        }
+        let (height, width) = (self.height, self.width);
+        if (picture.height, picture.width) != (height, width) {
+            let what = format!(
+                "{name} is {} x {} pixels where {} is {height} x {width} (height x width); give a size, such as size = [{height}, {width}], \
+                 to bring all images to it",
+                picture.height, picture.width, self.first
+            );
+            return Err(Error::format(path, what));
+        }
+        if picture.channels > self.channels {
+            // All so far were grey.
+            self.pixels = self.pixels.chunks_exact(height * width).flat_map(|plane| [plane; 3]).flatten().copied().collect();
+            (self.channels, self.mixed) = (3, true);
+        } else if picture.channels < self.channels {
+            picture.pixels = picture.pixels.repeat(3);
+            self.mixed = true;
+        }
+        self.pixels.append(&mut picture.pixels);
+        check_memory(path, self.pixels.len() as u128)
+    }
+}
+
+pub(super) fn check_memory(path: &Path, bytes: u128) -> Result<()> {
+    if bytes > u128::from(MOST_BYTES) {
+        let what = format!("holds more than {} GiB of pixels; read a part (limit) or smaller ones (size)", MOST_BYTES >> 30);
+        return Err(Error::format(path, what));
+    }
+    Ok(())
+}
+
+/// Images that a file holds as plain bytes, brought to the size and the channels asked for.
+pub(super) fn refit_all(path: &Path, images: Images, options: &ImageOptions, notes: Vec<String>) -> Result<ReadImages> {
+    let [count, channels, height, width] = images.shape();
+    let same_size = options.size.is_none_or(|size| size == [height, width]);
+    if same_size && options.channels.is_none_or(|wanted| wanted == channels) {
+        return Ok(ReadImages { images, notes });
+    }
+    let wanted = options.size.unwrap_or([height, width]);
+    let new_shape = [count, options.channels.unwrap_or(channels), wanted[0], wanted[1]];
+    check_memory(path, new_shape.iter().map(|&side| side as u128).product())?;
+    let refitted: Vec<Vec<u8>> = (0..count)
+        .into_par_iter()
+        .map(|index| refit(images.pixels_of(index), [channels, height, width], options.size, options.channels).0)
+        .collect();
+    let classes = images.classes().map(|classes| (classes.to_vec(), images.class_names().to_vec()));
+    Ok(ReadImages { images: Images::new(refitted.concat(), new_shape, classes)?, notes })
+}
