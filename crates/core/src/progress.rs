@@ -93,7 +93,8 @@ impl Observer for Terminal {
                     self.started = Instant::now();
                     self.done = (done, total);
                     if self.interactive {
-                        let style = ProgressStyle::with_template("{percent:>3} % {wide_bar} {per_sec} {eta} left  {msg}")
+                        // The losses give way where the line would be longer than the terminal is wide.
+                        let style = ProgressStyle::with_template("{percent:>3} % {bar:20} {per_sec} {eta} left  {wide_msg}")
                             .unwrap_or_else(|_| ProgressStyle::default_bar());
                         self.bar = Some(ProgressBar::new(total).with_style(style));
                     }

@@ -11,6 +11,9 @@ fn every_manifest_is_well_formed() {
     for set in all {
         set.schema.check().expect("a schema");
         assert!(set.schema.target.is_some() && !set.licence.is_empty() && !set.citation.is_empty());
+        if let Some(source) = &set.source {
+            assert!(source.url.starts_with("https://"));
+        }
         for split in ["train", "test"] {
             assert_eq!(set.file(split).expect("both splits").sha256.len(), 64);
         }
@@ -42,11 +45,14 @@ fn the_data_folder_comes_before_the_cache() {
 
 #[test]
 fn the_files_are_those_of_the_manifests() {
-    let Some(data) = std::env::var_os("SEMBLANT_DATA").map(PathBuf::from) else { return };
+    let Some(data) = std::env::var_os("SEMBLANT_DATA").map(PathBuf::from) else {
+        println!("skipped: SEMBLANT_DATA names no folder of data sets");
+        return;
+    };
     for set in Catalog::list().expect("well formed") {
         for file in &set.files {
             let Ok(path) = set.locate(&file.split, Some(&data), Path::new("/nowhere")) else { continue };
-            file.verify(&path).expect("the same bytes");
+            file.verify(&path).expect("the same contents");
             let table = set.read(&file.split, Some(&data), Path::new("/nowhere")).expect("as declared");
             assert_eq!(table.rows() as u64, file.rows, "{}", path.display());
         }
