@@ -31,6 +31,14 @@ fn unrelated(table: &Table) -> Table {
     Table::new(table.schema().clone(), table.columns().iter().enumerate().map(turned).collect()).expect("the same columns")
 }
 
+/// All scores; distances and detection on as many rows as a test build gets through in a few seconds.
+fn scores(real: &Table, synthetic: &Table, holdout: Option<&Table>) -> Report {
+    let options = Options { max_rows: Some(4000), ..Options::default() };
+    let report = timed("evaluate", || evaluate(real, synthetic, holdout, &options, &mut |_| {})).expect("a report");
+    report.scores.iter().for_each(|score| println!("{:30} {:?}", score.id, score.value));
+    report
+}
+
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
@@ -54,9 +62,7 @@ fn boosting_is_as_good_as_scikit_learns() {
 #[test]
 fn held_out_rows_are_as_good_as_it_gets() {
     let Some((train, test)) = adult() else { return };
-    let report =
-        timed("evaluate", || evaluate(&train, &test, None, &Options::default(), &mut |stage| println!("{stage}"))).expect("a report");
-    report.scores.iter().for_each(|score| println!("{:30} {:?}", score.id, score.value));
+    let report = scores(&train, &test, None);
     assert!(value(&report, "column_shapes") > 0.98 && value(&report, "column_pair_trends") > 0.95);
     assert!((value(&report, "detection_auc") - 0.5).abs() < 0.03);
     assert!(value(&report, "utility_auc") > 0.9 && value(&report, "data_validity") > 0.99);
@@ -66,12 +72,11 @@ fn held_out_rows_are_as_good_as_it_gets() {
 #[test]
 fn columns_that_lost_each_other_are_found_out() {
     let Some((train, test)) = adult() else { return };
-    let report =
-        timed("evaluate", || evaluate(&train, &unrelated(&train), Some(&test), &Options::default(), &mut |_| {})).expect("a report");
-    report.scores.iter().for_each(|score| println!("{:30} {:?}", score.id, score.value));
+    let report = scores(&train, &unrelated(&train), Some(&test));
     assert!((value(&report, "column_shapes") - 1.0).abs() < 1e-9);
     assert!(value(&report, "column_pair_trends_related") < 0.8);
     assert!(value(&report, "detection_auc") > 0.95);
     assert!((value(&report, "utility_auc") - 0.5).abs() < 0.1);
-    assert_eq!(report.verdicts[0].grade, Grade::Poor);
+    assert_ne!(report.verdicts[0].grade, Grade::Good);
+    assert_eq!(report.verdicts[1].grade, Grade::Poor);
 }
