@@ -45,8 +45,8 @@ impl Dataset {
         let url = &source.url;
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
         let mut response = agent.get(url).call().map_err(|error| {
-            let name = &self.name;
-            Error::Table(format!("cannot fetch {url}: {}; try \"{name}\" again later", error.to_string().replace('\n', " ")))
+            let what = error.to_string().replace('\n', " ");
+            Error::Table(format!("cannot fetch {url}: {what}; look at the connection or try again later"))
         })?;
         let rows: Vec<u64> = self.files.iter().map(|file| file.rows).collect();
         let parts = split(response.body_mut().as_reader().take(self.most_bytes()), source.seed, &rows);
