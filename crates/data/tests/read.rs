@@ -1,4 +1,5 @@
 //! What is read from well-formed files: kinds, precision, schemas, options, and the real data sets when they are at hand.
+#![allow(clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 
