@@ -179,9 +179,12 @@ pub(crate) struct Data {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// List the data sets that are known by name.
+    /// List the data sets that are known by name, and whether their files are here.
     List,
-    /// Fetch a data set, check it against its hash, and print where it lies.
+    /// Fetch a data set if it is not here, check its files, and print where they lie.
+    ///
+    /// Files are looked for in the folder that SEMBLANT_DATA names, then in the cache ($XDG_CACHE_HOME/semblant or ~/.cache/semblant),
+    /// where downloads go.
     Get {
         /// The data set's name.
         name: String,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use semblant::data::catalog::{Catalog, Dataset};
+use semblant::data::catalog::{Catalog, Dataset, DatasetFile};
 use semblant::data::table::{Inferred, ReadOptions, Schema, Table};
 
 use crate::arguments::{Data, DataCommand};
@@ -54,16 +54,15 @@ pub(crate) fn run(arguments: &Data, quiet: bool) -> Outcome {
         }
         DataCommand::Get { name } => {
             let dataset = Catalog::get(name).map_err(|error| Failure::Usage(error.to_string()))?;
+            let place = |file: &DatasetFile| locate(&dataset, &file.split);
+            if !dataset.files.iter().all(|file| place(file).is_ok()) {
+                if !quiet {
+                    say(&format!("fetching {}", dataset.name));
+                }
+                dataset.download(&cache_dir())?;
+            }
             for file in &dataset.files {
-                let path = match dataset.locate(&file.split, data_dir().as_deref(), &cache_dir()) {
-                    Ok(path) => path,
-                    Err(_) => {
-                        if !quiet {
-                            say(&format!("fetching {} ({})", dataset.name, file.split));
-                        }
-                        dataset.download(&file.split, &cache_dir())?
-                    }
-                };
+                let path = place(file)?;
                 file.verify(&path)?;
                 print(&format!("{}\t{}", file.split, path.display()));
             }

@@ -1,9 +1,10 @@
 //! How a run tells that it is alive: events for an observer, and an observer that draws a bar on a terminal.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// Something a run has to say.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,9 +63,8 @@ impl Terminal {
     const LINE_EVERY: Duration = Duration::from_secs(10);
 
     fn line(&self, text: &str) {
-        use std::io::Write;
         // A closed pipe must not end a run that trains well.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
     }
 
     fn plain_line(&mut self) {
@@ -81,6 +81,16 @@ impl Terminal {
     }
 }
 
+fn style() -> ProgressStyle {
+    // The losses give way where the line would be longer than the terminal is wide.
+    ProgressStyle::with_template("{percent:>3} % {bar:16} {rate} {eta} left  {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+            // A bar has no way to report that its text could not be written.
+            let _ = write!(text, "{:.0} rows/s", state.per_sec());
+        })
+}
+
 impl Observer for Terminal {
     fn event(&mut self, event: Event<'_>) {
         match event {
@@ -93,9 +103,7 @@ impl Observer for Terminal {
                     self.started = Instant::now();
                     self.done = (done, total);
                     if self.interactive {
-                        let style = ProgressStyle::with_template("{percent:>3} % {wide_bar} {per_sec} {eta} left  {msg}")
-                            .unwrap_or_else(|_| ProgressStyle::default_bar());
-                        self.bar = Some(ProgressBar::new(total).with_style(style));
+                        self.bar = Some(ProgressBar::new(total).with_style(style()));
                     }
                 }
                 self.done = (done, total);

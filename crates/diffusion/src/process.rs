@@ -149,7 +149,8 @@ mod tests {
             Level { alpha: 1.0, sigma: 3.7, time: 0.3 },
             Level { alpha: 0.35, sigma: 0.65, time: 650.0 },
         ];
-        let predictions = [Prediction::Epsilon, Prediction::Sample, Prediction::V, Prediction::Velocity, Prediction::Edm { sigma_data: 0.5 }];
+        let predictions =
+            [Prediction::Epsilon, Prediction::Sample, Prediction::V, Prediction::Velocity, Prediction::Edm { sigma_data: 0.5 }];
         for prediction in predictions {
             for level in levels {
                 if matches!(prediction, Prediction::Edm { .. }) && level.alpha != 1.0 {

@@ -1,16 +1,42 @@
-//! Speed and the learner's quality on the Adult table; run by hand: `ADULT=folder cargo test --release -p semblant-metrics --test adult --
-//! --ignored --nocapture`, where the folder holds train.csv and test.csv (uncompressed) and mock.csv, any synthetic table.
+//! The scores on real data: Adult, where `SEMBLANT_DATA` has it.
 #![allow(clippy::print_stdout)]
 
-mod support;
-
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use semblant_metrics::table::{binning::BinRule, copies, detection, pairs, privacy, shapes, utility};
-use semblant_metrics::{Options, evaluate};
+use semblant_data::catalog::Catalog;
+use semblant_data::table::Table;
+use semblant_metrics::report::Grade;
+use semblant_metrics::table::utility;
+use semblant_metrics::{Options, Report, evaluate};
 
-fn folder() -> String {
-    std::env::var("ADULT").expect("ADULT names the folder")
+/// The training and the test rows.
+fn adult() -> Option<(Table, Table)> {
+    let folder = std::env::var_os("SEMBLANT_DATA").map(PathBuf::from).filter(|folder| folder.join("adult").is_dir());
+    let Some(folder) = folder else {
+        println!("skipped: SEMBLANT_DATA names no folder that holds adult");
+        return None;
+    };
+    let adult = Catalog::get("adult").expect("known");
+    let read = |split| adult.read(split, Some(&folder), Path::new("/nowhere")).expect("as declared");
+    Some((read("train"), read("test")))
+}
+
+/// Every value stays in its column but meets other rows: each column is turned by another number of rows.
+fn unrelated(table: &Table) -> Table {
+    let turned = |(place, column): (usize, &semblant_data::table::Column)| {
+        let rows: Vec<usize> = (0..column.len()).map(|row| (row + 1009 * (place + 1)) % column.len()).collect();
+        column.take(&rows)
+    };
+    Table::new(table.schema().clone(), table.columns().iter().enumerate().map(turned).collect()).expect("the same columns")
+}
+
+/// All scores; distances and detection on as many rows as a test build gets through in a few seconds.
+fn scores(real: &Table, synthetic: &Table, holdout: Option<&Table>) -> Report {
+    let options = Options { max_rows: Some(4000), ..Options::default() };
+    let report = timed("evaluate", || evaluate(real, synthetic, holdout, &options, &mut |_| {})).expect("a report");
+    report.scores.iter().for_each(|score| println!("{:30} {:?}", score.id, score.value));
+    report
 }
 
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
@@ -20,10 +46,13 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
+fn value(report: &Report, id: &str) -> f64 {
+    report.score(id).and_then(|score| score.value).unwrap_or_else(|| panic!("{id} is not defined"))
+}
+
 #[test]
-#[ignore = "needs the Adult files"]
 fn boosting_is_as_good_as_scikit_learns() {
-    let [train, test] = ["train", "test"].map(|name| support::read(&format!("{}/{name}.csv", folder())));
+    let Some((train, test)) = adult() else { return };
     let result = timed("utility (two fits)", || utility::utility(&train, &train, &test, "income", 0)).expect("a score");
     println!("{result:?}");
     // scikit-learn 1.x HistGradientBoostingClassifier(early_stopping=False, categorical_features="from_dtype") on this split: 0.92446.
@@ -31,33 +60,23 @@ fn boosting_is_as_good_as_scikit_learns() {
 }
 
 #[test]
-#[ignore = "needs the Adult files"]
-fn every_metric_on_adult() {
-    let [train, test, mock] = ["train", "test", "mock"].map(|name| support::read(&format!("{}/{name}.csv", folder())));
-    println!("shapes {:?}", timed("shapes", || shapes::column_shapes(&train, &mock)).expect("a score").mean);
-    let trends = timed("pairs", || pairs::column_pair_trends(&train, &mock, BinRule::EachTable)).expect("a score");
-    println!("pairs {:?} {:?}", trends.mean, trends.mean_related);
-    println!("new rows {:?}", timed("new rows", || copies::new_row_synthesis(&train, &mock)));
-    let privacy = timed("privacy", || privacy::privacy(&train, &mock, Some(&test), 0)).expect("a score");
-    println!("{:?} {:?}", privacy.closer_to_train, privacy.tied);
-    for close in [Some(&privacy.synthetic), privacy.holdout.as_ref()].into_iter().flatten() {
-        println!("median {} p5 {} copies {} new {}", close.median, close.percentile_5, close.copies, close.new_rows);
-    }
-    println!("detection {:?}", timed("detection", || detection::detection_auc(&train, &mock, 0)));
-    println!("detection of the holdout {:?}", timed("detection", || detection::detection_auc(&train, &test, 0)));
+fn held_out_rows_are_as_good_as_it_gets() {
+    let Some((train, test)) = adult() else { return };
+    let report = scores(&train, &test, None);
+    assert!(value(&report, "column_shapes") > 0.98 && value(&report, "column_pair_trends") > 0.95);
+    assert!((value(&report, "detection_auc") - 0.5).abs() < 0.03);
+    assert!(value(&report, "utility_auc") > 0.9 && value(&report, "data_validity") > 0.99);
+    assert_eq!(report.verdicts[0].grade, Grade::Good);
 }
 
 #[test]
-#[ignore = "needs the Adult files"]
-fn the_report_on_adult() {
-    let [train, test, mock] = ["train", "test", "mock"].map(|name| support::read(&format!("{}/{name}.csv", folder())));
-    let options = Options { target: Some("income".into()), ..Options::default() };
-    let report = timed("evaluate", || evaluate(&train, &mock, Some(&test), &options, &mut |stage| println!("{stage}"))).expect("a report");
-    std::fs::write(format!("{}/report.html", folder()), report.to_html()).expect("written");
-    std::fs::write(format!("{}/report.json", folder()), report.to_json().expect("JSON")).expect("written");
-    for verdict in &report.verdicts {
-        println!("{verdict:?}");
-    }
-    let alone = evaluate(&train, &mock, None, &Options { max_rows: Some(2000), ..Options::default() }, &mut |_| {}).expect("a report");
-    std::fs::write(format!("{}/alone.html", folder()), alone.to_html()).expect("written");
+fn columns_that_lost_each_other_are_found_out() {
+    let Some((train, test)) = adult() else { return };
+    let report = scores(&train, &unrelated(&train), Some(&test));
+    assert!((value(&report, "column_shapes") - 1.0).abs() < 1e-9);
+    assert!(value(&report, "column_pair_trends_related") < 0.8);
+    assert!(value(&report, "detection_auc") > 0.95);
+    assert!((value(&report, "utility_auc") - 0.5).abs() < 0.1);
+    assert_ne!(report.verdicts[0].grade, Grade::Good);
+    assert_eq!(report.verdicts[1].grade, Grade::Poor);
 }

@@ -5,11 +5,14 @@
 
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(feature = "fetch")]
+mod split;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -43,6 +46,9 @@ pub struct Dataset {
     /// What else a user should know.
     #[serde(default)]
     pub note: String,
+    /// Where it can be fetched, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// Its files, one per split.
     pub files: Vec<DatasetFile>,
     /// For images whose classes lie in files of their own: those files, one per split.
@@ -56,6 +62,18 @@ pub struct Dataset {
     pub images: Option<ImageOptions>,
 }
 
+/// A CSV file on the network that holds the rows of all files of a data set. The rows are dealt out as Python's
+/// `random.Random(seed).shuffle` orders them, the first [`DatasetFile::rows`] to the first file and so on; within a file they keep the
+/// order in which they were published. Blanks around values are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The address.
+    pub url: String,
+    /// The seed of the split.
+    pub seed: u32,
+}
+
 /// One file of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,13 +84,10 @@ pub struct DatasetFile {
     pub path: String,
     /// The rows below the header, or the images.
     pub rows: u64,
-    /// The size.
+    /// The size of its contents: what is in it after unpacking, where it is gzipped.
     pub bytes: u64,
-    /// The SHA-256 of the contents, in hexadecimal digits.
+    /// The SHA-256 of its contents in hexadecimal digits. A hash of the file itself would depend on who packed it.
     pub sha256: String,
-    /// Where exactly these bytes can be fetched, if anywhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
 }
 
 /// The data sets that come with the library.
@@ -141,9 +156,9 @@ impl Dataset {
             return Ok(found.clone());
         }
         let looked = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" and ");
-        let remedy = match &file.url {
-            Some(url) => format!("download it from {url}"),
-            None => format!("it cannot be downloaded, so make it from {} and put it there", self.origin),
+        let remedy = match &self.source {
+            Some(_) => format!("fetch it with `semblant data get {}`", self.name),
+            None => format!("it has no download, so make it from {} and put it there", self.origin),
         };
         Err(Error::Table(format!("data set \"{}\": no {split} file at {looked}; {remedy}", self.name)))
     }
@@ -191,24 +206,35 @@ impl Dataset {
 }
 
 impl DatasetFile {
-    /// Checks that a file on disk is this one, byte for byte.
+    /// Checks that a file on disk has the contents of this one.
     ///
     /// # Errors
-    /// When it cannot be read or its hash differs.
+    /// When it cannot be read or unpacked, or the hash of its contents differs.
     pub fn verify(&self, path: &Path) -> Result<()> {
-        let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
+        let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        let mut contents: Box<dyn Read> = if is_gzip(path) { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
         loop {
-            match file.read(&mut buffer).map_err(|source| Error::io(path, source))? {
-                0 => break,
-                read => hash.update(&buffer[..read]),
+            match contents.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => hash.update(&buffer[..read]),
+                Err(error) => return Err(Error::format(path, format!("cannot be read: {error}; delete it and fetch it again"))),
             }
         }
-        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hexadecimal(&hash.finalize());
         if found != self.sha256 {
-            return Err(Error::format(path, format!("has SHA-256 {found} where the manifest says {}; fetch it again", self.sha256)));
+            let what = format!("has contents with SHA-256 {found} where the manifest says {}; delete it and fetch it again", self.sha256);
+            return Err(Error::format(path, what));
         }
         Ok(())
     }
+}
+
+fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

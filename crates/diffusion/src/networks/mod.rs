@@ -1,7 +1,36 @@
 //! Networks that look at a noised image and say what is image and what is noise in it.
 
+pub mod dit;
+
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Purposes of random numbers above this one draw a network's first weights.
+pub(crate) const INIT_STREAM: u32 = 0x0200_0000;
+
+/// The shape of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageShape {
+    /// 1 or 3, or the channels of a latent image.
+    pub channels: usize,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+}
+
+impl ImageShape {
+    /// Numbers in one image.
+    pub fn len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether there is no pixel.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
 /// A network of a diffusion or flow model.
 pub trait Network: Module {

@@ -137,7 +137,7 @@ fn marginal_card(report: &Report, marginal: &Marginal) -> Markup {
                     @if let Some(value) = detail.value { "alike " (precise(value)) @if let Some(reference) = detail.reference { ", holdout " (precise(reference)) } }
                     @else if let Some(why) = &detail.undefined { "not defined: " (why) }
                 }
-                @if marginal.missing != [0.0, 0.0] { ", missing " (format!("{:.1} / {:.1} %", 100.0 * marginal.missing[0], 100.0 * marginal.missing[1])) }
+                @if marginal.missing != [0.0, 0.0] { ", missing " span.whole { (format!("{:.1} / {:.1} %", 100.0 * marginal.missing[0], 100.0 * marginal.missing[1])) } }
             }
             @match &marginal.shape {
                 Bars::Histogram(histogram) => (svg::histogram(histogram, &describe, as_date)),
@@ -201,7 +201,7 @@ fn distances(report: &Report) -> Markup {
             h2 { "Distance to the closest training row" }
             p.small.soft { "0 is a copy, 1 differs in every column. If the synthetic rows reach further left than the held-out rows do, the generator has memorised." }
             (legend(if report.rows.holdout.is_some() { "held-out real rows" } else { "no holdout given" }, "synthetic rows"))
-            section.card style="max-width:720px" { (svg::histogram(histogram, "Distances of synthetic and held-out rows to the closest training row", short)) }
+            section.card style="max-width:480px" { (svg::histogram(histogram, "Distances of synthetic and held-out rows to the closest training row", short)) }
         }
     }
 }

@@ -7,7 +7,7 @@ pub(super) const CSS: &str = r#"
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.25rem;margin:2.4rem 0 .5rem}h3{font-size:1rem;margin:0 0 .2rem;overflow-wrap:anywhere}
-p{margin:.2rem 0 .7rem;max-width:75ch}.soft{color:var(--soft)}.small{font-size:.875rem}
+p{margin:.2rem 0 .7rem;max-width:75ch}.soft{color:var(--soft)}.small{font-size:.875rem}.whole{white-space:nowrap}
 .verdicts,.grid{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));margin:1rem 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.9rem 1rem;min-width:0;break-inside:avoid}
 .verdict{border-top:4px solid var(--soft)}.verdict .answer{font-size:1.25rem;font-weight:650;line-height:1.25;margin:.1rem 0 .4rem}.verdict p{margin:0}
@@ -20,5 +20,5 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:11px sys
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em}.kr{background:var(--real)}.ks{background:var(--syn)}.kd{background:var(--deep)}.kn{background:var(--neg)}
 .legend span{margin-right:1.2em;white-space:nowrap}
 @media(max-width:640px){thead{display:none}tr,tbody th,td{display:block}tbody th,td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}td.num{display:inline-block;margin-right:1.2rem}td.num::before{content:attr(data-label) " ";color:var(--soft);font-size:.8rem}tr.group{border:0;padding-bottom:0}}
-@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--card:#fff;--line:#bbb;--real:#8fa3b8;--deep:#1d4f7c;--syn:#c2410c;--neg:#7c3aed;--good:#15703a;--fair:#8a5a00;--poor:#b3261e}body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}h2{break-after:avoid}tr{break-inside:avoid}}
+@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--card:#fff;--line:#bbb;--real:#8fa3b8;--deep:#1d4f7c;--syn:#c2410c;--neg:#7c3aed;--good:#15703a;--fair:#8a5a00;--poor:#b3261e}body{font-size:11pt}main{padding:0}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}h2,h2+p,.legend,tr.group{break-after:avoid}tr,li{break-inside:avoid}.verdicts{grid-template-columns:repeat(3,1fr)}}
 "#;

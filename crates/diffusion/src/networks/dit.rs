@@ -1,0 +1,314 @@
+//! DiT, the diffusion transformer of "Scalable diffusion models with transformers", Peebles and Xie 2023: patches as tokens, time and class
+//! through adaptive normalisation whose gates begin at zero.
+//!
+//! Layers and arithmetic are those of diffusers' `DiTTransformer2DModel`, so weights go both ways. One embedder of time and class serves all
+//! blocks, as in the paper; a loaded model may have one per block.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+use semblant_core::nn::{self, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
+use semblant_core::seeds::Stream;
+use semblant_core::{Error, Result, host};
+use serde::{Deserialize, Serialize};
+
+use super::{ImageShape, Network};
+
+/// The size of a DiT.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DitConfig {
+    /// Side of the square patches that become tokens.
+    pub patch: usize,
+    /// Width of a token.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Added to the variance in the second normalisation of a block; diffusers' default is 1e-5, the paper's 1e-6.
+    pub norm_epsilon: f64,
+}
+
+impl Default for DitConfig {
+    fn default() -> Self {
+        Self { patch: 2, width: 128, depth: 6, heads: 4, norm_epsilon: 1e-5 }
+    }
+}
+
+impl DitConfig {
+    /// DiT-S of the paper's table 1.
+    pub fn small(patch: usize) -> Self {
+        Self { patch, width: 384, depth: 12, heads: 6, ..Self::default() }
+    }
+
+    /// DiT-B of the paper's table 1.
+    pub fn base(patch: usize) -> Self {
+        Self { patch, width: 768, depth: 12, heads: 12, ..Self::default() }
+    }
+
+    /// Checks the sizes against each other and against the images.
+    ///
+    /// # Errors
+    /// Names the field, its value and what is allowed.
+    pub fn check(&self, shape: &ImageShape) -> Result<()> {
+        if self.patch == 0 || self.width == 0 || self.depth == 0 || self.heads == 0 {
+            return Err(Error::Config("patch, width, depth and heads of a DiT must be at least 1".into()));
+        }
+        if !self.width.is_multiple_of(self.heads) || !self.width.is_multiple_of(4) {
+            return Err(Error::Config(format!("width = {} of a DiT must be a multiple of heads = {} and of 4", self.width, self.heads)));
+        }
+        if !shape.height.is_multiple_of(self.patch) || !shape.width.is_multiple_of(self.patch) {
+            return Err(Error::Config(format!(
+                "patch = {} does not divide images of {} x {}; choose another patch, or resize the images",
+                self.patch, shape.height, shape.width
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Numbers in the sinusoid of the time.
+const TIME_WIDTH: usize = 256;
+/// Added to the variance in the first normalisation of a block and the last of the network.
+const EPSILON: f32 = 1e-6;
+
+/// Time and class to one vector.
+#[derive(Module, Debug)]
+pub struct Embedder {
+    pub(crate) time_1: Linear,
+    pub(crate) time_2: Linear,
+    /// `[classes + 1, width]`; the last row stands for no class.
+    pub(crate) classes: Param<Tensor<2>>,
+}
+
+impl Embedder {
+    fn new(width: usize, classes: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
+        let table = nn::draw(Init::Normal(0.02), (0, 0), (classes + 1) * width, stream(), 0);
+        Self {
+            time_1: nn::linear_with(Init::Normal(0.02), TIME_WIDTH, width, stream(), device),
+            time_2: nn::linear_with(Init::Normal(0.02), width, width, stream(), device),
+            classes: Param::from_tensor(host::tensor(table, [classes + 1, width], device)),
+        }
+    }
+
+    /// `time [batch]` and `class [batch]` give `[batch, width]`.
+    fn forward(&self, time: Tensor<1>, class: Option<Tensor<1, Int>>) -> Tensor<2> {
+        let sinusoid = sinusoid(time, TIME_WIDTH, true, 1.0); // [batch, 256]
+        let embedded = apply_linear(silu(apply_linear(sinusoid, &self.time_1)), &self.time_2); // [batch, width]
+        let [batch, _] = embedded.dims();
+        let none = self.classes.val().dims()[0] - 1;
+        let class = class.unwrap_or_else(|| Tensor::full([batch], none as i64, &embedded.device()));
+        embedded + self.classes.val().select(0, class)
+    }
+}
+
+/// The sinusoidal embedding of a time (Vaswani et al. 2017) as diffusers computes it: `time [batch]` gives `[batch, width]`, sines and
+/// cosines of `time / 10000^(k / (width / 2 - shift))`, cosines first if `cosine_first`; an odd width ends in a zero.
+pub fn sinusoid(time: Tensor<1>, width: usize, cosine_first: bool, shift: f64) -> Tensor<2> {
+    let half = width / 2;
+    let device = time.device();
+    let frequencies: Vec<f32> = (0..half).map(|k| (-(10_000f64.ln()) * k as f64 / (half as f64 - shift)).exp() as f32).collect();
+    let angles = time.unsqueeze_dim::<2>(1) * Tensor::<1>::from_floats(frequencies.as_slice(), &device).unsqueeze::<2>(); // [batch, half]
+    let (sine, cosine) = (angles.clone().sin(), angles.cos());
+    let mut parts = if cosine_first { vec![cosine, sine] } else { vec![sine, cosine] };
+    if width % 2 == 1 {
+        parts.push(Tensor::zeros([parts[0].dims()[0], 1], &device));
+    }
+    Tensor::cat(parts, 1)
+}
+
+/// Attention and a feed-forward layer, each behind an adaptive normalisation and a gate.
+#[derive(Module, Debug)]
+pub struct Block {
+    /// Six vectors from the condition: shift, scale and gate of the attention and of the feed-forward layer.
+    pub(crate) modulation: Linear,
+    /// Queries, keys and values side by side.
+    pub(crate) packed: Linear,
+    pub(crate) mixed: Linear,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+}
+
+impl Block {
+    fn new(width: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
+        // Three square layers side by side, each drawn with its own fan.
+        let packed = nn::draw(Init::Xavier, (width, width), width * 3 * width, stream(), 0);
+        Self {
+            modulation: nn::linear_with(Init::Zero, width, 6 * width, stream(), device),
+            packed: Linear {
+                weight: Param::from_tensor(host::tensor(packed, [width, 3 * width], device)),
+                bias: Some(Param::from_tensor(Tensor::zeros([3 * width], device))),
+            },
+            mixed: nn::linear_with(Init::Xavier, width, width, stream(), device),
+            up: nn::linear_with(Init::Xavier, width, 4 * width, stream(), device),
+            down: nn::linear_with(Init::Xavier, 4 * width, width, stream(), device),
+        }
+    }
+
+    /// `x [batch, tokens, width]`, `condition [batch, width]` after its SiLU.
+    fn forward(&self, x: Tensor<3>, condition: Tensor<2>, heads: usize, norm_epsilon: f32) -> Tensor<3> {
+        let mut parts = apply_linear(condition, &self.modulation).chunk(6, 1).into_iter(); // 6 of [batch, width]
+        let mut next = || parts.next().expect("six parts");
+        let (shift, scale, gate) = (next(), next(), next());
+        let normed = modulated_norm(x.clone(), shift, scale, EPSILON);
+        let mixed = apply_linear(attention(apply_linear(normed, &self.packed), heads), &self.mixed);
+        let x = gated_residual(x, gate, mixed);
+        let (shift, scale, gate) = (next(), next(), next());
+        let normed = modulated_norm(x.clone(), shift, scale, norm_epsilon);
+        let fed = apply_linear(gelu_tanh(apply_linear(normed, &self.up)), &self.down); // [batch, tokens, 4 width] in between
+        gated_residual(x, gate, fed)
+    }
+}
+
+/// The whole network.
+#[derive(Module, Debug)]
+pub struct Dit {
+    /// One patch's pixels, in the order channel, row, column, to a token.
+    pub(crate) patch: Linear,
+    /// One for all blocks, or one a block.
+    pub(crate) embedders: Vec<Embedder>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) last_modulation: Linear,
+    /// A token to one patch's pixels, in the order row, column, channel.
+    pub(crate) last: Linear,
+    #[module(skip)]
+    pub(crate) config: DitConfig,
+    #[module(skip)]
+    pub(crate) shape: ImageShape,
+}
+
+impl Dit {
+    /// A fresh network on `device` for images of `shape`; `classes` 0 means that there are none.
+    pub fn new(config: &DitConfig, shape: &ImageShape, classes: usize, seed: u64, device: &Device) -> Self {
+        Self::with_embedders(config, shape, classes, 1, shape.channels, seed, device)
+    }
+
+    /// As [`Dit::new`], with this many embedders and output channels.
+    pub(crate) fn with_embedders(
+        config: &DitConfig,
+        shape: &ImageShape,
+        classes: usize,
+        embedders: usize,
+        channels_out: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let mut number = super::INIT_STREAM;
+        let mut stream = || {
+            number += 1;
+            Stream::new(seed, number)
+        };
+        let pixels = config.patch * config.patch;
+        let width = config.width;
+        Self {
+            patch: nn::linear_with(Init::Xavier, pixels * shape.channels, width, stream(), device),
+            embedders: (0..embedders).map(|_| Embedder::new(width, classes, &mut stream, device)).collect(),
+            blocks: (0..config.depth).map(|_| Block::new(width, &mut stream, device)).collect(),
+            last_modulation: nn::linear_with(Init::Zero, width, 2 * width, stream(), device),
+            last: nn::linear_with(Init::Zero, width, pixels * channels_out, stream(), device),
+            config: config.clone(),
+            shape: *shape,
+        }
+    }
+
+    /// `[batch, channels, height, width]` to `[batch, tokens, channels * patch * patch]`.
+    fn patches(&self, x: Tensor<4>) -> Tensor<3> {
+        let [batch, channels, height, width] = x.dims();
+        let p = self.config.patch;
+        let (rows, columns) = (height / p, width / p);
+        x.reshape([batch, channels, rows, p, columns, p])
+            .permute([0, 2, 4, 1, 3, 5]) // [batch, rows, columns, channels, p, p]
+            .reshape([batch, rows * columns, channels * p * p])
+    }
+
+    /// `[batch, tokens, patch * patch * channels]` back to images.
+    fn images(&self, x: Tensor<3>, rows: usize, columns: usize) -> Tensor<4> {
+        let [batch, _, pixels] = x.dims();
+        let p = self.config.patch;
+        let channels = pixels / (p * p);
+        x.reshape([batch, rows, columns, p, p, channels])
+            .permute([0, 5, 1, 3, 2, 4]) // [batch, channels, rows, p, columns, p]
+            .reshape([batch, channels, rows * p, columns * p])
+    }
+}
+
+impl Network for Dit {
+    fn forward(&self, x: Tensor<4>, time: Tensor<1>, class: Option<Tensor<1, Int>>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let (rows, columns) = (height / self.config.patch, width / self.config.patch);
+        let device = x.device();
+        let positions = Tensor::<1>::from_floats(positions(self.config.width, rows, columns).as_slice(), &device);
+        let tokens = apply_linear(self.patches(x), &self.patch); // [batch, tokens, width]
+        let mut tokens = tokens + positions.reshape([1, rows * columns, self.config.width]);
+        let raw: Vec<Tensor<2>> = self.embedders.iter().map(|embedder| embedder.forward(time.clone(), class.clone())).collect();
+        let conditions: Vec<Tensor<2>> = raw.into_iter().map(silu).collect(); // [batch, width]
+        for (index, block) in self.blocks.iter().enumerate() {
+            let condition = conditions[index.min(conditions.len() - 1)].clone();
+            tokens = block.forward(tokens, condition, self.config.heads, self.config.norm_epsilon as f32);
+        }
+        let mut parts = apply_linear(conditions[0].clone(), &self.last_modulation).chunk(2, 1).into_iter();
+        let mut next = || parts.next().expect("two parts");
+        let (shift, scale) = (next(), next());
+        self.images(apply_linear(modulated_norm(tokens, shift, scale, EPSILON), &self.last), rows, columns)
+    }
+}
+
+/// The fixed embedding of a patch's place, `[rows * columns, width]`: the first half from its column, the second from its row, each half
+/// sines then cosines of `place / 10000^(i / (width / 4))`.
+fn positions(width: usize, rows: usize, columns: usize) -> Vec<f32> {
+    let quarter = width / 4;
+    let mut values = Vec::with_capacity(rows * columns * width);
+    for row in 0..rows {
+        for column in 0..columns {
+            for place in [column as f64, row as f64] {
+                let angle = |i: usize| place / 10_000f64.powf(i as f64 / quarter as f64);
+                values.extend((0..quarter).map(|i| angle(i).sin() as f32));
+                values.extend((0..quarter).map(|i| angle(i).cos() as f32));
+            }
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 6 };
+
+    fn tiny(device: &Device) -> Dit {
+        Dit::new(&DitConfig { patch: 2, width: 8, depth: 2, heads: 2, ..DitConfig::default() }, &SHAPE, 3, 1, device)
+    }
+
+    #[test]
+    fn patches_and_images_are_inverse_up_to_their_orders() {
+        let device = Device::flex();
+        let x = Tensor::<1, Int>::arange(0..48, &device).float().reshape([1, 2, 4, 6]);
+        let patches = tiny(&device).patches(x.clone()); // [1, 6, 8]: channel, row, column
+        let turned = patches.clone().reshape([1, 6, 2, 2, 2]).permute([0, 1, 3, 4, 2]).reshape([1, 6, 8]);
+        assert_eq!(patches.slice([0..1, 0..1]).into_data().try_into_vec::<f32>().expect("f32"), [0., 1., 6., 7., 24., 25., 30., 31.]);
+        assert_eq!(tiny(&device).images(turned, 2, 3).into_data(), x.into_data());
+    }
+
+    #[test]
+    fn a_fresh_network_says_nothing_and_learns_from_its_first_step() {
+        let device = Device::flex().autodiff();
+        let net = tiny(&device);
+        let x = Tensor::<4>::ones([3, 2, 4, 6], &device);
+        let time = Tensor::<1>::from_floats([0.0, 10.0, 999.0], &device);
+        let out = net.forward(x, time, Some(Tensor::from_ints([0, 2, 3], &device)));
+        assert_eq!(out.dims(), [3, 2, 4, 6]);
+        assert!(out.clone().inner().abs().max().into_scalar::<f32>() == 0.0, "gates and last layer begin at zero");
+        let gradients = (out - 1.0).square().mean().backward();
+        let last = net.last.weight.val().grad(&gradients).expect("a gradient");
+        assert!(last.abs().max().into_scalar::<f32>() > 0.0);
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        let said = |config: DitConfig| config.check(&SHAPE).expect_err("refused").to_string();
+        assert!(said(DitConfig { patch: 4, ..DitConfig::default() }).contains("patch = 4"));
+        assert!(said(DitConfig { width: 30, ..DitConfig::default() }).contains("width = 30"));
+        assert!(DitConfig::small(2).check(&SHAPE).is_ok() && DitConfig::base(2).check(&SHAPE).is_ok());
+    }
+}
