@@ -9,9 +9,10 @@ use burn::tensor::{Device, Int, Tensor};
 use semblant_core::nn::{self, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
+use semblant_data::image::augment::LABELS;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageShape, Network};
+use super::{Condition, ImageShape, Network};
 
 /// The size of a DiT.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,8 @@ pub struct Embedder {
     pub(crate) time_2: Linear,
     /// `[classes + 1, width]`; the last row stands for no class.
     pub(crate) classes: Param<Tensor<2>>,
+    /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
+    pub(crate) augmentation: Option<Linear>,
 }
 
 impl Embedder {
@@ -88,17 +91,22 @@ impl Embedder {
             time_1: nn::linear_with(Init::Normal(0.02), TIME_WIDTH, width, stream(), device),
             time_2: nn::linear_with(Init::Normal(0.02), width, width, stream(), device),
             classes: Param::from_tensor(host::tensor(table, [classes + 1, width], device)),
+            augmentation: None,
         }
     }
 
-    /// `time [batch]` and `class [batch]` give `[batch, width]`.
-    fn forward(&self, time: Tensor<1>, class: Option<Tensor<1, Int>>) -> Tensor<2> {
+    /// `time [batch]` and a condition give `[batch, width]`.
+    fn forward(&self, time: Tensor<1>, condition: &Condition) -> Tensor<2> {
         let sinusoid = sinusoid(time, TIME_WIDTH, true, 1.0); // [batch, 256]
         let embedded = apply_linear(silu(apply_linear(sinusoid, &self.time_1)), &self.time_2); // [batch, width]
         let [batch, _] = embedded.dims();
         let none = self.classes.val().dims()[0] - 1;
-        let class = class.unwrap_or_else(|| Tensor::full([batch], none as i64, &embedded.device()));
-        embedded + self.classes.val().select(0, class)
+        let class = condition.class.clone().unwrap_or_else(|| Tensor::full([batch], none as i64, &embedded.device()));
+        let embedded = embedded + self.classes.val().select(0, class);
+        match (&self.augmentation, &condition.augmentation) {
+            (Some(layer), Some(labels)) => embedded + apply_linear(labels.clone(), layer),
+            _ => embedded,
+        }
     }
 }
 
@@ -183,6 +191,14 @@ impl Dit {
         Self::with_embedders(config, shape, classes, 1, shape.channels, seed, device)
     }
 
+    /// This network, told how its images were augmented. The new weights begin at zero.
+    pub fn with_augmentation(mut self) -> Self {
+        let device = self.patch.weight.val().device();
+        let weight = Tensor::zeros([LABELS, self.config.width], &device);
+        self.embedders[0].augmentation = Some(Linear { weight: Param::from_tensor(weight), bias: None });
+        self
+    }
+
     /// As [`Dit::new`], with this many embedders and output channels.
     pub(crate) fn with_embedders(
         config: &DitConfig,
@@ -233,14 +249,14 @@ impl Dit {
 }
 
 impl Network for Dit {
-    fn forward(&self, x: Tensor<4>, time: Tensor<1>, class: Option<Tensor<1, Int>>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let (rows, columns) = (height / self.config.patch, width / self.config.patch);
         let device = x.device();
         let positions = Tensor::<1>::from_floats(positions(self.config.width, rows, columns).as_slice(), &device);
         let tokens = apply_linear(self.patches(x), &self.patch); // [batch, tokens, width]
         let mut tokens = tokens + positions.reshape([1, rows * columns, self.config.width]);
-        let raw: Vec<Tensor<2>> = self.embedders.iter().map(|embedder| embedder.forward(time.clone(), class.clone())).collect();
+        let raw: Vec<Tensor<2>> = self.embedders.iter().map(|embedder| embedder.forward(time.clone(), condition)).collect();
         let conditions: Vec<Tensor<2>> = raw.into_iter().map(silu).collect(); // [batch, width]
         for (index, block) in self.blocks.iter().enumerate() {
             let condition = conditions[index.min(conditions.len() - 1)].clone();
@@ -296,7 +312,8 @@ mod tests {
         let net = tiny(&device);
         let x = Tensor::<4>::ones([3, 2, 4, 6], &device);
         let time = Tensor::<1>::from_floats([0.0, 10.0, 999.0], &device);
-        let out = net.forward(x, time, Some(Tensor::from_ints([0, 2, 3], &device)));
+        let condition = Condition { class: Some(Tensor::from_ints([0, 2, 3], &device)), ..Condition::default() };
+        let out = net.forward(x, time, &condition);
         assert_eq!(out.dims(), [3, 2, 4, 6]);
         assert!(out.clone().inner().abs().max().into_scalar::<f32>() == 0.0, "gates and last layer begin at zero");
         let gradients = (out - 1.0).square().mean().backward();

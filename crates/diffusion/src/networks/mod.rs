@@ -32,9 +32,19 @@ impl ImageShape {
     }
 }
 
+/// What a network is told beside the noised images and their noise levels.
+#[derive(Debug, Clone, Default)]
+pub struct Condition {
+    /// Classes `[batch]`, if the network knows classes; the class after the last one means none, and so does `None`.
+    pub class: Option<Tensor<1, Int>>,
+    /// How the images were augmented, `[batch, LABELS]` (Karras et al. 2022, appendix F.2; see
+    /// [`LABELS`](semblant_data::image::augment::LABELS)); `None` means not at all.
+    pub augmentation: Option<Tensor<2>>,
+}
+
 /// A network of a diffusion or flow model.
 pub trait Network: Module {
-    /// `x [batch, channels, height, width]`, `time [batch]` (see [`Level::time`](crate::process::Level::time)) and classes `[batch]`,
-    /// if the network knows classes; the class after the last one means none. Gives `[batch, channels, height, width]`.
-    fn forward(&self, x: Tensor<4>, time: Tensor<1>, class: Option<Tensor<1, Int>>) -> Tensor<4>;
+    /// `x [batch, channels, height, width]` and `time [batch]` (see [`Level::time`](crate::process::Level::time)) give
+    /// `[batch, channels, height, width]`.
+    fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4>;
 }
