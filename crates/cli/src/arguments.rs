@@ -22,9 +22,9 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Learn a model from a table.
+    /// Learn a model from a table or from images.
     Fit(Fit),
-    /// Make new rows from a model.
+    /// Make new rows or images from a model.
     Sample(Sample),
     /// Judge a synthetic table against the real one and write a report.
     Evaluate(Evaluate),
@@ -50,10 +50,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)"
+    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors (samples appear in photos.safetensors.run while it learns)"
 )]
 pub(crate) struct Fit {
-    /// A CSV (also .gz), TSV or Parquet file, or the name of a known data set.
+    /// A CSV (also .gz), TSV or Parquet file; a folder, .tar, IDX or CSV file of images; or the name of a known data set.
     pub(crate) data: String,
     /// The model; see `semblant models`.
     #[arg(long, short, default_value = "ctgan")]
@@ -76,6 +76,12 @@ pub(crate) struct Fit {
     /// Leave this column out; may stand several times.
     #[arg(long = "drop", value_name = "COLUMN")]
     pub(crate) dropped: Vec<String>,
+    /// Images: cut and resample each one to this height and width, written 32 or 32x48.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) size: Option<String>,
+    /// Images: end at the first file that cannot be read, instead of leaving it out with a note.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Where to train: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
@@ -95,13 +101,13 @@ pub(crate) struct Fit {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv"
+    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (images from images)"
 )]
 pub(crate) struct Sample {
     /// The model file.
     pub(crate) model: PathBuf,
-    /// How many rows.
-    #[arg(short, conflicts_with = "rows", required_unless_present = "rows")]
+    /// How many rows or images.
+    #[arg(short, conflicts_with = "rows", required_unless_present_any = ["rows", "from"])]
     pub(crate) n: Option<u64>,
     /// Which rows of the endless table of this seed: A..B.
     #[arg(long, value_name = "A..B")]
@@ -112,6 +118,33 @@ pub(crate) struct Sample {
     /// A categorical column whose values shall all come equally often.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) balance: Option<String>,
+    /// Images: the class of every image; short for --where class=NAME.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
+    /// Images: solver steps.
+    #[arg(long)]
+    pub(crate) steps: Option<usize>,
+    /// Images: the solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency.
+    #[arg(long)]
+    pub(crate) solver: Option<String>,
+    /// Images: how far the class is followed: 1 as it was learnt, more beyond it.
+    #[arg(long)]
+    pub(crate) guidance: Option<f64>,
+    /// Images: the way from the image at one address to that at another, in as many images as are asked for.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "from")]
+    pub(crate) interpolate: Option<Vec<u64>>,
+    /// Images: make images out of these instead of noise, one for each.
+    #[arg(long, value_name = "IMAGES", conflicts_with_all = ["n", "rows"])]
+    pub(crate) from: Option<String>,
+    /// Images, with --from: how far they are taken towards noise, 0 to 1.
+    #[arg(long, requires = "from")]
+    pub(crate) strength: Option<f64>,
+    /// Images, with --from: a folder with one image, bright where theirs stay as they are.
+    #[arg(long, value_name = "IMAGES", requires = "from")]
+    pub(crate) keep: Option<String>,
+    /// Images: another setting of sampling, as key=value (eta, churn, clip...); may stand several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
     /// The seed: equal seeds give equal rows.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -121,7 +154,7 @@ pub(crate) struct Sample {
     /// Rows computed at once: changes memory, never the rows.
     #[arg(long, default_value_t = 32_768)]
     pub(crate) batch_rows: usize,
-    /// A .csv, .csv.gz, .tsv or .parquet file.
+    /// A .csv, .csv.gz, .tsv or .parquet file; for images a .png sheet, an .npz file, or a folder for PNG files.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
     /// Print the summary as JSON.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use semblant::DataKind;
 use semblant::prelude::*;
 use semblant::progress::{Observer, Silent, Terminal};
 use semblant::trainer::{LOG_FILE, STATE_FILE};
@@ -14,7 +15,17 @@ use crate::{Failure, Outcome, print, say, source};
 
 pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let settings = settings(arguments.config.as_deref(), &arguments.settings)?;
-    let mut model = table_model(&arguments.model, settings.clone())?;
+    match semblant::data_kind(&arguments.model)? {
+        DataKind::Table => fit_table(arguments, settings, quiet),
+        DataKind::Image => fit_images(arguments, settings, quiet),
+    }
+}
+
+fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
+    let model = table_model(&arguments.model, settings.clone())?;
+    if arguments.size.is_some() || arguments.strict {
+        return Err(Failure::Usage(format!("--size and --strict are for images, and {} is a model of tables", arguments.model)));
+    }
     let device = semblant::device::select(&arguments.device)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
@@ -28,6 +39,47 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     if !quiet {
         read.notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
+    train(arguments, model, &read.table, device, &settings, quiet)
+}
+
+fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
+    let model = image_model(&arguments.model, settings.clone())?;
+    let of_tables =
+        arguments.target.is_some() || arguments.schema.is_some() || arguments.write_schema.is_some() || !arguments.dropped.is_empty();
+    if of_tables {
+        let what = format!("--target, --schema, --write-schema and --drop are for tables, and {} is a model of images", arguments.model);
+        return Err(Failure::Usage(what));
+    }
+    let device = semblant::device::select(&arguments.device)?;
+    if let Some(output) = &arguments.output {
+        check_writable(output)?;
+    }
+    let options =
+        ImageOptions { size: arguments.size.as_deref().map(size).transpose()?, strict: arguments.strict, ..ImageOptions::default() };
+    let read = source::read_images(&arguments.data, &options)?;
+    if !quiet {
+        read.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    }
+    train(arguments, model, &read.images, device, &settings, quiet)
+}
+
+/// `32` or `32x48`, height first.
+fn size(text: &str) -> Result<[usize; 2], Failure> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    match (height.trim().parse(), width.trim().parse()) {
+        (Ok(height), Ok(width)) => Ok([height, width]),
+        _ => Err(Failure::Usage(format!("--size {text}: write 32 or 32x48, height first"))),
+    }
+}
+
+fn train<D>(
+    arguments: &Fit,
+    mut model: Box<dyn Synthesizer<Data = D>>,
+    data: &D,
+    device: semblant::Device,
+    settings: &Value,
+    quiet: bool,
+) -> Outcome {
     let Some(output) = &arguments.output else { return Err(Failure::Usage("give the model file with -o".into())) };
     let folder = run_folder(output);
     let stop = stop_on_interrupt();
@@ -38,9 +90,9 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
         std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
         // A run that goes on has the settings that are there already, or is refused.
         if !(arguments.resume && folder.join(STATE_FILE).exists()) {
-            write_config(&folder, arguments, &settings)?;
+            write_config(&folder, arguments, settings)?;
         }
-        let summary = model.fit(&read.table, &mut run)?;
+        let summary = model.fit(data, &mut run)?;
         model.save(output)?;
         Ok(summary)
     };
@@ -53,7 +105,9 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let _ = std::fs::remove_file(folder.join(STATE_FILE));
     if arguments.json {
         print(&json!({ "model": output, "summary": summary }).to_string());
-    } else if !quiet {
+        return Ok(());
+    }
+    if !quiet {
         let losses: Vec<String> = summary.losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
         say(&format!(
             "{} steps in {:.1} s (and {:.2} s to encode)  {}",
@@ -62,10 +116,8 @@ pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
             summary.encode_secs,
             losses.join("  ")
         ));
-        print(&output.display().to_string());
-    } else {
-        print(&output.display().to_string());
     }
+    print(&output.display().to_string());
     Ok(())
 }
 

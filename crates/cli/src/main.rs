@@ -4,6 +4,7 @@ mod arguments;
 mod evaluate;
 mod fit;
 mod inspect;
+mod pictures;
 mod quickstart;
 mod sample;
 mod source;

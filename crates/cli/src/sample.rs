@@ -2,29 +2,59 @@
 
 use std::ops::Range;
 
+use semblant::AnyModel;
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer, Silent, Terminal};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::Sample as Arguments;
 use crate::{Failure, Outcome, print, say};
 
 pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
-    let rows = rows(arguments)?;
-    let conditions = arguments.conditions.iter().map(|text| condition(text)).collect::<Result<Vec<_>, _>>()?;
     if arguments.batch_rows == 0 {
         return Err(Failure::Usage("--batch-rows 0: compute at least one row at once".into()));
     }
-    let model = load_table_model(&arguments.model, &arguments.device)?;
-    let mut observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
-    let total = rows.end - rows.start;
-    let mut request = SampleRequest {
-        rows: rows.clone(),
+    let mut conditions = arguments.conditions.iter().map(|text| condition(text)).collect::<Result<Vec<_>, _>>()?;
+    conditions.extend(arguments.class.iter().map(|name| Condition { column: "class".into(), wanted: Wanted::Is(name.clone()) }));
+    let request = SampleRequest {
+        rows: if arguments.from.is_some() { 0..0 } else { rows(arguments)? },
         seed: arguments.seed,
         conditions,
         balance: arguments.balance.clone(),
         batch_rows: arguments.batch_rows,
+        settings: sampling(arguments)?,
+        between: arguments.interpolate.as_ref().map(|pair| [pair[0], pair[1]]),
     };
+    match semblant::load_model(&arguments.model, &arguments.device)? {
+        AnyModel::Table(model) => rows_to_file(arguments, model.as_ref(), request, quiet),
+        AnyModel::Image(model) => crate::pictures::to_file(arguments, model.as_ref(), request, quiet),
+    }
+}
+
+/// Settings of sampling from `--set` and the flags that have names of their own; null when there are none.
+fn sampling(arguments: &Arguments) -> Result<Value, Failure> {
+    let mut settings = crate::fit::settings(None, &arguments.settings)?;
+    let named = [
+        ("steps", arguments.steps.map(|steps| json!(steps))),
+        ("solver", arguments.solver.as_ref().map(|solver| json!(solver))),
+        ("guidance", arguments.guidance.map(|guidance| json!(guidance))),
+        ("strength", arguments.strength.map(|strength| json!(strength))),
+    ];
+    for (key, value) in named {
+        if let Some(value) = value {
+            settings[key] = value;
+        }
+    }
+    Ok(if settings.as_object().is_some_and(serde_json::Map::is_empty) { Value::Null } else { settings })
+}
+
+fn rows_to_file(arguments: &Arguments, model: &dyn Synthesizer<Data = Table>, mut request: SampleRequest, quiet: bool) -> Outcome {
+    if arguments.from.is_some() {
+        return Err(Failure::Usage("--from is for images, and this is a model of tables".into()));
+    }
+    let rows = request.rows.clone();
+    let mut observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let total = rows.end - rows.start;
     let mut writer: Option<TableWriter> = None;
     let mut drawn_rows = 0;
     let mut start = rows.start;

@@ -1,8 +1,9 @@
-//! Where tables come from: a path, or the name of a known data set.
+//! Where tables and images come from: a path, or the name of a known data set.
 
 use std::path::{Path, PathBuf};
 
 use semblant::data::catalog::{Catalog, Dataset, DatasetFile};
+use semblant::data::image::{ImageOptions, Images, ReadImages};
 use semblant::data::table::{Inferred, ReadOptions, Schema, Table};
 
 use crate::arguments::{Data, DataCommand};
@@ -36,6 +37,19 @@ pub(crate) fn read(source: &str, schema: Option<&Path>, target: Option<&str>, dr
         options.schema = Some(dataset.schema.clone());
     }
     Ok(Table::read_inferred(path, &options)?)
+}
+
+/// Images by path, or by the name of a data set (`mnist`, or `mnist:test` for another part than `train`).
+pub(crate) fn read_images(source: &str, options: &ImageOptions) -> Result<ReadImages, Failure> {
+    let (name, split) = source.split_once(':').unwrap_or((source, "train"));
+    if Path::new(source).exists() || !Catalog::names().any(|known| known == name) {
+        return Ok(Images::read(source, options)?);
+    }
+    let dataset = Catalog::get(name)?;
+    let labels = dataset.images.clone().unwrap_or_default();
+    let read =
+        Dataset { images: dataset.images.is_some().then(|| ImageOptions { size: options.size.or(labels.size), ..labels }), ..dataset };
+    Ok(read.read_images(split, data_dir().as_deref(), &cache_dir())?)
 }
 
 fn locate(dataset: &Dataset, split: &str) -> Result<PathBuf, Failure> {

@@ -117,6 +117,7 @@ impl Fitted {
     }
 
     pub(crate) fn sample(&self, request: &SampleRequest) -> Result<Sample<Table>> {
+        request.plain_rows_only()?;
         let plans = Plan::all(self, request)?;
         let stream = Stream::new(request.seed, STREAM);
         let rows = request.rows.end.saturating_sub(request.rows.start) as usize;

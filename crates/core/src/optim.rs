@@ -60,6 +60,8 @@ pub struct Adam {
     pub clip_norm: f64,
     /// How the learning rate moves.
     pub schedule: Schedule,
+    /// The share of the run over which the learning rate rises from 0 before that; 0 begins with all of it.
+    pub warm_up: f64,
 }
 
 impl Default for Adam {
@@ -72,11 +74,21 @@ impl Default for Adam {
             weight_decay: 0.0,
             clip_norm: 0.0,
             schedule: Schedule::Constant,
+            warm_up: 0.0,
         }
     }
 }
 
 impl Adam {
+    /// The learning rate of a step.
+    pub fn rate(&self, step: &Step) -> f64 {
+        let progress = step.progress();
+        // The first step of a rising rate is not lost: it has the rate of its end.
+        let reached = (step.rows_seen + step.batch_rows) as f64 / step.total_rows.max(1) as f64;
+        let risen = if self.warm_up > 0.0 { (reached / self.warm_up).min(1.0) } else { 1.0 };
+        self.learning_rate * self.schedule.factor(progress) * risen
+    }
+
     /// Checks every field's range.
     ///
     /// # Errors
@@ -93,6 +105,7 @@ impl Adam {
         within("beta_2", self.beta_2, 0.0, 0.999_999)?;
         within("epsilon", self.epsilon, 0.0, 1.0)?;
         within("weight_decay", self.weight_decay, 0.0, 10.0)?;
+        within("warm_up", self.warm_up, 0.0, 1.0)?;
         within("clip_norm", self.clip_norm, 0.0, f64::MAX)
     }
 }
@@ -133,7 +146,7 @@ impl Optimizers {
         let settings = optimizer.settings;
         let clip = (settings.clip_norm > 0.0).then(|| clip_factor(&module, &gradients, settings.clip_norm));
         let update = Update {
-            step_size: (settings.learning_rate * settings.schedule.factor(step.progress())) as f32,
+            step_size: settings.rate(step) as f32,
             beta_1: settings.beta_1 as f32,
             beta_2: settings.beta_2 as f32,
             correction_1: (1.0 - settings.beta_1.powf(optimizer.steps as f64)) as f32,

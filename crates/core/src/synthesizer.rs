@@ -48,12 +48,38 @@ pub struct SampleRequest {
     pub balance: Option<String>,
     /// Rows computed at once: changes memory and speed, never the result.
     pub batch_rows: usize,
+    /// How the model samples, in its own settings (solver steps and guidance of a diffusion model...); null leaves all as it was fitted.
+    pub settings: serde_json::Value,
+    /// The way from the sample at one address to that at another, in as many rows as are asked for, instead of those rows.
+    pub between: Option<[u64; 2]>,
 }
 
 impl SampleRequest {
     /// Rows `0..rows` of `seed`, without conditions.
     pub fn new(rows: u64, seed: u64) -> Self {
-        Self { rows: 0..rows, seed, conditions: Vec::new(), balance: None, batch_rows: 4096 }
+        Self {
+            rows: 0..rows,
+            seed,
+            conditions: Vec::new(),
+            balance: None,
+            batch_rows: 4096,
+            settings: serde_json::Value::Null,
+            between: None,
+        }
+    }
+
+    /// Refuses what only models of images know, on behalf of those that do not.
+    ///
+    /// # Errors
+    /// Names what was asked for.
+    pub fn plain_rows_only(&self) -> Result<()> {
+        if !self.settings.is_null() {
+            return Err(Error::Config("this model has no settings for sampling; leave them out".into()));
+        }
+        match self.between {
+            Some(_) => Err(Error::Config("this model has no way from one sample to another; ask for rows".into())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -125,6 +151,15 @@ pub trait Synthesizer: Send {
     /// # Errors
     /// A model that was not fitted, or a condition that cannot be met within the bounded effort.
     fn sample(&self, request: &SampleRequest) -> Result<Sample<Self::Data>>;
+
+    /// Makes data out of `data` instead of noise, one for each: images from images (`settings.strength` says how far they go), or what an
+    /// autoencoder makes of them. Where `keep` is given, its bright pixels stay as they are. The conditions hold as in sampling.
+    ///
+    /// # Errors
+    /// A model that makes data only out of noise, and as [`Synthesizer::sample`].
+    fn remake(&self, _data: &Self::Data, _keep: Option<&Self::Data>, _request: &SampleRequest) -> Result<Sample<Self::Data>> {
+        Err(Error::Config("this model makes data out of noise only, not out of other data".into()))
+    }
 
     /// Writes the one-file checkpoint.
     ///

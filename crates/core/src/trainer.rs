@@ -51,6 +51,9 @@ impl Default for Schedule {
 /// A judgement of a model, lower is better: what early stopping goes by.
 pub type Score<'a, S> = &'a mut dyn FnMut(&S) -> f64;
 
+/// Looks at a model while it learns; told how many rows it has seen.
+pub type Watch<'a, S> = &'a mut dyn FnMut(&S, u64) -> Result<()>;
+
 /// The loop's own state, beside weights and moments.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Clock {
@@ -81,6 +84,8 @@ pub struct Trainer<'a, M: Model> {
     pub batch: &'a mut dyn FnMut(&Step) -> M::Batch,
     /// What early stopping goes by, if it is on.
     pub score: Option<Score<'a, M::Sampled>>,
+    /// Who looks at the average at every tick, to draw samples of it for example.
+    pub watch: Option<Watch<'a, M::Sampled>>,
     /// Names data and settings: a state with another fingerprint is refused.
     pub fingerprint: String,
 }
@@ -186,6 +191,9 @@ impl<M: Model> Trainer<'_, M> {
         }
         if let (Some(file), Some(folder)) = (log, &run.folder) {
             writeln!(file, "{line}").map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
+        }
+        if let Some(watch) = &mut self.watch {
+            watch(&state.average, rows_seen)?;
         }
         Ok(named)
     }

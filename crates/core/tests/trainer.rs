@@ -65,6 +65,7 @@ fn fit(
         batch: &mut batch,
         // Not as it stands: behind `Option` its lifetime cannot shrink to the batch's.
         score: score.map(|score| score as Score<'_, Linear>),
+        watch: None,
         fingerprint: format!("seed {}", run.seed),
     };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };

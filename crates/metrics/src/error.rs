@@ -10,6 +10,9 @@ pub enum Error {
     /// Two tables cannot be compared at all.
     #[error("{0}")]
     Tables(String),
+    /// Images cannot be looked at as asked.
+    #[error("{0}")]
+    Images(String),
     /// An option is outside its range.
     #[error("option {name}: {what}")]
     Option {

@@ -17,12 +17,13 @@
 //! # }
 //! ```
 //!
-//! The single metrics stand in [`table`]; the boosted trees that some of them train in [`learn`]; everything at once in [`evaluate`].
+//! Images are judged in [`image`]. The single metrics for tables stand in [`table`]; the boosted trees that some of them train in [`learn`]; everything at once in [`evaluate`].
 //! Nothing here is sampled without a seed, and no result depends on the number of threads.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod error;
+pub mod image;
 pub mod learn;
 mod random;
 pub mod report;

@@ -1,4 +1,4 @@
-//! Synthetic data by deep generative models: learn from a table, make new rows, judge how good and how private they are.
+//! Synthetic data by deep generative models: learn from tables or images, make new ones, judge how good and how private they are.
 //!
 //! ```
 //! use semblant::prelude::*;
@@ -15,14 +15,19 @@
 
 mod registry;
 
-pub use registry::{load_table_model, table_model, table_models};
+pub use burn::tensor::Device;
+pub use registry::{
+    AnyModel, DataKind, data_kind, image_model, image_models, load_image_model, load_model, load_table_model, table_model, table_models,
+};
 pub use semblant_core::{Error, Result, checkpoint, device, progress, seeds, synthesizer, trainer};
 pub use semblant_data as data;
+pub use semblant_diffusion as diffusion;
 pub use semblant_metrics as metrics;
 
 /// What most programs need.
 pub mod prelude {
+    pub use crate::data::image::{ImageOptions, Images};
     pub use crate::data::table::{ColumnKind, ReadOptions, Schema, Table, TableWriter};
     pub use crate::synthesizer::{Condition, Run, Sample, SampleRequest, Summary, Synthesizer, Wanted};
-    pub use crate::{load_table_model, table_model};
+    pub use crate::{image_model, load_image_model, load_table_model, table_model};
 }

@@ -102,6 +102,7 @@ impl<F: Family> Synthesizer for Tabular<F> {
     }
 
     fn sample(&self, request: &SampleRequest) -> Result<Sample<Table>> {
+        request.plain_rows_only()?;
         let fitted = self.fitted()?;
         let maker = F::maker(&self.config, &fitted.net, &fitted.layout, &fitted.conditions);
         sample::sample(&maker, &fitted.transform, &fitted.conditions, request)

@@ -322,7 +322,7 @@ impl Family for Tvae {
         let score: Option<trainer::Score<'_, Decoder>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let mut shuffled = Shuffled { encoded, layout: layout.clone(), device: run.device.clone(), epoch: None, order: Vec::new() };
         let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score, fingerprint };
+        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score, watch: None, fingerprint };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
         Ok((sampled, summary))
     }

@@ -162,6 +162,33 @@ impl Images {
         Self { pixels, shape: [indices.len(), channels, height, width], classes, class_names: self.class_names.clone() }
     }
 
+    /// All images of several sets of one shape, in their order. Their classes stay when every set has the same names.
+    ///
+    /// # Errors
+    /// When there is no set, or they differ in size.
+    pub fn concat(sets: Vec<Self>) -> Result<Self> {
+        let mut sets = sets.into_iter();
+        let mut all = sets.next().ok_or_else(|| Error::Images("no images to put together".into()))?;
+        for set in sets {
+            if set.shape[1..] != all.shape[1..] {
+                return Err(Error::Images(format!("images of shapes {:?} and {:?} do not go together", &all.shape[1..], &set.shape[1..])));
+            }
+            all.pixels.extend(set.pixels);
+            all.shape[0] += set.shape[0];
+            all.classes = match (all.classes, set.classes) {
+                (Some(mut classes), Some(more)) if all.class_names == set.class_names => {
+                    classes.extend(more);
+                    Some(classes)
+                }
+                _ => None,
+            };
+            if all.classes.is_none() {
+                all.class_names.clear();
+            }
+        }
+        Ok(all)
+    }
+
     /// The images at `indices` as a model sees them: `x / 127.5 - 1`, so in `[-1, 1]`, of shape
     /// `[indices.len(), channels, height, width]`.
     ///

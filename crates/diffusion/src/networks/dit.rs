@@ -5,13 +5,13 @@
 //! blocks, as in the paper; a loaded model may have one per block.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use semblant_core::nn::{self, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
-use semblant_data::image::augment::LABELS;
 use serde::{Deserialize, Serialize};
 
+use super::embedder::Embedder;
 use super::{Condition, ImageShape, Network};
 
 /// The size of a DiT.
@@ -68,62 +68,8 @@ impl DitConfig {
     }
 }
 
-/// Numbers in the sinusoid of the time.
-const TIME_WIDTH: usize = 256;
 /// Added to the variance in the first normalisation of a block and the last of the network.
 const EPSILON: f32 = 1e-6;
-
-/// Time and class to one vector.
-#[derive(Module, Debug)]
-pub struct Embedder {
-    pub(crate) time_1: Linear,
-    pub(crate) time_2: Linear,
-    /// `[classes + 1, width]`; the last row stands for no class.
-    pub(crate) classes: Param<Tensor<2>>,
-    /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
-    pub(crate) augmentation: Option<Linear>,
-}
-
-impl Embedder {
-    fn new(width: usize, classes: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
-        let table = nn::draw(Init::Normal(0.02), (0, 0), (classes + 1) * width, stream(), 0);
-        Self {
-            time_1: nn::linear_with(Init::Normal(0.02), TIME_WIDTH, width, stream(), device),
-            time_2: nn::linear_with(Init::Normal(0.02), width, width, stream(), device),
-            classes: Param::from_tensor(host::tensor(table, [classes + 1, width], device)),
-            augmentation: None,
-        }
-    }
-
-    /// `time [batch]` and a condition give `[batch, width]`.
-    fn forward(&self, time: Tensor<1>, condition: &Condition) -> Tensor<2> {
-        let sinusoid = sinusoid(time, TIME_WIDTH, true, 1.0); // [batch, 256]
-        let embedded = apply_linear(silu(apply_linear(sinusoid, &self.time_1)), &self.time_2); // [batch, width]
-        let [batch, _] = embedded.dims();
-        let none = self.classes.val().dims()[0] - 1;
-        let class = condition.class.clone().unwrap_or_else(|| Tensor::full([batch], none as i64, &embedded.device()));
-        let embedded = embedded + self.classes.val().select(0, class);
-        match (&self.augmentation, &condition.augmentation) {
-            (Some(layer), Some(labels)) => embedded + apply_linear(labels.clone(), layer),
-            _ => embedded,
-        }
-    }
-}
-
-/// The sinusoidal embedding of a time (Vaswani et al. 2017) as diffusers computes it: `time [batch]` gives `[batch, width]`, sines and
-/// cosines of `time / 10000^(k / (width / 2 - shift))`, cosines first if `cosine_first`; an odd width ends in a zero.
-pub fn sinusoid(time: Tensor<1>, width: usize, cosine_first: bool, shift: f64) -> Tensor<2> {
-    let half = width / 2;
-    let device = time.device();
-    let frequencies: Vec<f32> = (0..half).map(|k| (-(10_000f64.ln()) * k as f64 / (half as f64 - shift)).exp() as f32).collect();
-    let angles = time.unsqueeze_dim::<2>(1) * Tensor::<1>::from_floats(frequencies.as_slice(), &device).unsqueeze::<2>(); // [batch, half]
-    let (sine, cosine) = (angles.clone().sin(), angles.cos());
-    let mut parts = if cosine_first { vec![cosine, sine] } else { vec![sine, cosine] };
-    if width % 2 == 1 {
-        parts.push(Tensor::zeros([parts[0].dims()[0], 1], &device));
-    }
-    Tensor::cat(parts, 1)
-}
 
 /// Attention and a feed-forward layer, each behind an adaptive normalisation and a gate.
 #[derive(Module, Debug)]
@@ -193,9 +139,7 @@ impl Dit {
 
     /// This network, told how its images were augmented. The new weights begin at zero.
     pub fn with_augmentation(mut self) -> Self {
-        let device = self.patch.weight.val().device();
-        let weight = Tensor::zeros([LABELS, self.config.width], &device);
-        self.embedders[0].augmentation = Some(Linear { weight: Param::from_tensor(weight), bias: None });
+        self.embedders = self.embedders.into_iter().map(Embedder::with_augmentation).collect();
         self
     }
 
@@ -209,11 +153,7 @@ impl Dit {
         seed: u64,
         device: &Device,
     ) -> Self {
-        let mut number = super::INIT_STREAM;
-        let mut stream = || {
-            number += 1;
-            Stream::new(seed, number)
-        };
+        let mut stream = super::init_streams(seed);
         let pixels = config.patch * config.patch;
         let width = config.width;
         Self {
@@ -289,6 +229,7 @@ fn positions(width: usize, rows: usize, columns: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Int;
 
     const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 6 };
 

@@ -1,13 +1,28 @@
 //! Networks that look at a noised image and say what is image and what is noise in it.
 
 pub mod dit;
+mod embedder;
+pub mod mlp;
+
+pub use embedder::{Embedder, sinusoid};
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
+use semblant_core::Result;
+use semblant_core::seeds::Stream;
 use serde::{Deserialize, Serialize};
 
 /// Purposes of random numbers above this one draw a network's first weights.
-pub(crate) const INIT_STREAM: u32 = 0x0200_0000;
+const INIT_STREAM: u32 = 0x0200_0000;
+
+/// One random stream after the other, one for each layer of a new network.
+pub(crate) fn init_streams(seed: u64) -> impl FnMut() -> Stream {
+    let mut number = INIT_STREAM;
+    move || {
+        number += 1;
+        Stream::new(seed, number)
+    }
+}
 
 /// The shape of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,4 +62,60 @@ pub trait Network: Module {
     /// `x [batch, channels, height, width]` and `time [batch]` (see [`Level::time`](crate::process::Level::time)) give
     /// `[batch, channels, height, width]`.
     fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4>;
+}
+
+/// Which network, and how large.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum NetConfig {
+    /// A transformer over patches.
+    Dit(dit::DitConfig),
+    /// A perceptron over the whole image.
+    Mlp(mlp::MlpConfig),
+}
+
+impl NetConfig {
+    /// Checks the sizes against each other and against the images.
+    ///
+    /// # Errors
+    /// Names the field, its value and what is allowed.
+    pub fn check(&self, shape: &ImageShape) -> Result<()> {
+        match self {
+            Self::Dit(config) => config.check(shape),
+            Self::Mlp(config) => config.check(),
+        }
+    }
+
+    /// A fresh network on `device` for images of `shape`; `classes` 0 means that there are none. `augmented` networks are told how their
+    /// images were augmented.
+    pub fn build(&self, shape: &ImageShape, classes: usize, augmented: bool, seed: u64, device: &Device) -> Net {
+        match self {
+            Self::Dit(config) => {
+                let net = dit::Dit::new(config, shape, classes, seed, device);
+                Net::Dit(if augmented { net.with_augmentation() } else { net })
+            }
+            Self::Mlp(config) => {
+                let net = mlp::Mlp::new(config, shape, classes, seed, device);
+                Net::Mlp(if augmented { net.with_augmentation() } else { net })
+            }
+        }
+    }
+}
+
+/// Any of the networks.
+#[derive(Module, Debug)]
+pub enum Net {
+    /// A transformer over patches.
+    Dit(dit::Dit),
+    /// A perceptron over the whole image.
+    Mlp(mlp::Mlp),
+}
+
+impl Network for Net {
+    fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
+        match self {
+            Self::Dit(net) => net.forward(x, time, condition),
+            Self::Mlp(net) => net.forward(x, time, condition),
+        }
+    }
 }

@@ -71,7 +71,7 @@ impl Family for Ctgan {
         let score: Option<trainer::Score<'_, Generator>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let batch = Arc::new((encoded, sampler));
         let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, fingerprint };
+        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
         calibrate(&mut generator, config, conditions, run.seed, &run.device);
         Ok((generator, summary))

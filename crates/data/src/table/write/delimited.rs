@@ -1,15 +1,23 @@
 //! CSV and TSV, plain or gzipped.
+//!
+//! Rows are turned into text in parallel, a part a task, and each label's text is made once, so that writing a table costs less than making
+//! it. What needs quotes and how is the csv crate's to say.
 
 use std::fs::File;
 use std::io::{self, Write};
 
+use rayon::prelude::*;
+
 use super::Sink;
-use crate::table::{Column, ColumnKind, Schema, Table};
+use crate::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
+
+/// Rows that one task turns into text.
+const PART_ROWS: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    csv: csv::Writer<Sink>,
-    text: String,
+    sink: Sink,
+    delimiter: u8,
 }
 
 impl Write for Sink {
@@ -30,44 +38,136 @@ impl Write for Sink {
 
 impl Writer {
     pub(super) fn new(file: File, delimiter: u8, gzip: bool, schema: &Schema) -> io::Result<Self> {
-        let sink = if gzip { Sink::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())) } else { Sink::Plain(file) };
-        let mut csv = csv::WriterBuilder::new().delimiter(delimiter).buffer_capacity(1 << 16).from_writer(sink);
-        csv.write_record(schema.names()).map_err(io_error)?;
-        Ok(Self { csv, text: String::new() })
+        let mut sink =
+            if gzip { Sink::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())) } else { Sink::Plain(file) };
+        let mut header = csv_writer(delimiter);
+        header.write_record(schema.names()).map_err(io_error)?;
+        sink.write_all(&finished(header)?)?;
+        Ok(Self { sink, delimiter })
     }
 
     pub(super) fn write(&mut self, table: &Table, schema: &Schema) -> io::Result<()> {
-        use std::fmt::Write;
-        for row in 0..table.rows() {
-            for (described, column) in schema.columns.iter().zip(table.columns()) {
-                self.text.clear();
-                match column {
-                    Column::Number(values) if values[row].is_nan() => {}
-                    Column::Number(values) => {
-                        let value = values[row];
-                        // The common case without an allocation; format_number is the rule for the rest.
-                        if described.kind == ColumnKind::Integer && value.abs() < 1e15 && value.fract() == 0.0 {
-                            let _ = write!(self.text, "{}", value as i64);
-                        } else {
-                            self.text.push_str(&described.format_number(value));
-                        }
-                    }
-                    labels => self.text.push_str(labels.label(row).unwrap_or_default()),
-                }
-                self.csv.write_field(&self.text).map_err(io_error)?;
+        let columns: Vec<TextColumn> = schema
+            .columns
+            .iter()
+            .zip(table.columns())
+            .map(|(described, column)| TextColumn::new(described, column, table.rows(), self.delimiter))
+            .collect::<io::Result<_>>()?;
+        let starts: Vec<usize> = (0..table.rows()).step_by(PART_ROWS).collect();
+        // A few parts at a time: all of them would be the whole table as text in memory.
+        for starts in starts.chunks(2 * rayon::current_num_threads()) {
+            let parts: Vec<io::Result<Vec<u8>>> =
+                starts.par_iter().map(|&start| self.part(&columns, start..table.rows().min(start + PART_ROWS))).collect();
+            for part in parts {
+                self.sink.write_all(&part?)?;
             }
-            self.csv.write_record(None::<&[u8]>).map_err(io_error)?;
         }
         Ok(())
     }
 
+    /// The text of some rows.
+    fn part(&self, columns: &[TextColumn<'_>], rows: std::ops::Range<usize>) -> io::Result<Vec<u8>> {
+        let mut text = Vec::with_capacity(rows.len() * columns.len() * 8);
+        for row in rows {
+            let start = text.len();
+            for (place, column) in columns.iter().enumerate() {
+                if place > 0 {
+                    text.push(self.delimiter);
+                }
+                column.push(row, self.delimiter, &mut text)?;
+            }
+            // A line of nothing would be no row at all.
+            if text.len() == start {
+                text.extend_from_slice(b"\"\"");
+            }
+            text.push(b'\n');
+        }
+        Ok(text)
+    }
+
     pub(super) fn finish(self) -> io::Result<()> {
-        let sink = self.csv.into_inner().map_err(|failed| io::Error::from(failed.error().kind()))?;
-        match sink {
+        match self.sink {
             Sink::Plain(_) => Ok(()),
             Sink::Gzip(encoder) => encoder.finish().map(drop),
         }
     }
+}
+
+/// A column with what its text is made from.
+enum TextColumn<'a> {
+    Number {
+        described: &'a ColumnSchema,
+        values: &'a [f64],
+    },
+    /// The levels' texts, quoted where they must be.
+    Levels {
+        codes: &'a [u32],
+        texts: Vec<Vec<u8>>,
+    },
+    Labels(&'a Column),
+}
+
+impl<'a> TextColumn<'a> {
+    fn new(described: &'a ColumnSchema, column: &'a Column, rows: usize, delimiter: u8) -> io::Result<Self> {
+        Ok(match column {
+            Column::Number(values) => Self::Number { described, values },
+            Column::Category { codes, levels } if levels.len() <= rows => {
+                let texts = levels.iter().map(|level| quoted(level, delimiter)).collect::<io::Result<_>>()?;
+                Self::Levels { codes, texts }
+            }
+            labels => Self::Labels(labels),
+        })
+    }
+
+    fn push(&self, row: usize, delimiter: u8, text: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::Number { values, .. } if values[row].is_nan() => {}
+            // The common case without an allocation; format_number is the rule for the rest.
+            Self::Number { described, values }
+                if described.kind == ColumnKind::Integer && values[row].abs() < 1e15 && values[row].fract() == 0.0 =>
+            {
+                write!(text, "{}", values[row] as i64)?;
+            }
+            Self::Number { described, values } if described.kind == ColumnKind::Datetime => {
+                push_quoted(&described.format_number(values[row]), delimiter, text)?;
+            }
+            Self::Number { described, values } => text.extend_from_slice(described.format_number(values[row]).as_bytes()),
+            // A missing value has a code beyond the levels.
+            Self::Levels { codes, texts } => text.extend(texts.get(codes[row] as usize).into_iter().flatten()),
+            Self::Labels(column) => push_quoted(column.label(row).unwrap_or_default(), delimiter, text)?,
+        }
+        Ok(())
+    }
+}
+
+/// Appends a field: as it stands when it is letters and digits, else as [`quoted`].
+fn push_quoted(field: &str, delimiter: u8, text: &mut Vec<u8>) -> io::Result<()> {
+    if field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.: ".contains(&byte)) {
+        text.extend_from_slice(field.as_bytes());
+    } else {
+        text.extend(quoted(field, delimiter)?);
+    }
+    Ok(())
+}
+
+/// A field's text, in quotes where it needs them.
+fn quoted(text: &str, delimiter: u8) -> io::Result<Vec<u8>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut csv = csv_writer(delimiter);
+    csv.write_record([text]).map_err(io_error)?;
+    let mut bytes = finished(csv)?;
+    bytes.pop(); // the end of the line
+    Ok(bytes)
+}
+
+fn csv_writer(delimiter: u8) -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().delimiter(delimiter).buffer_capacity(64).from_writer(Vec::new())
+}
+
+fn finished(csv: csv::Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
+    csv.into_inner().map_err(|failed| io::Error::from(failed.error().kind()))
 }
 
 fn io_error(error: csv::Error) -> io::Error {

@@ -1,0 +1,134 @@
+//! DDPM: "Denoising diffusion probabilistic models", Ho, Jain and Abbeel 2020, with the cosine schedule of Nichol and Dhariwal 2021, the
+//! v-prediction of Salimans and Ho 2022 and the weighting of Hang et al. 2023 as choices.
+//!
+//! Images are noised over a table of 1,000 timesteps, and the network learns the noise (or the image, or v) at timesteps drawn evenly.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use semblant_core::model::{Losses, Model, Step};
+use semblant_core::optim::Optimizers;
+use semblant_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, Training, check_parts, default_network, denoising_loss, purpose, training_noise};
+use crate::networks::{Net, NetConfig};
+use crate::pipeline::Family;
+use crate::process::{Prediction, Weighting};
+use crate::schedule::{BetaSchedule, DdpmTable, Plan, Spacing};
+use crate::solvers::Sampling;
+
+/// Settings; the defaults are the paper's, sampled in fewer steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DdpmConfig {
+    /// The network.
+    pub network: NetConfig,
+    /// Timesteps of the table.
+    pub timesteps: usize,
+    /// How the noise grows over them.
+    pub schedule: BetaSchedule,
+    /// The first beta.
+    pub beta_start: f64,
+    /// The last beta.
+    pub beta_end: f64,
+    /// What the network learns: the noise, the image or v.
+    pub prediction: Prediction,
+    /// How timesteps are weighted.
+    pub weighting: Weighting,
+    /// Which timesteps sampling visits.
+    pub spacing: Spacing,
+    /// How it is trained.
+    pub training: Training,
+    /// How it is sampled where nothing else is asked for.
+    pub sampling: Sampling,
+}
+
+impl Default for DdpmConfig {
+    fn default() -> Self {
+        Self {
+            network: default_network(),
+            timesteps: 1000,
+            schedule: BetaSchedule::Linear,
+            beta_start: 1e-4,
+            beta_end: 0.02,
+            prediction: Prediction::Epsilon,
+            weighting: Weighting::Uniform,
+            spacing: Spacing::Trailing,
+            training: Training::default(),
+            sampling: Sampling { steps: 50, solver: "ddim".into(), clip: 1.0, ..Sampling::default() },
+        }
+    }
+}
+
+impl DdpmConfig {
+    fn table(&self) -> Result<DdpmTable> {
+        DdpmTable::new(self.schedule, self.timesteps, self.beta_start, self.beta_end)
+    }
+}
+
+/// The model.
+#[derive(Module, Debug)]
+pub struct Ddpm {
+    net: Net,
+    #[module(skip)]
+    config: DdpmConfig,
+    #[module(skip)]
+    table: DdpmTable,
+}
+
+impl Model for Ddpm {
+    type Batch = Batch;
+    type Sampled = Net;
+
+    fn sampled(&self) -> Net {
+        self.net.valid()
+    }
+
+    fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let stream = step.stream(purpose::LEVEL);
+        let count = batch.images.dims()[0] as u32;
+        let timesteps = (0..count).map(|place| stream.below(step.index, place, self.config.timesteps as u64));
+        let levels: Vec<_> = timesteps.map(|timestep| self.table.level(timestep as f64)).collect();
+        let noise = training_noise(&batch.images, step);
+        let loss = denoising_loss(&self.net, &self.config.prediction, &self.config.weighting, batch, &levels, noise);
+        let losses = Losses::default().with("loss", loss.clone());
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
+        self.net = optimizers.step("network", self.net, gradients, step);
+        (self, losses)
+    }
+}
+
+impl Family for Ddpm {
+    const NAME: &'static str = "ddpm";
+    const SUMMARY: &'static str = "denoising diffusion over 1,000 timesteps (Ho et al. 2020), noise, image or v as target";
+    type Config = DdpmConfig;
+
+    fn check(config: &DdpmConfig) -> Result<()> {
+        check_parts(&config.training, &config.sampling)?;
+        const MOST_TIMESTEPS: usize = 1 << 20;
+        if config.timesteps > MOST_TIMESTEPS {
+            return Err(Error::Config(format!("timesteps = {} must be at most {MOST_TIMESTEPS}", config.timesteps)));
+        }
+        if matches!(config.prediction, Prediction::Edm { .. } | Prediction::Velocity) {
+            return Err(Error::Config("prediction of ddpm must be epsilon, sample or v; the models edm and flow have the others".into()));
+        }
+        config.table().map(drop)
+    }
+
+    fn parts(config: &DdpmConfig) -> (&NetConfig, &Training, &Sampling) {
+        (&config.network, &config.training, &config.sampling)
+    }
+
+    fn new(config: &DdpmConfig, net: Net) -> Self {
+        let table = config.table().expect("checked before a model is made");
+        Self { net, config: config.clone(), table }
+    }
+
+    fn prediction(config: &DdpmConfig) -> Prediction {
+        config.prediction
+    }
+
+    fn plan(config: &DdpmConfig, steps: usize) -> Result<Plan> {
+        Plan::ddpm(&config.table()?, config.spacing, steps)
+    }
+}

@@ -1,0 +1,243 @@
+//! The models of this family, one file each, and what their training has in common.
+
+pub mod ddpm;
+pub mod edm;
+pub mod flow;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::ema::Ema;
+use semblant_core::model::Step;
+use semblant_core::optim::{Adam, Schedule};
+use semblant_core::seeds::Stream;
+use semblant_core::{Error, Result, host};
+use semblant_data::image::augment::Augmentation;
+use semblant_data::image::{DeviceImages, Images};
+use serde::{Deserialize, Serialize};
+
+use crate::networks::{Condition, Net, NetConfig, Network};
+use crate::process::{Level, Prediction, Weighting};
+
+/// Purposes of a training step's random numbers.
+pub(crate) mod purpose {
+    pub(crate) const ORDER: u32 = 0;
+    pub(crate) const LEVEL: u32 = 1;
+    pub(crate) const NOISE: u32 = 2;
+    pub(crate) const CLASS_DROPOUT: u32 = 3;
+    pub(crate) const AUGMENTATION: u32 = 4;
+}
+
+/// How long and how a model of this family is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Training {
+    /// Images seen in all, the same one as often as it comes.
+    pub images: u64,
+    /// Images of one step.
+    pub batch_images: u64,
+    /// The optimizer.
+    pub optimizer: Adam,
+    /// The average of the weights that is sampled from.
+    pub ema: Ema,
+    /// The chance that an image is shown without its class, so that the network learns what classifier-free guidance needs.
+    pub class_dropout: f64,
+    /// The chance that left and right are exchanged.
+    pub flip: f64,
+    /// The chance of each step of the augmentation of Karras et al. 2022, appendix F.2, of which the network is told; 0 leaves it out.
+    pub augmentation: f64,
+    /// Images between two ticks: log line, check for NaN, and a sheet of samples in the run's folder.
+    pub tick_images: u64,
+    /// Images between two saved states.
+    pub checkpoint_images: u64,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            images: 1_000_000,
+            batch_images: 64,
+            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.02, clip_norm: 1.0, schedule: Schedule::Cosine, ..Adam::default() },
+            ema: Ema { half_life_rows: 50_000.0, ..Ema::default() },
+            class_dropout: 0.1,
+            flip: 0.0,
+            augmentation: 0.0,
+            tick_images: 50_000,
+            checkpoint_images: 100_000,
+        }
+    }
+}
+
+impl Training {
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// Names the field, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        const MOST_IMAGES: u64 = 1 << 40;
+        const MOST_AT_ONCE: u64 = 1 << 16;
+        if self.images == 0 || self.images > MOST_IMAGES {
+            return Err(Error::Config(format!(
+                "training.images = {} is out of range; choose a number from 1 to {MOST_IMAGES}",
+                self.images
+            )));
+        }
+        if self.batch_images == 0 || self.batch_images > MOST_AT_ONCE {
+            let what = format!("training.batch_images = {} is out of range; choose a number from 1 to {MOST_AT_ONCE}", self.batch_images);
+            return Err(Error::Config(what));
+        }
+        for (field, value) in [("class_dropout", self.class_dropout), ("flip", self.flip), ("augmentation", self.augmentation)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::Config(format!("training.{field} = {value} is out of range; choose a number from 0 to 1")));
+            }
+        }
+        self.optimizer.check("training.optimizer")?;
+        self.ema.check("training.ema")
+    }
+
+    /// Steps of the whole training: the last one may see images beyond the number asked for.
+    pub(crate) fn steps(&self) -> u64 {
+        self.images.div_ceil(self.batch_images)
+    }
+}
+
+/// What one step learns from.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// `[batch, channels, height, width]` in -1 to 1.
+    pub images: Tensor<4>,
+    /// Their classes, some left out, and how they were augmented.
+    pub condition: Condition,
+}
+
+/// The images of a training run, a batch a step, each image once before any comes again.
+pub(crate) struct Batches {
+    images: Images,
+    held: DeviceImages,
+    augmentation: Option<Augmentation>,
+    told: bool,
+    class_dropout: f64,
+    device: Device,
+    /// The order of the images in this pass over them, and in the next one.
+    orders: [(u64, Vec<usize>); 2],
+}
+
+impl Batches {
+    /// `device` is the one without autodiff.
+    pub(crate) fn new(images: Images, training: &Training, device: &Device) -> Self {
+        let told = training.augmentation > 0.0;
+        let augmentation = match (told, training.flip > 0.0) {
+            (true, _) => Some(Augmentation { x_flip: training.flip, ..Augmentation::edm(training.augmentation) }),
+            (false, true) => Some(Augmentation::flip(training.flip)),
+            (false, false) => None,
+        };
+        let held = DeviceImages::new(images.clone(), device);
+        let none = (u64::MAX, Vec::new());
+        Self {
+            images,
+            held,
+            augmentation,
+            told,
+            class_dropout: training.class_dropout,
+            device: device.clone(),
+            orders: [none.clone(), none],
+        }
+    }
+
+    /// The image in place `position` of the endless sequence of passes.
+    fn image_at(&mut self, position: u64, step: &Step) -> usize {
+        let count = self.images.count() as u64;
+        let (pass, place) = (position / count, (position % count) as usize);
+        let slot = &mut self.orders[(pass % 2) as usize];
+        if slot.0 != pass {
+            *slot = (pass, step.stream(purpose::ORDER).permutation(pass, count as usize));
+        }
+        slot.1[place]
+    }
+
+    /// The batch of a step: a function of (seed, step) alone.
+    pub(crate) fn of(&mut self, step: &Step) -> Batch {
+        let first = step.rows_seen;
+        let indices: Vec<usize> = (first..first + step.batch_rows).map(|position| self.image_at(position, step)).collect();
+        let (images, labels) = match &self.augmentation {
+            None => (self.held.batch(&indices), None),
+            Some(augmentation) => {
+                let changed = augmentation.apply(&step.stream(purpose::AUGMENTATION), first, &self.images, &indices);
+                let (images, labels) = changed.into_tensors(&self.device);
+                (images, self.told.then_some(labels))
+            }
+        };
+        Batch {
+            images: Tensor::from_inner(images),
+            condition: Condition { class: self.classes(&indices, step), augmentation: labels.map(Tensor::from_inner) },
+        }
+    }
+
+    /// The classes, some replaced by the one that means none.
+    fn classes(&self, indices: &[usize], step: &Step) -> Option<Tensor<1, Int>> {
+        let classes = self.images.classes()?;
+        let none = self.images.class_names().len() as i32;
+        let mut chances = vec![0.0; indices.len()];
+        step.stream(purpose::CLASS_DROPOUT).uniforms(step.index, &mut chances);
+        let shown = indices.iter().zip(chances).map(
+            |(&index, chance)| {
+                if f64::from(chance) < self.class_dropout { none } else { classes[index] as i32 }
+            },
+        );
+        let data = TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]);
+        Some(Tensor::from_inner(Tensor::from_data(data, &self.device)))
+    }
+}
+
+/// Standard normal noise of the shape of a batch, for this step.
+pub(crate) fn training_noise(images: &Tensor<4>, step: &Step) -> Tensor<4> {
+    let [batch, channels, height, width] = images.dims();
+    let first = step.rows_seen;
+    let values = step.stream(purpose::NOISE).matrix(first..first + batch as u64, channels * height * width, Stream::normals);
+    Tensor::from_inner(host::tensor(values, [batch, channels, height, width], &images.device().inner()))
+}
+
+/// One standard normal number an image, for the level that it is noised to in this step.
+pub(crate) fn level_normals(count: usize, step: &Step) -> Vec<f64> {
+    let mut normals = vec![0.0; count];
+    step.stream(purpose::LEVEL).normals(step.index, &mut normals);
+    normals.into_iter().map(f64::from).collect()
+}
+
+/// One number an image as a tensor `[batch, 1, 1, 1]`.
+pub(crate) fn column(levels: &[Level], device: &Device, f: impl Fn(&Level) -> f64) -> Tensor<4> {
+    let values = levels.iter().map(|level| f(level) as f32).collect();
+    Tensor::from_inner(host::tensor(values, [levels.len(), 1, 1, 1], &device.clone().inner()))
+}
+
+/// The weighted mean square of what the network gives for the noised batch against what it shall give. Shape `[1]`.
+pub(crate) fn denoising_loss(
+    net: &Net,
+    prediction: &Prediction,
+    weighting: &Weighting,
+    batch: Batch,
+    levels: &[Level],
+    noise: Tensor<4>,
+) -> Tensor<1> {
+    let Batch { images, condition } = batch;
+    let device = images.device();
+    let of = |f: &dyn Fn(&Level) -> f64| column(levels, &device, f); // [batch, 1, 1, 1]
+    let noised =
+        images.clone() * of(&|l| l.alpha * prediction.scaling(l).input) + noise.clone() * of(&|l| l.sigma * prediction.scaling(l).input);
+    let target = images * of(&|l| prediction.target(l).0) + noise * of(&|l| prediction.target(l).1);
+    let time = of(&|l| l.time).reshape([levels.len()]);
+    let error = (net.forward(noised, time, &condition) - target).square(); // [batch, channels, height, width]
+    match weighting {
+        Weighting::Uniform => error.mean(),
+        Weighting::MinSnr { .. } => (error * of(&|l| weighting.weight(prediction, l))).mean(),
+    }
+}
+
+/// What is the same in the settings of every model: looked at before any work.
+pub(crate) fn check_parts(training: &Training, sampling: &crate::solvers::Sampling) -> Result<()> {
+    training.check()?;
+    sampling.check()
+}
+
+/// The network that small images are learnt with by default.
+pub(crate) fn default_network() -> NetConfig {
+    NetConfig::Dit(crate::networks::dit::DitConfig::default())
+}

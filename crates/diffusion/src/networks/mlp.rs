@@ -1,0 +1,143 @@
+//! A residual multi-layer perceptron for vectors: each block is a normalisation that time and class modulate, two layers and a gate, as in
+//! DiT (Peebles and Xie 2023) with one token. For data without neighbourhoods; an image is taken as one long vector.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use semblant_core::nn::{self, Init, Linear, apply_linear, gated_residual, modulated_norm, silu};
+use semblant_core::seeds::Stream;
+use semblant_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::embedder::Embedder;
+use super::{Condition, ImageShape, Network};
+
+/// The size of a perceptron.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Width of the layers between blocks.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self { width: 256, depth: 4 }
+    }
+}
+
+/// The widest layer and the most blocks of a network here; more is a mistake in a settings file.
+const MOST: usize = 1 << 16;
+
+impl MlpConfig {
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// Names the field, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        for (field, value) in [("width", self.width), ("depth", self.depth)] {
+            if value == 0 || value > MOST {
+                return Err(Error::Config(format!("{field} = {value} of an MLP is out of range; choose a number from 1 to {MOST}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two layers behind a modulated normalisation and a gate.
+#[derive(Module, Debug)]
+pub struct Block {
+    modulation: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+/// The whole network.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    first: Linear,
+    embedder: Embedder,
+    blocks: Vec<Block>,
+    last_modulation: Linear,
+    last: Linear,
+}
+
+const EPSILON: f32 = 1e-6;
+
+impl Mlp {
+    /// A fresh network on `device` for vectors or images of `shape`; `classes` 0 means that there are none.
+    pub fn new(config: &MlpConfig, shape: &ImageShape, classes: usize, seed: u64, device: &Device) -> Self {
+        let mut stream = super::init_streams(seed);
+        let width = config.width;
+        Self {
+            first: nn::linear_with(Init::Xavier, shape.len(), width, stream(), device),
+            embedder: Embedder::new(width, classes, &mut stream, device),
+            blocks: (0..config.depth).map(|_| Block::new(width, &mut stream, device)).collect(),
+            last_modulation: nn::linear_with(Init::Zero, width, 2 * width, stream(), device),
+            last: nn::linear_with(Init::Zero, width, shape.len(), stream(), device),
+        }
+    }
+
+    /// This network, told how its images were augmented. The new weights begin at zero.
+    pub fn with_augmentation(mut self) -> Self {
+        self.embedder = self.embedder.with_augmentation();
+        self
+    }
+}
+
+impl Block {
+    fn new(width: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
+        Self {
+            modulation: nn::linear_with(Init::Zero, width, 3 * width, stream(), device),
+            up: nn::linear_with(Init::Xavier, width, 2 * width, stream(), device),
+            down: nn::linear_with(Init::Xavier, 2 * width, width, stream(), device),
+        }
+    }
+
+    /// `x [batch, 1, width]`, `condition [batch, width]` after its SiLU.
+    fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
+        let mut parts = apply_linear(condition, &self.modulation).chunk(3, 1).into_iter(); // 3 of [batch, width]
+        let mut next = || parts.next().expect("three parts");
+        let (shift, scale, gate) = (next(), next(), next());
+        let normed = modulated_norm(x.clone(), shift, scale, EPSILON);
+        let branch = apply_linear(silu(apply_linear(normed, &self.up)), &self.down); // [batch, 1, 2 width] in between
+        gated_residual(x, gate, branch)
+    }
+}
+
+impl Network for Mlp {
+    fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
+        let shape = x.dims();
+        let [batch, channels, height, width] = shape;
+        let condition = silu(self.embedder.forward(time, condition)); // [batch, width]
+        let mut x = apply_linear(x.reshape([batch, 1, channels * height * width]), &self.first); // [batch, 1, width]
+        for block in &self.blocks {
+            x = block.forward(x, condition.clone());
+        }
+        let mut parts = apply_linear(condition, &self.last_modulation).chunk(2, 1).into_iter();
+        let mut next = || parts.next().expect("two parts");
+        let (shift, scale) = (next(), next());
+        apply_linear(modulated_norm(x, shift, scale, EPSILON), &self.last).reshape(shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Int;
+
+    #[test]
+    fn it_learns_where_a_point_lies_from_time_and_class() {
+        let device = Device::flex().autodiff();
+        let shape = ImageShape { channels: 1, height: 1, width: 3 };
+        let config = MlpConfig { width: 8, depth: 2 };
+        let net = Mlp::new(&config, &shape, 2, 1, &device);
+        let condition = Condition { class: Some(Tensor::<1, Int>::from_ints([0, 2], &device)), augmentation: None };
+        let out = net.forward(Tensor::ones([2, 1, 1, 3], &device), Tensor::from_floats([0.0, 500.0], &device), &condition);
+        assert_eq!(out.dims(), [2, 1, 1, 3]);
+        let gradients = (out - 1.0).square().mean().backward();
+        assert!(net.last.weight.val().grad(&gradients).expect("a gradient").abs().max().into_scalar::<f32>() > 0.0);
+        assert!(MlpConfig { depth: 0, ..config }.check().expect_err("refused").to_string().contains("depth = 0"));
+    }
+}

@@ -1,0 +1,185 @@
+//! From addresses to images: initial noise by address, a solver over the network, pixels.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::model::Sampler;
+use semblant_core::seeds::Stream;
+use semblant_core::{Error, Result, host};
+
+use crate::networks::{Condition, ImageShape, Net, Network};
+use crate::process::{Level, Path, Prediction};
+use crate::schedule::Plan;
+use crate::solvers::{Sampling, Solver, guided, inpainted, slerp, solver};
+
+/// Purposes of a sample's random numbers: its first noise, the noise of what is kept when it is filled in, and that of solver steps.
+const FIRST_NOISE: u32 = 0x0100_0000;
+const KEPT_NOISE: u32 = 0x0100_0001;
+const STEP_NOISE: u32 = 0x0110_0000;
+
+/// The address of one image, with what it is asked to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ImageDraw {
+    /// The row of the random numbers that it is made of.
+    pub row: u64,
+    /// Another row, and how far towards its noise this image's first noise lies, 0 to 1.
+    pub towards: Option<(u64, f64)>,
+    /// Its class; `None` asks for no class.
+    pub class: Option<u32>,
+}
+
+/// What images are made out of, where that is not noise alone; one image a draw, in the order of their rows.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Pixels of every image in -1 to 1, row-major.
+    pub pixels: Vec<f32>,
+    /// 1 where a pixel stays as it is, 0 where it is made anew; one image's pixels for all, or none.
+    pub keep: Option<Vec<f32>>,
+    /// The row of the first image.
+    pub first_row: u64,
+}
+
+/// A trained network with a process and a solver.
+pub struct DiffusionSampler<'a> {
+    net: &'a Net,
+    shape: ImageShape,
+    classes: usize,
+    prediction: Prediction,
+    plan: Plan,
+    solver: Solver,
+    settings: Sampling,
+    start: Option<Start>,
+    device: Device,
+}
+
+/// Images that go through the network together, padded if there are fewer: a matrix product may order its sums by its shape, and an image
+/// shall not depend on how many others are asked for.
+pub const CHUNK: usize = 16;
+
+impl<'a> DiffusionSampler<'a> {
+    /// A sampler over `plan`; `classes` is how many the network knows.
+    ///
+    /// # Errors
+    /// A setting out of range, a solver that is not known, or churn on a path that has no levels for it.
+    pub fn new(
+        net: &'a Net,
+        shape: ImageShape,
+        classes: usize,
+        prediction: Prediction,
+        plan: Plan,
+        settings: &Sampling,
+        device: &Device,
+    ) -> Result<Self> {
+        settings.check()?;
+        if settings.churn > 0.0 && (plan.path != Path::VarianceExploding || settings.solver != "heun") {
+            return Err(Error::Config("churn is for the solver heun on a model of kind edm; leave it out".into()));
+        }
+        Ok(Self {
+            net,
+            shape,
+            classes,
+            prediction,
+            plan,
+            solver: solver(&settings.solver)?,
+            settings: settings.clone(),
+            start: None,
+            device: device.clone(),
+        })
+    }
+
+    /// This sampler, making images out of images: they are noised as far as `strength` of the way, and denoised from there.
+    pub fn from_images(mut self, start: Start) -> Self {
+        self.plan = self.plan.from_strength(self.settings.strength);
+        self.start = Some(start);
+        self
+    }
+
+    /// Network evaluations that one image takes, guidance not counted.
+    pub fn evaluations(&self) -> usize {
+        if self.settings.solver == "heun" { 2 * self.plan.steps() - 1 } else { self.plan.steps() }
+    }
+
+    /// `[CHUNK, channels, height, width]` from one row of numbers a draw.
+    fn tensor(&self, draws: &[ImageDraw], mut one: impl FnMut(&ImageDraw, &mut [f32])) -> Tensor<4> {
+        let ImageShape { channels, height, width } = self.shape;
+        let mut values = vec![0.0; CHUNK * self.shape.len()];
+        for (draw, out) in draws.iter().zip(values.chunks_exact_mut(self.shape.len())) {
+            one(draw, out);
+        }
+        host::tensor(values, [CHUNK, channels, height, width], &self.device)
+    }
+
+    fn noise(&self, draws: &[ImageDraw], seed: u64, purpose: u32) -> Tensor<4> {
+        self.tensor(draws, |draw, out| Stream::new(seed, purpose).normals(draw.row, out))
+    }
+
+    fn first_noise(&self, draws: &[ImageDraw], seed: u64) -> Tensor<4> {
+        let stream = Stream::new(seed, FIRST_NOISE);
+        self.tensor(draws, |draw, out| {
+            stream.normals(draw.row, out);
+            if let Some((other, share)) = draw.towards {
+                let mut far = vec![0.0; out.len()];
+                stream.normals(other, &mut far);
+                out.copy_from_slice(&slerp(out, &far, share));
+            }
+        })
+    }
+
+    /// The clean images that the network sees, `x [CHUNK, channels, height, width]`.
+    fn denoise(&self, x: Tensor<4>, level: &Level, condition: &Condition) -> Tensor<4> {
+        let scaling = self.prediction.scaling(level);
+        let [batch, ..] = x.dims();
+        let time = Tensor::full([batch], level.time, &self.device);
+        let out = self.net.forward(x.clone() * scaling.input, time, condition);
+        x * scaling.skip + out * scaling.out
+    }
+
+    fn condition(&self, draws: &[ImageDraw], asked: bool) -> Condition {
+        let none = self.classes as i32;
+        let mut classes = vec![none; CHUNK];
+        if asked {
+            draws.iter().zip(&mut classes).for_each(|(draw, class)| *class = draw.class.map_or(none, |class| class as i32));
+        }
+        Condition { class: Some(Tensor::<1, Int>::from_data(TensorData::new(classes, [CHUNK]), &self.device)), augmentation: None }
+    }
+
+    /// Images of at most [`CHUNK`] draws, from their first noise.
+    fn solve(&self, draws: &[ImageDraw], seed: u64, first: Tensor<4>) -> Tensor<4> {
+        let (with, without) = (self.condition(draws, true), self.condition(draws, false));
+        let conditional = |x: Tensor<4>, level: &Level| self.denoise(x, level, &with);
+        let unconditional = |x: Tensor<4>, level: &Level| self.denoise(x, level, &without);
+        let guided = guided(&conditional, &unconditional, self.settings.guidance);
+        let guide = self.settings.guidance != 1.0 && draws.iter().any(|draw| draw.class.is_some());
+        let denoise = |x: Tensor<4>, level: &Level| if guide { guided(x, level) } else { conditional(x, level) };
+        let noise = |step: usize| self.noise(draws, seed, STEP_NOISE + step as u32);
+        let top = self.plan.levels[0];
+        let Some(start) = &self.start else {
+            // On a variance-preserving path noise has unit variance whatever the first level; the trace of an image in it is left out.
+            let spread = if self.plan.path == Path::VariancePreserving { 1.0 } else { top.sigma };
+            return (self.solver)(&denoise, first * spread, &self.plan, &self.settings, &noise);
+        };
+        let given = self.tensor(draws, |draw, out| {
+            let place = (draw.row - start.first_row) as usize * out.len();
+            out.copy_from_slice(&start.pixels[place..place + out.len()]);
+        });
+        let x = top.noised(given.clone(), first);
+        let Some(keep) = &start.keep else { return (self.solver)(&denoise, x, &self.plan, &self.settings, &noise) };
+        let ImageShape { channels, height, width } = self.shape;
+        let keep = host::tensor(keep.clone(), [1, channels, height, width], &self.device);
+        let filled = inpainted(&denoise, given, keep, self.noise(draws, seed, KEPT_NOISE));
+        (self.solver)(&filled, x, &self.plan, &self.settings, &noise)
+    }
+}
+
+impl Sampler for DiffusionSampler<'_> {
+    type Draw = ImageDraw;
+    /// Pixels in -1 to 1 and a little beyond, `[draws, channels, height, width]` row-major.
+    type Output = Vec<f32>;
+
+    fn make(&self, draws: &[ImageDraw], seed: u64) -> Vec<f32> {
+        let mut pixels = Vec::with_capacity(draws.len() * self.shape.len());
+        for draws in draws.chunks(CHUNK) {
+            let images = self.solve(draws, seed, self.first_noise(draws, seed));
+            host::read(&images, |values| pixels.extend_from_slice(&values[..draws.len() * self.shape.len()]));
+        }
+        pixels
+    }
+}
