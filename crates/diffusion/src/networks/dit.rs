@@ -69,7 +69,7 @@ impl DitConfig {
 }
 
 /// Numbers in the sinusoid of the time.
-const TIME_WIDTH: usize = 256;
+pub(crate) const TIME_WIDTH: usize = 256;
 /// Added to the variance in the first normalisation of a block and the last of the network.
 const EPSILON: f32 = 1e-6;
 
