@@ -54,7 +54,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("readable");
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).expect("copied")) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
     }
 }
 
@@ -423,7 +427,7 @@ fn folders_for_python() {
 
         let mut expected = Tensors::new(&folder);
         let mut add = |name: &str, data: TensorData| {
-            let shape = data.shape.to_vec();
+            let shape = data.shape().to_vec();
             expected.add(name, &shape, data.try_into_vec_as::<f32>().expect("numbers"));
         };
         add("x", x.into_data());
