@@ -1,5 +1,6 @@
 //! Folders that diffusers wrote, against what diffusers made of them. `fixtures/*.py` made the files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -37,15 +38,8 @@ fn refusal(path: &Path) -> String {
     read_folder(path, &Device::flex()).map(|_| ()).expect_err("refused").to_string()
 }
 
-fn stored(file: &Path) -> Vec<(String, StoredTensor)> {
-    let mut tensors = Tensors::new(file);
-    tensors.read(file).expect("a safetensors file");
-    tensors.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
-}
-
-fn weights(folder: &Path) -> Vec<(String, StoredTensor)> {
-    let tensors = Folder::open(folder).and_then(|folder| folder.weights()).expect("weights");
-    tensors.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
+fn weights(folder: &Path) -> BTreeMap<String, StoredTensor> {
+    Folder::open(folder).and_then(|folder| folder.weights()).expect("weights").into_inner()
 }
 
 /// Copies a folder, so that a test may damage it.
@@ -71,7 +65,9 @@ fn edit(file: &Path, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
 /// The greatest difference between a network's output and the one stored beside it, relative to the greatest output.
 fn difference(network: &Dit, expected: &Path) -> f32 {
     let device = Device::flex();
-    let tensors: std::collections::BTreeMap<String, StoredTensor> = stored(expected).into_iter().collect();
+    let mut tensors = Tensors::new(expected);
+    tensors.read(expected).expect("a safetensors file");
+    let tensors = tensors.into_inner();
     let shape: [usize; 4] = tensors["x"].shape.clone().try_into().expect("images");
     let x: Tensor<4> = host::tensor(tensors["x"].values.clone(), shape, &device);
     let time: Tensor<1> = host::tensor(tensors["time"].values.clone(), [shape[0]], &device);
@@ -144,7 +140,7 @@ fn half_precision_is_widened() {
     std::fs::remove_file(folder.join(WEIGHTS)).expect("there");
     let save = |name: &str, kind: Dtype, narrow: &dyn Fn(f32) -> u16| {
         let bytes: Vec<Vec<u8>> =
-            whole.iter().map(|(_, tensor)| tensor.values.iter().flat_map(|value| narrow(*value).to_le_bytes()).collect()).collect();
+            whole.values().map(|tensor| tensor.values.iter().flat_map(|value| narrow(*value).to_le_bytes()).collect()).collect();
         let views = whole.iter().zip(&bytes).map(|((name, tensor), bytes)| {
             (name.as_str(), TensorView::new(kind, tensor.shape.clone(), bytes).expect("sizes belong together"))
         });

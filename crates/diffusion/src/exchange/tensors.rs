@@ -65,6 +65,11 @@ impl Tensors {
         self.by_name.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// All tensors by name.
+    pub fn into_inner(self) -> BTreeMap<String, StoredTensor> {
+        self.by_name
+    }
+
     /// Renames every tensor, and may reshape it.
     pub(super) fn rename(&mut self, new: impl Fn(&str, &mut StoredTensor) -> String) {
         self.by_name = std::mem::take(&mut self.by_name).into_iter().map(|(name, mut tensor)| (new(&name, &mut tensor), tensor)).collect();
