@@ -19,7 +19,9 @@
 //! - [`models`]: one file a model. [`MODELS`] lists them.
 //! - [`process`]: noise levels and what a network predicts at them; [`schedule`]: which levels a solver visits.
 //! - [`networks`]: what predicts. [`solvers`]: ways from noise to image. [`sampler`]: from addresses to images.
+//! - [`exchange`]: models from and for Python's diffusers.
 
+pub mod exchange;
 pub mod models;
 pub mod networks;
 mod pipeline;

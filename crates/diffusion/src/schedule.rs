@@ -106,7 +106,7 @@ impl DdpmTable {
 }
 
 /// The level of a variance-preserving path at which `sigma / alpha` is `noise`; its time is left 0.
-fn preserving(noise: f64) -> Level {
+pub(crate) fn preserving(noise: f64) -> Level {
     let alpha = 1.0 / (1.0 + noise * noise).sqrt();
     Level { alpha, sigma: noise * alpha, time: 0.0 }
 }

@@ -228,8 +228,9 @@ fn positions(width: usize, rows: usize, columns: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use burn::tensor::Int;
+
+    use super::*;
 
     const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 6 };
 

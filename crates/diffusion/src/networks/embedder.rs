@@ -10,7 +10,7 @@ use semblant_data::image::augment::LABELS;
 use super::Condition;
 
 /// Numbers in the sinusoid of the time.
-const TIME_WIDTH: usize = 256;
+pub(crate) const TIME_WIDTH: usize = 256;
 /// Time and class to one vector.
 #[derive(Module, Debug)]
 pub struct Embedder {
@@ -61,7 +61,9 @@ impl Embedder {
 pub fn sinusoid(time: Tensor<1>, width: usize, cosine_first: bool, shift: f64) -> Tensor<2> {
     let half = width / 2;
     let device = time.device();
-    let frequencies: Vec<f32> = (0..half).map(|k| (-(10_000f64.ln()) * k as f64 / (half as f64 - shift)).exp() as f32).collect();
+    // Rounded where diffusers rounds: at time 999 the last bit of a frequency is 6e-5 of an angle.
+    let exponent = |k: usize| -(10_000f64.ln()) as f32 * k as f32 / (half as f64 - shift) as f32;
+    let frequencies: Vec<f32> = (0..half).map(|k| exponent(k).exp()).collect();
     let angles = time.unsqueeze_dim::<2>(1) * Tensor::<1>::from_floats(frequencies.as_slice(), &device).unsqueeze::<2>(); // [batch, half]
     let (sine, cosine) = (angles.clone().sin(), angles.cos());
     let mut parts = if cosine_first { vec![cosine, sine] } else { vec![sine, cosine] };

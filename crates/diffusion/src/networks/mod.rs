@@ -4,6 +4,7 @@ pub mod dit;
 mod embedder;
 pub mod mlp;
 
+pub(crate) use embedder::TIME_WIDTH;
 pub use embedder::{Embedder, sinusoid};
 
 use burn::module::Module;

@@ -1,0 +1,87 @@
+//! A folder that diffusers opens.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use semblant_core::checkpoint::write_atomically;
+use semblant_core::{Error, Result};
+use serde_json::json;
+
+use super::json::{self, Object};
+use super::{AnyNetwork, Pipeline, dit};
+
+/// The version of diffusers whose layout is written.
+const VERSION: &str = "0.42.1";
+
+/// Writes a pipeline as diffusers' `save_pretrained` would: a folder with `model_index.json`, the network in `transformer/` or `unet/`,
+/// and the scheduler in `scheduler/`. It appears at once and whole.
+///
+/// diffusers has no pipeline around a DiT without an autoencoder: such a folder's parts are opened one by one, with
+/// `DiTTransformer2DModel.from_pretrained(folder, subfolder="transformer")` and the scheduler's `from_pretrained`.
+///
+/// # Errors
+/// A target that is there and no empty folder, a disk that is full or cannot be written, or a network that diffusers cannot express.
+pub fn write_folder(target: &Path, pipeline: &Pipeline) -> Result<()> {
+    if target.exists() && !std::fs::read_dir(target).is_ok_and(|mut files| files.next().is_none()) {
+        let what = "is there and no empty folder; name another one, or remove it first";
+        return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::AlreadyExists, what)));
+    }
+    let temporary = beside(target)?;
+    std::fs::create_dir(&temporary).map_err(|source| Error::io(&temporary, source))?;
+    let written = write_parts(&temporary, target, pipeline).and_then(|()| {
+        if target.exists() {
+            std::fs::remove_dir(target).map_err(|source| Error::io(target, source))?;
+        }
+        std::fs::rename(&temporary, target).map_err(|source| Error::io(target, source))
+    });
+    if written.is_err() {
+        // The failure above is what the user must hear of, not a second one while tidying up.
+        let _ = std::fs::remove_dir_all(&temporary);
+    }
+    written
+}
+
+/// A name beside `target` for the folder while it is being written.
+fn beside(target: &Path) -> Result<PathBuf> {
+    let Some(name) = target.file_name() else {
+        let what = "names no folder to be made; add a name";
+        return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".tmp");
+    Ok(target.with_file_name(hidden))
+}
+
+fn write_parts(folder: &Path, target: &Path, pipeline: &Pipeline) -> Result<()> {
+    let (part, class, pipeline_class, (config, tensors)) = match &pipeline.network {
+        AnyNetwork::Dit(network) => ("transformer", dit::CLASS, "DiTPipeline", dit::write(network, target)?),
+    };
+    let inside = folder.join(part);
+    std::fs::create_dir(&inside).map_err(|source| Error::io(&inside, source))?;
+    write_json(&inside.join("config.json"), class, config)?;
+    write_atomically(&inside.join("diffusion_pytorch_model.safetensors"), &tensors.to_bytes()?)?;
+
+    let mut index = Object::new();
+    index.insert(part.into(), json!(["diffusers", class]));
+    if pipeline_class == "DiTPipeline" {
+        index.insert("vae".into(), json!([null, null]));
+    }
+    if let Some(scheduler) = &pipeline.scheduler {
+        let inside = folder.join("scheduler");
+        std::fs::create_dir(&inside).map_err(|source| Error::io(&inside, source))?;
+        write_json(&inside.join("scheduler_config.json"), scheduler.class.name(), scheduler.to_json())?;
+        index.insert("scheduler".into(), json!(["diffusers", scheduler.class.name()]));
+    }
+    if !pipeline.class_names.is_empty() {
+        let labels: Object = pipeline.class_names.iter().enumerate().map(|(number, name)| (number.to_string(), json!(name))).collect();
+        index.insert("id2label".into(), labels.into());
+    }
+    write_json(&folder.join("model_index.json"), pipeline_class, index)
+}
+
+fn write_json(path: &Path, class: &str, mut object: Object) -> Result<()> {
+    object.insert("_class_name".into(), json!(class));
+    object.insert("_diffusers_version".into(), json!(VERSION));
+    write_atomically(path, &json::to_bytes(object))
+}
