@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Fit(Fit),
     /// Make new rows or images from a model.
     Sample(Sample),
-    /// Judge a synthetic table against the real one and write a report.
+    /// Judge a synthetic table against the real one and write a report, or synthetic images against real ones.
     Evaluate(Evaluate),
     /// List the models there are.
     Models {
@@ -164,13 +164,13 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json"
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)"
 )]
 pub(crate) struct Evaluate {
-    /// The table that the model learnt from: a file, or the name of a known data set.
+    /// The table or the images that the model learnt from: a path, or the name of a known data set.
     #[arg(long)]
     pub(crate) real: String,
-    /// The synthetic table.
+    /// The synthetic table or images.
     #[arg(long)]
     pub(crate) synthetic: PathBuf,
     /// Real rows that the model never saw: the reference for every score.
@@ -189,6 +189,9 @@ pub(crate) struct Evaluate {
     /// by the real table's.
     #[arg(long, value_enum, default_value_t = Bins::EachTable)]
     pub(crate) bins: Bins,
+    /// Images: what they are compared in, classifier:FILE; a classifier that is not there yet is trained on the real images and kept there.
+    #[arg(long, value_name = "KIND:FILE")]
+    pub(crate) features: Option<String>,
     /// Where the HTML report goes.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,

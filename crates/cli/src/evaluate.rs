@@ -10,6 +10,9 @@ use crate::fit::check_writable;
 use crate::{Failure, Outcome, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
+    if let Some(features) = &arguments.features {
+        return crate::judge::run(arguments, features, quiet);
+    }
     let to_stdout = arguments.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
     for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
         check_writable(output)?;

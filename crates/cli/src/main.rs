@@ -4,6 +4,7 @@ mod arguments;
 mod evaluate;
 mod fit;
 mod inspect;
+mod judge;
 mod pictures;
 mod quickstart;
 mod sample;

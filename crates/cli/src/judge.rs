@@ -1,0 +1,80 @@
+//! `semblant evaluate --features`: synthetic images against real ones.
+
+use std::path::Path;
+
+use semblant::checkpoint::write_atomically;
+use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant::metrics::image::{ImageScores, evaluate_images};
+use semblant::prelude::*;
+use semblant::progress::{Observer, Silent, Terminal};
+
+use crate::arguments::Evaluate;
+use crate::fit::check_writable;
+use crate::{Failure, Outcome, print, say, source};
+
+pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome {
+    let Some(("classifier", file)) = features.split_once(':') else {
+        return Err(Failure::Usage(format!("--features {features}: write classifier:FILE")));
+    };
+    if arguments.output.is_some() || arguments.target.is_some() || arguments.schema.is_some() {
+        return Err(Failure::Usage("--output, --target and --schema are for tables; images get --json".into()));
+    }
+    let read = |name: &str| -> Result<Images, Failure> {
+        let read = source::read_images(name, &ImageOptions::default())?;
+        if !quiet {
+            read.notes.iter().for_each(|note| say(&format!("note: {name}: {note}")));
+        }
+        Ok(read.images)
+    };
+    let real = read(&arguments.real)?;
+    let synthetic = read(&arguments.synthetic.to_string_lossy())?;
+    let holdout = arguments.holdout.as_deref().map(read).transpose()?;
+    let classifier = classifier(Path::new(file), &real, holdout.as_ref(), arguments.seed, quiet)?;
+    let scores = evaluate_images(&real, &synthetic, holdout.as_ref(), &classifier)?;
+    let json = serde_json::to_string_pretty(&scores).map_err(|error| Failure::Work(error.to_string()))?;
+    match arguments.json.as_deref() {
+        Some(path) if path.as_os_str() == "-" => print(&json),
+        Some(path) => {
+            write_atomically(path, json.as_bytes())?;
+            lines(&scores).iter().for_each(|line| print(line));
+        }
+        None => lines(&scores).iter().for_each(|line| print(line)),
+    }
+    Ok(())
+}
+
+/// The classifier in a file, or one that is trained now and kept there.
+fn classifier(path: &Path, real: &Images, holdout: Option<&Images>, seed: u64, quiet: bool) -> Result<Classifier, Failure> {
+    let device = semblant::device::select("cpu")?;
+    if path.exists() {
+        return Ok(Classifier::load(path, &device)?);
+    }
+    check_writable(path)?;
+    if !quiet {
+        say(&format!("training a classifier on {} real images; it is kept in {}", real.count(), path.display()));
+    }
+    let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let mut run = Run { observer, ..Run::new(device, seed) };
+    let classifier = Classifier::fit(real, holdout, &ClassifierConfig::default(), &mut run)?;
+    classifier.save(path)?;
+    Ok(classifier)
+}
+
+fn lines(scores: &ImageScores) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let row = |name: &str, value, reference| format!("{name:44} {:>10} {:>10}", number(value), number(reference));
+    let [real, synthetic, holdout] = scores.images;
+    vec![
+        format!("{:44} {:>10} {:>10}", "score", "value", "reference"),
+        row("Class accuracy", scores.class_accuracy, scores.class_accuracy_real),
+        row("Frechet classifier distance", Some(scores.frechet_distance), scores.frechet_distance_real),
+        format!("{real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"),
+        format!(
+            "features: {}; seed {}, accuracy {}, sha256 {}",
+            scores.classifier.architecture,
+            scores.classifier.seed,
+            number(scores.classifier.accuracy),
+            scores.classifier.sha256
+        ),
+    ]
+}
