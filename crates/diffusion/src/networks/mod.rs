@@ -1,6 +1,7 @@
 //! Networks that look at a noised image and say what is image and what is noise in it.
 
 pub mod dit;
+pub mod unet;
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
