@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Fit(Fit),
     /// Make new rows or images from a model.
     Sample(Sample),
+    /// Write a model for another program.
+    Export(Export),
     /// Judge a synthetic table against the real one and write a report, or synthetic images against real ones.
     Evaluate(Evaluate),
     /// List the models there are.
@@ -104,7 +106,7 @@ pub(crate) struct Fit {
     after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (images from images)"
 )]
 pub(crate) struct Sample {
-    /// The model file.
+    /// The model file, or a folder that Python's diffusers wrote.
     pub(crate) model: PathBuf,
     /// How many rows or images.
     #[arg(short, conflicts_with = "rows", required_unless_present_any = ["rows", "from"])]
@@ -205,6 +207,28 @@ pub(crate) struct Evaluate {
 pub(crate) enum Bins {
     EachTable,
     Real,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  semblant export digits.safetensors --format diffusers -o digits/    (opened by DiTTransformer2DModel.from_pretrained and the like)"
+)]
+pub(crate) struct Export {
+    /// The model file.
+    pub(crate) model: PathBuf,
+    /// For what program.
+    #[arg(long, value_enum, default_value_t = Format::Diffusers)]
+    pub(crate) format: Format,
+    /// The folder to make.
+    #[arg(long, short)]
+    pub(crate) output: PathBuf,
+}
+
+/// See [`Export::format`].
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Hugging Face's diffusers, in Python.
+    Diffusers,
 }
 
 #[derive(Debug, Args)]

@@ -1,10 +1,12 @@
-//! `semblant models` and `semblant inspect`.
+//! `semblant models`, `semblant inspect` and `semblant export`.
 
 use std::path::Path;
 
+use semblant::AnyModel;
 use semblant::checkpoint::Checkpoint;
 use serde_json::{Value, json};
 
+use crate::arguments::{Export, Format};
 use crate::{Outcome, print};
 
 pub(crate) fn models(as_json: bool) -> Outcome {
@@ -20,6 +22,16 @@ pub(crate) fn models(as_json: bool) -> Outcome {
 fn list() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let tables = semblant::table_models().map(|entry| (entry.name, "table", entry.summary));
     tables.chain(semblant::image_models().map(|entry| (entry.name, "image", entry.summary)))
+}
+
+pub(crate) fn export(arguments: &Export) -> Outcome {
+    let Export { model, format: Format::Diffusers, output } = arguments;
+    match semblant::load_model(model, "cpu")? {
+        AnyModel::Image(model) => model.export_diffusers(output)?,
+        AnyModel::Table(model) => model.export_diffusers(output)?,
+    }
+    print(&output.display().to_string());
+    Ok(())
 }
 
 pub(crate) fn file(path: &Path, as_json: bool) -> Outcome {

@@ -96,6 +96,7 @@ fn run(arguments: arguments::Arguments) -> Outcome {
     match arguments.command {
         Command::Fit(fit) => fit::run(&fit, quiet),
         Command::Sample(sample) => sample::run(&sample, quiet),
+        Command::Export(export) => inspect::export(&export),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, quiet),
         Command::Models { json } => inspect::models(json),
         Command::Inspect { model, json } => inspect::file(&model, json),

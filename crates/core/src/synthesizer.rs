@@ -161,6 +161,14 @@ pub trait Synthesizer: Send {
         Err(Error::Config("this model makes data out of noise only, not out of other data".into()))
     }
 
+    /// Writes a folder that Python's diffusers opens.
+    ///
+    /// # Errors
+    /// A model that diffusers has no form for, one that was not fitted, a target that is there already, or a folder that cannot be written.
+    fn export_diffusers(&self, _folder: &Path) -> Result<()> {
+        Err(Error::Config("this model has no form that diffusers knows".into()))
+    }
+
     /// Writes the one-file checkpoint.
     ///
     /// # Errors

@@ -36,5 +36,9 @@ use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] =
-    &[pipeline::entry::<models::flow::Flow>(), pipeline::entry::<models::edm::Edm>(), pipeline::entry::<models::ddpm::Ddpm>()];
+pub const MODELS: &[Entry<Images>] = &[
+    pipeline::entry::<models::flow::Flow>(),
+    pipeline::entry::<models::edm::Edm>(),
+    pipeline::entry::<models::ddpm::Ddpm>(),
+    pipeline::entry::<models::consistency::Consistency>(),
+];

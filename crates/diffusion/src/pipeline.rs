@@ -17,6 +17,7 @@ use semblant_data::image::Images;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::{Pipeline, SchedulerConfig, write_folder};
 use crate::models::{Batch, Batches, Training};
 use crate::networks::{ImageShape, Net, NetConfig};
 use crate::process::Prediction;
@@ -32,6 +33,10 @@ pub(crate) trait Family: Model<Batch = Batch, Sampled = Net> + 'static {
 
     /// Every range, except what depends on the images.
     fn check(config: &Self::Config) -> Result<()>;
+    /// The settings with what they refer to; called before a fit.
+    fn resolve(config: Self::Config) -> Result<Self::Config> {
+        Ok(config)
+    }
     fn parts(config: &Self::Config) -> (&NetConfig, &Training, &Sampling);
     /// The model around a fresh network.
     fn new(config: &Self::Config, net: Net) -> Self;
@@ -39,6 +44,12 @@ pub(crate) trait Family: Model<Batch = Batch, Sampled = Net> + 'static {
     fn prediction(config: &Self::Config) -> Prediction;
     /// The levels that a solver of this many steps visits.
     fn plan(config: &Self::Config, steps: usize) -> Result<Plan>;
+    /// What diffusers calls this process.
+    fn scheduler(config: &Self::Config) -> Result<SchedulerConfig>;
+    /// Weights to begin with, if not fresh ones; `net` is a fresh one.
+    fn start(_: &Self::Config, net: Net) -> Result<Net> {
+        Ok(net)
+    }
 }
 
 /// The shape of the images and their classes: what a model file holds of its training data.
@@ -190,9 +201,11 @@ impl<F: Family> Synthesizer for Diffusion<F> {
         }
         let started = Instant::now();
         let kind = ImageKind::of(data);
+        self.config = F::resolve(self.config.clone())?;
         let (_, training, _) = F::parts(&self.config);
         let device = run.device.clone();
-        let model = F::new(&self.config, empty_net::<F>(&self.config, &kind, run.seed, &device.clone().autodiff())?);
+        let net = F::start(&self.config, empty_net::<F>(&self.config, &kind, run.seed, &device.clone().autodiff())?)?;
+        let model = F::new(&self.config, net);
         let mut batches = Batches::new(data.clone(), training, &device);
         let schedule = Schedule {
             steps: training.steps(),
@@ -224,48 +237,18 @@ impl<F: Family> Synthesizer for Diffusion<F> {
 
     fn sample(&self, request: &SampleRequest) -> Result<Sample<Images>> {
         let Fitted { kind, net, device } = self.fitted()?;
-        let sampler = sampler::<F>(&self.config, net, kind, &request.settings, device)?;
-        let class = kind.classes(request)?;
-        let draws: Vec<ImageDraw> = match request.between {
-            None => request.rows.clone().map(|row| ImageDraw { row, towards: None, class: class(row) }).collect(),
-            Some([from, to]) => {
-                let last = (request.rows.end - request.rows.start).saturating_sub(1).max(1) as f64;
-                let share = |place: u64| (place - request.rows.start) as f64 / last;
-                // One class all the way, that of the beginning.
-                request.rows.clone().map(|place| ImageDraw { row: from, towards: Some((to, share(place))), class: class(from) }).collect()
-            }
-        };
-        make(&sampler, kind, &draws, request.seed)
+        sample(&sampler::<F>(&self.config, net, kind, &request.settings, device)?, kind, request)
     }
 
     fn remake(&self, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
         let Fitted { kind, net, device } = self.fitted()?;
-        let ImageShape { channels, height, width } = kind.shape;
-        for images in std::iter::once(data).chain(keep) {
-            if images.shape()[1..] != [channels, height, width] {
-                return Err(Error::Data(format!(
-                    "the images are {} x {} x {} (channels, rows, columns), the model makes {channels} x {height} x {width}; read them with that size",
-                    images.channels(),
-                    images.height(),
-                    images.width()
-                )));
-            }
-        }
-        if keep.is_some_and(|keep| keep.count() != 1) {
-            return Err(Error::Data("what is to be kept must be one image, bright where it stays".into()));
-        }
-        let every: Vec<usize> = (0..data.count()).collect();
-        let keep = keep.map(|keep| keep.units_of(&[0]).into_iter().map(|unit| if unit > 0.0 { 1.0 } else { 0.0 }).collect());
-        let start = Start { pixels: data.units_of(&every), keep, first_row: 0 };
-        let sampler = sampler::<F>(&self.config, net, kind, &request.settings, device)?.from_images(start);
-        let class = kind.classes(request)?;
-        let asked = request.balance.is_some() || !request.conditions.is_empty();
-        // An image keeps its class unless another one is asked for; one whose class is not known gets none.
-        let own = |row: u64| data.class_of(row as usize).filter(|_| data.class_names() == kind.class_names);
-        let draws: Vec<ImageDraw> = (0..data.count() as u64)
-            .map(|row| ImageDraw { row, towards: None, class: if asked { class(row) } else { own(row) } })
-            .collect();
-        make(&sampler, kind, &draws, request.seed)
+        remake(sampler::<F>(&self.config, net, kind, &request.settings, device)?, kind, data, keep, request)
+    }
+
+    fn export_diffusers(&self, folder: &Path) -> Result<()> {
+        let Fitted { kind, net, .. } = self.fitted()?;
+        let scheduler = Some(F::scheduler(&self.config)?);
+        write_folder(folder, &Pipeline { network: net.clone(), scheduler, class_names: kind.class_names.clone() })
     }
 
     fn save(&self, path: &Path) -> Result<()> {
@@ -302,7 +285,56 @@ fn sampler<'a, F: Family>(
     DiffusionSampler::new(net, kind.shape, kind.class_names.len(), F::prediction(config), plan, &sampling, device)
 }
 
-fn overlaid(own: &Sampling, asked: &serde_json::Value) -> Result<Sampling> {
+/// Makes the images that are asked for.
+pub(crate) fn sample(sampler: &DiffusionSampler<'_>, kind: &ImageKind, request: &SampleRequest) -> Result<Sample<Images>> {
+    let class = kind.classes(request)?;
+    let draws: Vec<ImageDraw> = match request.between {
+        None => request.rows.clone().map(|row| ImageDraw { row, towards: None, class: class(row) }).collect(),
+        Some([from, to]) => {
+            let last = (request.rows.end - request.rows.start).saturating_sub(1).max(1) as f64;
+            let share = |place: u64| (place - request.rows.start) as f64 / last;
+            // One class all the way, that of the beginning.
+            request.rows.clone().map(|place| ImageDraw { row: from, towards: Some((to, share(place))), class: class(from) }).collect()
+        }
+    };
+    make(sampler, kind, &draws, request.seed)
+}
+
+/// Makes images out of `data`.
+pub(crate) fn remake(
+    sampler: DiffusionSampler<'_>,
+    kind: &ImageKind,
+    data: &Images,
+    keep: Option<&Images>,
+    request: &SampleRequest,
+) -> Result<Sample<Images>> {
+    let ImageShape { channels, height, width } = kind.shape;
+    for images in std::iter::once(data).chain(keep) {
+        if images.shape()[1..] != [channels, height, width] {
+            return Err(Error::Data(format!(
+                "the images are {} x {} x {} (channels, rows, columns), the model makes {channels} x {height} x {width}; read them with that size",
+                images.channels(),
+                images.height(),
+                images.width()
+            )));
+        }
+    }
+    if keep.is_some_and(|keep| keep.count() != 1) {
+        return Err(Error::Data("what is to be kept must be one image, bright where it stays".into()));
+    }
+    let every: Vec<usize> = (0..data.count()).collect();
+    let keep = keep.map(|keep| keep.units_of(&[0]).into_iter().map(|unit| if unit > 0.0 { 1.0 } else { 0.0 }).collect());
+    let sampler = sampler.from_images(Start { pixels: data.units_of(&every), keep, first_row: 0 });
+    let class = kind.classes(request)?;
+    let asked = request.balance.is_some() || !request.conditions.is_empty();
+    // An image keeps its class unless another one is asked for; one whose class is not known gets none.
+    let own = |row: u64| data.class_of(row as usize).filter(|_| data.class_names() == kind.class_names);
+    let class = |row: u64| if asked { class(row) } else { own(row) };
+    let draws: Vec<ImageDraw> = (0..data.count() as u64).map(|row| ImageDraw { row, towards: None, class: class(row) }).collect();
+    make(&sampler, kind, &draws, request.seed)
+}
+
+pub(crate) fn overlaid(own: &Sampling, asked: &serde_json::Value) -> Result<Sampling> {
     let failed = |error: serde_json::Error| Error::Config(format!("settings for sampling: {error}"));
     let mut values = serde_json::to_value(own).map_err(failed)?;
     match (values.as_object_mut(), asked) {

@@ -129,6 +129,8 @@ impl<'a> DiffusionSampler<'a> {
         let [batch, ..] = x.dims();
         let time = Tensor::full([batch], level.time, &self.device);
         let out = self.net.forward(x.clone() * scaling.input, time, condition);
+        // What a foreign network says of variances, in as many channels again, is not used.
+        let out = out.narrow(1, 0, self.shape.channels);
         x * scaling.skip + out * scaling.out
     }
 

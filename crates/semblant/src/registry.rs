@@ -85,13 +85,16 @@ pub enum AnyModel {
     Image(Box<dyn Synthesizer<Data = Images>>),
 }
 
-/// The fitted model in a file, whatever it makes.
+/// The fitted model in a file, whatever it makes, or in a folder that Python's diffusers wrote.
 ///
 /// # Errors
-/// A file that is missing, damaged, or of another version.
+/// A file or folder that is missing, damaged, or of another version.
 pub fn load_model(path: impl AsRef<Path>, device: &str) -> Result<AnyModel> {
     let path = path.as_ref();
     let device = device::select(device)?;
+    if path.is_dir() {
+        return semblant_diffusion::exchange::open_folder(path, &device).map(AnyModel::Image);
+    }
     let file = Checkpoint::read(path)?;
     if let Some(entry) = table_models().find(|entry| entry.name == file.model()) {
         return Ok(AnyModel::Table((entry.load)(&file, path, &device)?));

@@ -150,19 +150,19 @@ pub(crate) mod tests {
     use burn::tensor::Device;
 
     /// Holds an operation's output and gradients against those that autodiff finds for the same formula in tensor operations.
-    pub(crate) fn same_as_plain<const N: usize>(
-        shapes: [[usize; 3]; N],
-        hand_made: impl Fn([Tensor<3>; N]) -> Tensor<3>,
-        plain: impl Fn([Tensor<3>; N]) -> Tensor<3>,
+    pub(crate) fn same_as_plain<const N: usize, const D: usize, const O: usize>(
+        shapes: [[usize; D]; N],
+        hand_made: impl Fn([Tensor<D>; N]) -> Tensor<O>,
+        plain: impl Fn([Tensor<D>; N]) -> Tensor<O>,
     ) {
         let device = Device::flex().autodiff();
-        let run = |f: &dyn Fn([Tensor<3>; N]) -> Tensor<3>| {
+        let run = |f: &dyn Fn([Tensor<D>; N]) -> Tensor<O>| {
             let mut stream = 0;
             let inputs = shapes.map(|shape| {
                 stream += 1;
                 let mut values = vec![0.0; shape.iter().product()];
                 Stream::new(3, stream).normals(0, &mut values);
-                Tensor::<3>::from_data(TensorData::new(values, shape), &device).require_grad()
+                Tensor::<D>::from_data(TensorData::new(values, shape), &device).require_grad()
             });
             let out = f(inputs.clone());
             let mut weights = vec![0.0; out.dims().iter().product()];

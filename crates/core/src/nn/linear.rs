@@ -9,7 +9,11 @@ use super::matrix::{Matrix, column_sums, multiply};
 
 /// `x W + b` over the last dimension. `x [..., inputs]` gives `[..., outputs]`.
 pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
-    let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
+    linear_of(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()))
+}
+
+/// As [`linear`], with `weight [inputs, outputs]` and `bias [outputs]` that are no layer's own.
+pub fn linear_of<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     match bias {
         Some(bias) if on_host(&x) => on_slices(x, weight, bias),
         bias => plain_linear(x, weight, bias),

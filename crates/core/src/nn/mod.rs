@@ -5,11 +5,15 @@
 
 mod activation;
 mod attention;
+mod conv;
+mod correlate;
 mod critic;
+mod group_norm;
 mod host_op;
 mod linear;
 mod matrix;
 mod modulation;
+mod resample;
 mod sums;
 
 use burn::module::Param;
@@ -18,9 +22,12 @@ use burn::tensor::Device;
 
 pub use activation::{gelu_tanh, silu};
 pub use attention::attention;
+pub use conv::{Conv, conv2d, conv2d_biased};
 pub use critic::{MlpCritic, Slopes, gradient_penalty};
-pub use linear::linear as apply_linear;
+pub use group_norm::{GroupNorm, group_norm, group_norm_silu};
+pub use linear::{linear as apply_linear, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
+pub use resample::{average_pool, upsample_nearest};
 
 use crate::host;
 use crate::seeds::Stream;

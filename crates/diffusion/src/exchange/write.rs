@@ -8,7 +8,8 @@ use semblant_core::{Error, Result};
 use serde_json::json;
 
 use super::json::{self, Object};
-use super::{AnyNetwork, Pipeline, dit};
+use super::{Pipeline, dit, unet};
+use crate::networks::Net;
 
 /// The version of diffusers whose layout is written.
 const VERSION: &str = "0.42.1";
@@ -55,7 +56,9 @@ fn beside(target: &Path) -> Result<PathBuf> {
 
 fn write_parts(folder: &Path, target: &Path, pipeline: &Pipeline) -> Result<()> {
     let (part, class, pipeline_class, (config, tensors)) = match &pipeline.network {
-        AnyNetwork::Dit(network) => ("transformer", dit::CLASS, "DiTPipeline", dit::write(network, target)?),
+        Net::Dit(network) => ("transformer", dit::CLASS, "DiTPipeline", dit::write(network, target)?),
+        Net::Unet(network) => ("unet", unet::CLASS, "DDPMPipeline", unet::write(network, target)?),
+        Net::Mlp(_) => return Err(Error::Config("diffusers has no perceptron; only a dit or a unet can be written for it".into())),
     };
     let inside = folder.join(part);
     std::fs::create_dir(&inside).map_err(|source| Error::io(&inside, source))?;

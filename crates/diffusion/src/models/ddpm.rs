@@ -11,6 +11,7 @@ use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Training, check_parts, default_network, denoising_loss, purpose, training_noise};
+use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Family;
 use crate::process::{Prediction, Weighting};
@@ -130,5 +131,9 @@ impl Family for Ddpm {
 
     fn plan(config: &DdpmConfig, steps: usize) -> Result<Plan> {
         Plan::ddpm(&config.table()?, config.spacing, steps)
+    }
+
+    fn scheduler(config: &DdpmConfig) -> Result<SchedulerConfig> {
+        SchedulerConfig::ddpm(config.schedule, config.timesteps, config.beta_start, config.beta_end, &config.prediction)
     }
 }

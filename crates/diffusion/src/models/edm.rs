@@ -11,6 +11,7 @@ use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Training, check_parts, default_network, denoising_loss, level_normals, training_noise};
+use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Family;
 use crate::process::{Prediction, Weighting};
@@ -123,5 +124,9 @@ impl Family for Edm {
 
     fn plan(config: &EdmConfig, steps: usize) -> Result<Plan> {
         Plan::edm(steps, config.sigma_min, config.sigma_max)
+    }
+
+    fn scheduler(config: &EdmConfig) -> Result<SchedulerConfig> {
+        Ok(SchedulerConfig::edm(config.sigma_data, config.sigma_min, config.sigma_max))
     }
 }

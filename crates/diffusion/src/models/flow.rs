@@ -12,6 +12,7 @@ use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Training, check_parts, default_network, denoising_loss, level_normals, training_noise};
+use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Family;
 use crate::process::{Prediction, Weighting};
@@ -112,5 +113,9 @@ impl Family for Flow {
 
     fn plan(config: &FlowConfig, steps: usize) -> Result<Plan> {
         Plan::straight(steps, config.shift)
+    }
+
+    fn scheduler(config: &FlowConfig) -> Result<SchedulerConfig> {
+        Ok(SchedulerConfig::flow(config.shift))
     }
 }

@@ -1,5 +1,6 @@
 //! The models of this family, one file each, and what their training has in common.
 
+pub mod consistency;
 pub mod ddpm;
 pub mod edm;
 pub mod flow;

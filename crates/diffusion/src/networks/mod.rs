@@ -3,6 +3,7 @@
 pub mod dit;
 mod embedder;
 pub mod mlp;
+pub mod unet;
 
 pub(crate) use embedder::TIME_WIDTH;
 pub use embedder::{Embedder, sinusoid};
@@ -71,6 +72,8 @@ pub trait Network: Module {
 pub enum NetConfig {
     /// A transformer over patches.
     Dit(dit::DitConfig),
+    /// A convolutional network with skips.
+    Unet(unet::UnetConfig),
     /// A perceptron over the whole image.
     Mlp(mlp::MlpConfig),
 }
@@ -83,6 +86,7 @@ impl NetConfig {
     pub fn check(&self, shape: &ImageShape) -> Result<()> {
         match self {
             Self::Dit(config) => config.check(shape),
+            Self::Unet(config) => config.check(shape),
             Self::Mlp(config) => config.check(),
         }
     }
@@ -94,6 +98,10 @@ impl NetConfig {
             Self::Dit(config) => {
                 let net = dit::Dit::new(config, shape, classes, seed, device);
                 Net::Dit(if augmented { net.with_augmentation() } else { net })
+            }
+            Self::Unet(config) => {
+                let net = unet::UNet2D::new(config, shape, classes, seed, device);
+                Net::Unet(if augmented { net.with_augmentation() } else { net })
             }
             Self::Mlp(config) => {
                 let net = mlp::Mlp::new(config, shape, classes, seed, device);
@@ -108,6 +116,8 @@ impl NetConfig {
 pub enum Net {
     /// A transformer over patches.
     Dit(dit::Dit),
+    /// A convolutional network with skips.
+    Unet(unet::UNet2D),
     /// A perceptron over the whole image.
     Mlp(mlp::Mlp),
 }
@@ -116,6 +126,7 @@ impl Network for Net {
     fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
         match self {
             Self::Dit(net) => net.forward(x, time, condition),
+            Self::Unet(net) => net.forward(x, time, condition),
             Self::Mlp(net) => net.forward(x, time, condition),
         }
     }

@@ -1,0 +1,85 @@
+//! A folder of diffusers as a model to sample from.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use semblant_core::synthesizer::{Run, Sample, SampleRequest, Summary, Synthesizer};
+use semblant_core::{Error, Result};
+use semblant_data::image::Images;
+
+use super::{Pipeline, SchedulerClass, SchedulerConfig, read_folder, write_folder};
+use crate::networks::{ImageShape, Net};
+use crate::pipeline::{self, ImageKind};
+use crate::sampler::DiffusionSampler;
+use crate::solvers::Sampling;
+
+struct Imported {
+    pipeline: Pipeline,
+    scheduler: SchedulerConfig,
+    kind: ImageKind,
+    sampling: Sampling,
+    device: Device,
+}
+
+/// The model in a folder of diffusers: it samples with its own scheduler's levels and, where no other solver is asked for, as its
+/// scheduler would. It cannot be fitted, and is written as the folder that it is.
+///
+/// # Errors
+/// As [`read_folder`], and a folder without a scheduler.
+pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Images>>> {
+    let pipeline = read_folder(path, device)?;
+    let Some(scheduler) = pipeline.scheduler.clone() else {
+        return Err(Error::checkpoint(path, "holds a network without a scheduler; add scheduler/scheduler_config.json"));
+    };
+    let (shape, classes) = match &pipeline.network {
+        Net::Dit(net) => (net.shape, net.embedders[0].classes.val().dims()[0] - 1),
+        Net::Unet(net) => (*net.shape(), net.classes()),
+        Net::Mlp(_) => return Err(Error::checkpoint(path, "holds a network that diffusers does not have")),
+    };
+    let named = pipeline.class_names.len() == classes;
+    let class_names = if named { pipeline.class_names.clone() } else { (0..classes).map(|class| class.to_string()).collect() };
+    let kind = ImageKind { shape, class_counts: vec![1; class_names.len()], class_names };
+    let steps = if scheduler.class == SchedulerClass::EdmEuler { 18 } else { 50 };
+    let solver = scheduler.solver().to_owned();
+    let sampling = Sampling { steps, solver, clip: scheduler.clip().unwrap_or(0.0), ..Sampling::default() };
+    Ok(Box::new(Imported { pipeline, scheduler, kind, sampling, device: device.clone() }))
+}
+
+impl Imported {
+    fn sampler(&self, request: &SampleRequest) -> Result<DiffusionSampler<'_>> {
+        let sampling = pipeline::overlaid(&self.sampling, &request.settings)?;
+        sampling.check()?;
+        let ImageShape { channels, .. } = self.kind.shape;
+        if channels != 1 && channels != 3 {
+            let what = format!("the network makes latent images of {channels} channels, which need their autoencoder to become pictures");
+            return Err(Error::Config(what));
+        }
+        let plan = self.scheduler.plan(sampling.steps)?;
+        let classes = self.kind.class_names.len();
+        DiffusionSampler::new(&self.pipeline.network, self.kind.shape, classes, self.scheduler.prediction(), plan, &sampling, &self.device)
+    }
+}
+
+impl Synthesizer for Imported {
+    type Data = Images;
+
+    fn fit(&mut self, _: &Images, _: &mut Run) -> Result<Summary> {
+        Err(Error::Config("a folder of diffusers is sampled from, not fitted".into()))
+    }
+
+    fn sample(&self, request: &SampleRequest) -> Result<Sample<Images>> {
+        pipeline::sample(&self.sampler(request)?, &self.kind, request)
+    }
+
+    fn remake(&self, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
+        pipeline::remake(self.sampler(request)?, &self.kind, data, keep, request)
+    }
+
+    fn export_diffusers(&self, folder: &Path) -> Result<()> {
+        write_folder(folder, &self.pipeline)
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        Err(Error::checkpoint(path, "a model of diffusers is kept as its folder; export it"))
+    }
+}
