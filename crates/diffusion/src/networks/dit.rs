@@ -5,7 +5,7 @@
 //! blocks, as in the paper; a loaded model may have one per block.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use semblant_core::nn::{self, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
@@ -288,8 +288,6 @@ fn positions(width: usize, rows: usize, columns: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Int;
-
     use super::*;
 
     const SHAPE: ImageShape = ImageShape { channels: 2, height: 4, width: 6 };
