@@ -28,7 +28,6 @@ fn main() {
     let config = UnetConfig { layers_per_block: layers, ..UnetConfig::default() };
     let mut net = UNet2D::new(&config, &SHAPE, 0, 0, &device);
     let weights = net.num_params();
-    // Layers that begin at zero would let whole branches of the gradient be zero, which may be faster than others.
     let mut optimizers = Optimizers::default().with("net", Adam { learning_rate: 1e-4, weight_decay: 0.01, ..Adam::default() });
     let images =
         |stream| host::tensor(Stream::new(0, stream).matrix(0..BATCH as u64, SHAPE.len(), Stream::normals), [BATCH, 3, 32, 32], &device);

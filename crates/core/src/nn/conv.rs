@@ -357,6 +357,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn bits_do_not_depend_on_the_number_of_threads() {
+        let sizes = Sizes::new([37, 3, 9, 9], [4, 3, 3, 3], 1, [1; 4]);
+        let values = |stream, len| {
+            let mut values = vec![0.0; len];
+            Stream::new(0, stream).normals(0, &mut values);
+            values
+        };
+        let (x, gradient, weight) = (values(0, 37 * sizes.image_len()), values(1, 37 * sizes.result_len()), values(2, 4 * 27));
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| {
+                let found = [sizes.forward(&x, &weight, &[0.5; 4]), sizes.image_gradient(&gradient, &weight)];
+                (found, sizes.weight_gradient(&x, &gradient), sizes.bias_gradient(&gradient, true))
+            })
+        };
+        assert!(with_threads(1) == with_threads(3));
+    }
+
     /// Images, weights and results that are whole numbers, so that every order of summation gives the same.
     #[test]
     fn a_small_convolution_by_hand() {

@@ -6,9 +6,10 @@
 use pulp::{Simd, WithSimd, bytemuck};
 
 /// Output channels of a tile.
-pub(crate) const OUTPUTS: usize = 4;
-/// Vectors of pixels of a tile: with four outputs twelve sums, as many as the registers of AVX2 hold beside what is multiplied.
-const VECTORS: usize = 3;
+const OUTPUTS: usize = 5;
+/// Vectors of pixels of a tile. Ten sums hide the latency of a multiplication; twelve would be a register too many for AVX2: the compiler
+/// then keeps one of them in memory.
+const VECTORS: usize = 2;
 /// Terms (channel, tap) that pass before the next outputs: their pixels and weights stay in the first cache.
 const TERMS: usize = 288;
 
@@ -34,6 +35,8 @@ pub(crate) struct Grid {
     pub(crate) starts: Vec<usize>,
     /// For every lane of every vector its index in the output, or [`NOWHERE`].
     targets: Vec<u32>,
+    /// For every vector the target of its first lane if all its lanes land side by side, as those of most vectors do, or [`NOWHERE`].
+    straight: Vec<u32>,
     lanes: usize,
 }
 
@@ -56,12 +59,16 @@ impl Grid {
             if inside { target(i, j) as u32 } else { NOWHERE }
         };
         // By rows, a vector that reaches over the end of its columns may reach into the next row: those pixels have a vector of their own.
-        let targets = starts
+        let targets: Vec<u32> = starts
             .iter()
             .flat_map(|&start| (start..start + lanes).map(move |p| (start, p)))
             .map(|(start, p)| if by_row && p / pitch != start / pitch { NOWHERE } else { place(p) })
             .collect();
-        Self { starts, targets, lanes }
+        let straight = targets.chunks_exact(lanes).map(|targets| {
+            let side_by_side = targets.windows(2).all(|pair| pair[0] != NOWHERE && pair[1] == pair[0] + 1);
+            if side_by_side { targets[0] } else { NOWHERE }
+        });
+        Self { straight: straight.collect(), starts, targets, lanes }
     }
 
     /// One more than the last place that a vector covers.
@@ -70,14 +77,11 @@ impl Grid {
     }
 
     fn scatter(&self, vector: usize, values: &[f32], out: &mut [f32]) {
-        let targets = &self.targets[vector * self.lanes..(vector + 1) * self.lanes];
-        let first = targets[0] as usize;
-        // Most vectors are whole and land side by side.
-        if targets[0] != NOWHERE && targets.iter().enumerate().all(|(lane, &target)| target as usize == first + lane) {
-            out[first..first + self.lanes].copy_from_slice(values);
+        if self.straight[vector] != NOWHERE {
+            out[self.straight[vector] as usize..][..values.len()].copy_from_slice(values);
             return;
         }
-        for (&target, &value) in targets.iter().zip(values) {
+        for (&target, &value) in self.targets[vector * self.lanes..].iter().zip(values) {
             if target != NOWHERE {
                 out[target as usize] = value;
             }
@@ -86,10 +90,10 @@ impl Grid {
 
     /// The inverse of a scatter, with zeros for what is no pixel: `out` gets [`Grid::len`] values.
     pub(crate) fn gather(&self, values: &[f32], out: &mut [f32]) {
-        for (targets, out) in self.targets.chunks_exact(self.lanes).zip(out.chunks_exact_mut(self.lanes)) {
-            let first = targets[0] as usize;
-            if targets[0] != NOWHERE && targets[self.lanes - 1] as usize == first.wrapping_add(self.lanes - 1) {
-                out.copy_from_slice(&values[first..first + self.lanes]);
+        let vectors = self.targets.chunks_exact(self.lanes).zip(&self.straight);
+        for ((targets, &straight), out) in vectors.zip(out.chunks_exact_mut(self.lanes)) {
+            if straight != NOWHERE {
+                out.copy_from_slice(&values[straight as usize..][..self.lanes]);
                 continue;
             }
             for (&target, out) in targets.iter().zip(out) {
@@ -138,7 +142,8 @@ impl WithSimd for Correlate<'_> {
         let Self { grid, offsets, weights, bias, planes, out, outputs } = self;
         let terms = offsets.len();
         let blocks = outputs.div_ceil(OUTPUTS);
-        assert!(grid.lanes == S::F32_LANES && weights.len() == blocks * terms * OUTPUTS, "grid and weights fit");
+        let (weights, _) = weights.as_chunks::<OUTPUTS>();
+        assert!(grid.lanes == S::F32_LANES && weights.len() == blocks * terms, "grid and weights fit");
         assert!(grid.reach() + offsets.iter().max().copied().unwrap_or(0) <= planes.len(), "every tap lies within the planes");
         let mut sums = vec![[[simd.splat_f32s(0.0); VECTORS]; OUTPUTS]; blocks];
         let plane = out.len() / outputs;
@@ -151,7 +156,7 @@ impl WithSimd for Correlate<'_> {
             for first in (0..terms).step_by(TERMS) {
                 let part = first..(first + TERMS).min(terms);
                 for (block, sums) in sums.iter_mut().enumerate() {
-                    let weights = &weights[(block * terms + part.start) * OUTPUTS..(block * terms + part.end) * OUTPUTS];
+                    let weights = &weights[block * terms + part.start..block * terms + part.end];
                     // SAFETY: asserted above for the furthest offset and the furthest start.
                     unsafe { add_terms(simd, planes, starts, &offsets[part.clone()], weights, sums) };
                 }
@@ -179,16 +184,16 @@ unsafe fn add_terms<S: Simd>(
     planes: &[f32],
     starts: [usize; VECTORS],
     offsets: &[usize],
-    weights: &[f32],
+    weights: &[[f32; OUTPUTS]],
     sums: &mut [[S::f32s; VECTORS]; OUTPUTS],
 ) {
-    let mut local = *sums;
-    for (&offset, weights) in offsets.iter().zip(weights.chunks_exact(OUTPUTS)) {
+    let (weights, mut local) = (&weights[..offsets.len()], *sums);
+    for (term, &offset) in offsets.iter().enumerate() {
         // SAFETY: the caller's promise.
-        let pixels: [S::f32s; VECTORS] =
-            starts.map(|start| unsafe { planes.as_ptr().add(start + offset).cast::<S::f32s>().read_unaligned() });
-        for (sums, &weight) in local.iter_mut().zip(weights) {
-            let weight = simd.splat_f32s(weight);
+        let read = |start: usize| unsafe { planes.as_ptr().add(start + offset).cast::<S::f32s>().read_unaligned() };
+        let pixels = starts.map(read);
+        for (output, sums) in local.iter_mut().enumerate() {
+            let weight = simd.splat_f32s(weights[term][output]);
             for (sum, &pixels) in sums.iter_mut().zip(&pixels) {
                 *sum = simd.mul_add_e_f32s(weight, pixels, *sum);
             }
@@ -209,7 +214,9 @@ pub(crate) struct CorrelateWeights<'a> {
     pub(crate) out: &'a mut [f32],
 }
 
-/// Terms of a tile of weights: with four outputs twelve sums.
+/// Outputs of a tile of weights.
+const ROWS: usize = 4;
+/// Terms of a tile of weights.
 const COLUMNS: usize = 3;
 
 impl WithSimd for CorrelateWeights<'_> {
@@ -224,11 +231,11 @@ impl WithSimd for CorrelateWeights<'_> {
         assert_eq!(gradient.len(), outputs * length, "the gradient has a vector for every start");
         let reach = starts.iter().max().copied().unwrap_or(0) + offsets.iter().max().copied().unwrap_or(0) + S::F32_LANES;
         assert!(reach <= planes.len(), "every tap lies within the planes");
-        for first in (0..outputs).step_by(OUTPUTS) {
-            let rows: [&[f32]; OUTPUTS] = std::array::from_fn(|o| &gradient[(first + o).min(outputs - 1) * length..][..length]);
+        for first in (0..outputs).step_by(ROWS) {
+            let rows: [&[f32]; ROWS] = std::array::from_fn(|o| &gradient[(first + o).min(outputs - 1) * length..][..length]);
             for (column, offsets) in offsets.chunks(COLUMNS).enumerate() {
                 let places: [usize; COLUMNS] = std::array::from_fn(|c| offsets[c.min(offsets.len() - 1)]);
-                let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; OUTPUTS];
+                let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; ROWS];
                 for (vector, &start) in starts.iter().enumerate() {
                     // SAFETY: asserted above for the furthest offset and the furthest start, and for the gradient's length.
                     let read = |values: &[f32], at: usize| unsafe { values.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };

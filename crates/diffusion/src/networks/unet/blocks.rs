@@ -168,6 +168,8 @@ pub struct Resample {
 }
 
 /// What halves or doubles the resolution at the end of a level.
+// There is one a level, and burn's modules cannot be boxed.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum Sampler {
     /// See [`ResampleType::Conv`].
