@@ -122,7 +122,9 @@ fn every_solver_comes_to_the_known_answer() {
         if ["ddpm", "euler-ancestral", "consistency"].contains(name) {
             assert!(end.abs().max().into_scalar::<f32>() < 2.5, "{name}: within the distribution");
         } else {
-            assert!((value(&end) - 0.5).abs() < 0.02, "{name}: {}", value(&end));
+            // Over 60 steps methods of first order are a twentieth short, those of second order end where they should.
+            let bound = if ["euler", "ddim"].contains(name) { 0.03 } else { 0.005 };
+            assert!((value(&end) - 0.5).abs() < bound, "{name}: {}", value(&end));
         }
     }
 }
@@ -130,10 +132,10 @@ fn every_solver_comes_to_the_known_answer() {
 #[test]
 fn churn_keeps_the_distribution() {
     let ideal = |x: Tensor<4>, level: &Level| x * (0.25 / (0.25 + level.sigma * level.sigma));
-    let plan = Plan::edm(40, 0.002, 80.0).expect("steps");
+    let plan = Plan::edm(100, 0.002, 80.0).expect("steps");
     let sampling = Sampling { churn: 20.0, ..Sampling::default() };
     let mut squares = 0.0;
-    let rows = 200;
+    let rows = 400;
     for row in 0..rows {
         let noise = |step: usize| {
             let mut values = vec![0.0; 8];

@@ -9,8 +9,8 @@ use std::path::Path;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
-use burn::tensor::module::{conv2d, max_pool2d};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::ema::Ema;
@@ -100,7 +100,7 @@ impl Net {
 }
 
 fn convolved(x: Tensor<4>, weight: &Param<Tensor<4>>, bias: &Param<Tensor<1>>) -> Tensor<4> {
-    conv2d(x, weight.val(), Some(bias.val()), ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
+    nn::conv2d(x, weight.val(), Some(bias.val()), 1, [1; 4])
 }
 
 /// Pooled over squares of two; images of one row or column stay as they are.
