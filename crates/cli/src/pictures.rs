@@ -13,6 +13,10 @@ use crate::{Failure, Outcome, print, say, source};
 /// Images that are computed between two movements of the progress bar.
 const AT_ONCE: u64 = 64;
 
+/// Kinds of files that a name may ask for, but that images are not written as.
+const OTHER_FILES: [&str; 14] =
+    ["jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "npy", "tar", "zip", "gz", "csv", "parquet", "safetensors"];
+
 /// Where images go.
 enum Output<'a> {
     Sheet(&'a Path),
@@ -25,11 +29,12 @@ impl<'a> Output<'a> {
         match path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).as_deref() {
             Some("png") => check_writable(path).map(|()| Self::Sheet(path)),
             Some("npz") => check_writable(path).map(|()| Self::Npz(path)),
-            None => Ok(Self::Folder(path)),
-            Some(other) => Err(Failure::Usage(format!(
+            Some(other) if OTHER_FILES.contains(&other) => Err(Failure::Usage(format!(
                 "{}: images cannot be written as .{other}; name a .png for a sheet, an .npz, or a folder for PNG files",
                 path.display()
             ))),
+            // Anything else is a folder's name, which may have a dot in it.
+            _ => Ok(Self::Folder(path)),
         }
     }
 
