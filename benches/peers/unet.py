@@ -1,4 +1,4 @@
-"""One training step of diffusers' UNet2DModel in PyTorch on the CPU: forward, backward, AdamW. The peer of crates/diffusion/benches/unet.rs.
+"""One training step of diffusers' UNet2DModel in PyTorch on the CPU: forward, backward, AdamW. The peer of crates/diffusion/benches/step.rs.
 
     pip install diffusers==0.42.1 torch
     python benches/peers/unet.py [--threads 2] [--layers 1] [--steps 20]
