@@ -2,6 +2,8 @@
 //! folder is sampled from.
 //! Run: cargo run --release --example diffusers_folder -p semblant-examples -- MODEL.safetensors|FOLDER NEW_FOLDER
 
+#![allow(clippy::print_stdout, reason = "an example tells what it wrote")]
+
 use std::path::PathBuf;
 
 use anyhow::Context;
