@@ -1,7 +1,6 @@
 //! Flow matching on 8 x 8 digits, minutes on a CPU: learns, writes a sheet, and lets a classifier judge.
 //! Run: SEMBLANT_DATA=folder cargo run --release --example digits_flow -p semblant-examples
 
-
 #![allow(clippy::print_stdout, reason = "an example tells what it found")]
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,91 @@
+//! The judge of images on bars: upright, level, and sloping ones.
+
+use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::Run;
+use semblant_data::image::Images;
+use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant_metrics::image::evaluate_images;
+
+const SIDE: usize = 8;
+
+/// `count` noisy bars, a kind after the other.
+fn bars(count: usize, seed: u64) -> Images {
+    let mut pixels = Vec::new();
+    for image in 0..count {
+        let place = 1 + Stream::new(seed, 0).below(image as u64, 0, 5) as usize;
+        let mut noise = [0.0; SIDE * SIDE];
+        Stream::new(seed, 1).uniforms(image as u64, &mut noise);
+        for (index, noise) in noise.iter().enumerate() {
+            let (row, column) = (index / SIDE, index % SIDE);
+            let lit = match image % 3 {
+                0 => column.abs_diff(place) < 2,
+                1 => row.abs_diff(place) < 2,
+                _ => row.abs_diff(column) < 2,
+            };
+            pixels.push((if lit { 200.0 } else { 20.0 } + 40.0 * noise) as u8);
+        }
+    }
+    let names = ["upright", "level", "sloping"].map(String::from).to_vec();
+    let classes = (0..count as u32).map(|image| image % 3).collect();
+    Images::new(pixels, [count, 1, SIDE, SIDE], Some((classes, names))).expect("sound")
+}
+
+fn judge(seed: u64) -> Classifier {
+    let config = ClassifierConfig { channels: [4, 8], features: 16, images: 6_000, batch_images: 50, ..ClassifierConfig::default() };
+    let mut run = Run::new(semblant_core::device::select("cpu").expect("always there"), seed);
+    Classifier::fit(&bars(300, 1), Some(&bars(150, 2)), &config, &mut run).expect("trains")
+}
+
+#[test]
+fn it_learns_and_its_file_is_the_same_judge() {
+    let judge = judge(0);
+    let about = judge.provenance().expect("known");
+    assert!(about.accuracy.expect("tested") > 0.97, "{about:?}");
+    let folder = tempfile::tempdir().expect("temp");
+    let path = folder.path().join("judge.safetensors");
+    judge.save(&path).expect("written");
+    let again = Classifier::load(&path, &burn::tensor::Device::flex()).expect("just written");
+    assert_eq!(again.features(&bars(20, 3)).expect("of its size"), judge.features(&bars(20, 3)).expect("of its size"));
+    assert_eq!(again.provenance().expect("known"), about);
+}
+
+#[test]
+fn scores_are_best_for_equal_images_and_move_with_what_is_wrong() {
+    let judge = judge(1);
+    let (real, holdout) = (bars(300, 1), bars(300, 2));
+    let score = |images: &Images| evaluate_images(&real, images, Some(&holdout), &judge).expect("comparable");
+    let same = score(&real);
+    assert!(same.frechet_distance.abs() < 1e-6, "{same:?}");
+    let floor = same.frechet_distance_real.expect("a holdout");
+    assert!(same.class_accuracy.expect("classes") > 0.97 && floor > 0.0);
+
+    // A class that never comes is far off; what does come is still of its class.
+    let kept: Vec<usize> = (0..300).filter(|image| image % 3 != 2).collect();
+    let dropped = score(&real.select(&kept));
+    assert!(dropped.frechet_distance > 10.0 * floor, "{} against {floor}", dropped.frechet_distance);
+    assert!(dropped.class_accuracy.expect("classes") > 0.97);
+
+    // Classes that are mixed up do not move the distance, but a third at most is right.
+    let mixed = real.classes().expect("classes").iter().map(|class| (class + 1) % 3).collect();
+    let mixed = Images::new(real.pixels().to_vec(), real.shape(), Some((mixed, real.class_names().to_vec()))).expect("sound");
+    let mixed = score(&mixed);
+    assert!(mixed.class_accuracy.expect("classes") < 0.03 && mixed.frechet_distance.abs() < 1e-6);
+}
+
+#[test]
+fn what_it_cannot_judge_is_named() {
+    let judge = judge(2);
+    let small = Images::new(vec![0; 2 * 16], [2, 1, 4, 4], None).expect("sound");
+    let said = |real: &Images, made: &Images| evaluate_images(real, made, None, &judge).expect_err("refused").to_string();
+    assert!(said(&bars(30, 1), &small).contains("[1, 4, 4]"));
+    assert!(said(&bars(30, 1), &bars(1, 1)).contains("two images"));
+    let renamed = Images::new(vec![0; 2 * 64], [2, 1, 8, 8], Some((vec![0, 0], vec!["bar".into()]))).expect("sound");
+    assert!(said(&bars(30, 1), &renamed).contains("bar"));
+    let mut run = Run::new(semblant_core::device::select("cpu").expect("always there"), 0);
+    let error = Classifier::fit(&renamed, None, &ClassifierConfig::default(), &mut run).expect_err("one class").to_string();
+    assert!(error.contains("two classes"), "{error}");
+    let folder = tempfile::tempdir().expect("temp");
+    let path = folder.path().join("m.safetensors");
+    semblant_core::checkpoint::Checkpoint::new("flow").write(&path).expect("written");
+    assert!(Classifier::load(&path, &burn::tensor::Device::flex()).expect_err("no classifier").to_string().contains("flow"));
+}
