@@ -140,29 +140,23 @@ fn posterior_variance(from: &Level, to: &Level) -> f64 {
     added * to.sigma * to.sigma / (from.sigma * from.sigma)
 }
 
-/// One step of DDIM with fresh noise of standard deviation `fresh`.
-fn ddim_step(
-    x: Tensor<4>,
-    clean: Tensor<4>,
-    from: &Level,
-    to: &Level,
-    fresh: f64,
-    step: usize,
-    options: &Sampling,
-    noise: &Noise,
-) -> Tensor<4> {
+/// One step of DDIM, but for its fresh noise of standard deviation `fresh`.
+fn ddim_step(x: Tensor<4>, clean: Tensor<4>, [from, to]: [&Level; 2], fresh: f64, options: &Sampling) -> Tensor<4> {
     // The noise is taken before the clean image is clamped, as the paper's code does.
     let old = noise_in(x, clean.clone(), from);
-    let next = options.clamp(clean) * to.alpha + old * (to.sigma * to.sigma - fresh * fresh).max(0.0).sqrt();
-    if fresh > 0.0 { next + noise(step) * fresh } else { next }
+    options.clamp(clean) * to.alpha + old * (to.sigma * to.sigma - fresh * fresh).max(0.0).sqrt()
 }
 
 /// DDIM (Song et al. 2021, equation 12), with `eta` of the reverse chain's noise.
 pub fn ddim(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
     for (step, pair) in plan.levels.windows(2).enumerate() {
-        let clean = denoise(x.clone(), &pair[0]);
-        let fresh = options.eta * posterior_variance(&pair[0], &pair[1]).max(0.0).sqrt();
-        x = ddim_step(x, clean, &pair[0], &pair[1], fresh, step, options, noise);
+        let (from, to) = (&pair[0], &pair[1]);
+        let clean = denoise(x.clone(), from);
+        let fresh = options.eta * posterior_variance(from, to).max(0.0).sqrt();
+        x = ddim_step(x, clean, [from, to], fresh, options);
+        if fresh > 0.0 {
+            x = x + noise(step) * fresh;
+        }
     }
     x
 }

@@ -112,6 +112,7 @@ impl NetConfig {
 }
 
 /// Any of the networks.
+#[allow(clippy::large_enum_variant, reason = "a model holds one of them, never a list")]
 #[derive(Module, Debug)]
 pub enum Net {
     /// A transformer over patches.
