@@ -345,7 +345,8 @@ fn lists_and_inspections_can_be_read() {
     let place = Place::with_model("copula");
     let models = place.good(&["models", "--json"]).json();
     let names: Vec<&str> = models.as_array().expect("a list").iter().filter_map(|model| model["name"].as_str()).collect();
-    assert_eq!(names, semblant::table_models().map(|entry| entry.name).collect::<Vec<_>>());
+    let known = semblant::table_models().map(|entry| entry.name).chain(semblant::image_models().map(|entry| entry.name));
+    assert_eq!(names, known.collect::<Vec<_>>());
     let listed = place.good(&["models"]).out;
     assert!(names.iter().all(|name| listed.contains(name)), "{listed}");
     assert!(place.good(&["data", "list"]).out.contains("california-housing"));

@@ -170,6 +170,9 @@ pub(crate) const fn entry<F: Family>() -> Entry<Images> {
 fn build<F: Family>(values: serde_json::Value) -> Result<Box<dyn Synthesizer<Data = Images>>> {
     let config: F::Config = settings(F::NAME, values)?;
     F::check(&config)?;
+    // What sampling would refuse is refused before the training, not after it.
+    let (_, _, sampling) = F::parts(&config);
+    sampling.check_on(&F::plan(&config, sampling.steps)?)?;
     Ok(Box::new(Diffusion::<F> { config, fitted: None }))
 }
 
