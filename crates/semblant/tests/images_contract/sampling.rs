@@ -13,7 +13,7 @@ use crate::support::*;
 fn every_solver_makes_images() {
     let images = bars();
     for name in names() {
-        let model = fitted(name, &images);
+        let model = fitted_with(name, &images, eager());
         let asked = |settings| sample(&model, &with(2, settings));
         let mut seen = Vec::new();
         for (solver, ..) in SOLVERS {

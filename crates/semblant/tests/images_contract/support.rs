@@ -45,6 +45,16 @@ pub(crate) fn names() -> Vec<&'static str> {
     semblant::image_models().map(|entry| entry.name).collect()
 }
 
+/// The models that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
+pub(crate) fn with_networks() -> impl Iterator<Item = &'static str> {
+    names().into_iter().filter(|name| *name != "consistency")
+}
+
+/// Settings under which the small models learn something.
+pub(crate) fn eager() -> Value {
+    json!({ "training": { "images": 640, "optimizer": { "learning_rate": 0.01 } } })
+}
+
 /// A model with its small settings, and others laid over them.
 pub(crate) fn unfitted(name: &str, more: Value) -> Result<Model> {
     let mut settings = small(name);
