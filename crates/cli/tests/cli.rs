@@ -1,6 +1,8 @@
 //! The program as its users run it.
 
 mod support;
+#[path = "support/tables.rs"]
+mod tables;
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +10,7 @@ use std::process::Command;
 use semblant::data::table::{ReadOptions, Table, simulate_patients};
 use serde_json::Value;
 use support::*;
+use tables::*;
 
 const FIT: &[&str] = &["fit", "t.csv", "-m", "independent", "-o", "m.safetensors"];
 

@@ -134,15 +134,19 @@ impl Family for Ddpm {
     }
 
     fn scheduler(config: &DdpmConfig) -> Result<SchedulerConfig> {
-        let base = SchedulerConfig::ddpm(config.schedule, config.timesteps, config.beta_start, config.beta_end, &config.prediction)?;
-        let timestep_spacing = match config.spacing {
+        let mut scheduler =
+            SchedulerConfig::ddpm(config.schedule, config.timesteps, config.beta_start, config.beta_end, &config.prediction)?;
+        scheduler.timestep_spacing = match config.spacing {
             Spacing::Leading => TimestepSpacing::Leading,
             Spacing::Linspace => TimestepSpacing::Linspace,
             // diffusers' scheduler stays on timesteps; trailing ones begin at the same noise.
             Spacing::Trailing | Spacing::Karras => TimestepSpacing::Trailing,
         };
         let clip = config.sampling.clip;
-        let clip_sample_range = if clip > 0.0 { clip } else { base.clip_sample_range };
-        Ok(SchedulerConfig { timestep_spacing, clip_sample: clip > 0.0, clip_sample_range, ..base })
+        scheduler.clip_sample = clip > 0.0;
+        if clip > 0.0 {
+            scheduler.clip_sample_range = clip;
+        }
+        Ok(scheduler)
     }
 }
