@@ -139,10 +139,10 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "IMAGES", conflicts_with_all = ["n", "rows"])]
     pub(crate) from: Option<String>,
     /// Images, with --from: how far they are taken towards noise, 0 to 1.
-    #[arg(long, requires = "from", allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) strength: Option<f64>,
     /// Images, with --from: a folder with one image, bright where theirs stay as they are.
-    #[arg(long, value_name = "IMAGES", requires = "from")]
+    #[arg(long, value_name = "IMAGES")]
     pub(crate) keep: Option<String>,
     /// Images: another setting of sampling, as key=value (eta, churn, clip...); may stand several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -334,11 +334,11 @@ fn digits_are_fitted_sampled_and_judged() {
     assert!(number("class_accuracy") < 0.5 && number("frechet_distance") > 5.0 * number("frechet_distance_real"), "{made}");
     test.write_folder(place.path("real"), false).expect("writable");
     let real = judge("real");
-    assert_eq!(
-        (&real["class_accuracy"], &real["frechet_distance"]),
-        (&real["class_accuracy_real"], &real["frechet_distance_real"]),
-        "{real}"
-    );
+    // The same images in another order: sums differ in their last digits only.
+    for key in ["class_accuracy", "frechet_distance"] {
+        let [score, reference] = [key, &format!("{key}_real")].map(|key| real[key].as_f64().unwrap_or_else(|| panic!("{key}: {real}")));
+        assert!((score - reference).abs() < 1e-4, "{key}: {real}");
+    }
     let said = place.good(&[&["-q", "evaluate", "--real", "digits8x8", "--synthetic", "made"], &features[..]].concat()).out;
     assert!(said.contains("Frechet classifier distance") && said.contains("sha256"), "{said}");
 }

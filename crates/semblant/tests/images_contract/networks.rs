@@ -178,13 +178,13 @@ fn farthest(model: &Model, images: &Images, settings: &Value) -> u8 {
 #[test]
 fn two_images_are_learnt_by_heart() {
     let (images, folder) = (pair(), tempfile::tempdir().expect("a folder"));
-    let training = json!({ "images": 48_000, "batch_images": 32, "tick_images": 640, "ema": { "half_life_rows": 2000.0 } });
+    let training = json!({ "images": 24_000, "batch_images": 32, "tick_images": 640, "ema": { "half_life_rows": 2000.0 } });
     let by_heart = json!({ "network": { "kind": "mlp", "width": 64, "depth": 2 }, "training": training, "sampling": { "steps": 18 } });
     for name in ["flow", "edm", "ddpm"] {
         let mut settings = by_heart.clone();
         if name == "ddpm" {
-            // The noise as target says next to nothing of the image where it is all noise; v does.
-            settings["prediction"] = json!("v");
+            // What is learnt by heart is the image; an error in the noise is many times as large in the image where little is left of it.
+            settings["prediction"] = json!("sample");
         }
         let mut model = unfitted(name, settings).expect("known settings");
         let losses = Arc::default();
@@ -192,11 +192,11 @@ fn two_images_are_learnt_by_heart() {
         let losses = losses.lock().expect("the fit is over");
         let last = losses[losses.len() - 20..].iter().sum::<f64>() / 20.0;
         assert!(last < losses[0] / 10.0, "{name}: the loss fell from {} to {last}", losses[0]);
-        // The two images are 20 to 210 apart in every pixel.
+        // Half of the pixels are 180 or more apart in the two images: no mixture of the two is within the bound of either.
         for settings in [Value::Null, json!({ "solver": "euler" }), json!({ "guidance": 2.0 })] {
             let farthest = farthest(&model, &images, &settings);
             println!("{name}, {settings}: {farthest}");
-            assert!(farthest < 40, "{name}, {settings}: a pixel is {farthest} away from the image that was learnt");
+            assert!(farthest < 60, "{name}, {settings}: a pixel is {farthest} away from the image that was learnt");
         }
         model.save(&folder.path().join(name)).expect("writable");
     }
