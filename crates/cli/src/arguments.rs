@@ -130,7 +130,7 @@ pub(crate) struct Sample {
     #[arg(long)]
     pub(crate) solver: Option<String>,
     /// Images: how far the class is followed: 1 as it was learnt, more beyond it.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) guidance: Option<f64>,
     /// Images: the way from the image at one address to that at another, in as many images as are asked for.
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "from")]
@@ -139,10 +139,10 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "IMAGES", conflicts_with_all = ["n", "rows"])]
     pub(crate) from: Option<String>,
     /// Images, with --from: how far they are taken towards noise, 0 to 1.
-    #[arg(long, requires = "from")]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) strength: Option<f64>,
     /// Images, with --from: a folder with one image, bright where theirs stay as they are.
-    #[arg(long, value_name = "IMAGES", requires = "from")]
+    #[arg(long, value_name = "IMAGES")]
     pub(crate) keep: Option<String>,
     /// Images: another setting of sampling, as key=value (eta, churn, clip...); may stand several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]

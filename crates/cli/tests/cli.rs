@@ -1,6 +1,8 @@
 //! The program as its users run it.
 
 mod support;
+#[path = "support/tables.rs"]
+mod tables;
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +10,7 @@ use std::process::Command;
 use semblant::data::table::{ReadOptions, Table, simulate_patients};
 use serde_json::Value;
 use support::*;
+use tables::*;
 
 const FIT: &[&str] = &["fit", "t.csv", "-m", "independent", "-o", "m.safetensors"];
 
@@ -345,7 +348,8 @@ fn lists_and_inspections_can_be_read() {
     let place = Place::with_model("copula");
     let models = place.good(&["models", "--json"]).json();
     let names: Vec<&str> = models.as_array().expect("a list").iter().filter_map(|model| model["name"].as_str()).collect();
-    assert_eq!(names, semblant::table_models().map(|entry| entry.name).collect::<Vec<_>>());
+    let known = semblant::table_models().map(|entry| entry.name).chain(semblant::image_models().map(|entry| entry.name));
+    assert_eq!(names, known.collect::<Vec<_>>());
     let listed = place.good(&["models"]).out;
     assert!(names.iter().all(|name| listed.contains(name)), "{listed}");
     assert!(place.good(&["data", "list"]).out.contains("california-housing"));

@@ -46,8 +46,8 @@ pub(crate) trait Family: Model<Batch = Batch, Sampled = Net> + 'static {
     fn plan(config: &Self::Config, steps: usize) -> Result<Plan>;
     /// What diffusers calls this process.
     fn scheduler(config: &Self::Config) -> Result<SchedulerConfig>;
-    /// Weights to begin with, if not fresh ones; `net` is a fresh one.
-    fn start(_: &Self::Config, net: Net) -> Result<Net> {
+    /// Weights to begin with, if not fresh ones; `net` is a fresh one for images of this kind.
+    fn start(_: &Self::Config, _: &ImageKind, net: Net) -> Result<Net> {
         Ok(net)
     }
 }
@@ -170,6 +170,9 @@ pub(crate) const fn entry<F: Family>() -> Entry<Images> {
 fn build<F: Family>(values: serde_json::Value) -> Result<Box<dyn Synthesizer<Data = Images>>> {
     let config: F::Config = settings(F::NAME, values)?;
     F::check(&config)?;
+    // What sampling would refuse is refused before the training, not after it.
+    let (_, _, sampling) = F::parts(&config);
+    sampling.check_on(&F::plan(&config, sampling.steps)?)?;
     Ok(Box::new(Diffusion::<F> { config, fitted: None }))
 }
 
@@ -204,7 +207,7 @@ impl<F: Family> Synthesizer for Diffusion<F> {
         self.config = F::resolve(self.config.clone())?;
         let (_, training, _) = F::parts(&self.config);
         let device = run.device.clone();
-        let net = F::start(&self.config, empty_net::<F>(&self.config, &kind, run.seed, &device.clone().autodiff())?)?;
+        let net = F::start(&self.config, &kind, empty_net::<F>(&self.config, &kind, run.seed, &device.clone().autodiff())?)?;
         let model = F::new(&self.config, net);
         let mut batches = Batches::new(data.clone(), training, &device);
         let schedule = Schedule {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result, host};
+use semblant_core::{Result, host};
 
 use crate::networks::{Condition, ImageShape, Net, Network};
 use crate::process::{Level, Path, Prediction};
@@ -69,9 +69,7 @@ impl<'a> DiffusionSampler<'a> {
         device: &Device,
     ) -> Result<Self> {
         settings.check()?;
-        if settings.churn > 0.0 && (plan.path != Path::VarianceExploding || settings.solver != "heun") {
-            return Err(Error::Config("churn is for the solver heun on a model of kind edm; leave it out".into()));
-        }
+        settings.check_on(&plan)?;
         Ok(Self {
             net,
             shape,

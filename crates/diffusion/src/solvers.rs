@@ -99,6 +99,14 @@ impl Sampling {
         Ok(())
     }
 
+    /// Checks what depends on the levels that are visited.
+    pub(crate) fn check_on(&self, plan: &Plan) -> Result<()> {
+        if self.churn > 0.0 && (plan.path != Path::VarianceExploding || self.solver != "heun") {
+            return Err(Error::Config("churn is for the solver heun on a model of kind edm; leave it out".into()));
+        }
+        Ok(())
+    }
+
     fn clamp(&self, clean: Tensor<4>) -> Tensor<4> {
         if self.clip > 0.0 { clean.clamp(-self.clip, self.clip) } else { clean }
     }

@@ -2,24 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-use semblant::data::table::simulate_patients;
-
-/// A CTGAN that takes a moment; more epochs make it take longer.
-pub(crate) const SMALL: &[&str] = &[
-    "--set",
-    "batch_rows=60",
-    "--set",
-    "pac=3",
-    "--set",
-    "noise_width=8",
-    "--set",
-    "generator_widths=[16]",
-    "--set",
-    "critic_widths=[16]",
-];
+use std::process::{Command, Output, Stdio};
 
 /// A folder in which the program runs.
 pub(crate) struct Place(tempfile::TempDir);
@@ -33,7 +16,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -48,20 +31,6 @@ impl Place {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// A place with `patients.csv`, 300 rows.
-    pub(crate) fn with_patients() -> Self {
-        let place = Self::new();
-        simulate_patients(300, 0).write(place.path("patients.csv")).expect("writable");
-        place
-    }
-
-    /// A place with `patients.csv` and a model of it, `m.safetensors`.
-    pub(crate) fn with_model(name: &str) -> Self {
-        let place = Self::with_patients();
-        place.good(&["fit", "patients.csv", "-m", name, "-o", "m.safetensors"]);
-        place
-    }
-
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -74,15 +43,11 @@ impl Place {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub(crate) fn text(&self, name: &str) -> String {
-        String::from_utf8(self.bytes(name)).expect("UTF-8")
-    }
-
     pub(crate) fn has(&self, name: &str) -> bool {
         self.path(name).exists()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_semblant"));
         command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
         command
@@ -112,26 +77,6 @@ impl Place {
         }
         assert_eq!(snapshot(self.0.path()), before, "{arguments:?} left something behind");
     }
-
-    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
-    }
-
-    /// Waits until a running program has written `name`.
-    #[track_caller]
-    pub(crate) fn wait_for(&self, name: &str, child: &mut Child) {
-        let started = Instant::now();
-        while !self.has(name) {
-            assert!(child.try_wait().expect("a child").is_none(), "ended before it wrote {name}");
-            assert!(started.elapsed() < Duration::from_secs(120), "no {name} after two minutes");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-/// The end of a program that was started.
-pub(crate) fn end(child: Child) -> Ran {
-    Ran::of(child.wait_with_output().expect("a child"))
 }
 
 /// Every file below a folder with its contents, folders without any.

@@ -19,7 +19,7 @@ use super::edm::EdmConfig;
 use super::{Batch, Training, check_parts, column, default_network, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Condition, Net, NetConfig, Network};
-use crate::pipeline::Family;
+use crate::pipeline::{Family, ImageKind};
 use crate::process::{Level, Prediction};
 use crate::schedule::{Plan, edm_level};
 use crate::solvers::Sampling;
@@ -192,8 +192,14 @@ impl Family for Consistency {
         Self { net, config: config.clone() }
     }
 
-    fn start(config: &ConsistencyConfig, net: Net) -> Result<Net> {
-        edm_file(config)?.0.load_module("model", net, &config.from)
+    fn start(config: &ConsistencyConfig, kind: &ImageKind, net: Net) -> Result<Net> {
+        let (file, _) = edm_file(config)?;
+        let learnt: ImageKind = file.metadata_as("images", &config.from)?;
+        if learnt.shape != kind.shape || learnt.class_names != kind.class_names {
+            let what = "was fitted to images of another size or of other classes; tune it on images such as it learnt from";
+            return Err(Error::checkpoint(&config.from, what));
+        }
+        file.load_module("model", net, &config.from)
     }
 
     fn prediction(config: &ConsistencyConfig) -> Prediction {

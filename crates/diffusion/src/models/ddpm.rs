@@ -11,7 +11,7 @@ use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Training, check_parts, default_network, denoising_loss, purpose, training_noise};
-use crate::exchange::SchedulerConfig;
+use crate::exchange::{SchedulerConfig, TimestepSpacing};
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Family;
 use crate::process::{Prediction, Weighting};
@@ -134,6 +134,19 @@ impl Family for Ddpm {
     }
 
     fn scheduler(config: &DdpmConfig) -> Result<SchedulerConfig> {
-        SchedulerConfig::ddpm(config.schedule, config.timesteps, config.beta_start, config.beta_end, &config.prediction)
+        let mut scheduler =
+            SchedulerConfig::ddpm(config.schedule, config.timesteps, config.beta_start, config.beta_end, &config.prediction)?;
+        scheduler.timestep_spacing = match config.spacing {
+            Spacing::Leading => TimestepSpacing::Leading,
+            Spacing::Linspace => TimestepSpacing::Linspace,
+            // diffusers' scheduler stays on timesteps; trailing ones begin at the same noise.
+            Spacing::Trailing | Spacing::Karras => TimestepSpacing::Trailing,
+        };
+        let clip = config.sampling.clip;
+        scheduler.clip_sample = clip > 0.0;
+        if clip > 0.0 {
+            scheduler.clip_sample_range = clip;
+        }
+        Ok(scheduler)
     }
 }

@@ -1,16 +1,16 @@
 //! What the contract tests share: a small table with everything in it, small models, and cells that are compared bit for bit.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod fits;
 
+use std::path::Path;
+
+pub(crate) use fits::*;
 use semblant::Result;
 use semblant::data::table::{Column, ColumnSchema, simulate_patients};
 use semblant::prelude::*;
-use semblant::progress::{Event, Observer};
 use serde_json::{Value, json};
 
-pub(crate) type Model = Box<dyn Synthesizer<Data = Table>>;
+pub(crate) type Model = Fitted<Table>;
 
 /// Settings that make a model small enough to fit in a moment.
 pub(crate) fn small(name: &str) -> Value {
@@ -24,10 +24,6 @@ pub(crate) fn small(name: &str) -> Value {
 /// The names of the registry.
 pub(crate) fn names() -> Vec<&'static str> {
     semblant::table_models().map(|entry| entry.name).collect()
-}
-
-pub(crate) fn run(seed: u64) -> Run {
-    Run::new(semblant::device::select("cpu").expect("always there"), seed)
 }
 
 pub(crate) fn fitted(name: &str, table: &Table) -> Model {
@@ -76,29 +72,6 @@ pub(crate) fn sample(model: &Model, request: &SampleRequest) -> Result<Vec<Vec<C
     Ok(cells(&model.sample(request)?.data))
 }
 
-pub(crate) fn bytes(model: &Model) -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("model.safetensors");
-    model.save(&path).expect("writable");
-    std::fs::read(path).expect("just written")
-}
-
 pub(crate) fn load(path: &Path) -> Result<Model> {
     load_table_model(path, "cpu")
-}
-
-/// Raises a flag once some of a fit is done.
-pub(crate) struct StopAt {
-    pub(crate) rows: u64,
-    pub(crate) stop: Arc<AtomicBool>,
-}
-
-impl Observer for StopAt {
-    fn event(&mut self, event: Event<'_>) {
-        if let Event::Rows { done, .. } = event
-            && done >= self.rows
-        {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
 }

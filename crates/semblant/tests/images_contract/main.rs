@@ -1,0 +1,253 @@
+//! What every model of images in the registry promises. A new entry is tested here without any further work.
+
+mod files;
+#[path = "../support/fits.rs"]
+mod fits;
+mod networks;
+mod sampling;
+mod support;
+
+use fits::{StopAt, bytes, run};
+use semblant::Error;
+use semblant::checkpoint::Checkpoint;
+use semblant::prelude::*;
+use serde_json::{Value, json};
+use support::*;
+
+/// Whether `whole` has everything that `part` says.
+fn holds(whole: &Value, part: &Value) -> bool {
+    match part.as_object() {
+        Some(part) => part.iter().all(|(key, value)| whole.get(key).is_some_and(|whole| holds(whole, value))),
+        None => whole == part,
+    }
+}
+
+#[test]
+fn a_model_file_repeats_its_images_and_its_settings() {
+    let (images, folder) = (bars(), tempfile::tempdir().expect("a folder"));
+    for name in names() {
+        let path = folder.path().join(format!("{name}.safetensors"));
+        let mut model = unfitted(name, json!({})).expect("known settings");
+        let summary = model.fit(&images, &mut run(1)).expect("fits");
+        assert!(!summary.losses.is_empty() && summary.losses.iter().all(|(_, value)| value.is_finite()), "{name}: {summary:?}");
+        assert_eq!((summary.steps, summary.rows_seen), (8, 64), "{name}");
+        model.save(&path).expect("writable");
+        let loaded = load_image_model(&path, "cpu").unwrap_or_else(|error| panic!("{name}: {error}"));
+        for seed in [0, 7] {
+            let request = SampleRequest::new(20, seed);
+            let made = sample(&model, &request);
+            assert_eq!(made.shape(), [20, 1, 8, 8], "{name}");
+            assert_eq!(made.class_names(), images.class_names(), "{name}");
+            assert_eq!(made, sample(&loaded, &request), "{name}");
+        }
+        let of_seed = |seed| sample(&model, &SampleRequest::new(20, seed));
+        assert_ne!(of_seed(0).pixels(), of_seed(7).pixels(), "{name}: another seed, other images");
+
+        // The settings in the file are all of them, and make the same model again.
+        let file = Checkpoint::read(&path).expect("readable");
+        assert_eq!(file.model(), name);
+        let settings: Value = file.metadata_as("config", &path).expect("settings");
+        assert!(holds(&settings, &small(name)), "{name}: {settings}");
+        let mut again = image_model(name, settings).expect("its own settings");
+        again.fit(&images, &mut run(1)).expect("fits");
+        assert!(bytes(&again) == std::fs::read(&path).expect("there"), "{name}: the same settings, another model");
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_files() {
+    let images = bars();
+    for name in names() {
+        let of_seed = |seed| {
+            let mut model = unfitted(name, json!({ "training": { "flip": 0.5, "augmentation": 0.2 } })).expect("known settings");
+            model.fit(&images, &mut run(seed)).expect("fits");
+            bytes(&model)
+        };
+        let first = of_seed(1);
+        assert!(first == of_seed(1), "{name}: the same seed, another file");
+        assert!(first != of_seed(2), "{name}: another seed, the same file");
+    }
+}
+
+#[test]
+fn neither_range_nor_batch_changes_an_image() {
+    let images = bars();
+    for name in names() {
+        let model = fitted(name, &images);
+        // Solvers that draw fresh noise at every step must know an image's address too.
+        for settings in [Value::Null, json!({ "solver": "euler-ancestral" })] {
+            let plain = SampleRequest { settings, ..SampleRequest::new(40, 3) };
+            let of_class = SampleRequest { conditions: vec![is("left")], ..plain.clone() };
+            let balanced = SampleRequest { balance: Some("class".into()), ..plain.clone() };
+            for request in [plain, of_class, balanced] {
+                let whole = sample(&model, &request);
+                let slice = sample(&model, &SampleRequest { rows: 13..31, ..request.clone() });
+                assert_eq!(slice, whole.select(&(13..31).collect::<Vec<_>>()), "{name}: a slice is part of the whole");
+                for batch_rows in [1, 7] {
+                    assert_eq!(sample(&model, &SampleRequest { batch_rows, ..request.clone() }), whole, "{name}: {batch_rows} at once");
+                }
+            }
+        }
+        // Far out in the endless sheet of a seed, images are there too.
+        let far = |rows| sample(&model, &SampleRequest { rows, ..SampleRequest::new(0, 3) });
+        assert_eq!(far(u64::MAX - 3..u64::MAX).select(&[2]), far(u64::MAX - 1..u64::MAX), "{name}");
+    }
+}
+
+#[test]
+fn an_interrupted_fit_ends_as_the_uninterrupted_one_did() {
+    let images = bars();
+    for name in names() {
+        let expected = bytes(&fitted(name, &images));
+        let folder = tempfile::tempdir().expect("a folder");
+        let within = |resume| Run { folder: Some(folder.path().join("run")), resume, ..run(1) };
+        let mut model = unfitted(name, json!({})).expect("known settings");
+        let mut first = within(false);
+        first.observer = Box::new(StopAt { rows: 24, stop: first.stop.clone() });
+        let error = says(name, model.fit(&images, &mut first), &["--resume"]);
+        assert!(matches!(error, Error::Interrupted { .. }), "{name}: {error}");
+        assert!(model.save(&folder.path().join("half")).is_err(), "{name}: half a model cannot be saved");
+        // Other images are not what this state was trained on.
+        let mut other = unfitted(name, json!({})).expect("known settings");
+        let fewer = images.select(&(0..23).collect::<Vec<_>>());
+        says(name, other.fit(&fewer, &mut within(true)), &["run"]);
+        let mut resumed = unfitted(name, json!({})).expect("known settings");
+        let summary = resumed.fit(&images, &mut within(true)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(summary.steps, 8, "{name}");
+        assert!(bytes(&resumed) == expected, "{name}: resumed and uninterrupted files differ");
+    }
+}
+
+#[test]
+fn a_sheet_of_samples_is_drawn_at_every_tick() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut model = unfitted("flow", json!({ "training": { "tick_images": 24 } })).expect("known settings");
+    model.fit(&bars(), &mut Run { folder: Some(folder.path().into()), ..run(1) }).expect("fits");
+    for seen in [24, 48, 64] {
+        let sheet = image_size(&folder.path().join(format!("samples-{seen:010}.png")));
+        // Ten of 64 pixels and eleven gaps of two in a row, four rows.
+        assert_eq!(sheet, [4 * 64 + 5 * 2, 10 * 64 + 11 * 2], "after {seen}");
+    }
+}
+
+/// Height and width of a picture.
+fn image_size(path: &std::path::Path) -> [usize; 2] {
+    let alone = tempfile::tempdir().expect("a folder");
+    std::fs::copy(path, alone.path().join("picture.png")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let read = Images::read(alone.path(), &ImageOptions::default()).expect("a picture").images;
+    [read.height(), read.width()]
+}
+
+#[test]
+fn classes_are_those_that_are_asked_for() {
+    let images = bars();
+    for name in names() {
+        let model = fitted(name, &images);
+        for (class, (asked, _)) in CLASSES.iter().enumerate() {
+            let made = sample(&model, &SampleRequest { conditions: vec![is(asked), is(asked)], ..SampleRequest::new(9, 5) });
+            assert!(made.classes().is_some_and(|classes| classes.iter().all(|&of| of as usize == class)), "{name}, {asked}");
+        }
+        let balanced = sample(&model, &SampleRequest { balance: Some("class".into()), ..SampleRequest::new(30, 5) });
+        assert_eq!(balanced.class_counts(), [10, 10, 10], "{name}");
+        // Unasked, classes come as often as among the training images; the bounds are four standard deviations.
+        let drawn = sample(&model, &with(600, json!({ "steps": 1, "solver": "euler" }))).class_counts();
+        for (count, (class, among_24)) in drawn.iter().zip(CLASSES) {
+            let share = among_24 as f64 / 24.0;
+            let spread = 4.0 * (600.0 * share * (1.0 - share)).sqrt();
+            assert!((*count as f64 - 600.0 * share).abs() < spread, "{name}, {class}: {count} of 600, expected {}", 600.0 * share);
+        }
+    }
+}
+
+#[test]
+fn conditions_that_cannot_be_met_are_named() {
+    let images = bars();
+    let colour = |wanted| Condition { column: "colour".into(), wanted };
+    let range = Condition { column: "class".into(), wanted: Wanted::Between { low: 0.0, high: 1.0 } };
+    for name in names() {
+        let model = fitted(name, &images);
+        let refused = |balance: Option<&str>, conditions: &[Condition], words: &[&str]| {
+            let request = SampleRequest { balance: balance.map(Into::into), conditions: conditions.to_vec(), ..SampleRequest::new(3, 5) };
+            let error = says(name, model.sample(&request), words);
+            assert!(matches!(error, Error::Condition(_)), "{name}: {error:?}");
+            says(name, model.remake(&images, None, &request), words);
+        };
+        refused(None, &[is("left"), is("top")], &["two classes"]);
+        refused(None, &[is("right")], &["\"right\"", "dots, left, top"]);
+        refused(None, &[is("")], &["\"\"", "dots, left, top"]);
+        refused(None, std::slice::from_ref(&range), &["range", "class=NAME"]);
+        refused(None, &[colour(Wanted::Is("red".into()))], &["\"colour\"", "class"]);
+        refused(Some("colour"), &[], &["\"colour\"", "class"]);
+        refused(Some("class"), &[is("left")], &["balanced"]);
+    }
+    for name in with_networks() {
+        let bare = fitted(name, &plain([8, 1, 4, 4]));
+        let refused = |balance: Option<&str>, conditions: &[Condition]| {
+            let request = SampleRequest { balance: balance.map(Into::into), conditions: conditions.to_vec(), ..SampleRequest::new(3, 5) };
+            let error = says(name, bare.sample(&request), &["without classes"]);
+            assert!(matches!(error, Error::Condition(_)), "{name}: {error:?}");
+        };
+        refused(None, &[is("left")]);
+        refused(Some("class"), &[]);
+        let made = sample(&bare, &SampleRequest::new(3, 5));
+        assert!(made.classes().is_none() && made.class_names().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_named() {
+    for name in names() {
+        let refused = |more: Value, words: &[&str]| {
+            let error = says(name, unfitted(name, more), words);
+            assert!(matches!(error, Error::Config(_)), "{name}: {error:?}");
+        };
+        refused(json!({ "no_such_setting": 1 }), &["no_such_setting"]);
+        refused(json!({ "training": { "images": 0 } }), &["training.images = 0"]);
+        refused(json!({ "training": { "images": u64::MAX } }), &["training.images"]);
+        refused(json!({ "training": { "images": "many" } }), &["many"]);
+        refused(json!({ "training": { "batch_images": 0 } }), &["training.batch_images = 0"]);
+        refused(json!({ "training": { "flip": 1.5 } }), &["training.flip = 1.5"]);
+        refused(json!({ "training": { "class_dropout": -0.5 } }), &["training.class_dropout = -0.5"]);
+        refused(json!({ "training": { "ema": { "half_life_rows": -1.0 } } }), &["training.ema.half_life_rows"]);
+        refused(json!({ "training": { "optimizer": { "learning_rate": -1.0 } } }), &["training.optimizer.learning_rate"]);
+        refused(json!({ "network": { "kind": "gnu" } }), &["gnu", "dit"]);
+        refused(json!({ "sampling": { "steps": 0 } }), &["steps = 0"]);
+        refused(json!({ "sampling": { "solver": "rk4" } }), &["rk4", "heun"]);
+        // What the sampler would refuse is refused before hours of training, not after.
+        if !matches!(name, "edm" | "consistency") {
+            refused(json!({ "sampling": { "churn": 40.0, "solver": "heun" } }), &["churn"]);
+        }
+    }
+    let refused = |name: &str, settings: Value, words: &[&str]| {
+        let error = says(name, image_model(name, settings), words);
+        assert!(matches!(error, Error::Config(_)), "{name}: {error:?}");
+    };
+    refused("flow", json!({ "shift": 0.0 }), &["shift = 0"]);
+    refused("edm", json!({ "sigma_min": 90.0 }), &["sigma_max", "90"]);
+    refused("ddpm", json!({ "timesteps": 10, "sampling": { "steps": 11 } }), &["steps = 11", "10"]);
+    refused("ddpm", json!({ "prediction": "velocity" }), &["prediction"]);
+    refused("diffusion", json!({}), &["\"diffusion\"", "flow, edm, ddpm, consistency"]);
+    refused("ctgan", json!({}), &["\"ctgan\""]);
+    let mut lost = image_model("consistency", json!({})).expect("the file is asked for when it is needed");
+    says("consistency", lost.fit(&bars(), &mut run(1)), &["from", "edm"]);
+    let mut lost = image_model("consistency", json!({ "from": "absent.safetensors" })).expect("as above");
+    says("consistency", lost.fit(&bars(), &mut run(1)), &["absent.safetensors"]);
+    // The model that tuning begins with must have learnt from images such as these; a perceptron would not notice another shape.
+    for other in [plain([8, 1, 4, 16]), plain([8, 1, 8, 8])] {
+        let mut lost = unfitted("consistency", json!({})).expect("known settings");
+        says("consistency", lost.fit(&other, &mut run(1)), &["images-contract-edm.safetensors", "another size"]);
+    }
+}
+
+#[test]
+fn an_unfitted_model_says_so() {
+    let (images, path) = (bars(), std::path::Path::new("never-written"));
+    for name in names() {
+        let model = unfitted(name, json!({})).expect("known settings");
+        says(name, model.sample(&SampleRequest::new(1, 1)), &["fit"]);
+        says(name, model.remake(&images, None, &SampleRequest::new(1, 1)), &["fit"]);
+        says(name, model.save(path), &["fit"]);
+        says(name, model.export_diffusers(path), &["fit"]);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,211 @@
+//! Every network under several models, odd images, folders for diffusers, and whether anything is learnt.
+
+use semblant::AnyModel;
+use semblant::prelude::*;
+use semblant::progress::{Event, Observer};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crate::fits::{bytes, run};
+use crate::support::*;
+
+/// The three networks, as small as they go.
+fn networks() -> [Value; 3] {
+    [
+        json!({ "kind": "mlp", "width": 16, "depth": 1 }),
+        json!({ "kind": "dit", "patch": 4, "width": 16, "depth": 1, "heads": 2 }),
+        json!({
+            "kind": "unet", "block_out_channels": [8, 8], "norm_num_groups": 4,
+            "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+        }),
+    ]
+}
+
+#[test]
+fn every_network_learns_and_is_saved_under_every_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("m.safetensors");
+    let short = |network: &Value| json!({ "network": network, "training": { "images": 24, "augmentation": 0.1 } });
+    for name in with_networks() {
+        for network in networks() {
+            for images in [bars(), plain([6, 3, 4, 8])] {
+                let what = format!("{name}, {}, {:?}", network["kind"], images.shape());
+                let mut model = unfitted(name, short(&network)).expect("known settings");
+                let summary = model.fit(&images, &mut run(1)).unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert!(summary.steps == 3 && summary.losses.iter().all(|(_, loss)| loss.is_finite()), "{what}: {summary:?}");
+                let mut again = unfitted(name, short(&network)).expect("known settings");
+                again.fit(&images, &mut run(1)).expect("fits");
+                assert!(bytes(&model) == bytes(&again), "{what}: equal seeds, other bytes");
+                model.save(&path).expect("writable");
+                let loaded = load_image_model(&path, "cpu").unwrap_or_else(|error| panic!("{what}: {error}"));
+                let made = sample(&model, &SampleRequest::new(3, 1));
+                assert_eq!(made, sample(&loaded, &SampleRequest::new(3, 1)), "{what}");
+                assert_eq!(made.shape()[1..], images.shape()[1..], "{what}");
+                // The network is told where an image ends: the 17th is computed in a batch of its own.
+                let whole = sample(&model, &SampleRequest::new(17, 1));
+                assert_eq!(sample(&model, &SampleRequest { rows: 16..17, ..SampleRequest::new(0, 1) }), whole.select(&[16]), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_images_are_learnt_or_refused_by_name() {
+    for name in names() {
+        let mut model = unfitted(name, json!({})).expect("known settings");
+        says(name, model.fit(&bars().select(&[]), &mut run(1)), &["no images"]);
+    }
+    for name in with_networks() {
+        for shape in [[1, 1, 1, 1], [5, 3, 1, 1], [2, 1, 1, 9]] {
+            let model = fitted(name, &plain(shape));
+            let made = sample(&model, &SampleRequest::new(4, 1));
+            assert_eq!(made.shape()[1..], shape[1..], "{name}");
+            let way = SampleRequest { between: Some([0, 1]), ..SampleRequest::new(3, 1) };
+            assert_eq!(sample(&model, &way).count(), 3, "{name}, {shape:?}");
+        }
+        let refused = |network: Value, shape, words: &[&str]| {
+            let mut model = unfitted(name, json!({ "network": network })).expect("sizes are looked at when the images are there");
+            says(name, model.fit(&plain(shape), &mut run(1)), words);
+        };
+        let [_, mut dit, unet] = networks();
+        refused(dit.clone(), [4, 1, 6, 8], &["patch = 4", "6 x 8"]);
+        refused(unet, [4, 1, 8, 7], &["2 levels", "8 x 7"]);
+        dit["heads"] = json!(3);
+        refused(dit, [4, 1, 8, 8], &["width = 16", "heads = 3"]);
+        refused(json!({ "kind": "mlp", "width": 0 }), [4, 1, 8, 8], &["width = 0"]);
+    }
+}
+
+#[test]
+fn a_class_without_images_is_not_drawn() {
+    let images = bars();
+    let without_dots: Vec<usize> = (0..24).filter(|&image| images.class_of(image) != Some(0)).collect();
+    for name in with_networks() {
+        let model = fitted(name, &images.select(&without_dots));
+        let counts = sample(&model, &with(100, json!({ "steps": 1, "solver": "euler" }))).class_counts();
+        assert!(counts[0] == 0 && counts[1] > 0 && counts[2] > 0, "{name}: {counts:?}");
+    }
+}
+
+#[test]
+fn folders_for_diffusers_give_the_same_images() {
+    let (images, folder) = (bars(), tempfile::tempdir().expect("a folder"));
+    let [mlp, dit, unet] = networks();
+    for (name, network) in [("flow", &dit), ("edm", &dit), ("ddpm", &unet), ("ddpm", &dit)] {
+        let what = format!("{name}, {}", network["kind"]);
+        let mut settings = eager();
+        settings["network"] = network.clone();
+        let model = fitted_with(name, &images, settings);
+        let target = folder.path().join(&what);
+        model.export_diffusers(&target).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let AnyModel::Image(opened) = semblant::load_model(&target, "cpu").unwrap_or_else(|error| panic!("{what}: {error}")) else {
+            panic!("{what}: a model of tables")
+        };
+        // In one step from the highest level the image is what the network says there, whatever levels lie below.
+        let request = SampleRequest { conditions: vec![is("top")], ..with(20, json!({ "steps": 1, "solver": "euler", "clip": 0.0 })) };
+        let (ours, theirs) = (sample(&model, &request), sample(&opened, &request));
+        assert_eq!(theirs.class_names(), images.class_names(), "{what}");
+        let most = ours.pixels().iter().zip(theirs.pixels()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(most <= Some(1), "{what}: pixels differ by {most:?}");
+        // As its own scheduler samples, and as any other model does.
+        let steps = json!({ "steps": 4 });
+        let made = sample(&opened, &with(5, steps.clone()));
+        assert_eq!(made.shape(), [5, 1, 8, 8], "{what}");
+        assert_eq!(sample(&opened, &SampleRequest { rows: 2..4, ..with(0, steps) }), made.select(&[2, 3]), "{what}");
+        says(&what, opened.sample(&with(1, json!({ "solver": "rk4" }))), &["rk4"]);
+        says(&what, opened.save(&folder.path().join("never")), &["folder"]);
+        says(&what, model.export_diffusers(&target), &["no empty folder"]);
+        // The folder written again is the same folder.
+        let again = folder.path().join(format!("{what} again"));
+        opened.export_diffusers(&again).expect("writable");
+        assert_eq!(files(&target), files(&again), "{what}");
+    }
+    let refused = |name: &str, model: &Model, words: &[&str]| {
+        let target = folder.path().join("never");
+        says(name, model.export_diffusers(&target), words);
+        assert!(!target.exists(), "{name}");
+    };
+    refused("mlp", &fitted_with("flow", &images, json!({ "network": mlp })), &["perceptron"]);
+    refused("consistency", &fitted("consistency", &images), &["edm"]);
+    refused("not square", &fitted_with("flow", &plain([4, 1, 4, 8]), json!({ "network": dit })), &["square", "4 x 8"]);
+}
+
+/// The files below a folder with their contents, in order.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+        } else {
+            found.push((name, std::fs::read(&path).expect("readable")));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Keeps every tick's loss.
+struct Losses(Arc<Mutex<Vec<f64>>>);
+
+impl Observer for Losses {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Losses(losses) = event {
+            self.0.lock().expect("one writer").extend(losses.iter().map(|(_, value)| value));
+        }
+    }
+}
+
+/// Two images of 4 x 4 pixels that are learnt by heart.
+fn pair() -> Images {
+    let pixels = (0..32).map(|i| [if i % 4 < 2 { 200 } else { 40 }, if i % 16 < 8 { 20 } else { 230 }][i / 16]).collect();
+    Images::new(pixels, [2, 1, 4, 4], Some((vec![0, 1], vec!["columns".into(), "rows".into()]))).expect("sound")
+}
+
+/// The greatest difference of a pixel from the training image of the class that was asked for, over 16 samples of each class.
+fn farthest(model: &Model, images: &Images, settings: &Value) -> u8 {
+    let request = SampleRequest { balance: Some("class".into()), settings: settings.clone(), ..SampleRequest::new(32, 11) };
+    let made = sample(model, &request);
+    let difference = |image: usize| {
+        let class = made.class_of(image).expect("asked for") as usize;
+        made.pixels_of(image).iter().zip(images.pixels_of(class)).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(255)
+    };
+    (0..32).map(difference).max().unwrap_or(255)
+}
+
+#[test]
+fn two_images_are_learnt_by_heart() {
+    let (images, folder) = (pair(), tempfile::tempdir().expect("a folder"));
+    let training = json!({ "images": 24_000, "batch_images": 32, "tick_images": 640, "ema": { "half_life_rows": 2000.0 } });
+    let by_heart = json!({ "network": { "kind": "mlp", "width": 64, "depth": 2 }, "training": training, "sampling": { "steps": 18 } });
+    for name in ["flow", "edm", "ddpm"] {
+        let mut settings = by_heart.clone();
+        if name == "ddpm" {
+            // What is learnt by heart is the image; an error in the noise is many times as large in the image where little is left of it.
+            settings["prediction"] = json!("sample");
+        }
+        let mut model = unfitted(name, settings).expect("known settings");
+        let losses = Arc::default();
+        model.fit(&images, &mut Run { observer: Box::new(Losses(Arc::clone(&losses))), ..run(1) }).expect("fits");
+        let losses = losses.lock().expect("the fit is over");
+        let last = losses[losses.len() - 20..].iter().sum::<f64>() / 20.0;
+        assert!(last < losses[0] / 10.0, "{name}: the loss fell from {} to {last}", losses[0]);
+        // Half of the pixels are 180 or more apart in the two images: no mixture of the two is within the bound of either.
+        for settings in [Value::Null, json!({ "solver": "euler" }), json!({ "guidance": 2.0 })] {
+            let farthest = farthest(&model, &images, &settings);
+            println!("{name}, {settings}: {farthest}");
+            assert!(farthest < 60, "{name}, {settings}: a pixel is {farthest} away from the image that was learnt");
+        }
+        model.save(&folder.path().join(name)).expect("writable");
+    }
+    let settings = json!({ "from": folder.path().join("edm"), "training": training });
+    let mut quick = image_model("consistency", settings).expect("known settings");
+    quick.fit(&images, &mut run(1)).expect("fits");
+    for steps in [1, 2] {
+        let farthest = farthest(&quick, &images, &json!({ "steps": steps }));
+        println!("consistency, {steps}: {farthest}");
+        assert!(farthest < 60, "consistency in {steps}: a pixel is {farthest} away from the image that was learnt");
+    }
+}

@@ -1,0 +1,133 @@
+//! A small set of images in three classes, and models small enough to fit in a moment.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use semblant::prelude::*;
+use semblant::{Error, Result};
+use serde_json::{Value, json};
+
+use crate::fits::{Fitted, run};
+
+pub(crate) type Model = Fitted<Images>;
+
+/// The classes of [`bars`], as often as they come among its 24 images.
+pub(crate) const CLASSES: [(&str, usize); 3] = [("dots", 4), ("left", 8), ("top", 12)];
+
+/// Settings that make a model small enough to fit in a moment.
+pub(crate) fn small(name: &str) -> Value {
+    let mut settings = json!({
+        "network": { "kind": "mlp", "width": 16, "depth": 1 },
+        "training": { "images": 64, "batch_images": 8 },
+        "sampling": { "steps": 3 },
+    });
+    if name == "consistency" {
+        // It begins with a trained model, whose network it takes over.
+        settings["from"] = json!(edm_file());
+        settings.as_object_mut().expect("a table").remove("network");
+    }
+    settings
+}
+
+/// The file of a model that others begin with.
+fn edm_file() -> PathBuf {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let write = || {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("images-contract-edm.safetensors");
+        fitted("edm", &bars()).save(&path).expect("writable");
+        path
+    };
+    FILE.get_or_init(write).clone()
+}
+
+/// The names of the registry.
+pub(crate) fn names() -> Vec<&'static str> {
+    semblant::image_models().map(|entry| entry.name).collect()
+}
+
+/// The models that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
+pub(crate) fn with_networks() -> impl Iterator<Item = &'static str> {
+    names().into_iter().filter(|name| *name != "consistency")
+}
+
+/// Settings under which the small models learn something.
+pub(crate) fn eager() -> Value {
+    json!({ "training": { "images": 640, "optimizer": { "learning_rate": 0.01 } } })
+}
+
+/// A model with its small settings, and others laid over them.
+pub(crate) fn unfitted(name: &str, more: Value) -> Result<Model> {
+    let mut settings = small(name);
+    lay(&mut settings, more);
+    image_model(name, settings)
+}
+
+fn lay(settings: &mut Value, more: Value) {
+    match (settings, more) {
+        (Value::Object(settings), Value::Object(more)) => {
+            // Networks of different kinds have different settings.
+            let anew = more.contains_key("kind");
+            if anew {
+                settings.clear();
+            }
+            more.into_iter().for_each(|(key, value)| lay(settings.entry(key).or_insert(Value::Null), value));
+        }
+        (settings, more) => *settings = more,
+    }
+}
+
+pub(crate) fn fitted(name: &str, images: &Images) -> Model {
+    fitted_with(name, images, json!({}))
+}
+
+pub(crate) fn fitted_with(name: &str, images: &Images, more: Value) -> Model {
+    let mut model = unfitted(name, more).expect("known settings");
+    model.fit(images, &mut run(1)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    model
+}
+
+/// 24 grey images of 8 x 8 pixels: bright dots, a bright left half, or a bright upper half, no two the same.
+pub(crate) fn bars() -> Images {
+    let class = |image: usize| [2, 1, 2, 0, 2, 1][image % 6];
+    let pixel = |image: usize, y: usize, x: usize| {
+        let bright = [(y + x).is_multiple_of(2), x < 4, y < 4][class(image)];
+        if bright { 230 + image as u8 } else { 5 + image as u8 }
+    };
+    let pixels = (0..24 * 64).map(|i| pixel(i / 64, i / 8 % 8, i % 8)).collect();
+    let classes = (0..24).map(|image| class(image) as u32).collect();
+    let names = CLASSES.map(|(name, _)| name.to_owned()).to_vec();
+    Images::new(pixels, [24, 1, 8, 8], Some((classes, names))).expect("sound")
+}
+
+/// Images of this many channels, rows and columns, without classes.
+pub(crate) fn plain([count, channels, height, width]: [usize; 4]) -> Images {
+    let pixels = (0..count * channels * height * width).map(|i| (i * 37 % 251) as u8).collect();
+    Images::new(pixels, [count, channels, height, width], None).expect("sound")
+}
+
+pub(crate) fn sample(model: &Model, request: &SampleRequest) -> Images {
+    let sample = model.sample(request).unwrap_or_else(|error| panic!("{request:?}: {error}"));
+    assert_eq!(sample.drawn_rows, sample.data.count() as u64, "no image is refused");
+    sample.data
+}
+
+/// A request with settings of sampling.
+pub(crate) fn with(count: u64, settings: Value) -> SampleRequest {
+    SampleRequest { settings, ..SampleRequest::new(count, 3) }
+}
+
+pub(crate) fn is(name: &str) -> Condition {
+    Condition { column: "class".into(), wanted: Wanted::Is(name.into()) }
+}
+
+/// What was said, in one line with all of these words.
+#[track_caller]
+pub(crate) fn says<T>(what: &str, result: Result<T>, words: &[&str]) -> Error {
+    let Err(error) = result else { panic!("{what}: no error") };
+    let message = error.to_string();
+    assert!(!message.contains('\n'), "{what}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{what}: no \"{word}\" in: {message}");
+    }
+    error
+}
