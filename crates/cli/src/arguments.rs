@@ -52,7 +52,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors (samples appear in photos.safetensors.run while it learns)"
+    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set generator.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors      (samples appear in photos.safetensors.run while it learns)"
 )]
 pub(crate) struct Fit {
     /// A CSV (also .gz), TSV or Parquet file; a folder, .tar, IDX or CSV file of images; or the name of a known data set.
@@ -144,6 +144,9 @@ pub(crate) struct Sample {
     /// Images, with --from: a folder with one image, bright where theirs stay as they are.
     #[arg(long, value_name = "IMAGES")]
     pub(crate) keep: Option<String>,
+    /// Images, with --from: cut and resample each given image to this height and width, written 32 or 32x48.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) size: Option<String>,
     /// Images: another setting of sampling, as key=value (eta, churn, clip...); may stand several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,

@@ -64,7 +64,7 @@ fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
 }
 
 /// `32` or `32x48`, height first.
-fn size(text: &str) -> Result<[usize; 2], Failure> {
+pub(crate) fn size(text: &str) -> Result<[usize; 2], Failure> {
     let (height, width) = text.split_once('x').unwrap_or((text, text));
     match (height.trim().parse(), width.trim().parse()) {
         (Ok(height), Ok(width)) => Ok([height, width]),

@@ -33,7 +33,10 @@ impl<'a> Output<'a> {
                 "{}: images cannot be written as .{other}; name a .png for a sheet, an .npz, or a folder for PNG files",
                 path.display()
             ))),
-            // Anything else is a folder's name, which may have a dot in it.
+            // Anything else is a folder's name, which may have a dot in it. What is refused is refused before the images are made.
+            _ if std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()) => {
+                Err(Failure::Work(format!("{}: is there and not empty; name another folder, or remove it first", path.display())))
+            }
             _ => Ok(Self::Folder(path)),
         }
     }
@@ -56,7 +59,7 @@ impl<'a> Output<'a> {
 pub(crate) fn to_file(arguments: &Arguments, model: &dyn Synthesizer<Data = Images>, request: SampleRequest, quiet: bool) -> Outcome {
     let output = Output::new(&arguments.output)?;
     let images = match &arguments.from {
-        Some(source) => remade(source, arguments.keep.as_deref(), model, &request, quiet)?,
+        Some(source) => remade(arguments, source, model, &request, quiet)?,
         None => made(model, request, quiet)?,
     };
     output.write(&images)?;
@@ -87,19 +90,20 @@ fn made(model: &dyn Synthesizer<Data = Images>, mut request: SampleRequest, quie
 }
 
 fn remade(
+    arguments: &Arguments,
     source: &str,
-    keep: Option<&str>,
     model: &dyn Synthesizer<Data = Images>,
     request: &SampleRequest,
     quiet: bool,
 ) -> Result<Images, Failure> {
+    let options = ImageOptions { size: arguments.size.as_deref().map(crate::fit::size).transpose()?, ..ImageOptions::default() };
     let read = |source: &str| -> Result<Images, Failure> {
-        let read = source::read_images(source, &ImageOptions::default())?;
+        let read = source::read_images(source, &options)?;
         if !quiet {
             read.notes.iter().for_each(|note| say(&format!("note: {note}")));
         }
         Ok(read.images)
     };
-    let keep = keep.map(read).transpose()?;
+    let keep = arguments.keep.as_deref().map(read).transpose()?;
     Ok(model.remake(&read(source)?, keep.as_ref(), request)?.data)
 }

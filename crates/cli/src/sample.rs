@@ -15,8 +15,8 @@ pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
         return Err(Failure::Usage("--batch-rows 0: compute at least one row at once".into()));
     }
     // Not left to the parser: one argument that requires another is let pass where that other one is ruled out, as it is by -n.
-    if arguments.from.is_none() && (arguments.strength.is_some() || arguments.keep.is_some()) {
-        return Err(Failure::Usage("--strength and --keep are for images made out of images; give those with --from".into()));
+    if arguments.from.is_none() && (arguments.strength.is_some() || arguments.keep.is_some() || arguments.size.is_some()) {
+        return Err(Failure::Usage("--strength, --keep and --size are for images made out of images; give those with --from".into()));
     }
     let mut conditions = arguments.conditions.iter().map(|text| condition(text)).collect::<Result<Vec<_>, _>>()?;
     conditions.extend(arguments.class.iter().map(|name| Condition { column: "class".into(), wanted: Wanted::Is(name.clone()) }));
