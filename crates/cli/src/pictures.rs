@@ -35,7 +35,7 @@ impl<'a> Output<'a> {
             ))),
             // Anything else is a folder's name, which may have a dot in it. What is refused is refused before the images are made.
             _ if std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()) => {
-                Err(Failure::Work(format!("{}: is there and not empty; name another folder, or remove it first", path.display())))
+                Err(Failure::Work(format!("{}: is there and has something in it; name another folder, or remove it first", path.display())))
             }
             _ => Ok(Self::Folder(path)),
         }
