@@ -30,7 +30,7 @@ const EAGER: &[&str] = &["--set", "training.images=640", "--set", "training.opti
 
 /// 18 images of 8 x 8 pixels in two classes: bright on the left, or on top.
 fn shapes() -> Images {
-    let bright = |image: usize, y: usize, x: usize| if image % 3 == 0 { x < 4 } else { y < 4 };
+    let bright = |image: usize, y: usize, x: usize| if image.is_multiple_of(3) { x < 4 } else { y < 4 };
     let pixels = (0..18 * 64).map(|i| if bright(i / 64, i / 8 % 8, i % 8) { 230 + (i / 64) as u8 } else { (i / 64) as u8 }).collect();
     let classes = (0..18).map(|image| u32::from(image % 3 != 0)).collect();
     Images::new(pixels, [18, 1, 8, 8], Some((classes, vec!["left".into(), "top".into()]))).expect("sound")
