@@ -325,6 +325,16 @@ mod tests {
     const EXPECTED: [f32; 2] = [0.898_647_3, -2.051_320_8];
 
     #[test]
+    fn the_rate_rises_and_then_follows_its_schedule() {
+        let adam = Adam { learning_rate: 0.1, warm_up: 0.2, schedule: Schedule::Linear, ..Adam::default() };
+        let at = |rows_seen| adam.rate(&Step { index: 0, rows_seen, total_rows: 1000, batch_rows: 100, seed: 0 });
+        // Half of the way up after the first step, all of it after the second; the line falls from the beginning.
+        for (rows_seen, expected) in [(0, 0.05), (100, 0.09), (500, 0.05), (900, 0.01)] {
+            assert!((at(rows_seen) - expected).abs() < 1e-12, "{rows_seen}: {}", at(rows_seen));
+        }
+    }
+
+    #[test]
     fn steps_are_those_of_pytorch() {
         let gradients = [[0.5f32, 1.0], [0.25, -1.0], [-3.0, 0.1]];
         let device = Device::flex();
