@@ -13,6 +13,7 @@
 //!
 //! - [`model`]: a [`Model`](model::Model) is networks and one training step; [`trainer`] is the loop that drives it and knows no model.
 //! - [`synthesizer`]: what a user holds: fit, sample, save.
+//! - [`passes`]: the order in which training sees its rows.
 //! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
 //! - [`checkpoint`]: one safetensors file that describes itself.
 //! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
@@ -26,6 +27,7 @@ pub mod math;
 pub mod model;
 pub mod nn;
 pub mod optim;
+pub mod passes;
 pub mod progress;
 pub mod seeds;
 pub mod synthesizer;

@@ -275,6 +275,16 @@ fn open_log(run: &Run, keep: u64) -> Result<Option<File>> {
     open().map(Some).map_err(|source| Error::io(&path, source))
 }
 
+/// Names what a run learns from and how (data, settings, seed), so that a saved state is not taken up by another run.
+pub fn fingerprint(of: impl std::hash::Hash) -> String {
+    use std::hash::Hasher;
+    // SipHash with its fixed keys: stable for one build of the standard library, and a changed build is a reason to start anew.
+    #[allow(deprecated)]
+    let mut hasher = std::hash::SipHasher::new();
+    of.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
 /// Reads the log of a run's folder back, one JSON object a tick.
 ///
 /// # Errors

@@ -13,7 +13,8 @@ use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_diffusion::networks::dit::DitConfig;
 use semblant_diffusion::networks::unet::UnetConfig;
-use semblant_diffusion::networks::{Condition, ImageShape, NetConfig, Network};
+use semblant_diffusion::networks::{Condition, NetConfig, Network};
+use semblant_images::ImageShape;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -30,15 +30,16 @@ pub mod sampler;
 pub mod schedule;
 pub mod solvers;
 
-pub use pipeline::ImageKind;
-
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
+use semblant_images::entry;
+
+use pipeline::Diffused;
 
 /// The models of this family. Adding one is one file and one line here.
 pub const MODELS: &[Entry<Images>] = &[
-    pipeline::entry::<models::flow::Flow>(),
-    pipeline::entry::<models::edm::Edm>(),
-    pipeline::entry::<models::ddpm::Ddpm>(),
-    pipeline::entry::<models::consistency::Consistency>(),
+    entry::<Diffused<models::flow::Flow>>(),
+    entry::<Diffused<models::edm::Edm>>(),
+    entry::<Diffused<models::ddpm::Ddpm>>(),
+    entry::<Diffused<models::consistency::Consistency>>(),
 ];

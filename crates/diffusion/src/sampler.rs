@@ -4,27 +4,16 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
+use semblant_images::{CHUNK, ImageDraw, ImageShape, latents};
 
-use crate::networks::{Condition, ImageShape, Net, Network};
+use crate::networks::{Condition, Net, Network};
 use crate::process::{Level, Path, Prediction};
 use crate::schedule::Plan;
-use crate::solvers::{Sampling, Solver, guided, inpainted, slerp, solver};
+use crate::solvers::{Sampling, Solver, guided, inpainted, solver};
 
-/// Purposes of a sample's random numbers: its first noise, the noise of what is kept when it is filled in, and that of solver steps.
-const FIRST_NOISE: u32 = 0x0100_0000;
+/// Purposes of a sample's random numbers beside its first noise: the noise of what is kept when it is filled in, and that of solver steps.
 const KEPT_NOISE: u32 = 0x0100_0001;
 const STEP_NOISE: u32 = 0x0110_0000;
-
-/// The address of one image, with what it is asked to be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ImageDraw {
-    /// The row of the random numbers that it is made of.
-    pub row: u64,
-    /// Another row, and how far towards its noise this image's first noise lies, 0 to 1.
-    pub towards: Option<(u64, f64)>,
-    /// Its class; `None` asks for no class.
-    pub class: Option<u32>,
-}
 
 /// What images are made out of, where that is not noise alone; one image a draw, in the order of their rows.
 #[derive(Debug, Clone)]
@@ -49,10 +38,6 @@ pub struct DiffusionSampler<'a> {
     start: Option<Start>,
     device: Device,
 }
-
-/// Images that go through the network together, padded if there are fewer: a matrix product may order its sums by its shape, and an image
-/// shall not depend on how many others are asked for.
-pub const CHUNK: usize = 16;
 
 impl<'a> DiffusionSampler<'a> {
     /// A sampler over `plan`; `classes` is how many the network knows.
@@ -90,11 +75,6 @@ impl<'a> DiffusionSampler<'a> {
         self
     }
 
-    /// Network evaluations that one image takes, guidance not counted.
-    pub fn evaluations(&self) -> usize {
-        if self.settings.solver == "heun" { 2 * self.plan.steps() - 1 } else { self.plan.steps() }
-    }
-
     /// `[CHUNK, channels, height, width]` from one row of numbers a draw.
     fn tensor(&self, draws: &[ImageDraw], mut one: impl FnMut(&ImageDraw, &mut [f32])) -> Tensor<4> {
         let ImageShape { channels, height, width } = self.shape;
@@ -110,15 +90,8 @@ impl<'a> DiffusionSampler<'a> {
     }
 
     fn first_noise(&self, draws: &[ImageDraw], seed: u64) -> Tensor<4> {
-        let stream = Stream::new(seed, FIRST_NOISE);
-        self.tensor(draws, |draw, out| {
-            stream.normals(draw.row, out);
-            if let Some((other, share)) = draw.towards {
-                let mut far = vec![0.0; out.len()];
-                stream.normals(other, &mut far);
-                out.copy_from_slice(&slerp(out, &far, share));
-            }
-        })
+        let ImageShape { channels, height, width } = self.shape;
+        host::tensor(latents(draws, CHUNK, self.shape.len(), seed), [CHUNK, channels, height, width], &self.device)
     }
 
     /// The clean images that the network sees, `x [CHUNK, channels, height, width]`.

@@ -364,21 +364,3 @@ pub fn inpainted<'a>(
         known.clone() * mask.clone() + denoise(x, level) * open.clone()
     }
 }
-
-/// Spherical interpolation between two noises (Shoemake 1985), `share` 0 to 1 of the way from `a` to `b`: unlike a straight line it keeps
-/// the length that noise of this dimension has. Plain when the two are parallel.
-///
-/// # Panics
-/// When the lengths differ.
-pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
-    assert_eq!(a.len(), b.len(), "two noises of one shape");
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
-    let cosine = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
-    let angle = cosine.acos();
-    let (on_a, on_b) = if angle.sin() < 1e-6 {
-        (1.0 - share, share)
-    } else {
-        (((1.0 - share) * angle).sin() / angle.sin(), (share * angle).sin() / angle.sin())
-    };
-    a.iter().zip(b).map(|(&a, &b)| (on_a * f64::from(a) + on_b * f64::from(b)) as f32).collect()
-}

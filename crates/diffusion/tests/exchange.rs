@@ -11,9 +11,10 @@ use semblant_core::host;
 use semblant_core::seeds::Stream;
 use semblant_diffusion::exchange::{Folder, Pipeline, SchedulerClass, SchedulerConfig, StoredTensor, Tensors, read_folder, write_folder};
 use semblant_diffusion::networks::dit::{Dit, DitConfig};
-use semblant_diffusion::networks::{Condition, ImageShape, Net, Network};
+use semblant_diffusion::networks::{Condition, Net, Network};
 use semblant_diffusion::process::Prediction;
 use semblant_diffusion::schedule::{BetaSchedule, DdpmTable};
+use semblant_images::ImageShape;
 use serde_json::{Value, json};
 
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";

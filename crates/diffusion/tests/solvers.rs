@@ -7,7 +7,8 @@ use semblant_core::host;
 use semblant_diffusion::exchange::SchedulerConfig;
 use semblant_diffusion::process::{Level, Prediction};
 use semblant_diffusion::schedule::{Plan, straight_level};
-use semblant_diffusion::solvers::{SOLVERS, Sampling, euler, guided, heun, inpainted, slerp, solver};
+use semblant_diffusion::solvers::{SOLVERS, Sampling, euler, guided, heun, inpainted, solver};
+use semblant_images::slerp;
 use serde_json::Value;
 
 const SHAPE: [usize; 4] = [1, 1, 2, 4];

@@ -7,7 +7,8 @@ use safetensors::SafeTensors;
 use semblant_core::host;
 use semblant_diffusion::networks::unet::names::{self, Tensors};
 use semblant_diffusion::networks::unet::{UNet2D, UnetConfig};
-use semblant_diffusion::networks::{Condition, ImageShape, Network};
+use semblant_diffusion::networks::{Condition, Network};
+use semblant_images::ImageShape;
 use serde_json::{Map, Value};
 
 /// Keys of a config.json that are no setting of the network's own.

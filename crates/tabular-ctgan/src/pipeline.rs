@@ -1,6 +1,5 @@
 //! Transform, training and sampling of a table model behind the [`Synthesizer`] trait, written once for CTGAN and TVAE.
 
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Sample, SampleRequest, Summary, Synthesizer, settings};
+use semblant_core::trainer::fingerprint;
 use semblant_core::{Error, Result};
 use semblant_data::table::Table;
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions, TableTransform};
@@ -89,7 +89,9 @@ impl<F: Family> Synthesizer for Tabular<F> {
         let encoded = transform.encode(data, run.seed)?;
         let layout = transform.layout();
         let conditions = F::conditions(&self.config, &layout, &encoded);
-        let fingerprint = fingerprint(F::NAME, &self.config, &transform, &encoded, run.seed);
+        let settings = [serde_json::to_string(&self.config).ok(), serde_json::to_string(&transform).ok()];
+        let scalars: Vec<u32> = encoded.scalars.iter().flatten().map(|value| value.to_bits()).collect();
+        let fingerprint = fingerprint((F::NAME, run.seed, settings, &encoded.codes, scalars));
         let encode_secs = started.elapsed().as_secs_f64();
         run.observer.event(Event::Stage(&format!(
             "encoded in {encode_secs:.2} s; training {} on {}",
@@ -143,15 +145,4 @@ pub(crate) fn check_size<'a>(epochs: u64, batch_rows: u64, noise: usize, mut wid
         return Err(Error::Config(format!("the noise and every layer must be at most {WIDEST} wide")));
     }
     Ok(())
-}
-
-/// Names data, settings and seed, so that a saved state is not taken up by another run.
-fn fingerprint<C: Serialize>(name: &str, config: &C, transform: &TableTransform, encoded: &EncodedTable, seed: u64) -> String {
-    // SipHash with its fixed keys: stable for one build of the standard library, and a changed build is a reason to start anew.
-    #[allow(deprecated)]
-    let mut hasher = std::hash::SipHasher::new();
-    (name, seed, serde_json::to_string(config).ok(), serde_json::to_string(transform).ok()).hash(&mut hasher);
-    encoded.codes.hash(&mut hasher);
-    encoded.scalars.iter().flatten().for_each(|value| value.to_bits().hash(&mut hasher));
-    format!("{:016x}", hasher.finish())
 }

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::folder::Configuration;
 use super::json::{self, Object};
 use super::tensors::{Tensors, linear, linear_values, values};
-use crate::networks::ImageShape;
 use crate::networks::dit::{Block, Dit, DitConfig};
 use crate::networks::{Embedder, TIME_WIDTH};
+use semblant_images::ImageShape;
 
 /// The class under which a network is written.
 pub(super) const CLASS: &str = "DiTTransformer2DModel";

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use semblant_core::model::Sampler;
 use semblant_core::synthesizer::{Run, Sample, SampleRequest, Summary, Synthesizer};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
+use semblant_images::{ImageKind, ImageShape, overlaid, sampled};
 
 use super::{Pipeline, SchedulerClass, SchedulerConfig, read_folder, write_folder};
-use crate::networks::{ImageShape, Net};
-use crate::pipeline::{self, ImageKind};
+use crate::networks::Net;
+use crate::pipeline;
 use crate::sampler::DiffusionSampler;
 use crate::solvers::Sampling;
 
@@ -47,7 +49,7 @@ pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<D
 
 impl Imported {
     fn sampler(&self, request: &SampleRequest) -> Result<DiffusionSampler<'_>> {
-        let sampling = pipeline::overlaid(&self.sampling, &request.settings)?;
+        let sampling = overlaid(&self.sampling, &request.settings)?;
         sampling.check()?;
         let ImageShape { channels, .. } = self.kind.shape;
         if channels != 1 && channels != 3 {
@@ -68,7 +70,8 @@ impl Synthesizer for Imported {
     }
 
     fn sample(&self, request: &SampleRequest) -> Result<Sample<Images>> {
-        pipeline::sample(&self.sampler(request)?, &self.kind, request)
+        let sampler = self.sampler(request)?;
+        sampled(&self.kind, request, |draws| Ok(sampler.make(draws, request.seed)))
     }
 
     fn remake(&self, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::folder::Configuration;
 use super::json::{self, Object};
 use super::tensors::Tensors;
-use crate::networks::ImageShape;
 use crate::networks::unet::names;
 use crate::networks::unet::{DownBlockType, UNet2D, UnetConfig, UpBlockType};
+use semblant_images::ImageShape;
 
 /// The class under which a network is written.
 pub(super) const CLASS: &str = "UNet2DModel";

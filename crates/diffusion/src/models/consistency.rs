@@ -13,13 +13,14 @@ use semblant_core::checkpoint::Checkpoint;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
 use semblant_core::{Error, Result};
+use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use super::edm::EdmConfig;
 use super::{Batch, Training, check_parts, column, default_network, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Condition, Net, NetConfig, Network};
-use crate::pipeline::{Family, ImageKind};
+use crate::pipeline::Process;
 use crate::process::{Level, Prediction};
 use crate::schedule::{Plan, edm_level};
 use crate::solvers::Sampling;
@@ -153,7 +154,7 @@ fn mask(lower: &[f64], images: &Tensor<4>) -> Tensor<4> {
     semblant_core::host::tensor(values, [lower.len(), 1, 1, 1], &images.device().clone().inner())
 }
 
-impl Family for Consistency {
+impl Process for Consistency {
     const NAME: &'static str = "consistency";
     const SUMMARY: &'static str = "images in one or two evaluations, tuned from a trained edm model (Geng et al. 2024)";
     type Config = ConsistencyConfig;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Training, check_parts, default_network, denoising_loss, purpose, training_noise};
 use crate::exchange::{SchedulerConfig, TimestepSpacing};
 use crate::networks::{Net, NetConfig};
-use crate::pipeline::Family;
+use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
 use crate::schedule::{BetaSchedule, DdpmTable, Plan, Spacing};
 use crate::solvers::Sampling;
@@ -99,7 +99,7 @@ impl Model for Ddpm {
     }
 }
 
-impl Family for Ddpm {
+impl Process for Ddpm {
     const NAME: &'static str = "ddpm";
     const SUMMARY: &'static str = "denoising diffusion over 1,000 timesteps (Ho et al. 2020), noise, image or v as target";
     type Config = DdpmConfig;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Training, check_parts, default_network, denoising_loss, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
-use crate::pipeline::Family;
+use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
 use crate::schedule::{Plan, edm_level};
 use crate::solvers::Sampling;
@@ -100,7 +100,7 @@ impl EdmConfig {
     }
 }
 
-impl Family for Edm {
+impl Process for Edm {
     const NAME: &'static str = "edm";
     const SUMMARY: &'static str = "diffusion with the preconditioning of Karras et al. 2022, a transformer by default";
     type Config = EdmConfig;

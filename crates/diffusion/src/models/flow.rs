@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Training, check_parts, default_network, denoising_loss, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
-use crate::pipeline::Family;
+use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
 use crate::schedule::{Plan, straight_level};
 use crate::solvers::Sampling;
@@ -79,7 +79,7 @@ impl Model for Flow {
     }
 }
 
-impl Family for Flow {
+impl Process for Flow {
     const NAME: &'static str = "flow";
     const SUMMARY: &'static str = "flow matching on straight paths (Lipman et al. 2023), a transformer by default";
     type Config = FlowConfig;

@@ -9,10 +9,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, Schedule};
+use semblant_core::passes::Passes;
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::augment::Augmentation;
 use semblant_data::image::{DeviceImages, Images};
+use semblant_images::Pace;
 use serde::{Deserialize, Serialize};
 
 use crate::networks::{Condition, Net, NetConfig, Network};
@@ -73,30 +75,19 @@ impl Training {
     /// # Errors
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
-        const MOST_IMAGES: u64 = 1 << 40;
-        const MOST_AT_ONCE: u64 = 1 << 16;
-        if self.images == 0 || self.images > MOST_IMAGES {
-            return Err(Error::Config(format!(
-                "training.images = {} is out of range; choose a number from 1 to {MOST_IMAGES}",
-                self.images
-            )));
-        }
-        if self.batch_images == 0 || self.batch_images > MOST_AT_ONCE {
-            let what = format!("training.batch_images = {} is out of range; choose a number from 1 to {MOST_AT_ONCE}", self.batch_images);
-            return Err(Error::Config(what));
-        }
+        self.pace().check()?;
         for (field, value) in [("class_dropout", self.class_dropout), ("flip", self.flip), ("augmentation", self.augmentation)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(Error::Config(format!("training.{field} = {value} is out of range; choose a number from 0 to 1")));
             }
         }
-        self.optimizer.check("training.optimizer")?;
-        self.ema.check("training.ema")
+        self.optimizer.check("training.optimizer")
     }
 
-    /// Steps of the whole training: the last one may see images beyond the number asked for.
-    pub(crate) fn steps(&self) -> u64 {
-        self.images.div_ceil(self.batch_images)
+    /// What the loop needs to know.
+    pub fn pace(&self) -> Pace {
+        let Self { images, batch_images, ema, tick_images, checkpoint_images, .. } = *self;
+        Pace { images, batch_images, ema, tick_images, checkpoint_images }
     }
 }
 
@@ -117,8 +108,7 @@ pub(crate) struct Batches {
     told: bool,
     class_dropout: f64,
     device: Device,
-    /// The order of the images in this pass over them, and in the next one.
-    orders: [(u64, Vec<usize>); 2],
+    passes: Passes,
 }
 
 impl Batches {
@@ -131,33 +121,14 @@ impl Batches {
             (false, false) => None,
         };
         let held = DeviceImages::new(images.clone(), device);
-        let none = (u64::MAX, Vec::new());
-        Self {
-            images,
-            held,
-            augmentation,
-            told,
-            class_dropout: training.class_dropout,
-            device: device.clone(),
-            orders: [none.clone(), none],
-        }
-    }
-
-    /// The image in place `position` of the endless sequence of passes.
-    fn image_at(&mut self, position: u64, step: &Step) -> usize {
-        let count = self.images.count() as u64;
-        let (pass, place) = (position / count, (position % count) as usize);
-        let slot = &mut self.orders[(pass % 2) as usize];
-        if slot.0 != pass {
-            *slot = (pass, step.stream(purpose::ORDER).permutation(pass, count as usize));
-        }
-        slot.1[place]
+        let passes = Passes::new(images.count(), purpose::ORDER);
+        Self { images, held, augmentation, told, class_dropout: training.class_dropout, device: device.clone(), passes }
     }
 
     /// The batch of a step: a function of (seed, step) alone.
     pub(crate) fn of(&mut self, step: &Step) -> Batch {
         let first = step.rows_seen;
-        let indices: Vec<usize> = (first..first + step.batch_rows).map(|position| self.image_at(position, step)).collect();
+        let indices = self.passes.batch(step);
         let (images, labels) = match &self.augmentation {
             None => (self.held.batch(&indices), None),
             Some(augmentation) => {

@@ -12,7 +12,8 @@ use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
 
 use super::embedder::Embedder;
-use super::{Condition, ImageShape, Network};
+use super::{Condition, Network};
+use semblant_images::ImageShape;
 
 /// The size of a DiT.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

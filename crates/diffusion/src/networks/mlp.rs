@@ -9,7 +9,8 @@ use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::embedder::Embedder;
-use super::{Condition, ImageShape, Network};
+use super::{Condition, Network};
+use semblant_images::ImageShape;
 
 /// The size of a perceptron.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

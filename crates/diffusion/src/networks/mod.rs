@@ -11,43 +11,9 @@ pub use embedder::{Embedder, sinusoid};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::Result;
-use semblant_core::seeds::Stream;
+use semblant_images::ImageShape;
+pub(crate) use semblant_images::init_streams;
 use serde::{Deserialize, Serialize};
-
-/// Purposes of random numbers above this one draw a network's first weights.
-const INIT_STREAM: u32 = 0x0200_0000;
-
-/// One random stream after the other, one for each layer of a new network.
-pub(crate) fn init_streams(seed: u64) -> impl FnMut() -> Stream {
-    let mut number = INIT_STREAM;
-    move || {
-        number += 1;
-        Stream::new(seed, number)
-    }
-}
-
-/// The shape of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageShape {
-    /// 1 or 3, or the channels of a latent image.
-    pub channels: usize,
-    /// Rows of pixels.
-    pub height: usize,
-    /// Columns of pixels.
-    pub width: usize,
-}
-
-impl ImageShape {
-    /// Numbers in one image.
-    pub fn len(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    /// Whether there is no pixel.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// What a network is told beside the noised images and their noise levels.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::networks::ImageShape;
+use semblant_images::ImageShape;
 
 /// One level on the way down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

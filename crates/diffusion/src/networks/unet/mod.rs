@@ -17,7 +17,8 @@ pub use blocks::{Attention, DownBlock, MidBlock, Resample, Resnet, Sampler, UpBl
 pub use config::{DownBlockType, MidBlockType, ResampleType, TimeEmbeddingType, TimeScaleShift, UnetConfig, UpBlockType};
 
 use self::blocks::Maker;
-use super::{Condition, ImageShape, Network, sinusoid};
+use super::{Condition, Network, sinusoid};
+use semblant_images::ImageShape;
 
 /// The random frequencies of [`TimeEmbeddingType::Fourier`], which are not trained.
 #[derive(Module, Debug)]

@@ -1,0 +1,89 @@
+//! Addresses of images, and the random numbers that they are made of.
+
+use semblant_core::seeds::Stream;
+use semblant_core::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Purposes of random numbers above this one draw a network's first weights.
+const INIT_STREAM: u32 = 0x0200_0000;
+
+/// The purpose of the random numbers that an image is made of.
+const FIRST_NOISE: u32 = 0x0100_0000;
+
+/// Images that go through a network together when they are sampled, padded if there are fewer: a matrix product may order its sums by its
+/// shape, and an image shall not depend on how many others are asked for.
+pub const CHUNK: usize = 16;
+
+/// The address of one image, with what it is asked to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ImageDraw {
+    /// The row of the random numbers that it is made of.
+    pub row: u64,
+    /// Another row, and how far towards its noise this image's first noise lies, 0 to 1.
+    pub towards: Option<(u64, f64)>,
+    /// Its class; `None` asks for no class.
+    pub class: Option<u32>,
+}
+
+/// One random stream after the other, one for each layer of a new network.
+pub fn init_streams(seed: u64) -> impl FnMut() -> Stream {
+    let mut number = INIT_STREAM;
+    move || {
+        number += 1;
+        Stream::new(seed, number)
+    }
+}
+
+/// `width` standard normal numbers for each draw, `[rows, width]` row-major with zeros after the last draw: the noise of its address, or
+/// of the place between two addresses that it asks for.
+///
+/// # Panics
+/// When there are more draws than `rows`.
+pub fn latents(draws: &[ImageDraw], rows: usize, width: usize, seed: u64) -> Vec<f32> {
+    assert!(draws.len() <= rows, "a row for every draw");
+    let stream = Stream::new(seed, FIRST_NOISE);
+    let mut values = vec![0.0; rows * width];
+    for (draw, out) in draws.iter().zip(values.chunks_exact_mut(width)) {
+        stream.normals(draw.row, out);
+        if let Some((other, share)) = draw.towards {
+            let mut far = vec![0.0; width];
+            stream.normals(other, &mut far);
+            out.copy_from_slice(&slerp(out, &far, share));
+        }
+    }
+    values
+}
+
+/// A model's own settings for sampling with those that were asked for laid over them; null leaves them as they are.
+///
+/// # Errors
+/// A name that is not known, or a value of another kind.
+pub fn overlaid<S: Serialize + DeserializeOwned>(own: &S, asked: &serde_json::Value) -> Result<S> {
+    let failed = |error: serde_json::Error| Error::Config(format!("settings for sampling: {error}"));
+    let mut values = serde_json::to_value(own).map_err(failed)?;
+    match (values.as_object_mut(), asked) {
+        (_, serde_json::Value::Null) => {}
+        (Some(values), serde_json::Value::Object(asked)) => values.extend(asked.clone()),
+        _ => return Err(Error::Config("settings for sampling are a table of names and values".into())),
+    }
+    serde_json::from_value(values).map_err(failed)
+}
+
+/// Spherical interpolation between two noises (Shoemake 1985), `share` 0 to 1 of the way from `a` to `b`: unlike a straight line it keeps
+/// the length that noise of this dimension has. Plain when the two are parallel.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
+    assert_eq!(a.len(), b.len(), "two noises of one shape");
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let cosine = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
+    let angle = cosine.acos();
+    let (on_a, on_b) = if angle.sin() < 1e-6 {
+        (1.0 - share, share)
+    } else {
+        (((1.0 - share) * angle).sin() / angle.sin(), (share * angle).sin() / angle.sin())
+    };
+    a.iter().zip(b).map(|(&a, &b)| (on_a * f64::from(a) + on_b * f64::from(b)) as f32).collect()
+}

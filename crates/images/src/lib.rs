@@ -1,0 +1,15 @@
+//! What all models of images have in common: shapes and classes, addresses of samples, and the way from images to a fitted model.
+//!
+//! A model of images is a [`Family`]: settings, a [`Model`](semblant_core::model::Model) to train, and a function from addresses to pixels.
+//! [`entry`] makes of it what the registry lists: a [`Synthesizer`](semblant_core::synthesizer::Synthesizer) that fits, resumes, samples
+//! by address and class, interpolates, saves and loads as every other one does.
+
+mod draw;
+mod family;
+mod kind;
+mod pace;
+
+pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
+pub use family::{Family, Fitted, entry, matching, remade, sampled};
+pub use kind::{ImageKind, ImageShape};
+pub use pace::Pace;
