@@ -73,10 +73,10 @@ fn plain(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, stride: usize, [top, 
 
 /// The sizes of one convolution.
 #[derive(Debug, Clone, Copy)]
-struct Sizes {
+pub(super) struct Sizes {
     batch: usize,
     inputs: usize,
-    outputs: usize,
+    pub(super) outputs: usize,
     kernel: usize,
     stride: usize,
     /// Zeros above and left of the images.
@@ -118,7 +118,7 @@ impl Planes {
 }
 
 impl Sizes {
-    fn new(x: [usize; 4], weight: [usize; 4], stride: usize, padding: [usize; 4]) -> Self {
+    pub(super) fn new(x: [usize; 4], weight: [usize; 4], stride: usize, padding: [usize; 4]) -> Self {
         let [batch, inputs, height, width] = x;
         let [outputs, weight_inputs, kernel, kernel_width] = weight;
         assert!(inputs == weight_inputs && kernel == kernel_width, "a kernel of shape {weight:?} does not fit images of shape {x:?}");
@@ -181,7 +181,7 @@ impl Sizes {
         Grid::new((0, height), (0, width), planes.pitch, |i, j| i * width + j)
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    pub(super) fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         let planes = self.image_planes();
         let (grid, offsets) = (self.result_grid(&planes), self.image_offsets(&planes));
         let terms = offsets.len();
@@ -201,7 +201,7 @@ impl Sizes {
     }
 
     /// The images' gradient: every phase of the stride is a correlation of the result's gradient with the taps that meet there.
-    fn image_gradient(&self, gradient: &[f32], weight: &[f32]) -> Vec<f32> {
+    pub(super) fn image_gradient(&self, gradient: &[f32], weight: &[f32]) -> Vec<f32> {
         let stride = self.stride;
         let reach = (self.kernel - 1) / stride;
         let sides = |side: usize| ((self.before[side] + self.image[side] - 1) / stride + 1).max(self.result[side]) + reach;
@@ -249,7 +249,7 @@ impl Sizes {
     }
 
     /// The weights' gradient, summed over parts of the batch that do not depend on the number of threads.
-    fn weight_gradient(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    pub(super) fn weight_gradient(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         /// Parts of a batch.
         const PARTS: usize = 16;
         /// Vectors that a sum in registers runs over, so that adding up its lanes weighs little; small images go several at once.

@@ -14,7 +14,10 @@ mod linear;
 mod matrix;
 mod modulation;
 mod resample;
+mod piecewise;
+mod slopes;
 mod sums;
+mod transposed;
 
 use burn::module::Param;
 pub use burn::nn::Linear;
@@ -28,6 +31,9 @@ pub use group_norm::{GroupNorm, group_norm, group_norm_silu};
 pub use linear::{linear as apply_linear, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
 pub use resample::{average_pool, upsample_nearest};
+pub use piecewise::{Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, finite_difference_penalty, zero_centred_penalty};
+pub use slopes::{blur, leaky_relu, times};
+pub use transposed::conv_transpose2d;
 
 use crate::host;
 use crate::seeds::Stream;

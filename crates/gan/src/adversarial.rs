@@ -1,0 +1,289 @@
+//! The two-player game: what the training of every model of this family has in common.
+
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::ema::Ema;
+use semblant_core::model::{Losses, Step};
+use semblant_core::nn::PiecewiseCritic;
+use semblant_core::optim::{Adam, Optimizers, Schedule};
+use semblant_core::passes::Passes;
+use semblant_core::seeds::Stream;
+use semblant_core::{Error, Result, host};
+use semblant_data::image::{DeviceImages, Images};
+use semblant_images::{CHUNK, Fitted, Family, ImageDraw, Pace, latents, overlaid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::augment::DiffAugment;
+use crate::losses::Loss;
+use crate::networks::Generator;
+
+/// Purposes of a training step's random numbers.
+mod purpose {
+    pub(super) const ORDER: u32 = 0;
+    pub(super) const CRITIC_LATENT: u32 = 1;
+    pub(super) const GENERATOR_LATENT: u32 = 2;
+    pub(super) const AUGMENT_REAL: u32 = 3;
+    pub(super) const AUGMENT_FAKE: u32 = 4;
+    pub(super) const AUGMENT_GENERATOR: u32 = 5;
+    pub(super) const BETWEEN: u32 = 6;
+}
+
+/// How long and how a model of this family is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Training {
+    /// Images that the critic sees in all, the same one as often as it comes.
+    pub images: u64,
+    /// Images of one step.
+    pub batch_images: u64,
+    /// Steps of the critic for each of the generator.
+    pub critic_steps: u64,
+    /// The generator's optimizer.
+    pub generator: Adam,
+    /// The critic's optimizer.
+    pub critic: Adam,
+    /// The average of the generator's weights that is sampled from.
+    pub ema: Ema,
+    /// Changes of the images that the critic sees.
+    pub augment: DiffAugment,
+    /// Images between two ticks: log line, check for NaN, and a sheet of samples in the run's folder.
+    pub tick_images: u64,
+    /// Images between two saved states.
+    pub checkpoint_images: u64,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        // Without a mean of the gradients, as adversarial training wants it; the rate falls to nothing at the end.
+        let adam = Adam { learning_rate: 1e-3, beta_1: 0.0, beta_2: 0.99, schedule: Schedule::Cosine, ..Adam::default() };
+        Self {
+            images: 1_000_000,
+            batch_images: 64,
+            critic_steps: 1,
+            generator: adam,
+            critic: adam,
+            ema: Ema { half_life_rows: 20_000.0, ..Ema::default() },
+            augment: DiffAugment::default(),
+            tick_images: 50_000,
+            checkpoint_images: 100_000,
+        }
+    }
+}
+
+impl Training {
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// Names the field, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        self.pace().check()?;
+        self.generator.check("training.generator")?;
+        self.critic.check("training.critic")?;
+        let DiffAugment { chance, target, translate, cutout, adaption_images, .. } = self.augment;
+        for (field, value) in [("chance", chance), ("target", target), ("translate", translate), ("cutout", cutout)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::Config(format!("training.augment.{field} = {value} is out of range; choose a number from 0 to 1")));
+            }
+        }
+        if !(adaption_images >= 1.0 && adaption_images.is_finite()) {
+            return Err(Error::Config(format!("training.augment.adaption_images = {adaption_images} must be at least 1")));
+        }
+        if self.critic_steps == 0 || self.critic_steps > 1000 {
+            return Err(Error::Config(format!("training.critic_steps = {} is out of range; choose from 1 to 1000", self.critic_steps)));
+        }
+        Ok(())
+    }
+
+    /// What the loop needs to know.
+    pub fn pace(&self) -> Pace {
+        let Self { images, batch_images, ema, tick_images, checkpoint_images, .. } = *self;
+        Pace { images, batch_images, ema, tick_images, checkpoint_images }
+    }
+
+    /// The optimizers, by the names that [`Game`] uses.
+    pub fn optimizers(&self) -> Optimizers {
+        Optimizers::default().with("generator", self.generator).with("critic", self.critic)
+    }
+}
+
+/// How a model of this family is sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// A factor on the random numbers: below 1, images are more usual and less varied (Brock et al. 2019).
+    pub truncation: f64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { truncation: 1.0 }
+    }
+}
+
+impl Sampling {
+    /// Checks the range.
+    ///
+    /// # Errors
+    /// Names the field, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        if !(self.truncation > 0.0 && self.truncation <= 10.0) {
+            return Err(Error::Config(format!("sampling.truncation = {} is out of range; choose from above 0 to 10", self.truncation)));
+        }
+        Ok(())
+    }
+}
+
+/// What one step learns from.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// `[batch, channels, height, width]` in -1 to 1, without autodiff.
+    pub images: Tensor<4>,
+    /// Their classes `[batch]`, if there are any.
+    pub classes: Option<Tensor<1, Int>>,
+}
+
+/// What makes the batch of a step.
+pub(crate) fn batches(images: &Images, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
+    let held = DeviceImages::new(images.clone(), device);
+    let mut passes = Passes::new(images.count(), purpose::ORDER);
+    Box::new(move |step| {
+        let indices = passes.batch(step);
+        Batch { images: held.batch(&indices), classes: held.batch_classes(&indices) }
+    })
+}
+
+/// Generator, critic, and the chance of changed images.
+#[derive(Module, Debug)]
+pub struct Game {
+    /// Makes images.
+    pub generator: Generator,
+    /// Judges them.
+    pub critic: PiecewiseCritic,
+    /// The chance of each change of [`DiffAugment`], `[1]`.
+    pub chance: Param<Tensor<1>>,
+}
+
+/// What a penalty may look at: `images [n, channels, height, width]` that the critic has judged, their classes, and its slopes there.
+pub struct Judged {
+    /// Real images, then as many made ones.
+    pub images: Tensor<4>,
+    /// Their classes.
+    pub classes: Option<Tensor<1, Int>>,
+    /// The slopes of the critic's pass.
+    pub slopes: semblant_core::nn::LayerSlopes,
+    /// One uniform number for each pair of a real and a made image, `[pairs, 1, 1, 1]`.
+    pub between: Tensor<4>,
+}
+
+impl Game {
+    /// A new game.
+    pub fn new(generator: Generator, critic: PiecewiseCritic, training: &Training, device: &Device) -> Self {
+        let chance = Tensor::<1>::from_floats([training.augment.chance as f32], device);
+        Self { generator, critic, chance: Param::from_tensor(chance).set_require_grad(false) }
+    }
+
+    fn chance(&self) -> Tensor<1> {
+        self.chance.val().inner()
+    }
+
+    fn latents(&self, batch: usize, purpose: u32, step: &Step, device: &Device) -> Tensor<2> {
+        let latent = self.generator.latent();
+        let values = step.stream(purpose).matrix(step.rows_seen..step.rows_seen + batch as u64, latent, Stream::normals);
+        Tensor::from_inner(host::tensor(values, [batch, latent], device))
+    }
+
+    /// One step of the critic and, if it is its turn, one of the generator. `penalty` is what is added to the critic's loss, with its
+    /// size for the log.
+    pub fn step(
+        mut self,
+        batch: Batch,
+        loss: Loss,
+        training: &Training,
+        optimizers: &mut Optimizers,
+        step: &Step,
+        penalty: impl Fn(&PiecewiseCritic, Judged) -> Option<Tensor<1>>,
+    ) -> (Self, Losses) {
+        let (count, device) = (batch.images.dims()[0], batch.images.device());
+        let augment = training.augment;
+        let tracked = batch.classes.clone().map(Tensor::from_inner);
+        self.critic = self.critic.iterated();
+
+        // The critic: the made images are constants to it.
+        let made = self.generator.forward(self.latents(count, purpose::CRITIC_LATENT, step, &device), tracked.as_ref()).inner();
+        let changed = |game: &Self, images: Tensor<4>, purpose: u32| augment.apply(images, &game.chance(), &step.stream(purpose), step.rows_seen);
+        let real = changed(&self, Tensor::from_inner(batch.images.clone()), purpose::AUGMENT_REAL);
+        let fake = changed(&self, Tensor::from_inner(made), purpose::AUGMENT_FAKE);
+        let images = Tensor::cat(vec![real, fake], 0); // [2 batch, channels, height, width]
+        let twice = tracked.clone().map(|classes: Tensor<1, Int>| Tensor::cat(vec![classes.clone(), classes], 0));
+        let (scores, slopes) = self.critic.forward(images.clone(), twice.as_ref());
+        let (of_real, of_fake) = (scores.clone().narrow(0, 0, count), scores.narrow(0, count, count));
+        let mut losses = Losses::default().with("score_real", of_real.clone().mean()).with("score_fake", of_fake.clone().mean());
+        let plain = loss.critic(of_real.clone(), of_fake);
+        losses = losses.with("critic", plain.clone());
+        let between = step.stream(purpose::BETWEEN).matrix(step.rows_seen..step.rows_seen + count as u64, 1, Stream::uniforms);
+        let between = Tensor::from_inner(host::tensor(between, [count, 1, 1, 1], &device));
+        let total = match penalty(&self.critic, Judged { images, classes: twice, slopes, between }) {
+            Some(penalty) => {
+                losses = losses.with("penalty", penalty.clone());
+                plain + penalty
+            }
+            None => plain,
+        };
+        let gradients = GradientsParams::from_grads(total.backward(), &self.critic);
+        self.critic = optimizers.step("critic", self.critic, gradients, step);
+        let chance = augment.adapted(self.chance(), of_real, count as f64);
+        if augment.target > 0.0 {
+            losses = losses.with("augment_chance", chance.clone());
+        }
+        let on = self.chance.val().device();
+        let kept = if chance.device() == on { chance } else { Tensor::from_inner(chance) };
+        self.chance = Param::initialized(self.chance.id, kept).set_require_grad(false);
+        if !(step.index + 1).is_multiple_of(training.critic_steps) {
+            return (self, losses);
+        }
+
+        // The generator.
+        let made = self.generator.forward(self.latents(count, purpose::GENERATOR_LATENT, step, &device), tracked.as_ref());
+        // How far the same place differs from image to image: a generator that makes one image for all has none of it.
+        let spread = made.clone().inner().var(0).mean();
+        losses = losses.with("spread", spread);
+        let fake = self.critic.forward(changed(&self, made, purpose::AUGMENT_GENERATOR), tracked.as_ref()).0;
+        let real = || {
+            let real = changed(&self, Tensor::from_inner(batch.images), purpose::AUGMENT_REAL);
+            self.critic.forward(real, tracked.as_ref()).0
+        };
+        let of_generator = loss.generator(fake, real);
+        losses = losses.with("generator", of_generator.clone());
+        let gradients = GradientsParams::from_grads(of_generator.backward(), &self.generator);
+        self.generator = optimizers.step("generator", self.generator, gradients, step);
+        (self, losses)
+    }
+}
+
+/// Pixels of the draws.
+pub(crate) fn make<F: Family>(
+    fitted: &Fitted<F>,
+    generator: &Generator,
+    own: &Sampling,
+    asked: &Value,
+    draws: &[ImageDraw],
+    seed: u64,
+) -> Result<Vec<f32>> {
+    let sampling: Sampling = overlaid(own, asked)?;
+    sampling.check()?;
+    let (latent, length) = (generator.latent(), fitted.kind.shape.len());
+    let mut pixels = Vec::with_capacity(draws.len() * length);
+    for draws in draws.chunks(CHUNK) {
+        let mut z = latents(draws, CHUNK, latent, seed);
+        z.iter_mut().for_each(|z| *z *= sampling.truncation as f32);
+        let z = host::tensor(z, [CHUNK, latent], &fitted.device);
+        let mut classes = vec![0; CHUNK];
+        draws.iter().zip(&mut classes).for_each(|(draw, class)| *class = draw.class.unwrap_or(0) as i32);
+        let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [CHUNK]), &fitted.device);
+        let images = generator.forward(z, Some(&classes));
+        host::read(&images, |values| pixels.extend_from_slice(&values[..draws.len() * length]));
+    }
+    Ok(pixels)
+}

@@ -1,0 +1,35 @@
+//! Generative adversarial networks of images.
+//!
+//! ```
+//! use semblant_core::synthesizer::{Run, SampleRequest};
+//! use semblant_data::image::Images;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Eight grey pictures of 8 x 8 pixels, dark or bright.
+//! let images = Images::new((0..8 * 64).map(|i| if i / 64 % 2 == 0 { 10 } else { 240 }).collect(), [8, 1, 8, 8], None)?;
+//! let gan = semblant_gan::MODELS.iter().find(|entry| entry.name == "r3gan").ok_or("listed")?;
+//! let settings = serde_json::json!({ "network": { "channels": [8, 4] }, "training": { "images": 64, "batch_images": 8 } });
+//! let mut model = (gan.build)(settings)?;
+//! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
+//! assert_eq!(model.sample(&SampleRequest::new(2, 0))?.data.shape(), [2, 1, 8, 8]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`models`]: one file a model. [`MODELS`] lists them.
+//! - [`losses`]: what critic and generator play for; [`augment`]: changes of images that both see, so that a critic cannot learn few images
+//!   by heart.
+//! - [`networks`]: generators and critics. The critics' gradient penalties are those of [`semblant_core::nn`].
+
+pub mod adversarial;
+pub mod augment;
+pub mod losses;
+pub mod models;
+pub mod networks;
+
+use semblant_core::synthesizer::Entry;
+use semblant_data::image::Images;
+use semblant_images::entry;
+
+/// The models of this family. Adding one is one file and one line here.
+pub const MODELS: &[Entry<Images>] = &[entry::<models::r3gan::R3gan>(), entry::<models::dcgan::Dcgan>(), entry::<models::wgan_gp::WganGp>()];

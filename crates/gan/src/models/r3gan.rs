@@ -1,0 +1,120 @@
+//! "The GAN is dead; long live the GAN! A modern GAN baseline", Huang et al. 2024: the critic compares a real with a made image, and its
+//! gradient is held small at real and at made images alike (R1 and R2), which together make the game converge without tricks. Both networks
+//! are residual, without normalisation.
+//!
+//! The paper's schedule at another size: the penalty and the learning rate fall along a cosine over the run.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use semblant_core::model::{Losses, Model, Step};
+use semblant_core::nn::zero_centred_penalty;
+use semblant_core::optim::{Optimizers, Schedule};
+use semblant_core::{Error, Result};
+use semblant_data::image::Images;
+use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::adversarial::{Batch, Game, Sampling, Training, batches, make};
+use crate::losses::Loss;
+use crate::networks::{Generator, NetConfig, residual_critic};
+
+/// Settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct R3ganConfig {
+    /// The networks.
+    pub network: NetConfig,
+    /// Gamma, what the penalties count (times a half), at the beginning...
+    pub gamma: f64,
+    /// ...and at the end of the run; between, half a cosine.
+    pub gamma_end: f64,
+    /// How it is trained.
+    pub training: Training,
+    /// How it is sampled where nothing else is asked for.
+    pub sampling: Sampling,
+}
+
+impl Default for R3ganConfig {
+    fn default() -> Self {
+        Self {
+            network: NetConfig::default(),
+            gamma: 1.0,
+            gamma_end: 0.1,
+            training: Training::default(),
+            sampling: Sampling::default(),
+        }
+    }
+}
+
+/// The model.
+#[derive(Module, Debug)]
+pub struct R3gan {
+    game: Game,
+    #[module(skip)]
+    config: R3ganConfig,
+}
+
+impl Model for R3gan {
+    type Batch = Batch;
+    type Sampled = Generator;
+
+    fn sampled(&self) -> Generator {
+        self.game.generator.valid()
+    }
+
+    fn train_step(self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let Self { game, config } = self;
+        let gamma = config.gamma_end + (config.gamma - config.gamma_end) * Schedule::Cosine.factor(step.progress());
+        let (game, losses) = game.step(batch, Loss::Relativistic, &config.training, optimizers, step, |critic, judged| {
+            let gradient = critic.input_gradient(judged.slopes, judged.classes.as_ref()); // [2 batch, channels, height, width]
+            // The mean over real and made images together is half of R1 + R2, as the paper's factor asks.
+            Some(zero_centred_penalty(gradient) * gamma)
+        });
+        (Self { game, config }, losses)
+    }
+}
+
+impl Family for R3gan {
+    const NAME: &'static str = "r3gan";
+    const SUMMARY: &'static str = "residual networks, relativistic loss, R1 and R2 penalties (Huang et al. 2024)";
+    type Config = R3ganConfig;
+    type Model = Self;
+
+    fn check(config: &R3ganConfig) -> Result<()> {
+        config.network.check()?;
+        config.sampling.check()?;
+        for (field, value) in [("gamma", config.gamma), ("gamma_end", config.gamma_end)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::Config(format!("{field} = {value} is out of range; choose a number of at least 0")));
+            }
+        }
+        config.training.check()
+    }
+
+    fn pace(config: &R3ganConfig) -> Pace {
+        config.training.pace()
+    }
+
+    fn optimizers(config: &R3ganConfig) -> Optimizers {
+        config.training.optimizers()
+    }
+
+    fn model(config: &R3ganConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
+        let generator = Generator::residual(&config.network, kind, seed, device)?;
+        let critic = residual_critic(&config.network, kind, seed, device)?;
+        Ok(Self { game: Game::new(generator, critic, &config.training, device), config: config.clone() })
+    }
+
+    fn empty(config: &R3ganConfig, kind: &ImageKind, device: &Device) -> Result<Generator> {
+        Generator::residual(&config.network, kind, 0, device)
+    }
+
+    fn batches(_: &R3ganConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
+        Ok(batches(images, device))
+    }
+
+    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        make(fitted, &fitted.net, &fitted.config.sampling, asked, draws, seed)
+    }
+}
