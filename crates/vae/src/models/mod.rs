@@ -1,0 +1,3 @@
+//! The models of this family, one file each.
+
+pub mod vae;
