@@ -16,17 +16,39 @@ pub(crate) const CLASSES: [(&str, usize); 3] = [("dots", 4), ("left", 8), ("top"
 
 /// Settings that make a model small enough to fit in a moment.
 pub(crate) fn small(name: &str) -> Value {
-    let mut settings = json!({
-        "network": { "kind": "mlp", "width": 16, "depth": 1 },
-        "training": { "images": 64, "batch_images": 8 },
-        "sampling": { "steps": 3 },
-    });
-    if name == "consistency" {
+    let training = json!({ "images": 64, "batch_images": 8 });
+    match name {
         // It begins with a trained model, whose network it takes over.
-        settings["from"] = json!(edm_file());
-        settings.as_object_mut().expect("a table").remove("network");
+        "consistency" => json!({ "from": edm_file(), "training": training, "sampling": { "steps": 3 } }),
+        "vae" => json!({
+            "network": { "kind": "mlp", "width": 16, "depth": 1 }, "latent_width": 4, "mixture_components": 3, "training": training,
+        }),
+        _ => json!({ "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training, "sampling": { "steps": 3 } }),
     }
-    settings
+}
+
+/// The models that go from noise to image in steps of a solver.
+pub(crate) fn denoisers() -> impl Iterator<Item = &'static str> {
+    semblant::diffusion::MODELS.iter().map(|entry| entry.name)
+}
+
+pub(crate) fn denoises(name: &str) -> bool {
+    denoisers().any(|denoiser| denoiser == name)
+}
+
+/// The models that are told the classes of their images.
+pub(crate) fn with_classes() -> impl Iterator<Item = &'static str> {
+    names().into_iter().filter(|name| *name != "autoencoder-kl")
+}
+
+/// The models that learn images of any size; others halve the sides, or take them from a model that they begin with.
+pub(crate) fn of_any_size() -> impl Iterator<Item = &'static str> {
+    names().into_iter().filter(|name| !matches!(*name, "consistency" | "vq-vae" | "autoencoder-kl" | "latent-dit"))
+}
+
+/// Settings with which a model samples quickly and without fresh noise.
+pub(crate) fn quick(name: &str) -> Value {
+    if denoises(name) { json!({ "steps": 1, "solver": "euler" }) } else { Value::Null }
 }
 
 /// The file of a model that others begin with.
@@ -45,9 +67,9 @@ pub(crate) fn names() -> Vec<&'static str> {
     semblant::image_models().map(|entry| entry.name).collect()
 }
 
-/// The models that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
+/// The denoisers that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
 pub(crate) fn with_networks() -> impl Iterator<Item = &'static str> {
-    names().into_iter().filter(|name| *name != "consistency")
+    denoisers().filter(|name| *name != "consistency")
 }
 
 /// Settings under which the small models learn something.
