@@ -21,9 +21,11 @@
 //!
 //! - [`models`]: one file a model. [`MODELS`] lists them.
 //! - [`networks`]: encoders and decoders; [`likelihood`]: how pixels are spread around what a decoder says.
+//! - [`codes`]: codebooks and what their codes are drawn like.
 //! - [`bound`]: what is maximised; [`estimate`]: how likely images are; [`mixture`]: a density of latent vectors.
 
 pub mod bound;
+pub mod codes;
 pub mod estimate;
 pub mod likelihood;
 pub mod mixture;
@@ -31,6 +33,7 @@ pub mod models;
 pub mod networks;
 mod pipeline;
 mod training;
+mod vq_pipeline;
 
 pub use training::{Batch, Training};
 
@@ -39,4 +42,4 @@ use semblant_data::image::Images;
 use semblant_images::entry;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] = &[entry::<pipeline::VaeFamily>()];
+pub const MODELS: &[Entry<Images>] = &[entry::<pipeline::VaeFamily>(), entry::<vq_pipeline::VqVaeFamily>()];

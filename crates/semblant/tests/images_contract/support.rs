@@ -23,6 +23,10 @@ pub(crate) fn small(name: &str) -> Value {
         "vae" => json!({
             "network": { "kind": "mlp", "width": 16, "depth": 1 }, "latent_width": 4, "mixture_components": 3, "training": training,
         }),
+        "vq-vae" => json!({
+            "channels": [4], "blocks": 0, "codes": 6, "code_width": 3, "autoencoder_share": 0.5,
+            "prior": { "width": 8, "depth": 1, "heads": 2 }, "training": training,
+        }),
         _ => json!({ "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training, "sampling": { "steps": 3 } }),
     }
 }

@@ -1,3 +1,4 @@
 //! The models of this family, one file each.
 
 pub mod vae;
+pub mod vq_vae;

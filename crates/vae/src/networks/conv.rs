@@ -54,7 +54,7 @@ pub(crate) fn check_levels(field: &str, channels: &[usize], blocks: usize, shape
     let side = 1 << channels.len();
     if !shape.height.is_multiple_of(side) || !shape.width.is_multiple_of(side) {
         let what = format!(
-            "{} levels halve the side as often, but the images are {} x {}; choose levels so that each side can be divided by {side}",
+            "the model halves the side in each of {} levels, but the images are {} x {}; choose levels so that each side can be divided by {side}",
             channels.len(),
             shape.height,
             shape.width
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(code.dims(), [3, 10]);
         assert_eq!(decoder.forward(code.narrow(1, 0, 5), Some(classes)).dims(), [3, 144]);
         let odd = config.check(&ImageShape { height: 6, ..shape }).expect_err("cannot be halved twice").to_string();
-        assert!(odd.contains("2 levels") && odd.contains("6 x 4"), "{odd}");
+        assert!(odd.contains("of 2 levels") && odd.contains("6 x 4"), "{odd}");
         assert!(ConvConfig { channels: vec![0], ..config }.check(&shape).is_err());
     }
 }
