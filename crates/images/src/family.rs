@@ -135,6 +135,11 @@ pub const fn entry<F: Family>() -> Entry<Images> {
     Entry { name: F::NAME, summary: F::SUMMARY, build: build::<F>, load: load::<F> }
 }
 
+/// A model that was fitted elsewhere, as one to sample from and to save.
+pub fn fitted<F: Family>(fitted: Fitted<F>) -> Box<dyn Synthesizer<Data = Images>> {
+    Box::new(Generator { config: fitted.config.clone(), fitted: Some(fitted) })
+}
+
 /// A model of images, fitted or not.
 struct Generator<F: Family> {
     config: F::Config,

@@ -92,6 +92,9 @@ pub enum AnyModel {
 pub fn load_model(path: impl AsRef<Path>, device: &str) -> Result<AnyModel> {
     let path = path.as_ref();
     let device = device::select(device)?;
+    if path.is_dir() && semblant_vae::kl::folder::is_autoencoder(path) {
+        return semblant_vae::open_folder(path, &device).map(AnyModel::Image);
+    }
     if path.is_dir() {
         return semblant_diffusion::exchange::open_folder(path, &device).map(AnyModel::Image);
     }

@@ -22,11 +22,14 @@
 //! - [`models`]: one file a model. [`MODELS`] lists them.
 //! - [`networks`]: encoders and decoders; [`likelihood`]: how pixels are spread around what a decoder says.
 //! - [`codes`]: codebooks and what their codes are drawn like.
+//! - [`kl`]: diffusers' AutoencoderKL.
 //! - [`bound`]: what is maximised; [`estimate`]: how likely images are; [`mixture`]: a density of latent vectors.
 
 pub mod bound;
 pub mod codes;
 pub mod estimate;
+pub mod kl;
+mod kl_pipeline;
 pub mod likelihood;
 pub mod mixture;
 pub mod models;
@@ -35,6 +38,7 @@ mod pipeline;
 mod training;
 mod vq_pipeline;
 
+pub use kl_pipeline::{KlFamily, open_folder};
 pub use training::{Batch, Training};
 
 use semblant_core::synthesizer::Entry;
@@ -42,4 +46,4 @@ use semblant_data::image::Images;
 use semblant_images::entry;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] = &[entry::<pipeline::VaeFamily>(), entry::<vq_pipeline::VqVaeFamily>()];
+pub const MODELS: &[Entry<Images>] = &[entry::<pipeline::VaeFamily>(), entry::<vq_pipeline::VqVaeFamily>(), entry::<KlFamily>()];

@@ -27,6 +27,9 @@ pub(crate) fn small(name: &str) -> Value {
             "channels": [4], "blocks": 0, "codes": 6, "code_width": 3, "autoencoder_share": 0.5,
             "prior": { "width": 8, "depth": 1, "heads": 2 }, "training": training,
         }),
+        "autoencoder-kl" => json!({
+            "network": { "block_out_channels": [4, 4], "norm_num_groups": 2, "latent_channels": 2 }, "training": training,
+        }),
         _ => json!({ "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training, "sampling": { "steps": 3 } }),
     }
 }
