@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+pub mod latent;
 mod registry;
 
 pub use burn::tensor::Device;

@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use semblant_core::checkpoint::Checkpoint;
 use semblant_core::model::Step;
 use semblant_core::optim::Optimizers;
 use semblant_core::synthesizer::{Run, Sample, SampleRequest, Synthesizer};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, Pace, fitted, latents, overlaid, remade};
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, fitted, latents, overlaid, remade};
 use serde_json::Value;
 
+use crate::kl::KlConfig;
 use crate::kl::folder::{self, Stored};
 use crate::models::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, AutoencoderKlSampling, ScaledKl};
 use crate::training::{Batch, Batches, without_classes};
@@ -34,6 +36,32 @@ pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<D
         net: ScaledKl::of(net, scaling_factor, device),
         device: device.clone(),
     }))
+}
+
+/// The autoencoder that `path` holds, a file of a fitted `autoencoder-kl` or a folder that diffusers wrote: the size of its network, the
+/// images that it is for, and itself.
+///
+/// # Errors
+/// A file or folder that is missing, damaged, or holds another model.
+pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, ImageShape, ScaledKl)> {
+    if path.is_dir() {
+        let Stored { config, shape, scaling_factor, net } = folder::read(path, device)?;
+        return Ok((config, shape, ScaledKl::of(net, scaling_factor, device)));
+    }
+    let file = Checkpoint::read(path)?;
+    if file.model() != KlFamily::NAME {
+        let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), KlFamily::NAME);
+        return Err(Error::checkpoint(path, what));
+    }
+    let config: AutoencoderKlConfig = file.metadata_as("config", path)?;
+    let kind: ImageKind = file.metadata_as("images", path)?;
+    let empty = || {
+        config.check()?;
+        kind.check()?;
+        ScaledKl::new(&config, &kind, 0, device)
+    };
+    let empty = empty().map_err(|error| Error::checkpoint(path, error.to_string()))?;
+    Ok((config.network.clone(), kind.shape, file.load_module("model", empty, path)?))
 }
 
 impl Family for KlFamily {

@@ -38,7 +38,7 @@ mod pipeline;
 mod training;
 mod vq_pipeline;
 
-pub use kl_pipeline::{KlFamily, open_folder};
+pub use kl_pipeline::{KlFamily, open_folder, read_autoencoder};
 pub use training::{Batch, Training};
 
 use semblant_core::synthesizer::Entry;

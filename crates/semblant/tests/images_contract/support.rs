@@ -1,7 +1,8 @@
 //! A small set of images in three classes, and models small enough to fit in a moment.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use semblant::prelude::*;
 use semblant::{Error, Result};
@@ -19,7 +20,11 @@ pub(crate) fn small(name: &str) -> Value {
     let training = json!({ "images": 64, "batch_images": 8 });
     match name {
         // It begins with a trained model, whose network it takes over.
-        "consistency" => json!({ "from": edm_file(), "training": training, "sampling": { "steps": 3 } }),
+        "consistency" => json!({ "from": file("edm"), "training": training, "sampling": { "steps": 3 } }),
+        "latent-dit" => json!({
+            "autoencoder": file("autoencoder-kl"), "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training,
+            "sampling": { "steps": 3 },
+        }),
         "vae" => json!({
             "network": { "kind": "mlp", "width": 16, "depth": 1 }, "latent_width": 4, "mixture_components": 3, "training": training,
         }),
@@ -59,14 +64,15 @@ pub(crate) fn quick(name: &str) -> Value {
 }
 
 /// The file of a model that others begin with.
-fn edm_file() -> PathBuf {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
+fn file(name: &'static str) -> PathBuf {
+    static FILES: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut files = FILES.lock().expect("no panic while fitting");
     let write = || {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("images-contract-edm.safetensors");
-        fitted("edm", &bars()).save(&path).expect("writable");
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("images-contract-{name}.safetensors"));
+        fitted(name, &bars()).save(&path).expect("writable");
         path
     };
-    FILE.get_or_init(write).clone()
+    files.entry(name).or_insert_with(write).clone()
 }
 
 /// The names of the registry.
