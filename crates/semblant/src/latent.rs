@@ -123,7 +123,8 @@ struct LatentDitFamily;
 
 impl Family for LatentDitFamily {
     const NAME: &'static str = "latent-dit";
-    const SUMMARY: &'static str = "flow matching on the latent images of a fitted autoencoder-kl (Rombach et al. 2022), a transformer by default";
+    const SUMMARY: &'static str =
+        "flow matching on the latent images of a fitted autoencoder-kl (Rombach et al. 2022), a transformer by default";
     type Config = LatentDitConfig;
     type Model = LatentDit;
 
@@ -205,7 +206,8 @@ fn read(config: &LatentDitConfig, kind: &ImageKind, device: &Device) -> Result<S
     let path = config.autoencoder.as_ref().ok_or_else(named)?;
     let (_, shape, autoencoder) = semblant_vae::read_autoencoder(path, device)?;
     if shape.channels != kind.shape.channels {
-        let what = format!("is an autoencoder of images of {} channels, but there are {}; fit another", shape.channels, kind.shape.channels);
+        let what =
+            format!("is an autoencoder of images of {} channels, but there are {}; fit another", shape.channels, kind.shape.channels);
         return Err(Error::checkpoint(path, what));
     }
     Ok(autoencoder)
@@ -241,7 +243,8 @@ fn decoded(fitted: &Fitted<LatentDitFamily>, latents: &[f32], count: usize) -> V
     let one = latents.len() / count.max(1);
     let mut out = Vec::with_capacity(count * fitted.kind.shape.len());
     for part in latents.chunks((CHUNK * one).max(1)) {
-        let ImageShape { channels, height, width } = fitted.config.known().map_or(fitted.kind.shape, |kl| kl.latent_shape(&fitted.kind.shape));
+        let ImageShape { channels, height, width } =
+            fitted.config.known().map_or(fitted.kind.shape, |kl| kl.latent_shape(&fitted.kind.shape));
         let mut padded = part.to_vec();
         padded.resize(CHUNK * one, 0.0);
         let images = fitted.net.autoencoder.images(host::tensor(padded, [CHUNK, channels, height, width], &fitted.device));

@@ -151,7 +151,8 @@ impl Family for KlFamily {
 
     fn export(fitted: &Fitted<Self>, path: &Path) -> Result<()> {
         let Fitted { config, kind, net, .. } = fitted;
-        let stored = Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
+        let stored =
+            Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
         folder::write(path, &stored)
     }
 }

@@ -113,7 +113,10 @@ fn several_samples_ignored_classes_and_both_priors() {
     let [normal, mixture] = ["normal", "mixture"].map(|prior| asked(json!({ "prior": prior })));
     assert!(normal.class_names().is_empty(), "it was not told classes");
     assert!(nearest(&mixture) < nearest(&normal), "a fitted prior finds the images: {} against {}", nearest(&mixture), nearest(&normal));
-    assert_eq!(asked(json!({ "prior": "normal", "temperature": 0.0 })).select(&[0]), asked(json!({ "prior": "normal", "temperature": 0.0 })).select(&[7]));
+    assert_eq!(
+        asked(json!({ "prior": "normal", "temperature": 0.0 })).select(&[0]),
+        asked(json!({ "prior": "normal", "temperature": 0.0 })).select(&[7])
+    );
 }
 
 #[test]

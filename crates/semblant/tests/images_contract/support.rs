@@ -1,7 +1,7 @@
 //! A small set of images in three classes, and models small enough to fit in a moment.
 
-use std::path::PathBuf;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use semblant::prelude::*;

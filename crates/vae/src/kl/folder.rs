@@ -81,12 +81,15 @@ pub fn read(folder: &Path, device: &Device) -> Result<Stored> {
         return Err(refuse("latent images that are shifted cannot be read; choose another model".into()));
     }
     let channels = match found("block_out_channels") {
-        Some(Value::Array(values)) => values.iter().map(|value| value.as_u64().filter(|value| *value <= 1 << 15).map(|value| value as usize)).collect(),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| value.as_u64().filter(|value| *value <= 1 << 15).map(|value| value as usize)).collect()
+        }
         None => Some(vec![64]),
         Some(_) => None,
     };
     let config = KlConfig {
-        block_out_channels: channels.ok_or_else(|| refuse("\"block_out_channels\" must be a list of numbers; set it in the file".into()))?,
+        block_out_channels: channels
+            .ok_or_else(|| refuse("\"block_out_channels\" must be a list of numbers; set it in the file".into()))?,
         layers_per_block: number("layers_per_block", 1)?,
         latent_channels: number("latent_channels", 4)?,
         norm_num_groups: number("norm_num_groups", 32)?,
@@ -125,7 +128,9 @@ fn modern(name: &str, shape: &mut Vec<usize>) -> String {
 pub fn write(folder: &Path, stored: &Stored) -> Result<()> {
     let ImageShape { channels, height, width } = stored.shape;
     if height != width {
-        return Err(Error::Config(format!("diffusers knows one side of its images, but these are {height} x {width}; export a model of square ones")));
+        return Err(Error::Config(format!(
+            "diffusers knows one side of its images, but these are {height} x {width}; export a model of square ones"
+        )));
     }
     let failed = |kind, what: &str| Error::io(folder, std::io::Error::new(kind, what));
     if folder.exists() && !std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_none()) {

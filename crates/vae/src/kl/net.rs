@@ -60,7 +60,8 @@ impl KlConfig {
             sized("network.block_out_channels", channels, 1, 4096)?;
             if !channels.is_multiple_of(self.norm_num_groups) {
                 let groups = self.norm_num_groups;
-                let what = format!("network.block_out_channels = {channels} cannot be divided by norm_num_groups = {groups}; choose another");
+                let what =
+                    format!("network.block_out_channels = {channels} cannot be divided by norm_num_groups = {groups}; choose another");
                 return Err(Error::Config(what));
             }
         }
@@ -216,7 +217,9 @@ impl Decoder {
         Self {
             conv_in: conv(make, Init::Uniform, config.latent_channels, first, 3),
             mid_block: MidBlock::new(make, config, first),
-            up_blocks: (0..outs.len()).map(|i| UpBlock::new(make, config, outs[i.saturating_sub(1)], outs[i], i + 1 == outs.len())).collect(),
+            up_blocks: (0..outs.len())
+                .map(|i| UpBlock::new(make, config, outs[i.saturating_sub(1)], outs[i], i + 1 == outs.len()))
+                .collect(),
             conv_norm_out: norm(make, config, last),
             conv_out: conv(make, Init::Uniform, last, channels, 3),
         }

@@ -113,10 +113,7 @@ pub struct Level {
 
 impl Level {
     fn new(inputs: usize, outputs: usize, blocks: usize, make: &mut Maker<'_>) -> Self {
-        Self {
-            change: conv(Init::Uniform, inputs, outputs, 3, make),
-            blocks: (0..blocks).map(|_| Block::new(outputs, make)).collect(),
-        }
+        Self { change: conv(Init::Uniform, inputs, outputs, 3, make), blocks: (0..blocks).map(|_| Block::new(outputs, make)).collect() }
     }
 
     fn after(&self, x: Tensor<4>) -> Tensor<4> {

@@ -21,6 +21,7 @@ pub enum NetConfig {
 }
 
 /// From images to vectors.
+#[allow(clippy::large_enum_variant, reason = "a model holds one of them, never a list")]
 #[derive(Module, Debug)]
 pub enum Encoder {
     /// See [`NetConfig::Mlp`].
@@ -30,6 +31,7 @@ pub enum Encoder {
 }
 
 /// From vectors to what a likelihood needs for every pixel.
+#[allow(clippy::large_enum_variant, reason = "a model holds one of them, never a list")]
 #[derive(Module, Debug)]
 pub enum Decoder {
     /// See [`NetConfig::Mlp`].
