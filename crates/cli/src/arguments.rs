@@ -169,15 +169,15 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)"
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
 )]
 pub(crate) struct Evaluate {
     /// The table or the images that the model learnt from: a path, or the name of a known data set.
     #[arg(long)]
     pub(crate) real: String,
     /// The synthetic table or images.
-    #[arg(long)]
-    pub(crate) synthetic: PathBuf,
+    #[arg(long, required_unless_present = "likelihood")]
+    pub(crate) synthetic: Option<PathBuf>,
     /// Real rows that the model never saw: the reference for every score.
     #[arg(long)]
     pub(crate) holdout: Option<String>,
@@ -197,6 +197,12 @@ pub(crate) struct Evaluate {
     /// Images: what they are compared in, classifier:FILE; a classifier that is not there yet is trained on the real images and kept there.
     #[arg(long, value_name = "KIND:FILE")]
     pub(crate) features: Option<String>,
+    /// Images: instead of synthetic ones, a model whose likelihood of the real images is estimated, in nats an image.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "features", "holdout", "target", "schema", "output"])]
+    pub(crate) likelihood: Option<PathBuf>,
+    /// Images, with --likelihood: random numbers for each image; the more, the closer.
+    #[arg(long, default_value_t = 1000, requires = "likelihood")]
+    pub(crate) samples: usize,
     /// Where the HTML report goes.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,

@@ -1,5 +1,7 @@
 //! `semblant evaluate`.
 
+use std::path::Path;
+
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
 use semblant::metrics::table::binning::BinRule;
@@ -10,6 +12,9 @@ use crate::fit::check_writable;
 use crate::{Failure, Outcome, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
+    if let Some(model) = &arguments.likelihood {
+        return crate::judge::likelihood(arguments, model, quiet);
+    }
     if let Some(features) = &arguments.features {
         return crate::judge::run(arguments, features, quiet);
     }
@@ -20,7 +25,7 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     let read = source::read(&arguments.real, arguments.schema.as_deref(), arguments.target.as_deref(), &[])?;
     // The other tables are read as the real one is, so that a column means the same in all of them.
     let options = ReadOptions::with_schema(read.table.schema().clone());
-    let synthetic = Table::read(&arguments.synthetic, &options)?;
+    let synthetic = Table::read(synthetic(arguments)?, &options)?;
     let holdout = arguments.holdout.as_deref().map(|holdout| source::read_as(holdout, &options)).transpose()?;
     let target = arguments.target.clone().or_else(|| read.table.schema().target.clone());
     let bins = match arguments.bins {
@@ -50,6 +55,11 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// What is judged.
+pub(crate) fn synthetic(arguments: &Evaluate) -> Result<&Path, Failure> {
+    arguments.synthetic.as_deref().ok_or_else(|| Failure::Usage("name what is to be judged with --synthetic".into()))
 }
 
 /// One line a score: name, value, and what it is held against.

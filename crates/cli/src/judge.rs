@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use semblant::AnyModel;
 use semblant::checkpoint::write_atomically;
 use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant::metrics::image::{ImageScores, evaluate_images};
 use semblant::prelude::*;
 use semblant::progress::{Observer, Silent, Terminal};
+use serde_json::json;
 
 use crate::arguments::Evaluate;
 use crate::fit::check_writable;
@@ -19,16 +21,9 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
     if arguments.output.is_some() || arguments.target.is_some() || arguments.schema.is_some() {
         return Err(Failure::Usage("--output, --target and --schema are for tables; images get --json".into()));
     }
-    let read = |name: &str| -> Result<Images, Failure> {
-        let read = source::read_images(name, &ImageOptions::default())?;
-        if !quiet {
-            read.notes.iter().for_each(|note| say(&format!("note: {name}: {note}")));
-        }
-        Ok(read.images)
-    };
-    let real = read(&arguments.real)?;
-    let synthetic = read(&arguments.synthetic.to_string_lossy())?;
-    let holdout = arguments.holdout.as_deref().map(read).transpose()?;
+    let real = read(&arguments.real, quiet)?;
+    let synthetic = read(&crate::evaluate::synthetic(arguments)?.to_string_lossy(), quiet)?;
+    let holdout = arguments.holdout.as_deref().map(|name| read(name, quiet)).transpose()?;
     let classifier = classifier(Path::new(file), &real, holdout.as_ref(), arguments.seed, quiet)?;
     let scores = evaluate_images(&real, &synthetic, holdout.as_ref(), &classifier)?;
     let json = serde_json::to_string_pretty(&scores).map_err(|error| Failure::Work(error.to_string()))?;
@@ -41,6 +36,44 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
         None => lines(&scores).iter().for_each(|line| print(line)),
     }
     Ok(())
+}
+
+/// `semblant evaluate --likelihood`: how unlikely a model finds images.
+pub(crate) fn likelihood(arguments: &Evaluate, model: &Path, quiet: bool) -> Outcome {
+    let AnyModel::Image(model) = semblant::load_model(model, "cpu")? else {
+        return Err(Failure::Usage(format!("{}: a model of tables has no likelihood that can be estimated", model.display())));
+    };
+    let images = read(&arguments.real, quiet)?;
+    if images.count() == 0 {
+        return Err(Failure::Work(format!("{}: there are no images to judge", arguments.real)));
+    }
+    let each = model.negative_log_likelihoods(&images, arguments.samples, arguments.seed)?;
+    let count = each.len() as f64;
+    let mean = each.iter().sum::<f64>() / count;
+    let variance = each.iter().map(|nats| (nats - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    let (error, bits) = ((variance / count).sqrt(), mean / images.bytes_of_one() as f64 / std::f64::consts::LN_2);
+    let json = json!({
+        "negative_log_likelihood_nats": mean, "standard_error_nats": error, "bits_per_dimension": bits,
+        "images": each.len(), "samples": arguments.samples, "seed": arguments.seed,
+    });
+    let text = format!("negative log-likelihood {mean:.3} nats an image (standard error {error:.3}), {bits:.4} bits a number");
+    match arguments.json.as_deref() {
+        Some(path) if path.as_os_str() == "-" => print(&json.to_string()),
+        Some(path) => {
+            write_atomically(path, format!("{json:#}\n").as_bytes())?;
+            print(&text);
+        }
+        None => print(&text),
+    }
+    Ok(())
+}
+
+fn read(name: &str, quiet: bool) -> Result<Images, Failure> {
+    let read = source::read_images(name, &ImageOptions::default())?;
+    if !quiet {
+        read.notes.iter().for_each(|note| say(&format!("note: {name}: {note}")));
+    }
+    Ok(read.images)
 }
 
 /// The classifier in a file, or one that is trained now and kept there.

@@ -342,3 +342,42 @@ fn digits_are_fitted_sampled_and_judged() {
     let said = place.good(&[&["-q", "evaluate", "--real", "digits8x8", "--synthetic", "made"], &features[..]].concat()).out;
     assert!(said.contains("Frechet classifier distance") && said.contains("sha256"), "{said}");
 }
+
+#[test]
+fn a_vae_tells_how_likely_images_are_and_rebuilds_them() {
+    let place = with_shapes();
+    place.good(&[
+        "-q",
+        "fit",
+        "shapes",
+        "-m",
+        "vae",
+        "-o",
+        "v.safetensors",
+        "--set",
+        "network={kind=\"mlp\",width=16,depth=1}",
+        "--set",
+        "latent_width=2",
+        "--set",
+        "likelihood={kind=\"bernoulli\"}",
+        "--set",
+        "training.images=640",
+        "--set",
+        "training.batch_images=8",
+    ]);
+    let asked = ["-q", "evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "20"];
+    let scores = place.good(&[&asked[..], &["--json", "-"]].concat()).json();
+    let nats = scores["negative_log_likelihood_nats"].as_f64().expect("a number");
+    assert!(nats > 0.0 && nats < 64.0 * 2.0 && scores["images"] == 18 && scores["samples"] == 20, "{scores}");
+    assert!((scores["bits_per_dimension"].as_f64().expect("a number") - nats / 64.0 / std::f64::consts::LN_2).abs() < 1e-9);
+    assert!(place.good(&asked).out.contains(&format!("{nats:.3} nats")), "the same estimate again");
+    place.good(&["-q", "sample", "v.safetensors", "--from", "shapes", "-o", "rebuilt"]);
+    assert_eq!(read(&place, "rebuilt").class_counts(), [6, 12]);
+    place.good(&["-q", "sample", "v.safetensors", "--interpolate", "0", "1", "-n", "5", "--set", "prior=normal", "-o", "way.png"]);
+
+    place.good(&[FIT, SMALL].concat());
+    place.bad(1, &["evaluate", "--real", "shapes", "--likelihood", "m.safetensors"], &["flow", "likelihood"]);
+    place.bad(1, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "0"], &["samples = 0"]);
+    place.bad(2, &["evaluate", "--real", "shapes"], &["--synthetic"]);
+    place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--synthetic", "shapes"], &["--synthetic"]);
+}

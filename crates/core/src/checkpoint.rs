@@ -54,13 +54,62 @@ impl Checkpoint {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()))
     }
 
-    /// Adds every parameter of `module`, its names behind `prefix` and a dot.
+    /// An empty file as another program writes it, which knows tensors and nothing else.
+    pub fn foreign() -> Self {
+        Self { metadata: BTreeMap::from([("format".into(), "pt".into())]), tensors: BTreeMap::new() }
+    }
+
+    /// Reads a safetensors file of another program. Numbers of half and double precision become `f32`.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or holds other numbers.
+    pub fn read_foreign(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+        let damaged = |error: safetensors::SafeTensorError| {
+            let what = format!("not a readable safetensors file ({}); was it truncated? copy it again", one_line(&error.to_string()));
+            Error::checkpoint(path, what)
+        };
+        let mut file = Self::foreign();
+        for (name, view) in SafeTensors::deserialize(&bytes).map_err(damaged)?.tensors() {
+            let kind = match view.dtype() {
+                safetensors::Dtype::F32 => DType::F32,
+                safetensors::Dtype::F16 => DType::F16,
+                safetensors::Dtype::BF16 => DType::BF16,
+                safetensors::Dtype::F64 => DType::F64,
+                other => {
+                    let what = format!("the tensor {name} is {other:?}, expected F32, F16, BF16 or F64; save the model unquantised");
+                    return Err(Error::checkpoint(path, what));
+                }
+            };
+            let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), kind);
+            let values = data.try_into_vec_as::<f32>().map_err(|error| Error::checkpoint(path, format!("{name}: {error}")))?;
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            file.tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), bytes });
+        }
+        Ok(file)
+    }
+
+    /// Gives every tensor a new name, and may change its shape to one of as many values.
+    ///
+    /// # Panics
+    /// When a new shape has another number of values.
+    pub fn renamed(mut self, new: impl Fn(&str, &mut Vec<usize>) -> String) -> Self {
+        let tensors = std::mem::take(&mut self.tensors);
+        for (name, mut tensor) in tensors {
+            let name = new(&name, &mut tensor.shape);
+            assert_eq!(tensor.shape.iter().product::<usize>() * 4, tensor.bytes.len(), "{name}: a shape of as many values");
+            self.tensors.insert(name, tensor);
+        }
+        self
+    }
+
+    /// Adds every parameter of `module`, its names behind `prefix` and a dot, or as they are where that is empty.
     ///
     /// # Errors
     /// A tensor that cannot be read back from its device.
     pub fn add_module<M: Module>(&mut self, prefix: &str, module: &M) -> Result<()> {
         for tensor in module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
-            let name = format!("{prefix}.{}", tensor.name);
+            let name = if prefix.is_empty() { tensor.name.clone() } else { format!("{prefix}.{}", tensor.name) };
             let failed = |what: String| Error::checkpoint(&name, what);
             if tensor.dtype != DType::F32 {
                 return Err(failed(format!("only f32 tensors can be written, this one is {:?}", tensor.dtype)));
@@ -86,12 +135,12 @@ impl Checkpoint {
         Some(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
-    /// Loads the tensors behind `prefix` into a module of the same structure.
+    /// Loads the tensors behind `prefix`, or all where that is empty, into a module of the same structure.
     ///
     /// # Errors
     /// A tensor that is missing, of another shape, or left over; the message names it and `path`.
     pub fn load_module<M: Module>(&self, prefix: &str, mut module: M, path: &Path) -> Result<M> {
-        let behind = format!("{prefix}.");
+        let behind = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
         let mut part = Self::default();
         for (name, tensor) in &self.tensors {
             if let Some(rest) = name.strip_prefix(&behind) {

@@ -161,6 +161,15 @@ pub trait Synthesizer: Send {
         Err(Error::Config("this model makes data out of noise only, not out of other data".into()))
     }
 
+    /// How unlikely the model finds each of `data`: an estimate of the negative logarithm of its likelihood in nats, from `samples` random
+    /// numbers each. The more samples, the closer it comes to the exact value, on average from above.
+    ///
+    /// # Errors
+    /// A model without a likelihood that can be estimated, one that was not fitted, or data of another shape.
+    fn negative_log_likelihoods(&self, _data: &Self::Data, _samples: usize, _seed: u64) -> Result<Vec<f64>> {
+        Err(Error::Config("this model has no likelihood that can be estimated; a vae of images has".into()))
+    }
+
     /// Writes a folder that Python's diffusers opens.
     ///
     /// # Errors

@@ -100,7 +100,10 @@ impl Sampling {
     }
 
     /// Checks what depends on the levels that are visited.
-    pub(crate) fn check_on(&self, plan: &Plan) -> Result<()> {
+    ///
+    /// # Errors
+    /// Churn on a path that has no levels for it.
+    pub fn check_on(&self, plan: &Plan) -> Result<()> {
         if self.churn > 0.0 && (plan.path != Path::VarianceExploding || self.solver != "heun") {
             return Err(Error::Config("churn is for the solver heun on a model of kind edm; leave it out".into()));
         }

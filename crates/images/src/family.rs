@@ -48,6 +48,10 @@ pub trait Family: Send + Sync + 'static {
     fn resolve(config: Self::Config) -> Result<Self::Config> {
         Ok(config)
     }
+    /// What it learns of the images: a model that is not told classes leaves them out.
+    fn kind(_: &Self::Config, images: &Images) -> ImageKind {
+        ImageKind::of(images)
+    }
     /// How long it is trained.
     fn pace(config: &Self::Config) -> Pace;
     /// The optimizers by the names that [`Model::train_step`] uses.
@@ -92,6 +96,16 @@ pub trait Family: Send + Sync + 'static {
     {
         Err(Error::Config("this model makes images out of noise only, not out of other images".into()))
     }
+    /// How unlikely the model finds images; see [`Synthesizer::negative_log_likelihoods`].
+    ///
+    /// # Errors
+    /// A model without a likelihood that can be estimated.
+    fn negative_log_likelihoods(_: &Fitted<Self>, _data: &Images, _samples: usize, _seed: u64) -> Result<Vec<f64>>
+    where
+        Self: Sized,
+    {
+        Err(Error::Config(format!("a model of kind {} has no likelihood that can be estimated; a vae has", Self::NAME)))
+    }
     /// Writes a folder that Python's diffusers opens.
     ///
     /// # Errors
@@ -119,6 +133,11 @@ pub struct Fitted<F: Family> {
 /// The registry's entry of a family.
 pub const fn entry<F: Family>() -> Entry<Images> {
     Entry { name: F::NAME, summary: F::SUMMARY, build: build::<F>, load: load::<F> }
+}
+
+/// A model that was fitted elsewhere, as one to sample from and to save.
+pub fn fitted<F: Family>(fitted: Fitted<F>) -> Box<dyn Synthesizer<Data = Images>> {
+    Box::new(Generator { config: fitted.config.clone(), fitted: Some(fitted) })
 }
 
 /// A model of images, fitted or not.
@@ -156,7 +175,7 @@ impl<F: Family> Synthesizer for Generator<F> {
         }
         let started = Instant::now();
         self.config = F::resolve(self.config.clone())?;
-        let (config, kind, device) = (self.config.clone(), ImageKind::of(data), run.device.clone());
+        let (config, kind, device) = (self.config.clone(), F::kind(&self.config, data), run.device.clone());
         let model = F::model(&config, &kind, run.seed, &device.clone().autodiff())?;
         let mut batches = F::batches(&config, data, &device)?;
         let pace = F::pace(&config);
@@ -194,6 +213,10 @@ impl<F: Family> Synthesizer for Generator<F> {
 
     fn remake(&self, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
         F::remake(self.fitted()?, data, keep, request)
+    }
+
+    fn negative_log_likelihoods(&self, data: &Images, samples: usize, seed: u64) -> Result<Vec<f64>> {
+        F::negative_log_likelihoods(self.fitted()?, data, samples, seed)
     }
 
     fn export_diffusers(&self, folder: &Path) -> Result<()> {

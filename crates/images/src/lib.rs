@@ -10,6 +10,6 @@ mod kind;
 mod pace;
 
 pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
-pub use family::{Family, Fitted, entry, matching, remade, sampled};
+pub use family::{Family, Fitted, entry, fitted, matching, remade, sampled};
 pub use kind::{ImageKind, ImageShape};
 pub use pace::Pace;

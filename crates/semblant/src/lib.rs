@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+pub mod latent;
 mod registry;
 
 pub use burn::tensor::Device;
@@ -23,6 +24,7 @@ pub use semblant_core::{Error, Result, checkpoint, device, progress, seeds, synt
 pub use semblant_data as data;
 pub use semblant_diffusion as diffusion;
 pub use semblant_metrics as metrics;
+pub use semblant_vae as vae;
 
 /// What most programs need.
 pub mod prelude {

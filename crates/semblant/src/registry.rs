@@ -13,7 +13,7 @@ use semblant_data::table::Table;
 const TABLE_FAMILIES: &[&[Entry<Table>]] = &[semblant_tabular_ctgan::MODELS, semblant_copula::MODELS];
 
 /// The families with models for images.
-const IMAGE_FAMILIES: &[&[Entry<Images>]] = &[semblant_diffusion::MODELS];
+const IMAGE_FAMILIES: &[&[Entry<Images>]] = &[semblant_diffusion::MODELS, semblant_vae::MODELS, crate::latent::MODELS];
 
 /// What a model learns from and makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,9 @@ pub enum AnyModel {
 pub fn load_model(path: impl AsRef<Path>, device: &str) -> Result<AnyModel> {
     let path = path.as_ref();
     let device = device::select(device)?;
+    if path.is_dir() && semblant_vae::kl::folder::is_autoencoder(path) {
+        return semblant_vae::open_folder(path, &device).map(AnyModel::Image);
+    }
     if path.is_dir() {
         return semblant_diffusion::exchange::open_folder(path, &device).map(AnyModel::Image);
     }

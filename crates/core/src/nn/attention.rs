@@ -15,13 +15,25 @@ use crate::math;
 /// # Panics
 /// When the last dimension is not three times a multiple of `heads`.
 pub fn attention(packed: Tensor<3>, heads: usize) -> Tensor<3> {
+    attended(packed, heads, false)
+}
+
+/// As [`attention`], where a token sees itself and those before it only.
+///
+/// # Panics
+/// As [`attention`].
+pub fn causal_attention(packed: Tensor<3>, heads: usize) -> Tensor<3> {
+    attended(packed, heads, true)
+}
+
+fn attended(packed: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
     let [batch, tokens, packed_width] = packed.dims();
     let width = packed_width / 3;
     assert!(packed_width.is_multiple_of(3) && heads > 0 && width.is_multiple_of(heads), "{heads} heads in a width of {packed_width} / 3");
     if !on_host(&packed) {
-        return plain_attention(packed, heads);
+        return plain_attention(packed, heads, causal);
     }
-    let sizes = Heads { tokens, width, heads, scale: 1.0 / ((width / heads) as f32).sqrt() };
+    let sizes = Heads { tokens, width, heads, causal, scale: 1.0 / ((width / heads) as f32).sqrt() };
     let op = HostOp::new([packed.into()]);
     let [packed] = op.values();
     let (image, packed_image) = (tokens * width, 3 * tokens * width);
@@ -40,12 +52,12 @@ pub fn attention(packed: Tensor<3>, heads: usize) -> Tensor<3> {
     })
 }
 
-fn plain_attention(packed: Tensor<3>, heads: usize) -> Tensor<3> {
+fn plain_attention(packed: Tensor<3>, heads: usize, is_causal: bool) -> Tensor<3> {
     let [batch, tokens, packed_width] = packed.dims();
     let width = packed_width / 3;
     let mut parts = packed.chunk(3, 2).into_iter().map(|x| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)); // [batch, heads, tokens, head width]
     let mut next = || parts.next().expect("three parts");
-    let mixed = module::attention(next(), next(), next(), None, None, AttentionModuleOptions::default());
+    let mixed = module::attention(next(), next(), next(), None, None, AttentionModuleOptions { is_causal, ..Default::default() });
     mixed.swap_dims(1, 2).reshape([batch, tokens, width])
 }
 
@@ -55,6 +67,7 @@ struct Heads {
     tokens: usize,
     width: usize,
     heads: usize,
+    causal: bool,
     scale: f32,
 }
 
@@ -82,7 +95,9 @@ impl Heads {
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                for row in scores.chunks_exact_mut(tokens) {
+                for (index, row) in scores.chunks_exact_mut(tokens).enumerate() {
+                    let (row, unseen) = row.split_at_mut(if self.causal { index + 1 } else { tokens });
+                    unseen.fill(0.0);
                     let greatest = row.iter().fold(f32::NEG_INFINITY, |most, &score| most.max(score));
                     row.iter_mut().for_each(|score| *score = math::exp((*score - greatest) * scale));
                     let inverse = 1.0 / sum_by(row, |weight| weight);
@@ -140,7 +155,8 @@ mod tests {
     #[test]
     fn output_and_gradients_are_those_of_the_plain_operation() {
         for heads in [1, 3] {
-            same_as_plain([[2, 7, 36]], |[packed]| attention(packed, heads), |[packed]| plain_attention(packed, heads));
+            same_as_plain([[2, 7, 36]], |[packed]| attention(packed, heads), |[packed]| plain_attention(packed, heads, false));
+            same_as_plain([[2, 7, 36]], |[packed]| causal_attention(packed, heads), |[packed]| plain_attention(packed, heads, true));
         }
     }
 }

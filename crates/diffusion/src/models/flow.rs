@@ -58,6 +58,13 @@ pub struct Flow {
     config: FlowConfig,
 }
 
+impl Flow {
+    /// A model around a network, for images that are prepared elsewhere: latent ones, for example.
+    pub fn around(config: &FlowConfig, net: Net) -> Self {
+        Self { net, config: config.clone() }
+    }
+}
+
 impl Model for Flow {
     type Batch = Batch;
     type Sampled = Net;
@@ -104,7 +111,7 @@ impl Process for Flow {
     }
 
     fn new(config: &FlowConfig, net: Net) -> Self {
-        Self { net, config: config.clone() }
+        Self::around(config, net)
     }
 
     fn prediction(_: &FlowConfig) -> Prediction {

@@ -1,7 +1,8 @@
 //! A small set of images in three classes, and models small enough to fit in a moment.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use semblant::prelude::*;
 use semblant::{Error, Result};
@@ -16,28 +17,62 @@ pub(crate) const CLASSES: [(&str, usize); 3] = [("dots", 4), ("left", 8), ("top"
 
 /// Settings that make a model small enough to fit in a moment.
 pub(crate) fn small(name: &str) -> Value {
-    let mut settings = json!({
-        "network": { "kind": "mlp", "width": 16, "depth": 1 },
-        "training": { "images": 64, "batch_images": 8 },
-        "sampling": { "steps": 3 },
-    });
-    if name == "consistency" {
+    let training = json!({ "images": 64, "batch_images": 8 });
+    match name {
         // It begins with a trained model, whose network it takes over.
-        settings["from"] = json!(edm_file());
-        settings.as_object_mut().expect("a table").remove("network");
+        "consistency" => json!({ "from": file("edm"), "training": training, "sampling": { "steps": 3 } }),
+        "latent-dit" => json!({
+            "autoencoder": file("autoencoder-kl"), "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training,
+            "sampling": { "steps": 3 },
+        }),
+        "vae" => json!({
+            "network": { "kind": "mlp", "width": 16, "depth": 1 }, "latent_width": 4, "mixture_components": 3, "training": training,
+        }),
+        "vq-vae" => json!({
+            "channels": [4], "blocks": 0, "codes": 6, "code_width": 3, "autoencoder_share": 0.5,
+            "prior": { "width": 8, "depth": 1, "heads": 2 }, "training": training,
+        }),
+        "autoencoder-kl" => json!({
+            "network": { "block_out_channels": [4, 4], "norm_num_groups": 2, "latent_channels": 2 }, "training": training,
+        }),
+        _ => json!({ "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training, "sampling": { "steps": 3 } }),
     }
-    settings
+}
+
+/// The models that go from noise to image in steps of a solver.
+pub(crate) fn denoisers() -> impl Iterator<Item = &'static str> {
+    semblant::diffusion::MODELS.iter().map(|entry| entry.name)
+}
+
+pub(crate) fn denoises(name: &str) -> bool {
+    denoisers().any(|denoiser| denoiser == name)
+}
+
+/// The models that are told the classes of their images.
+pub(crate) fn with_classes() -> impl Iterator<Item = &'static str> {
+    names().into_iter().filter(|name| *name != "autoencoder-kl")
+}
+
+/// The models that learn images of any size; others halve the sides, or take them from a model that they begin with.
+pub(crate) fn of_any_size() -> impl Iterator<Item = &'static str> {
+    names().into_iter().filter(|name| !matches!(*name, "consistency" | "vq-vae" | "autoencoder-kl" | "latent-dit"))
+}
+
+/// Settings with which a model samples quickly and without fresh noise.
+pub(crate) fn quick(name: &str) -> Value {
+    if denoises(name) { json!({ "steps": 1, "solver": "euler" }) } else { Value::Null }
 }
 
 /// The file of a model that others begin with.
-fn edm_file() -> PathBuf {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
+fn file(name: &'static str) -> PathBuf {
+    static FILES: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut files = FILES.lock().expect("no panic while fitting");
     let write = || {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("images-contract-edm.safetensors");
-        fitted("edm", &bars()).save(&path).expect("writable");
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("images-contract-{name}.safetensors"));
+        fitted(name, &bars()).save(&path).expect("writable");
         path
     };
-    FILE.get_or_init(write).clone()
+    files.entry(name).or_insert_with(write).clone()
 }
 
 /// The names of the registry.
@@ -45,9 +80,9 @@ pub(crate) fn names() -> Vec<&'static str> {
     semblant::image_models().map(|entry| entry.name).collect()
 }
 
-/// The models that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
+/// The denoisers that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
 pub(crate) fn with_networks() -> impl Iterator<Item = &'static str> {
-    names().into_iter().filter(|name| *name != "consistency")
+    denoisers().filter(|name| *name != "consistency")
 }
 
 /// Settings under which the small models learn something.

@@ -1,0 +1,239 @@
+//! What codes are drawn like: a transformer that goes through a grid of codes row by row and gives the chances of each from those before
+//! it (van den Oord et al. 2017, section 3.3, with a transformer in the place of the PixelCNN). The class modulates its normalisations, as
+//! in DiT (Peebles and Xie 2023).
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor, TensorData, activation};
+use semblant_core::nn::{self, Init, Linear, apply_linear, causal_attention, gated_residual, gelu_tanh, modulated_norm, silu};
+use semblant_core::{Error, Result, host};
+use serde::{Deserialize, Serialize};
+
+use crate::networks::Maker;
+use crate::training::sized;
+
+/// The size of the transformer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PriorConfig {
+    /// Width of a token.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Heads of attention.
+    pub heads: usize,
+}
+
+impl Default for PriorConfig {
+    fn default() -> Self {
+        Self { width: 128, depth: 4, heads: 4 }
+    }
+}
+
+impl PriorConfig {
+    pub(crate) fn check(&self) -> Result<()> {
+        sized("prior.width", self.width, 1, 1 << 13)?;
+        sized("prior.depth", self.depth, 1, 128)?;
+        sized("prior.heads", self.heads, 1, self.width)?;
+        if !self.width.is_multiple_of(self.heads) {
+            let what = format!("prior.width = {} cannot be divided by prior.heads = {}; choose another of the two", self.width, self.heads);
+            return Err(Error::Config(what));
+        }
+        Ok(())
+    }
+}
+
+/// Attention and two layers, each behind a modulated normalisation and a gate.
+#[derive(Module, Debug)]
+pub struct Block {
+    modulation: Linear,
+    packed: Linear,
+    mixed: Linear,
+    up: Linear,
+    down: Linear,
+    #[module(skip)]
+    heads: usize,
+}
+
+/// The whole network.
+#[derive(Module, Debug)]
+pub struct CodePrior {
+    /// `[codes + 1, width]`; the last row stands where nothing has come yet.
+    tokens: Param<Tensor<2>>,
+    /// `[places, width]`.
+    places: Param<Tensor<2>>,
+    /// `[classes + 1, width]`; the last row stands for no class.
+    classes: Param<Tensor<2>>,
+    blocks: Vec<Block>,
+    last_modulation: Linear,
+    last: Linear,
+}
+
+const EPSILON: f32 = 1e-6;
+
+impl Block {
+    fn new(config: &PriorConfig, make: &mut Maker<'_>) -> Self {
+        let width = config.width;
+        let mut layer = |init, inputs, outputs| nn::linear_with(init, inputs, outputs, (make.stream)(), make.device);
+        Self {
+            modulation: layer(Init::Zero, width, 6 * width),
+            packed: layer(Init::Xavier, width, 3 * width),
+            mixed: layer(Init::Xavier, width, width),
+            up: layer(Init::Xavier, width, 4 * width),
+            down: layer(Init::Xavier, 4 * width, width),
+            heads: config.heads,
+        }
+    }
+
+    /// `x [batch, tokens, width]`, `condition [batch, width]` after its SiLU.
+    fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
+        let mut parts = apply_linear(condition, &self.modulation).chunk(6, 1).into_iter(); // 6 of [batch, width]
+        let mut next = || parts.next().expect("six parts");
+        let normed = modulated_norm(x.clone(), next(), next(), EPSILON);
+        let mixed = apply_linear(causal_attention(apply_linear(normed, &self.packed), self.heads), &self.mixed);
+        // Gates begin at 1: with gates of zero, and so few blocks, the first thousands of images would be lost.
+        let x = gated_residual(x, next() + 1.0, mixed);
+        let normed = modulated_norm(x.clone(), next(), next(), EPSILON);
+        let branch = apply_linear(gelu_tanh(apply_linear(normed, &self.up)), &self.down);
+        gated_residual(x, next() + 1.0, branch)
+    }
+}
+
+impl CodePrior {
+    pub(crate) fn new(config: &PriorConfig, [codes, places]: [usize; 2], classes: usize, make: &mut Maker<'_>) -> Self {
+        let width = config.width;
+        let mut table = |rows: usize| {
+            let values = nn::draw(Init::Normal(0.02), (0, 0), rows * width, (make.stream)(), 0);
+            Param::from_tensor(host::tensor(values, [rows, width], make.device))
+        };
+        let (tokens, places, class_table) = (table(codes + 1), table(places), table(classes + 1));
+        Self {
+            tokens,
+            places,
+            classes: class_table,
+            blocks: (0..config.depth).map(|_| Block::new(config, make)).collect(),
+            last_modulation: nn::linear_with(Init::Zero, width, 2 * width, (make.stream)(), make.device),
+            last: nn::linear_with(Init::Zero, width, codes, (make.stream)(), make.device),
+        }
+    }
+
+    /// Log-odds of the codes at the first places: `before [batch, places - 1]` are the codes of all but the last of these places, and
+    /// `classes [batch]`; gives `[batch, places, codes]`.
+    fn forward(&self, before: Tensor<2, Int>, classes: Option<Tensor<1, Int>>) -> Tensor<3> {
+        let ([batch, given], [rows, width]) = (before.dims(), self.tokens.val().dims());
+        let device = before.device();
+        let start = Tensor::<2, Int>::full([batch, 1], (rows - 1) as i64, &device);
+        let shown = if given == 0 { start } else { Tensor::cat(vec![start, before], 1) };
+        let tokens = self.tokens.val().select(0, shown.reshape([batch * (given + 1)])).reshape([batch, given + 1, width]);
+        let mut x = tokens + self.places.val().narrow(0, 0, given + 1).unsqueeze::<3>(); // [batch, places, width]
+        let none = self.classes.val().dims()[0] - 1;
+        let classes = classes.unwrap_or_else(|| Tensor::full([batch], none as i64, &device));
+        let condition = silu(self.classes.val().select(0, classes)); // [batch, width]
+        for block in &self.blocks {
+            x = block.forward(x, condition.clone());
+        }
+        let mut parts = apply_linear(condition, &self.last_modulation).chunk(2, 1).into_iter();
+        let mut next = || parts.next().expect("two parts");
+        apply_linear(modulated_norm(x, next(), next(), EPSILON), &self.last)
+    }
+
+    /// The mean negative log-likelihood of a code, in nats: `codes [batch, places]` give `[1]`.
+    pub(crate) fn loss(&self, codes: Tensor<2, Int>, classes: Option<Tensor<1, Int>>) -> Tensor<1> {
+        let [batch, places] = codes.dims();
+        let logits = self.forward(codes.clone().narrow(1, 0, places - 1), classes); // [batch, places, codes]
+        activation::log_softmax(logits, 2).gather(2, codes.reshape([batch, places, 1])).mean().neg()
+    }
+
+    /// Codes `[rows, places]` row-major from `chances [rows, places]`, numbers from 0 to 1: at each place the code that the chance falls to
+    /// when codes are laid side by side with their probabilities as lengths. `temperature` divides the log-odds' inverse: below 1 likelier
+    /// codes come more often.
+    pub(crate) fn draw(&self, chances: &[f64], classes: Tensor<1, Int>, temperature: f64) -> Vec<i32> {
+        let ([rows], [places, _]) = (classes.dims(), self.places.val().dims());
+        let device = classes.device();
+        let mut codes: Vec<i32> = vec![0; rows * places];
+        for place in 0..places {
+            let before: Vec<i32> = codes.chunks_exact(places).flat_map(|codes| codes[..place].iter().copied()).collect();
+            let before = Tensor::<2, Int>::from_data(TensorData::new(before, [rows, place]), &device);
+            let logits = self.forward(before, Some(classes.clone())).narrow(1, place, 1); // [rows, 1, codes]
+            host::read(&logits, |logits| {
+                let each = logits.len() / rows;
+                for (row, logits) in logits.chunks_exact(each).enumerate() {
+                    codes[row * places + place] = chosen(logits, chances[row * places + place], temperature) as i32;
+                }
+            });
+        }
+        codes
+    }
+}
+
+/// Where `chance` falls among choices with these log-odds.
+fn chosen(logits: &[f32], chance: f64, temperature: f64) -> usize {
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sharpness = 1.0 / temperature.max(1e-6);
+    let weights: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit - greatest) * sharpness).exp()).collect();
+    let mut left = chance * weights.iter().sum::<f64>();
+    let found = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    found.unwrap_or(logits.len() - 1)
+}
+
+/// The standard normal distribution function (Abramowitz and Stegun 1964, 26.2.17; absolute error below 8e-8).
+pub(crate) fn normal_cdf(x: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
+    let series = t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+    let tail = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt() * series;
+    if x >= 0.0 { 1.0 - tail } else { tail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn prior(device: &Device) -> CodePrior {
+        let mut streams = semblant_images::init_streams(1);
+        let mut make = Maker { stream: &mut streams, device };
+        let mut prior = CodePrior::new(&PriorConfig { width: 8, depth: 2, heads: 2 }, [5, 4], 3, &mut make);
+        // A last layer of zeros would hide whatever comes before it.
+        prior.last = nn::linear_with(Init::Xavier, 8, 5, semblant_core::seeds::Stream::new(9, 9), device);
+        prior
+    }
+
+    #[test]
+    fn a_code_is_told_those_before_it_only() {
+        let device = Device::flex();
+        let logits = |codes: [i32; 3]| {
+            let before = Tensor::<2, Int>::from_ints([codes], &device);
+            let out = prior(&device).forward(before, None);
+            assert_eq!(out.dims(), [1, 4, 5]);
+            host::read(&out, <[f32]>::to_vec)
+        };
+        let (a, b) = (logits([1, 2, 3]), logits([1, 4, 3]));
+        assert_eq!(a[..10], b[..10], "places 0 and 1 know nothing of the code at place 1");
+        assert!(a[10..15] != b[10..15] && a[15..] != b[15..], "those after it do");
+    }
+
+    /// A prior whose last layer is zero finds all codes equally likely: ln 5 nats.
+    #[test]
+    fn the_loss_of_an_even_prior_is_the_logarithm_of_the_codes() {
+        let device = Device::flex();
+        let mut streams = semblant_images::init_streams(1);
+        let mut make = Maker { stream: &mut streams, device: &device };
+        let even = CodePrior::new(&PriorConfig { width: 8, depth: 1, heads: 2 }, [5, 4], 0, &mut make);
+        let loss = even.loss(Tensor::from_ints([[0, 1, 4, 2], [3, 3, 3, 3]], &device), None).into_scalar::<f32>();
+        assert!((loss - 5f32.ln()).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn chances_fall_to_codes_as_often_as_they_should() {
+        let logits = [0.2f32.ln(), 0.5f32.ln(), 0.3f32.ln()];
+        let of = |chance| chosen(&logits, chance, 1.0);
+        assert_eq!([0.0, 0.19, 0.21, 0.69, 0.71, 1.0].map(of), [0, 0, 1, 1, 2, 2]);
+        assert_eq!(chosen(&logits, 0.01, 0.01), 1, "a low temperature leaves the likeliest");
+        // scipy.stats.norm.cdf
+        for (x, expected) in [(0.0, 0.5), (1.0, 0.841_344_746), (-2.5, 0.006_209_665), (4.0, 0.999_968_329)] {
+            assert!((normal_cdf(x) - expected).abs() < 1e-7, "{x}: {}", normal_cdf(x));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Images in, a trained autoencoder, images out: [`AutoencoderKl`] as a [`Family`].
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::model::Step;
+use semblant_core::optim::Optimizers;
+use semblant_core::synthesizer::{Run, Sample, SampleRequest, Synthesizer};
+use semblant_core::{Error, Result, host};
+use semblant_data::image::Images;
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, fitted, latents, overlaid, remade};
+use serde_json::Value;
+
+use crate::kl::KlConfig;
+use crate::kl::folder::{self, Stored};
+use crate::models::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, AutoencoderKlSampling, ScaledKl};
+use crate::training::{Batch, Batches, without_classes};
+use crate::vq_pipeline::pixels;
+
+/// Images over which the spread of latent numbers is measured, at most.
+const MEASURED_IMAGES: usize = 2000;
+
+/// [`AutoencoderKl`] as a family of models of images.
+pub struct KlFamily;
+
+/// The autoencoder in a folder that diffusers wrote, as a model to rebuild images with and to save.
+///
+/// # Errors
+/// As [`folder::read`].
+pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Images>>> {
+    let Stored { config, shape, scaling_factor, net } = folder::read(path, device)?;
+    Ok(fitted::<KlFamily>(Fitted {
+        config: AutoencoderKlConfig { network: config, ..AutoencoderKlConfig::default() },
+        kind: ImageKind { shape, class_names: Vec::new(), class_counts: Vec::new() },
+        net: ScaledKl::of(net, scaling_factor, device),
+        device: device.clone(),
+    }))
+}
+
+/// The autoencoder that `path` holds, a file of a fitted `autoencoder-kl` or a folder that diffusers wrote: the size of its network, the
+/// images that it is for, and itself.
+///
+/// # Errors
+/// A file or folder that is missing, damaged, or holds another model.
+pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, ImageShape, ScaledKl)> {
+    if path.is_dir() {
+        let Stored { config, shape, scaling_factor, net } = folder::read(path, device)?;
+        return Ok((config, shape, ScaledKl::of(net, scaling_factor, device)));
+    }
+    let file = Checkpoint::read(path)?;
+    if file.model() != KlFamily::NAME {
+        let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), KlFamily::NAME);
+        return Err(Error::checkpoint(path, what));
+    }
+    let config: AutoencoderKlConfig = file.metadata_as("config", path)?;
+    let kind: ImageKind = file.metadata_as("images", path)?;
+    let empty = || {
+        config.check()?;
+        kind.check()?;
+        ScaledKl::new(&config, &kind, 0, device)
+    };
+    let empty = empty().map_err(|error| Error::checkpoint(path, error.to_string()))?;
+    Ok((config.network.clone(), kind.shape, file.load_module("model", empty, path)?))
+}
+
+impl Family for KlFamily {
+    const NAME: &'static str = "autoencoder-kl";
+    const SUMMARY: &'static str = "autoencoder of latent diffusion (Rombach et al. 2022), exchanged with diffusers' AutoencoderKL";
+    type Config = AutoencoderKlConfig;
+    type Model = AutoencoderKl;
+
+    fn check(config: &AutoencoderKlConfig) -> Result<()> {
+        config.check()
+    }
+
+    /// It is not told classes, and what it makes has none.
+    fn kind(_: &AutoencoderKlConfig, images: &Images) -> ImageKind {
+        ImageKind { class_names: Vec::new(), class_counts: Vec::new(), ..ImageKind::of(images) }
+    }
+
+    fn pace(config: &AutoencoderKlConfig) -> Pace {
+        config.training.pace()
+    }
+
+    fn optimizers(config: &AutoencoderKlConfig) -> Optimizers {
+        Optimizers::default().with("network", config.training.optimizer)
+    }
+
+    fn model(config: &AutoencoderKlConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<AutoencoderKl> {
+        Ok(AutoencoderKl { scaled: ScaledKl::new(config, kind, seed, device)?, config: config.clone() })
+    }
+
+    fn empty(config: &AutoencoderKlConfig, kind: &ImageKind, device: &Device) -> Result<ScaledKl> {
+        ScaledKl::new(config, kind, 0, device)
+    }
+
+    fn batches(config: &AutoencoderKlConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
+        let mut batches = Batches::new(without_classes(images)?, &config.training, device);
+        Ok(Box::new(move |step| batches.of(step)))
+    }
+
+    /// Measures what latent images are multiplied by to have unit variance.
+    fn finish(_: &AutoencoderKlConfig, scaled: ScaledKl, images: &Images, run: &mut Run) -> Result<ScaledKl> {
+        let (mut count, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
+        let all: Vec<usize> = (0..images.count().min(MEASURED_IMAGES)).collect();
+        for indices in all.chunks(CHUNK) {
+            let posterior = scaled.net.encode(pixels(images, indices, indices.len(), &run.device));
+            // The variance of a draw is that of the means, and the mean of the variances.
+            let spread = host::read(&posterior.log_variance.exp(), |values| values.iter().map(|&value| f64::from(value)).sum::<f64>());
+            host::read(&posterior.mean, |values| {
+                count += values.len() as f64;
+                values.iter().for_each(|&value| sum += f64::from(value));
+                squares += spread + values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+            });
+        }
+        let variance = squares / count - (sum / count).powi(2);
+        let scaling_factor = 1.0 / variance.max(1e-12).sqrt();
+        Ok(ScaledKl::of(scaled.net, scaling_factor, &run.device))
+    }
+
+    /// Images of latent numbers that are independent of one another, which those of real images are not: a diffusion model of them knows more.
+    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        let sampling = sampling(fitted, asked)?;
+        let latent = fitted.config.network.latent_shape(&fitted.kind.shape);
+        let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
+        for draws in draws.chunks(CHUNK) {
+            let z = latents(draws, CHUNK, latent.len(), seed);
+            let z = host::tensor(z, [CHUNK, latent.channels, latent.height, latent.width], &fitted.device) * sampling.temperature;
+            add(fitted, fitted.net.images(z), draws.len(), &mut out);
+        }
+        Ok(out)
+    }
+
+    /// Images after the way through their latent images, the means of their posteriors.
+    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
+        sampling(fitted, &request.settings)?;
+        if keep.is_some() {
+            return Err(Error::Config("an autoencoder rebuilds whole images; leave out what is to be kept".into()));
+        }
+        remade(&fitted.kind, data, request, |draws| {
+            let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
+            for draws in draws.chunks(CHUNK) {
+                let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
+                let posterior = fitted.net.net.encode(pixels(data, &indices, CHUNK, &fitted.device));
+                add(fitted, fitted.net.net.decode(posterior.mean), draws.len(), &mut out);
+            }
+            Ok(out)
+        })
+    }
+
+    fn export(fitted: &Fitted<Self>, path: &Path) -> Result<()> {
+        let Fitted { config, kind, net, .. } = fitted;
+        let stored =
+            Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
+        folder::write(path, &stored)
+    }
+}
+
+fn sampling(fitted: &Fitted<KlFamily>, asked: &Value) -> Result<AutoencoderKlSampling> {
+    let sampling: AutoencoderKlSampling = overlaid(&fitted.config.sampling, asked)?;
+    sampling.check()?;
+    Ok(sampling)
+}
+
+fn add(fitted: &Fitted<KlFamily>, images: Tensor<4>, count: usize, out: &mut Vec<f32>) {
+    host::read(&images, |values| out.extend_from_slice(&values[..count * fitted.kind.shape.len()]));
+}

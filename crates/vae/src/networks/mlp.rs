@@ -1,0 +1,106 @@
+//! Perceptrons: for images taken as one long vector.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor};
+use semblant_core::nn::{self, Init, Linear, apply_linear, silu};
+use semblant_core::{Result, host};
+use semblant_images::ImageShape;
+use serde::{Deserialize, Serialize};
+
+use super::{Maker, told};
+use crate::training::sized;
+
+/// The size of the two perceptrons.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Width of the hidden layers.
+    pub width: usize,
+    /// Hidden layers of each.
+    pub depth: usize,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self { width: 512, depth: 2 }
+    }
+}
+
+impl MlpConfig {
+    pub(crate) fn check(&self) -> Result<()> {
+        sized("network.width", self.width, 1, 1 << 14)?;
+        sized("network.depth", self.depth, 1, 64)
+    }
+}
+
+/// Layers with a SiLU after each; the class enters at the first.
+#[derive(Module, Debug)]
+struct Hidden {
+    layers: Vec<Linear>,
+    /// `[classes + 1, width]`.
+    classes: Param<Tensor<2>>,
+}
+
+impl Hidden {
+    fn new(config: &MlpConfig, inputs: usize, classes: usize, make: &mut Maker<'_>) -> Self {
+        let inputs = |layer: usize| if layer == 0 { inputs } else { config.width };
+        let layers =
+            (0..config.depth).map(|layer| nn::linear_with(Init::Xavier, inputs(layer), config.width, (make.stream)(), make.device));
+        Self { layers: layers.collect(), classes: class_table(classes, config.width, make) }
+    }
+
+    fn forward(&self, x: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
+        let mut x = silu(told(apply_linear(x, &self.layers[0]), self.classes.val(), classes)); // [batch, width]
+        for layer in &self.layers[1..] {
+            x = silu(apply_linear(x, layer));
+        }
+        x
+    }
+}
+
+/// Class vectors, small as a linear layer's on a one-hot vector would be; nothing for no class.
+pub(crate) fn class_table(classes: usize, width: usize, make: &mut Maker<'_>) -> Param<Tensor<2>> {
+    let mut table = nn::draw(Init::Normal(0.02), (0, 0), classes * width, (make.stream)(), 0);
+    table.resize((classes + 1) * width, 0.0);
+    Param::from_tensor(host::tensor(table, [classes + 1, width], make.device))
+}
+
+/// From images to vectors.
+#[derive(Module, Debug)]
+pub struct MlpEncoder {
+    hidden: Hidden,
+    last: Linear,
+}
+
+impl MlpEncoder {
+    pub(crate) fn new(config: &MlpConfig, shape: &ImageShape, outputs: usize, classes: usize, make: &mut Maker<'_>) -> Self {
+        Self {
+            hidden: Hidden::new(config, shape.len(), classes, make),
+            last: nn::linear_with(Init::Xavier, config.width, outputs, (make.stream)(), make.device),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
+        apply_linear(self.hidden.forward(x, classes), &self.last)
+    }
+}
+
+/// From vectors to images.
+#[derive(Module, Debug)]
+pub struct MlpDecoder {
+    hidden: Hidden,
+    last: Linear,
+}
+
+impl MlpDecoder {
+    pub(crate) fn new(config: &MlpConfig, shape: &ImageShape, latent: usize, classes: usize, make: &mut Maker<'_>) -> Self {
+        Self {
+            hidden: Hidden::new(config, latent, classes, make),
+            last: nn::linear_with(Init::Xavier, config.width, shape.len(), (make.stream)(), make.device),
+        }
+    }
+
+    pub(crate) fn forward(&self, z: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
+        apply_linear(self.hidden.forward(z, classes), &self.last)
+    }
+}

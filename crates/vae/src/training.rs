@@ -1,0 +1,154 @@
+//! What the training of every model of this family has in common.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::ema::Ema;
+use semblant_core::model::Step;
+use semblant_core::optim::{Adam, Schedule};
+use semblant_core::passes::Passes;
+use semblant_core::{Error, Result};
+use semblant_data::image::augment::Augmentation;
+use semblant_data::image::{DeviceImages, Images};
+use semblant_images::Pace;
+use serde::{Deserialize, Serialize};
+
+/// Purposes of a training step's random numbers.
+pub(crate) mod purpose {
+    pub(crate) const ORDER: u32 = 0;
+    pub(crate) const NOISE: u32 = 1;
+    pub(crate) const BINARY: u32 = 2;
+    pub(crate) const CLASS_DROPOUT: u32 = 3;
+    pub(crate) const AUGMENTATION: u32 = 4;
+    pub(crate) const REVIVAL: u32 = 5;
+}
+
+/// How long and how a model of this family is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Training {
+    /// Images seen in all, the same one as often as it comes.
+    pub images: u64,
+    /// Images of one step.
+    pub batch_images: u64,
+    /// The optimizer.
+    pub optimizer: Adam,
+    /// The average of the weights that is sampled from.
+    pub ema: Ema,
+    /// The chance that an image is shown without its class, so that images of unknown class can be encoded too.
+    pub class_dropout: f64,
+    /// The chance that left and right are exchanged.
+    pub flip: f64,
+    /// Images between two ticks: log line, check for NaN, and a sheet of samples in the run's folder.
+    pub tick_images: u64,
+    /// Images between two saved states.
+    pub checkpoint_images: u64,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            images: 1_000_000,
+            batch_images: 64,
+            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.01, clip_norm: 0.0, schedule: Schedule::Cosine, ..Adam::default() },
+            ema: Ema { half_life_rows: 20_000.0, ..Ema::default() },
+            class_dropout: 0.05,
+            flip: 0.0,
+            tick_images: 50_000,
+            checkpoint_images: 100_000,
+        }
+    }
+}
+
+impl Training {
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// Names the field, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        self.pace().check()?;
+        for (field, value) in [("class_dropout", self.class_dropout), ("flip", self.flip)] {
+            within(&format!("training.{field}"), value, 0.0, 1.0)?;
+        }
+        self.optimizer.check("training.optimizer")
+    }
+
+    /// What the loop needs to know.
+    pub fn pace(&self) -> Pace {
+        let Self { images, batch_images, ema, tick_images, checkpoint_images, .. } = *self;
+        Pace { images, batch_images, ema, tick_images, checkpoint_images }
+    }
+}
+
+/// Refuses a number out of its range.
+pub(crate) fn within(field: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Config(format!("{field} = {value} is out of range; choose a number from {low} to {high}")))
+}
+
+/// Refuses a size out of its range.
+pub(crate) fn sized(field: &str, value: usize, low: usize, high: usize) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Config(format!("{field} = {value} is out of range; choose a number from {low} to {high}")))
+}
+
+/// What one step learns from.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// `[batch, channels, height, width]` in -1 to 1.
+    pub images: Tensor<4>,
+    /// Their classes `[batch]`, the one after the last where it is left out; `None` when there are no classes.
+    pub classes: Option<Tensor<1, Int>>,
+}
+
+/// The images of a training run, a batch a step, each image once before any comes again.
+pub(crate) struct Batches {
+    images: Images,
+    held: DeviceImages,
+    augmentation: Option<Augmentation>,
+    class_dropout: f64,
+    device: Device,
+    passes: Passes,
+}
+
+impl Batches {
+    /// `device` is the one without autodiff.
+    pub(crate) fn new(images: Images, training: &Training, device: &Device) -> Self {
+        let augmentation = (training.flip > 0.0).then(|| Augmentation::flip(training.flip));
+        let held = DeviceImages::new(images.clone(), device);
+        let passes = Passes::new(images.count(), purpose::ORDER);
+        Self { images, held, augmentation, class_dropout: training.class_dropout, device: device.clone(), passes }
+    }
+
+    /// The batch of a step: a function of (seed, step) alone.
+    pub(crate) fn of(&mut self, step: &Step) -> Batch {
+        let indices = self.passes.batch(step);
+        let images = match &self.augmentation {
+            None => self.held.batch(&indices),
+            Some(augmentation) => {
+                let stream = step.stream(purpose::AUGMENTATION);
+                augmentation.apply(&stream, step.rows_seen, &self.images, &indices).into_tensors(&self.device).0
+            }
+        };
+        Batch { images: Tensor::from_inner(images), classes: self.classes(&indices, step) }
+    }
+
+    /// The classes, some replaced by the one that means none.
+    fn classes(&self, indices: &[usize], step: &Step) -> Option<Tensor<1, Int>> {
+        let classes = self.images.classes()?;
+        let none = self.images.class_names().len() as i32;
+        let mut chances = vec![0.0; indices.len()];
+        step.stream(purpose::CLASS_DROPOUT).uniforms(step.index, &mut chances);
+        let shown = indices.iter().zip(chances);
+        let shown = shown.map(|(&index, chance)| if f64::from(chance) < self.class_dropout { none } else { classes[index] as i32 });
+        let data = TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]);
+        Some(Tensor::from_inner(Tensor::from_data(data, &self.device)))
+    }
+}
+
+/// The same images, without their classes.
+pub(crate) fn without_classes(images: &Images) -> Result<Images> {
+    Images::new(images.pixels().to_vec(), images.shape(), None).map_err(|error| Error::Data(error.to_string()))
+}

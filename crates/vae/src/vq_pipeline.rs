@@ -1,0 +1,151 @@
+//! Images in, a codebook and a prior of its codes, images out: [`VqVae`] as a [`Family`].
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::model::Step;
+use semblant_core::optim::Optimizers;
+use semblant_core::progress::Event;
+use semblant_core::synthesizer::{Run, Sample, SampleRequest};
+use semblant_core::{Error, Result, host};
+use semblant_data::image::Images;
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, latents, overlaid, remade};
+use serde_json::Value;
+
+use crate::codes::codebook::Usage;
+use crate::codes::prior::normal_cdf;
+use crate::models::vq_vae::{VqVae, VqVaeConfig, VqVaeNet, VqVaeSampling};
+use crate::training::{Batch, Batches};
+
+/// Images over which the use of the codebook is counted, at most.
+const COUNTED_IMAGES: usize = 10_000;
+
+/// [`VqVae`] as a family of models of images.
+pub(crate) struct VqVaeFamily;
+
+impl Family for VqVaeFamily {
+    const NAME: &'static str = "vq-vae";
+    const SUMMARY: &'static str = "vector-quantised autoencoder with a transformer over its codes (van den Oord et al. 2017)";
+    type Config = VqVaeConfig;
+    type Model = VqVae;
+
+    fn check(config: &VqVaeConfig) -> Result<()> {
+        config.check()
+    }
+
+    fn pace(config: &VqVaeConfig) -> Pace {
+        config.training.pace()
+    }
+
+    fn optimizers(config: &VqVaeConfig) -> Optimizers {
+        Optimizers::default().with("autoencoder", config.training.optimizer).with("prior", config.training.optimizer)
+    }
+
+    fn model(config: &VqVaeConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<VqVae> {
+        let usage = Usage::new(config.codes, config.code_width, device);
+        Ok(VqVae { net: VqVaeNet::new(config, kind, seed, device)?, usage, config: config.clone() })
+    }
+
+    fn empty(config: &VqVaeConfig, kind: &ImageKind, device: &Device) -> Result<VqVaeNet> {
+        VqVaeNet::new(config, kind, 0, device)
+    }
+
+    fn batches(config: &VqVaeConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
+        let mut batches = Batches::new(images.clone(), &config.training, device);
+        Ok(Box::new(move |step| batches.of(step)))
+    }
+
+    /// Tells how much of the codebook is used.
+    fn finish(config: &VqVaeConfig, net: VqVaeNet, images: &Images, run: &mut Run) -> Result<VqVaeNet> {
+        let mut counts = vec![0u64; config.codes];
+        let all: Vec<usize> = (0..images.count().min(COUNTED_IMAGES)).collect();
+        for indices in all.chunks(64) {
+            whole(net.codes(pixels(images, indices, indices.len(), &run.device))).iter().for_each(|&code| counts[code as usize] += 1);
+        }
+        let said = usage(&counts);
+        run.observer.event(Event::Note(&said));
+        Ok(net)
+    }
+
+    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        let sampling = sampling(fitted, asked)?;
+        let (net, none) = (&fitted.net, fitted.kind.class_names.len() as i32);
+        let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
+        for draws in draws.chunks(CHUNK) {
+            // Normal numbers become even ones, so that the way between two images is one between their codes.
+            let chances: Vec<f64> =
+                latents(draws, CHUNK, net.places(), seed).into_iter().map(|latent| normal_cdf(f64::from(latent))).collect();
+            let mut classes: Vec<i32> = draws.iter().map(|draw| draw.class.map_or(none, |class| class as i32)).collect();
+            classes.resize(CHUNK, none);
+            let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [CHUNK]), &fitted.device);
+            let codes = net.prior.draw(&chances, classes, sampling.temperature);
+            let count = codes.len();
+            let codes = Tensor::<1, Int>::from_data(TensorData::new(codes, [count]), &fitted.device);
+            host::read(&net.decode(codes), |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));
+        }
+        Ok(out)
+    }
+
+    /// Images after the way through their codes.
+    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
+        sampling(fitted, &request.settings)?;
+        if keep.is_some() {
+            return Err(Error::Config("an autoencoder rebuilds whole images; leave out what is to be kept".into()));
+        }
+        remade(&fitted.kind, data, request, |draws| {
+            let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
+            for draws in draws.chunks(CHUNK) {
+                let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
+                let images = pixels(data, &indices, CHUNK, &fitted.device);
+                let made = fitted.net.decode(fitted.net.codes(images));
+                host::read(&made, |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));
+            }
+            Ok(out)
+        })
+    }
+}
+
+fn sampling(fitted: &Fitted<VqVaeFamily>, asked: &Value) -> Result<VqVaeSampling> {
+    let sampling: VqVaeSampling = overlaid(&fitted.config.sampling, asked)?;
+    sampling.check()?;
+    Ok(sampling)
+}
+
+/// Images as `[rows, channels, height, width]` in -1 to 1, black ones after the last.
+pub(crate) fn pixels(images: &Images, indices: &[usize], rows: usize, device: &Device) -> Tensor<4> {
+    let ImageShape { channels, height, width } = ImageKind::of(images).shape;
+    let mut units = images.units_of(indices);
+    units.resize(rows * channels * height * width, -1.0);
+    host::tensor(units, [rows, channels, height, width], device)
+}
+
+fn whole(codes: Tensor<1, Int>) -> Vec<i64> {
+    codes.into_data().iter::<i64>().collect()
+}
+
+/// What is said of the codebook's use, with a warning and a remedy where much of it lies idle.
+fn usage(counts: &[u64]) -> String {
+    let total = counts.iter().sum::<u64>().max(1) as f64;
+    let used = counts.iter().filter(|&&count| count > 0).count();
+    let entropy: f64 = counts.iter().filter(|&&count| count > 0).map(|&count| count as f64 / total).map(|share| -share * share.ln()).sum();
+    let said = format!(
+        "codebook: {used} of {} codes are used ({:.0} %), perplexity {:.1}",
+        counts.len(),
+        100.0 * used as f64 / counts.len() as f64,
+        entropy.exp()
+    );
+    if used * 2 >= counts.len() {
+        return said;
+    }
+    format!("{said}; warning: the codebook has collapsed: choose fewer codes, a narrower code_width, or a greater revive_below")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_use_of_a_codebook_is_told_and_a_collapse_named() {
+        let even = usage(&[5, 5, 5, 5]);
+        assert!(even.contains("4 of 4 codes") && even.contains("perplexity 4.0") && !even.contains("warning"), "{even}");
+        assert!(usage(&[9, 0, 0]).contains("revive_below"));
+    }
+}
