@@ -4,7 +4,7 @@ use std::path::Path;
 
 use semblant::checkpoint::write_atomically;
 use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
-use semblant::metrics::image::{ImageScores, evaluate_images};
+use semblant::metrics::image::{ImageScores, Scores, evaluate_images};
 use semblant::prelude::*;
 use semblant::progress::{Observer, Silent, Terminal};
 
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
     let synthetic = read(&arguments.synthetic.to_string_lossy())?;
     let holdout = arguments.holdout.as_deref().map(read).transpose()?;
     let classifier = classifier(Path::new(file), &real, holdout.as_ref(), arguments.seed, quiet)?;
-    let scores = evaluate_images(&real, &synthetic, holdout.as_ref(), &classifier)?;
+    let scores = evaluate_images(&real, &synthetic, holdout.as_ref(), &classifier, arguments.seed)?;
     let json = serde_json::to_string_pretty(&scores).map_err(|error| Failure::Work(error.to_string()))?;
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => print(&json),
@@ -62,13 +62,32 @@ fn classifier(path: &Path, real: &Images, holdout: Option<&Images>, seed: u64, q
 
 fn lines(scores: &ImageScores) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-    let row = |name: &str, value, reference| format!("{name:44} {:>10} {:>10}", number(value), number(reference));
+    let row = |(name, get): (&str, fn(&Scores) -> Option<f64>)| {
+        format!("{name:44} {:>10} {:>10}", number(get(&scores.synthetic)), number(scores.reference.as_ref().and_then(get)))
+    };
+    let rows: [(&str, fn(&Scores) -> Option<f64>); 13] = [
+        ("Class accuracy", |scores| scores.class_accuracy),
+        ("Class share distance", |scores| Some(scores.class_share_distance)),
+        ("Classifier score", |scores| Some(scores.classifier_score)),
+        ("Frechet classifier distance", |scores| Some(scores.frechet_distance)),
+        ("Kernel distance (KID)", |scores| Some(scores.kid)),
+        ("Sliced distance (MIND)", |scores| Some(scores.mind)),
+        ("Precision", |scores| scores.prdc.map(|prdc| prdc.precision)),
+        ("Recall", |scores| scores.prdc.map(|prdc| prdc.recall)),
+        ("Density", |scores| scores.prdc.map(|prdc| prdc.density)),
+        ("Coverage", |scores| scores.prdc.map(|prdc| prdc.coverage)),
+        ("Memorised", |scores| Some(scores.memorised)),
+        ("Distance to nearest training image, median", |scores| Some(scores.nearest)),
+        ("Kernel distance, deviation over subsets", |scores| Some(scores.kid_deviation)),
+    ];
     let [real, synthetic, holdout] = scores.images;
-    vec![
-        format!("{:44} {:>10} {:>10}", "score", "value", "reference"),
-        row("Class accuracy", scores.class_accuracy, scores.class_accuracy_real),
-        row("Frechet classifier distance", Some(scores.frechet_distance), scores.frechet_distance_real),
+    let [held, held_holdout] = scores.held_against_real;
+    let mut lines = vec![format!("{:44} {:>10} {:>10}", "score", "value", "reference")];
+    lines.extend(rows.into_iter().map(row));
+    lines.extend([
         format!("{real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"),
+        format!("MIND, precision, recall, density and coverage: {} images of each side, seed {}", scores.compared, scores.seed),
+        format!("memory: {held} synthetic and {held_holdout} holdout images against every real one, by pixels"),
         format!(
             "features: {}; seed {}, accuracy {}, sha256 {}",
             scores.classifier.architecture,
@@ -76,5 +95,6 @@ fn lines(scores: &ImageScores) -> Vec<String> {
             number(scores.classifier.accuracy),
             scores.classifier.sha256
         ),
-    ]
+    ]);
+    lines
 }
