@@ -3,6 +3,7 @@
 mod figures;
 mod html;
 mod pca;
+mod scores;
 mod stages;
 mod style;
 mod svg;
