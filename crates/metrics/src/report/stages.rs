@@ -65,6 +65,9 @@ pub fn evaluate(
     progress("disclosure");
     scores.protection(&privacy, &cut, target, options.seed)?;
 
+    progress("attacks");
+    let attacks = scores.attacks(&cut, target, options.seed)?;
+
     progress("validity");
     scores.validity(real, synthetic, holdout)?;
 
@@ -79,10 +82,11 @@ pub fn evaluate(
         format: FORMAT,
         rows: Rows { real: real.rows(), synthetic: synthetic.rows(), holdout: holdout.map(Table::rows) },
         seed: options.seed,
-        verdicts: verdicts(&scores.list, synthetic_cut.rows(), holdout_cut.as_ref().map(Table::rows)),
+        verdicts: verdicts(&scores.list, &attacks, synthetic_cut.rows(), holdout_cut.as_ref().map(Table::rows)),
         scores: scores.list,
         columns: columns(shapes, shapes_holdout),
         pairs: pairs.pairs,
+        attacks,
         notes: notes(real, synthetic, holdout, &judged[0], options),
         figures,
     })
@@ -125,11 +129,11 @@ fn notes(real: &Table, synthetic: &Table, holdout: Option<&Table>, judged: &Tabl
     let longest = real.rows().max(synthetic.rows()).max(holdout.map_or(0, Table::rows));
     if let Some(max_rows) = options.max_rows.filter(|&max_rows| max_rows < longest) {
         notes.push(format!(
-            "Distances, copies and detection use {max_rows} random rows of each table; copies of rows left out are not seen."
+            "Distances, copies, detection, support and attacks use {max_rows} random rows of each table; copies of rows left out are not seen."
         ));
     }
     notes.push(
-        "Passing the privacy checks is no guarantee: they look for copies and near copies, not for every way to learn about a person."
+        "Passing the privacy checks is no guarantee. A good distance to the closest record says nothing about who can be recognised: tables that passed it have given their training rows away to attacks on membership (arXiv 2505.01524). The attacks here are those that are known and cheap, on rows drawn by the seed; others may do better. Only training with differential privacy proves anything."
             .into(),
     );
     notes

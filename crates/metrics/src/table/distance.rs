@@ -97,8 +97,29 @@ impl Points {
         self.values.len() / self.axes
     }
 
-    fn row(&self, row: usize) -> &[f64] {
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.axes..(row + 1) * self.axes]
+    }
+
+    /// The points with the axes at `places` only.
+    pub(crate) fn columns(&self, places: &[usize]) -> Self {
+        let values = (0..self.rows()).flat_map(|row| places.iter().map(move |&place| self.row(row)[place])).collect();
+        Self { axes: places.len(), values }
+    }
+
+    /// The points nearest to the query, all that are equally near, ascending.
+    pub(crate) fn nearest_rows(&self, query: &[f64]) -> Vec<usize> {
+        let (mut best, mut rows) = (f64::INFINITY, Vec::new());
+        for (row, point) in self.values.chunks_exact(self.axes).enumerate() {
+            let found = distance(query, point, f64::INFINITY);
+            if found < best {
+                (best, rows) = (found, Vec::new());
+            }
+            if found == best {
+                rows.push(row);
+            }
+        }
+        rows
     }
 
     /// The points at `rows`.

@@ -1,9 +1,12 @@
 //! The scores of a report, each with its name, its reference and what it says.
 
+mod attacks;
 mod distributions;
 mod privacy;
 
 use semblant_data::table::Table;
+
+pub use attacks::Attacks;
 
 use super::{Direction, Group, ReferenceFrom, Score};
 use crate::table::diagnostic::diagnostic;
@@ -205,7 +208,7 @@ impl Scores {
 }
 
 /// An undefined score as its reason; other errors stay errors.
-fn reason(score: Result<f64>) -> Result<Result<f64, String>> {
+fn reason<T>(score: Result<T>) -> Result<Result<T, String>> {
     match score {
         Err(Error::Undefined(why)) => Ok(Err(why)),
         other => other.map(Ok),
