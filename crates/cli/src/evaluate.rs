@@ -1,5 +1,7 @@
 //! `semblant evaluate`.
 
+use std::path::Path;
+
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
 use semblant::metrics::table::binning::BinRule;
@@ -7,11 +9,14 @@ use semblant::metrics::{Options, Report, evaluate};
 
 use crate::arguments::{Bins, Evaluate};
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, print, say, source};
+use crate::{Failure, Outcome, beside, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     if let Some(features) = &arguments.features {
         return crate::judge::run(arguments, features, quiet);
+    }
+    if arguments.output.is_some() && !arguments.compare.is_empty() {
+        return Err(Failure::Usage("--output writes the report of one table; with --compare use --json, or --synthetic for each".into()));
     }
     let to_stdout = arguments.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
     for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
@@ -20,7 +25,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     let read = source::read(&arguments.real, arguments.schema.as_deref(), arguments.target.as_deref(), &[])?;
     // The other tables are read as the real one is, so that a column means the same in all of them.
     let options = ReadOptions::with_schema(read.table.schema().clone());
-    let synthetic = Table::read(&arguments.synthetic, &options)?;
+    let synthetics = arguments.synthetics();
+    let tables = synthetics.iter().map(|path| Ok(Table::read(path, &options)?)).collect::<Result<Vec<Table>, Failure>>()?;
     let holdout = arguments.holdout.as_deref().map(|holdout| source::read_as(holdout, &options)).transpose()?;
     let target = arguments.target.clone().or_else(|| read.table.schema().target.clone());
     let bins = match arguments.bins {
@@ -33,9 +39,15 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
             say(name);
         }
     };
-    let report = evaluate(&read.table, &synthetic, holdout.as_ref(), &options, &mut stage)?;
-    let json = || report.to_json().map_err(|error| Failure::Work(error.to_string()));
-    if let Some(path) = &arguments.output {
+    let reports = tables
+        .iter()
+        .map(|synthetic| Ok(evaluate(&read.table, synthetic, holdout.as_ref(), &options, &mut stage)?))
+        .collect::<Result<Vec<Report>, Failure>>()?;
+    let json = || match (&reports[..], arguments.compare.is_empty()) {
+        ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string())),
+        _ => named_json(&synthetics, &reports),
+    };
+    if let (Some(path), [report]) = (&arguments.output, &reports[..]) {
         write_atomically(path, report.to_html().as_bytes())?;
     }
     match &arguments.json {
@@ -44,7 +56,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         None => {}
     }
     if !to_stdout {
-        scores(&report).iter().for_each(|line| print(line));
+        let headings = if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&synthetics) };
+        scores(&headings, &reports).iter().for_each(|line| print(line));
         if let Some(path) = &arguments.output {
             print(&path.display().to_string());
         }
@@ -52,11 +65,16 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     Ok(())
 }
 
-/// One line a score: name, value, and what it is held against.
-pub(crate) fn scores(report: &Report) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-    let mut lines = vec![format!("{:44} {:>10} {:>10}", "score", "value", "reference")];
-    lines
-        .extend(report.scores.iter().map(|score| format!("{:44} {:>10} {:>10}", score.name, number(score.value), number(score.reference))));
-    lines
+/// Results of several sets as one JSON list, each beside the path of its set.
+pub(crate) fn named_json(paths: &[&Path], results: &[impl serde::Serialize]) -> Result<String, Failure> {
+    let entry = |(path, result): (&&Path, _)| serde_json::json!({ "synthetic": path.to_string_lossy(), "report": result });
+    let list: Vec<serde_json::Value> = paths.iter().zip(results).map(entry).collect();
+    serde_json::to_string_pretty(&list).map_err(|error| Failure::Work(error.to_string()))
+}
+
+/// One line a score: name, the values, and what they are held against, which is the first report's where the reports differ.
+pub(crate) fn scores(headings: &[String], reports: &[Report]) -> Vec<String> {
+    let first = reports.first().map(|report| &report.scores[..]).unwrap_or_default();
+    let values = |id: &str| reports.iter().map(|report| report.score(id).and_then(|score| score.value)).collect();
+    beside::lines(headings, first.iter().map(|score| (score.name.clone(), values(&score.id), score.reference)))
 }

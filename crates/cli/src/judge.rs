@@ -9,8 +9,9 @@ use semblant::prelude::*;
 use semblant::progress::{Observer, Silent, Terminal};
 
 use crate::arguments::Evaluate;
+use crate::evaluate::named_json;
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, print, say, source};
+use crate::{Failure, Outcome, beside, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome {
     let Some(("classifier", file)) = features.split_once(':') else {
@@ -27,18 +28,26 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
         Ok(read.images)
     };
     let real = read(&arguments.real)?;
-    let synthetic = read(&arguments.synthetic.to_string_lossy())?;
+    let synthetics = arguments.synthetics();
+    let sets = synthetics.iter().map(|path| read(&path.to_string_lossy())).collect::<Result<Vec<Images>, Failure>>()?;
     let holdout = arguments.holdout.as_deref().map(read).transpose()?;
     let classifier = classifier(Path::new(file), &real, holdout.as_ref(), arguments.seed, quiet)?;
-    let scores = evaluate_images(&real, &synthetic, holdout.as_ref(), &classifier, arguments.seed)?;
-    let json = serde_json::to_string_pretty(&scores).map_err(|error| Failure::Work(error.to_string()))?;
+    let scores = sets
+        .iter()
+        .map(|synthetic| Ok(evaluate_images(&real, synthetic, holdout.as_ref(), &classifier, arguments.seed)?))
+        .collect::<Result<Vec<ImageScores>, Failure>>()?;
+    let json = match (&scores[..], arguments.compare.is_empty()) {
+        ([scores], true) => serde_json::to_string_pretty(scores).map_err(|error| Failure::Work(error.to_string()))?,
+        _ => named_json(&synthetics, &scores)?,
+    };
+    let headings = if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&synthetics) };
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => print(&json),
         Some(path) => {
             write_atomically(path, json.as_bytes())?;
-            lines(&scores).iter().for_each(|line| print(line));
+            lines(&headings, &scores).iter().for_each(|line| print(line));
         }
-        None => lines(&scores).iter().for_each(|line| print(line)),
+        None => lines(&headings, &scores).iter().for_each(|line| print(line)),
     }
     Ok(())
 }
@@ -60,10 +69,10 @@ fn classifier(path: &Path, real: &Images, holdout: Option<&Images>, seed: u64, q
     Ok(classifier)
 }
 
-fn lines(scores: &ImageScores) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-    let row = |(name, get): (&str, fn(&Scores) -> Option<f64>)| {
-        format!("{name:44} {:>10} {:>10}", number(get(&scores.synthetic)), number(scores.reference.as_ref().and_then(get)))
+fn lines(headings: &[String], sets: &[ImageScores]) -> Vec<String> {
+    let row = |(name, get): (&str, fn(&Scores) -> Option<f64>)| -> beside::Row {
+        let reference = sets.first().and_then(|scores| scores.reference.as_ref()).and_then(get);
+        (name.to_owned(), sets.iter().map(|scores| get(&scores.synthetic)).collect(), reference)
     };
     let rows: [(&str, fn(&Scores) -> Option<f64>); 13] = [
         ("Class accuracy", |scores| scores.class_accuracy),
@@ -80,21 +89,27 @@ fn lines(scores: &ImageScores) -> Vec<String> {
         ("Distance to nearest training image, median", |scores| Some(scores.nearest)),
         ("Kernel distance, deviation over subsets", |scores| Some(scores.kid_deviation)),
     ];
-    let [real, synthetic, holdout] = scores.images;
-    let [held, held_holdout] = scores.held_against_real;
-    let mut lines = vec![format!("{:44} {:>10} {:>10}", "score", "value", "reference")];
-    lines.extend(rows.into_iter().map(row));
-    lines.extend([
-        format!("{real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"),
-        format!("MIND, precision, recall, density and coverage: {} images of each side, seed {}", scores.compared, scores.seed),
-        format!("memory: {held} synthetic and {held_holdout} holdout images against every real one, by pixels"),
+    let mut lines = beside::lines(headings, rows.into_iter().map(row));
+    for (heading, scores) in headings.iter().zip(sets) {
+        let [real, synthetic, holdout] = scores.images;
+        let [held, held_holdout] = scores.held_against_real;
+        lines.push(format!(
+            "{heading}: {real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"
+        ));
+        lines.push(format!(
+            "  MIND, precision, recall, density and coverage: {} images of each side, seed {}",
+            scores.compared, scores.seed
+        ));
+        lines.push(format!("  memory: {held} synthetic and {held_holdout} holdout images against every real one, by pixels"));
+    }
+    lines.extend(sets.first().map(|scores| {
         format!(
             "features: {}; seed {}, accuracy {}, sha256 {}",
             scores.classifier.architecture,
             scores.classifier.seed,
-            number(scores.classifier.accuracy),
+            scores.classifier.accuracy.map_or_else(|| "-".to_owned(), |accuracy| format!("{accuracy:.4}")),
             scores.classifier.sha256
-        ),
-    ]);
+        )
+    }));
     lines
 }

@@ -347,6 +347,15 @@ fn digits_are_fitted_sampled_and_judged() {
             [&real[key], &real["reference"][key]].map(|value| value.as_f64().unwrap_or_else(|| panic!("{key}: {real}")));
         assert!((score - reference).abs() < 1e-4, "{key}: {real}");
     }
+    let compare = ["-q", "evaluate", "--real", "digits8x8", "--compare", "made", "real"];
+    let both = place.good(&[&compare[..], &features].concat()).out;
+    assert_eq!(
+        both.lines().next().map(|line| line.split_whitespace().collect()),
+        Some(vec!["score", "made", "real", "reference"]),
+        "{both}"
+    );
+    let both = place.good(&[&compare[..], &["--json", "-"], &features].concat()).json();
+    assert_eq!((&both[1]["synthetic"], &both[1]["report"]["images"][1]), (&serde_json::json!("real"), &serde_json::json!(test.count())));
     let said = place.good(&[&["-q", "evaluate", "--real", "digits8x8", "--synthetic", "made"], &features[..]].concat()).out;
     assert!(said.contains("Frechet classifier distance") && said.contains("Coverage") && said.contains("sha256"), "{said}");
 }
