@@ -35,6 +35,6 @@ fn main() -> anyhow::Result<()> {
     let synthetic = model.sample(&request(1000))?.data;
     let mut run = Run::new(semblant::device::select("cpu")?, 0);
     let judge = Classifier::fit(&train, Some(&test), &ClassifierConfig::default(), &mut run)?;
-    println!("{}", serde_json::to_string_pretty(&evaluate_images(&train, &synthetic, Some(&test), &judge)?)?);
+    println!("{}", serde_json::to_string_pretty(&evaluate_images(&train, &synthetic, Some(&test), &judge, 0)?)?);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -169,15 +169,18 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
 )]
 pub(crate) struct Evaluate {
     /// The table or the images that the model learnt from: a path, or the name of a known data set.
     #[arg(long)]
     pub(crate) real: String,
     /// The synthetic table or images.
-    #[arg(long, required_unless_present = "likelihood")]
+    #[arg(long, required_unless_present_any = ["compare", "likelihood"])]
     pub(crate) synthetic: Option<PathBuf>,
+    /// Several synthetic tables or sets of images, in the place of --synthetic: their scores side by side.
+    #[arg(long, num_args = 1.., value_name = "SYNTHETIC", conflicts_with = "synthetic")]
+    pub(crate) compare: Vec<PathBuf>,
     /// Real rows that the model never saw: the reference for every score.
     #[arg(long)]
     pub(crate) holdout: Option<String>,
@@ -209,6 +212,13 @@ pub(crate) struct Evaluate {
     /// Where the scores go as JSON; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+impl Evaluate {
+    /// What is evaluated: one, or several to compare.
+    pub(crate) fn synthetics(&self) -> Vec<&Path> {
+        self.synthetic.iter().chain(&self.compare).map(PathBuf::as_path).collect()
+    }
 }
 
 /// See [`Evaluate::bins`].

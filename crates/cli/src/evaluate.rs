@@ -9,7 +9,7 @@ use semblant::metrics::{Options, Report, evaluate};
 
 use crate::arguments::{Bins, Evaluate};
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, print, say, source};
+use crate::{Failure, Outcome, beside, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     if let Some(model) = &arguments.likelihood {
@@ -18,6 +18,9 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     if let Some(features) = &arguments.features {
         return crate::judge::run(arguments, features, quiet);
     }
+    if arguments.output.is_some() && !arguments.compare.is_empty() {
+        return Err(Failure::Usage("--output writes the report of one table; with --compare use --json, or --synthetic for each".into()));
+    }
     let to_stdout = arguments.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
     for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
         check_writable(output)?;
@@ -25,7 +28,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     let read = source::read(&arguments.real, arguments.schema.as_deref(), arguments.target.as_deref(), &[])?;
     // The other tables are read as the real one is, so that a column means the same in all of them.
     let options = ReadOptions::with_schema(read.table.schema().clone());
-    let synthetic = Table::read(synthetic(arguments)?, &options)?;
+    let synthetics = arguments.synthetics();
+    let tables = synthetics.iter().map(|path| Ok(Table::read(path, &options)?)).collect::<Result<Vec<Table>, Failure>>()?;
     let holdout = arguments.holdout.as_deref().map(|holdout| source::read_as(holdout, &options)).transpose()?;
     let target = arguments.target.clone().or_else(|| read.table.schema().target.clone());
     let bins = match arguments.bins {
@@ -38,9 +42,15 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
             say(name);
         }
     };
-    let report = evaluate(&read.table, &synthetic, holdout.as_ref(), &options, &mut stage)?;
-    let json = || report.to_json().map_err(|error| Failure::Work(error.to_string()));
-    if let Some(path) = &arguments.output {
+    let reports = tables
+        .iter()
+        .map(|synthetic| Ok(evaluate(&read.table, synthetic, holdout.as_ref(), &options, &mut stage)?))
+        .collect::<Result<Vec<Report>, Failure>>()?;
+    let json = || match (&reports[..], arguments.compare.is_empty()) {
+        ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string())),
+        _ => named_json(&synthetics, &reports),
+    };
+    if let (Some(path), [report]) = (&arguments.output, &reports[..]) {
         write_atomically(path, report.to_html().as_bytes())?;
     }
     match &arguments.json {
@@ -49,7 +59,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         None => {}
     }
     if !to_stdout {
-        scores(&report).iter().for_each(|line| print(line));
+        let headings = if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&synthetics) };
+        scores(&headings, &reports).iter().for_each(|line| print(line));
         if let Some(path) = &arguments.output {
             print(&path.display().to_string());
         }
@@ -57,16 +68,16 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     Ok(())
 }
 
-/// What is judged.
-pub(crate) fn synthetic(arguments: &Evaluate) -> Result<&Path, Failure> {
-    arguments.synthetic.as_deref().ok_or_else(|| Failure::Usage("name what is to be judged with --synthetic".into()))
+/// Results of several sets as one JSON list, each beside the path of its set.
+pub(crate) fn named_json(paths: &[&Path], results: &[impl serde::Serialize]) -> Result<String, Failure> {
+    let entry = |(path, result): (&&Path, _)| serde_json::json!({ "synthetic": path.to_string_lossy(), "report": result });
+    let list: Vec<serde_json::Value> = paths.iter().zip(results).map(entry).collect();
+    serde_json::to_string_pretty(&list).map_err(|error| Failure::Work(error.to_string()))
 }
 
-/// One line a score: name, value, and what it is held against.
-pub(crate) fn scores(report: &Report) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-    let mut lines = vec![format!("{:44} {:>10} {:>10}", "score", "value", "reference")];
-    lines
-        .extend(report.scores.iter().map(|score| format!("{:44} {:>10} {:>10}", score.name, number(score.value), number(score.reference))));
-    lines
+/// One line a score: name, the values, and what they are held against, which is the first report's where the reports differ.
+pub(crate) fn scores(headings: &[String], reports: &[Report]) -> Vec<String> {
+    let first = reports.first().map(|report| &report.scores[..]).unwrap_or_default();
+    let values = |id: &str| reports.iter().map(|report| report.score(id).and_then(|score| score.value)).collect();
+    beside::lines(headings, first.iter().map(|score| (score.name.clone(), values(&score.id), score.reference)))
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 use semblant::AnyModel;
 use semblant::checkpoint::write_atomically;
 use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
-use semblant::metrics::image::{ImageScores, evaluate_images};
+use semblant::metrics::image::{ImageScores, Scores, evaluate_images};
 use semblant::prelude::*;
 use semblant::progress::{Observer, Silent, Terminal};
 use serde_json::json;
 
 use crate::arguments::Evaluate;
+use crate::evaluate::named_json;
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, print, say, source};
+use crate::{Failure, Outcome, beside, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome {
     let Some(("classifier", file)) = features.split_once(':') else {
@@ -22,18 +23,26 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
         return Err(Failure::Usage("--output, --target and --schema are for tables; images get --json".into()));
     }
     let real = read(&arguments.real, quiet)?;
-    let synthetic = read(&crate::evaluate::synthetic(arguments)?.to_string_lossy(), quiet)?;
+    let synthetics = arguments.synthetics();
+    let sets = synthetics.iter().map(|path| read(&path.to_string_lossy(), quiet)).collect::<Result<Vec<Images>, Failure>>()?;
     let holdout = arguments.holdout.as_deref().map(|name| read(name, quiet)).transpose()?;
     let classifier = classifier(Path::new(file), &real, holdout.as_ref(), arguments.seed, quiet)?;
-    let scores = evaluate_images(&real, &synthetic, holdout.as_ref(), &classifier)?;
-    let json = serde_json::to_string_pretty(&scores).map_err(|error| Failure::Work(error.to_string()))?;
+    let scores = sets
+        .iter()
+        .map(|synthetic| Ok(evaluate_images(&real, synthetic, holdout.as_ref(), &classifier, arguments.seed)?))
+        .collect::<Result<Vec<ImageScores>, Failure>>()?;
+    let json = match (&scores[..], arguments.compare.is_empty()) {
+        ([scores], true) => serde_json::to_string_pretty(scores).map_err(|error| Failure::Work(error.to_string()))?,
+        _ => named_json(&synthetics, &scores)?,
+    };
+    let headings = if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&synthetics) };
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => print(&json),
         Some(path) => {
             write_atomically(path, json.as_bytes())?;
-            lines(&scores).iter().for_each(|line| print(line));
+            lines(&headings, &scores).iter().for_each(|line| print(line));
         }
-        None => lines(&scores).iter().for_each(|line| print(line)),
+        None => lines(&headings, &scores).iter().for_each(|line| print(line)),
     }
     Ok(())
 }
@@ -93,21 +102,47 @@ fn classifier(path: &Path, real: &Images, holdout: Option<&Images>, seed: u64, q
     Ok(classifier)
 }
 
-fn lines(scores: &ImageScores) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-    let row = |name: &str, value, reference| format!("{name:44} {:>10} {:>10}", number(value), number(reference));
-    let [real, synthetic, holdout] = scores.images;
-    vec![
-        format!("{:44} {:>10} {:>10}", "score", "value", "reference"),
-        row("Class accuracy", scores.class_accuracy, scores.class_accuracy_real),
-        row("Frechet classifier distance", Some(scores.frechet_distance), scores.frechet_distance_real),
-        format!("{real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"),
+fn lines(headings: &[String], sets: &[ImageScores]) -> Vec<String> {
+    let row = |(name, get): (&str, fn(&Scores) -> Option<f64>)| -> beside::Row {
+        let reference = sets.first().and_then(|scores| scores.reference.as_ref()).and_then(get);
+        (name.to_owned(), sets.iter().map(|scores| get(&scores.synthetic)).collect(), reference)
+    };
+    let rows: [(&str, fn(&Scores) -> Option<f64>); 13] = [
+        ("Class accuracy", |scores| scores.class_accuracy),
+        ("Class share distance", |scores| Some(scores.class_share_distance)),
+        ("Classifier score", |scores| Some(scores.classifier_score)),
+        ("Frechet classifier distance", |scores| Some(scores.frechet_distance)),
+        ("Kernel distance (KID)", |scores| Some(scores.kid)),
+        ("Sliced distance (MIND)", |scores| Some(scores.mind)),
+        ("Precision", |scores| scores.prdc.map(|prdc| prdc.precision)),
+        ("Recall", |scores| scores.prdc.map(|prdc| prdc.recall)),
+        ("Density", |scores| scores.prdc.map(|prdc| prdc.density)),
+        ("Coverage", |scores| scores.prdc.map(|prdc| prdc.coverage)),
+        ("Memorised", |scores| Some(scores.memorised)),
+        ("Distance to nearest training image, median", |scores| Some(scores.nearest)),
+        ("Kernel distance, deviation over subsets", |scores| Some(scores.kid_deviation)),
+    ];
+    let mut lines = beside::lines(headings, rows.into_iter().map(row));
+    for (heading, scores) in headings.iter().zip(sets) {
+        let [real, synthetic, holdout] = scores.images;
+        let [held, held_holdout] = scores.held_against_real;
+        lines.push(format!(
+            "{heading}: {real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"
+        ));
+        lines.push(format!(
+            "  MIND, precision, recall, density and coverage: {} images of each side, seed {}",
+            scores.compared, scores.seed
+        ));
+        lines.push(format!("  memory: {held} synthetic and {held_holdout} holdout images against every real one, by pixels"));
+    }
+    lines.extend(sets.first().map(|scores| {
         format!(
             "features: {}; seed {}, accuracy {}, sha256 {}",
             scores.classifier.architecture,
             scores.classifier.seed,
-            number(scores.classifier.accuracy),
+            scores.classifier.accuracy.map_or_else(|| "-".to_owned(), |accuracy| format!("{accuracy:.4}")),
             scores.classifier.sha256
-        ),
-    ]
+        )
+    }));
+    lines
 }

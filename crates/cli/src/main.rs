@@ -1,6 +1,7 @@
 //! The `semblant` command.
 
 mod arguments;
+mod beside;
 mod evaluate;
 mod fit;
 mod inspect;

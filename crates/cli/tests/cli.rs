@@ -344,6 +344,29 @@ fn the_whole_way_ends_in_a_report_that_loads_nothing() {
 }
 
 #[test]
+fn several_tables_stand_side_by_side() {
+    let place = Place::with_patients();
+    let patients = simulate_patients(900, 0);
+    let part = |from: usize| patients.take(&(from..from + 300).collect::<Vec<_>>());
+    part(300).write(place.path("test.csv")).expect("writable");
+    part(600).write(place.path("fresh.csv")).expect("writable");
+    part(0).write(place.path("leaked.csv")).expect("writable");
+    part(0).write(place.path("train.csv")).expect("writable");
+    let compare = ["--real", "train.csv", "--holdout", "test.csv", "--target", "diagnosis", "--compare", "fresh.csv", "leaked.csv"];
+    let said = place.good(&[&["-q", "evaluate"][..], &compare].concat()).out;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["score", "fresh.csv", "leaked.csv", "reference"]);
+    let copies: Vec<&str> = lines.iter().find(|line| line.starts_with("Exact copies")).expect("a line").split_whitespace().collect();
+    assert_eq!(copies[2..4], ["0.0000", "1.0000"], "{copies:?}");
+    let json = place.good(&[&["-q", "evaluate", "--json", "-"][..], &compare].concat()).json();
+    let verdict = |place: usize| json[place]["report"]["verdicts"][2]["grade"].clone();
+    assert_eq!((&json[1]["synthetic"], verdict(1)), (&Value::from("leaked.csv"), Value::from("poor")), "{json}");
+    place.bad(2, &[&["evaluate", "-o", "r.html"][..], &compare].concat(), &["--output", "--compare"]);
+    place.bad(2, &["evaluate", "--real", "train.csv"], &["--synthetic"]);
+    place.bad(2, &[&["evaluate", "--synthetic", "fresh.csv"][..], &compare].concat(), &["--compare"]);
+}
+
+#[test]
 fn lists_and_inspections_can_be_read() {
     let place = Place::with_model("copula");
     let models = place.good(&["models", "--json"]).json();

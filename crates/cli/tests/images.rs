@@ -328,19 +328,36 @@ fn digits_are_fitted_sampled_and_judged() {
     };
     let made = judge("made");
     assert_eq!(made["images"], serde_json::json!([train.count(), 100, test.count()]));
-    let number = |key: &str| made[key].as_f64().unwrap_or_else(|| panic!("{key}: {made}"));
-    assert!(number("class_accuracy_real") > 0.9, "{made}");
+    assert_eq!((&made["compared"], &made["held_against_real"]), (&serde_json::json!(100), &serde_json::json!([100, test.count()])));
+    let number = |key: &str| made.pointer(key).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{key}: {made}"));
+    assert!(number("/reference/class_accuracy") > 0.9, "{made}");
     // Eight steps make no digits: the judge must see that.
-    assert!(number("class_accuracy") < 0.5 && number("frechet_distance") > 5.0 * number("frechet_distance_real"), "{made}");
+    assert!(number("/class_accuracy") < 0.5, "{made}");
+    for distance in ["frechet_distance", "kid", "mind"] {
+        assert!(number(&format!("/{distance}")) > 3.0 * number(&format!("/reference/{distance}")).abs(), "{distance}: {made}");
+    }
+    for share in ["precision", "recall", "coverage", "density"] {
+        assert!(number(&format!("/{share}")) < number(&format!("/reference/{share}")), "{share}: {made}");
+    }
     test.write_folder(place.path("real"), false).expect("writable");
     let real = judge("real");
     // The same images in another order: sums differ in their last digits only.
-    for key in ["class_accuracy", "frechet_distance"] {
-        let [score, reference] = [key, &format!("{key}_real")].map(|key| real[key].as_f64().unwrap_or_else(|| panic!("{key}: {real}")));
+    for key in ["class_accuracy", "frechet_distance", "classifier_score", "class_share_distance", "nearest", "memorised"] {
+        let [score, reference] =
+            [&real[key], &real["reference"][key]].map(|value| value.as_f64().unwrap_or_else(|| panic!("{key}: {real}")));
         assert!((score - reference).abs() < 1e-4, "{key}: {real}");
     }
+    let compare = ["-q", "evaluate", "--real", "digits8x8", "--compare", "made", "real"];
+    let both = place.good(&[&compare[..], &features].concat()).out;
+    assert_eq!(
+        both.lines().next().map(|line| line.split_whitespace().collect()),
+        Some(vec!["score", "made", "real", "reference"]),
+        "{both}"
+    );
+    let both = place.good(&[&compare[..], &["--json", "-"], &features].concat()).json();
+    assert_eq!((&both[1]["synthetic"], &both[1]["report"]["images"][1]), (&serde_json::json!("real"), &serde_json::json!(test.count())));
     let said = place.good(&[&["-q", "evaluate", "--real", "digits8x8", "--synthetic", "made"], &features[..]].concat()).out;
-    assert!(said.contains("Frechet classifier distance") && said.contains("sha256"), "{said}");
+    assert!(said.contains("Frechet classifier distance") && said.contains("Coverage") && said.contains("sha256"), "{said}");
 }
 
 #[test]

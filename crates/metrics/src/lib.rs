@@ -25,6 +25,7 @@
 mod error;
 pub mod image;
 pub mod learn;
+mod nearest;
 mod random;
 pub mod report;
 pub mod table;

@@ -1,10 +1,10 @@
 //! The scores on real data: Adult, where `SEMBLANT_DATA` has it.
 #![allow(clippy::print_stdout)]
 
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::time::Instant;
 
-use semblant_data::catalog::Catalog;
 use semblant_data::table::Table;
 use semblant_metrics::report::Grade;
 use semblant_metrics::table::utility;
@@ -12,14 +12,7 @@ use semblant_metrics::{Options, Report, evaluate};
 
 /// The training and the test rows.
 fn adult() -> Option<(Table, Table)> {
-    let folder = std::env::var_os("SEMBLANT_DATA").map(PathBuf::from).filter(|folder| folder.join("adult").is_dir());
-    let Some(folder) = folder else {
-        println!("skipped: SEMBLANT_DATA names no folder that holds adult");
-        return None;
-    };
-    let adult = Catalog::get("adult").expect("known");
-    let read = |split| adult.read(split, Some(&folder), Path::new("/nowhere")).expect("as declared");
-    Some((read("train"), read("test")))
+    support::data_set("adult")
 }
 
 /// Every value stays in its column but meets other rows: each column is turned by another number of rows.

@@ -3,8 +3,11 @@
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
+use semblant_metrics::image::classes::classifier_score;
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::evaluate_images;
+use semblant_metrics::image::prdc::Manifold;
+use semblant_metrics::image::spread::{polynomial_discrepancy, sliced_along};
 
 const SIDE: usize = 8;
 
@@ -53,30 +56,71 @@ fn it_learns_and_its_file_is_the_same_judge() {
 fn scores_are_best_for_equal_images_and_move_with_what_is_wrong() {
     let judge = judge(1);
     let (real, holdout) = (bars(300, 1), bars(300, 2));
-    let score = |images: &Images| evaluate_images(&real, images, Some(&holdout), &judge).expect("comparable");
-    let same = score(&real);
-    assert!(same.frechet_distance.abs() < 1e-6, "{same:?}");
-    let floor = same.frechet_distance_real.expect("a holdout");
-    assert!(same.class_accuracy.expect("classes") > 0.97 && floor > 0.0);
+    let score = |images: &Images| evaluate_images(&real, images, Some(&holdout), &judge, 0).expect("comparable");
+    let scores = score(&real);
+    let (same, floor) = (scores.synthetic, scores.reference.expect("a holdout"));
+    assert_eq!((scores.compared, scores.held_against_real), (300, [300, 300]));
+    assert!(same.frechet_distance.abs() < 1e-6 && floor.frechet_distance > 0.0, "{same:?}");
+    assert!(same.class_accuracy.expect("classes") > 0.97);
+    assert_eq!((same.class_share_distance, same.mind), (0.0, 0.0));
+    let overlap = same.prdc.expect("enough images");
+    assert_eq!((overlap.precision, overlap.recall, overlap.coverage), (1.0, 1.0, 1.0));
+    let real_overlap = floor.prdc.expect("enough images");
+    assert!(real_overlap.precision > 0.6 && real_overlap.recall > 0.6 && real_overlap.coverage > 0.8, "{real_overlap:?}");
+    // The real images again are copies; new ones of the same kind are not.
+    assert_eq!((same.memorised, same.nearest, floor.memorised), (1.0, 0.0, 0.0));
+    assert!(same.classifier_score > 2.2 && floor.classifier_score > 2.2, "of three classes: {same:?} {floor:?}");
 
     // A class that never comes is far off; what does come is still of its class.
     let kept: Vec<usize> = (0..300).filter(|image| image % 3 != 2).collect();
-    let dropped = score(&real.select(&kept));
-    assert!(dropped.frechet_distance > 10.0 * floor, "{} against {floor}", dropped.frechet_distance);
-    assert!(dropped.class_accuracy.expect("classes") > 0.97);
+    let dropped = score(&holdout.select(&kept)).synthetic;
+    assert!(dropped.frechet_distance > 10.0 * floor.frechet_distance, "{dropped:?} against {floor:?}");
+    assert!(dropped.kid > 10.0 * floor.kid.abs() && dropped.mind > 10.0 * floor.mind, "{dropped:?} against {floor:?}");
+    assert!(dropped.classifier_score < 2.01, "of two classes: {dropped:?}");
+    assert!(dropped.class_accuracy.expect("classes") > 0.97 && (dropped.class_share_distance - 1.0 / 3.0).abs() < 0.02);
+    let left = dropped.prdc.expect("enough images");
+    assert!(left.precision > 0.6 && left.recall < 0.75 && left.coverage < 0.7, "{left:?}");
 
     // Classes that are mixed up do not move the distance, but a third at most is right.
     let mixed = real.classes().expect("classes").iter().map(|class| (class + 1) % 3).collect();
     let mixed = Images::new(real.pixels().to_vec(), real.shape(), Some((mixed, real.class_names().to_vec()))).expect("sound");
-    let mixed = score(&mixed);
+    let mixed = score(&mixed).synthetic;
     assert!(mixed.class_accuracy.expect("classes") < 0.03 && mixed.frechet_distance.abs() < 1e-6);
+
+    // A tenth of leaked training images is a tenth of memorised ones.
+    let leaked = Images::concat(vec![holdout.select(&(0..270).collect::<Vec<_>>()), real.select(&(0..30).collect::<Vec<_>>())]);
+    assert!((score(&leaked.expect("of one size")).synthetic.memorised - 0.1).abs() < 1e-12);
+}
+
+#[test]
+fn overlap_and_spread_are_those_of_the_reference_packages() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/images.json")).expect("JSON");
+    let list = |name: &str| -> Vec<f32> { serde_json::from_value(golden[name].clone()).expect("numbers") };
+    let width = golden["width"].as_u64().expect("a width") as usize;
+    let (real, synthetic) = (list("real"), list("synthetic"));
+    let close = |name: &str, found: f64| {
+        let expected = golden[name].as_f64().expect("a number");
+        assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{name}: {found} and not {expected}");
+    };
+    let manifold = |features| Manifold::new(features, width).expect("enough");
+    let found = manifold(&real).prdc(&manifold(&synthetic));
+    for (name, found) in
+        [("precision", found.precision), ("recall", found.recall), ("density", found.density), ("coverage", found.coverage)]
+    {
+        close(name, found);
+    }
+    let equal = synthetic.len();
+    close("kid", polynomial_discrepancy(&real[..equal], &synthetic, width).expect("enough"));
+    close("mind", sliced_along(&real[..equal], &synthetic, width, &list("directions")).expect("equally many"));
+    let classes = golden["classes"].as_u64().expect("a number") as usize;
+    close("inception_score", classifier_score(&list("log_shares"), classes).expect("images"));
 }
 
 #[test]
 fn what_it_cannot_judge_is_named() {
     let judge = judge(2);
     let small = Images::new(vec![0; 2 * 16], [2, 1, 4, 4], None).expect("sound");
-    let said = |real: &Images, made: &Images| evaluate_images(real, made, None, &judge).expect_err("refused").to_string();
+    let said = |real: &Images, made: &Images| evaluate_images(real, made, None, &judge, 0).expect_err("refused").to_string();
     assert!(said(&bars(30, 1), &small).contains("[1, 4, 4]"));
     assert!(said(&bars(30, 1), &bars(1, 1)).contains("two images"));
     let renamed = Images::new(vec![0; 2 * 64], [2, 1, 8, 8], Some((vec![0, 0], vec!["bar".into()]))).expect("sound");

@@ -1,28 +1,18 @@
 //! Agreement with SDMetrics 0.29.0 to 1e-6 on a random table with missing values; made by `tests/golden/regenerate.py`.
 
-use semblant_data::table::{Column, ColumnKind, Table};
+mod support;
+
+use semblant_data::table::Table;
 use semblant_metrics::table::{binning::BinRule, copies, diagnostic, distance, pairs, pairs::Coefficient, shapes};
 use serde_json::Value;
+use support::table_of;
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("golden/sdmetrics.json")).expect("the golden file is JSON")
 }
 
-fn table(golden: &Value, which: &str) -> Table {
-    let column = |name: &str| {
-        let cells = golden[which][name].as_array().expect("a list");
-        if ["a", "b", "n"].contains(&name) {
-            let numbers = cells.iter().map(|cell| cell.as_f64().unwrap_or(f64::NAN)).collect();
-            (name.to_owned(), ColumnKind::Continuous, Column::Number(numbers))
-        } else {
-            (name.to_owned(), ColumnKind::Categorical, Column::from_labels(cells.iter().map(Value::as_str)))
-        }
-    };
-    Table::from_columns(["a", "b", "n", "c", "d", "e"].map(column).into()).expect("a table")
-}
-
 fn both(golden: &Value) -> (Table, Table) {
-    (table(golden, "real"), table(golden, "synthetic"))
+    (table_of(&golden["real"]), table_of(&golden["synthetic"]))
 }
 
 fn assert_close(found: Option<f64>, expected: &Value, what: &str) {

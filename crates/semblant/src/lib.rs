@@ -23,6 +23,7 @@ pub use registry::{
 pub use semblant_core::{Error, Result, checkpoint, device, progress, seeds, synthesizer, trainer};
 pub use semblant_data as data;
 pub use semblant_diffusion as diffusion;
+pub use semblant_gan as gan;
 pub use semblant_metrics as metrics;
 pub use semblant_vae as vae;
 

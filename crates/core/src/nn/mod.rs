@@ -33,7 +33,10 @@ pub use likelihood::bernoulli_log_likelihood;
 pub use linear::{linear as apply_linear, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
 pub use resample::{average_pool, upsample_nearest};
-pub use piecewise::{Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, finite_difference_penalty, zero_centred_penalty};
+pub use piecewise::{
+    Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, finite_difference_penalty,
+    zero_centred_penalty,
+};
 pub use slopes::{blur, leaky_relu, times};
 pub use transposed::conv_transpose2d;
 

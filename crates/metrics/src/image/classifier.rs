@@ -147,6 +147,17 @@ pub struct Provenance {
     pub sha256: String,
 }
 
+/// What a classifier sees in images, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// `[images, width]`, row-major.
+    pub features: Vec<f32>,
+    /// The logarithm of each class's share, `[images, classes]`, row-major.
+    pub log_shares: Vec<f32>,
+    /// The likeliest class of each image.
+    pub classes: Vec<u32>,
+}
+
 /// A trained classifier.
 #[derive(Debug)]
 pub struct Classifier {
@@ -229,7 +240,24 @@ impl Classifier {
     /// # Errors
     /// Images of another size than the classifier was trained on.
     pub fn features(&self, images: &Images) -> Result<Vec<f32>> {
-        self.look(images, |net, batch| net.features(batch))
+        Ok(self.see(images)?.features)
+    }
+
+    /// Everything that it sees in the images, in one pass.
+    ///
+    /// # Errors
+    /// As [`Classifier::features`].
+    pub fn see(&self, images: &Images) -> Result<Seen> {
+        let (width, classes) = (self.width(), self.about.class_names.len());
+        let mut seen = Seen { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
+        self.look(images, |row| {
+            let (features, log_shares) = row.split_at(width);
+            let best = (0..classes).max_by(|&a, &b| log_shares[a].total_cmp(&log_shares[b])).unwrap_or(0);
+            seen.features.extend_from_slice(features);
+            seen.log_shares.extend_from_slice(log_shares);
+            seen.classes.push(best as u32);
+        })?;
+        Ok(seen)
     }
 
     /// The width of the features.
@@ -242,10 +270,7 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::features`].
     pub fn classify(&self, images: &Images) -> Result<Vec<u32>> {
-        let classes = self.about.class_names.len();
-        let shares = self.look(images, |net, batch| net.shares(net.features(batch)))?;
-        let best = |row: &[f32]| (0..classes).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as u32;
-        Ok(shares.chunks_exact(classes).map(best).collect())
+        Ok(self.see(images)?.classes)
     }
 
     /// The share of the images that are classified as what they are said to be.
@@ -253,6 +278,11 @@ impl Classifier {
     /// # Errors
     /// Images without classes, with other classes, or of another size.
     pub fn accuracy(&self, images: &Images) -> Result<f64> {
+        self.accuracy_of(images, &self.classify(images)?)
+    }
+
+    /// [`Classifier::accuracy`] where the classes of the images were already `found`.
+    pub(super) fn accuracy_of(&self, images: &Images, found: &[u32]) -> Result<f64> {
         let Some(classes) = images.classes().filter(|_| images.class_names() == self.about.class_names) else {
             return Err(Error::Data(format!(
                 "the images' classes ({}) are not the classifier's ({})",
@@ -260,7 +290,6 @@ impl Classifier {
                 self.about.class_names.join(", ")
             )));
         };
-        let found = self.classify(images)?;
         Ok(found.iter().zip(classes).filter(|(a, b)| a == b).count() as f64 / classes.len().max(1) as f64)
     }
 
@@ -319,7 +348,8 @@ impl Classifier {
         Ok(Self { net: file.load_module("model", net, path)?, about, device: device.clone() })
     }
 
-    fn look(&self, images: &Images, what: impl Fn(&Net, Tensor<4>) -> Tensor<2>) -> Result<Vec<f32>> {
+    /// Hands the features and the logarithms of the shares of one image after the other to `take`.
+    fn look(&self, images: &Images, mut take: impl FnMut(&[f32])) -> Result<()> {
         if kind(images) != self.about.shape {
             return Err(Error::Data(format!(
                 "the images are {:?} (channels, rows, columns), the classifier knows {:?}; read them with that size",
@@ -329,12 +359,13 @@ impl Classifier {
         }
         let [channels, height, width] = self.about.shape;
         let every: Vec<usize> = (0..images.count()).collect();
-        let mut values = Vec::new();
         for indices in every.chunks(AT_ONCE) {
             let batch = TensorData::new(images.units_of(indices), [indices.len(), channels, height, width]);
-            host::read(&what(&self.net, Tensor::from_data(batch, &self.device)), |found| values.extend_from_slice(found));
+            let features = self.net.features(Tensor::from_data(batch, &self.device)); // [batch, features]
+            let both = Tensor::cat(vec![features.clone(), self.net.shares(features)], 1); // [batch, features + classes]
+            host::read(&both, |found| found.chunks_exact(self.width() + self.about.class_names.len()).for_each(&mut take));
         }
-        Ok(values)
+        Ok(())
     }
 }
 

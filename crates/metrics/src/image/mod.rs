@@ -1,49 +1,154 @@
 //! How near synthetic images are to real ones.
 
+pub mod classes;
 pub mod classifier;
 pub mod frechet;
+pub mod memory;
+pub mod prdc;
+pub mod spread;
 
 use semblant_data::image::Images;
 use serde::Serialize;
 
+use crate::random::subsample;
 use crate::{Error, Result};
-use classifier::{Classifier, Provenance};
+use classes::{class_share_distance, classifier_score};
+use classifier::{Classifier, Provenance, Seen};
 use frechet::{Moments, frechet_distance};
+use memory::memory;
+use prdc::{DENSITY_NEIGHBOURS, Manifold, Prdc};
+use spread::{kernel_distance, sliced_distance};
+
+/// Most images of a side for what compares all with all: precision, recall, density, coverage, and the sliced distance.
+pub const MOST_COMPARED: usize = 10_000;
+/// Most synthetic or holdout images that are held against every real one, pixel by pixel.
+pub const MOST_HELD_AGAINST_REAL: usize = 4_000;
 
 /// What a classifier says of synthetic images. No number without what it was made with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImageScores {
-    /// The share of synthetic images that are classified as the class they were asked to be; none without classes.
-    pub class_accuracy: Option<f64>,
-    /// The same of the holdout: what can be expected of real images.
-    pub class_accuracy_real: Option<f64>,
-    /// The Frechet distance between the classifier's features of real and of synthetic images.
-    pub frechet_distance: f64,
-    /// The same between real and holdout images: what real images get. Both are of so many images as there are on either side; a few
-    /// hundred overstate it.
-    pub frechet_distance_real: Option<f64>,
+    /// Of the synthetic images; in JSON its fields stand at the top.
+    #[serde(flatten)]
+    pub synthetic: Scores,
+    /// Of the holdout in place of the synthetic images: what real images get.
+    pub reference: Option<Scores>,
     /// Real, synthetic and holdout images that were looked at.
     pub images: [usize; 3],
+    /// Images of each side, drawn by the seed, behind `precision`, `recall`, `density`, `coverage` and `mind`: equally many on all sides,
+    /// also on the holdout's, as these numbers move with the count.
+    pub compared: usize,
+    /// Images behind `memorised` and `nearest`, synthetic and holdout; each was held against every real one.
+    pub held_against_real: [usize; 2],
+    /// What drew the images and the directions.
+    pub seed: u64,
     /// The classifier.
     pub classifier: Provenance,
 }
 
-/// Judges `synthetic` against `real` and, if there is one, a holdout of real images.
+/// The numbers of one set of images beside the real ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scores {
+    /// The share of images that are classified as the class they are said to be of; none without classes.
+    pub class_accuracy: Option<f64>,
+    /// [`class_share_distance`] between the classes that the classifier finds here and among the real images.
+    pub class_share_distance: f64,
+    /// [`classifier_score`].
+    pub classifier_score: f64,
+    /// [`frechet_distance`] of the features, of all images on either side; a few hundred overstate it.
+    pub frechet_distance: f64,
+    /// [`kernel_distance`] of the features.
+    pub kid: f64,
+    /// Its standard deviation over subsets.
+    pub kid_deviation: f64,
+    /// [`sliced_distance`] of the features.
+    pub mind: f64,
+    /// [`Prdc`] of the features; none with fewer than six images on a side.
+    #[serde(flatten)]
+    pub prdc: Option<Prdc>,
+    /// [`memory::Memory::memorised`].
+    pub memorised: f64,
+    /// [`memory::Memory::nearest`].
+    pub nearest: f64,
+}
+
+/// Judges `synthetic` against `real` and, if there is one, a holdout of real images. `seed` draws what is compared where not all is.
 ///
 /// # Errors
 /// Images of another size than the classifier's, or fewer than two on a side.
-pub fn evaluate_images(real: &Images, synthetic: &Images, holdout: Option<&Images>, classifier: &Classifier) -> Result<ImageScores> {
-    let core = |error: semblant_core::Error| Error::Images(error.to_string());
-    let moments = |images: &Images| -> Result<Moments> { Ok(Moments::of(&classifier.features(images).map_err(core)?, classifier.width())) };
-    let accuracy = |images: &Images| images.classes().map(|_| classifier.accuracy(images).map_err(core)).transpose();
-    let of_real = moments(real)?;
-    let floor = holdout.map(|holdout| frechet_distance(&of_real, &moments(holdout)?)).transpose()?;
+pub fn evaluate_images(
+    real: &Images,
+    synthetic: &Images,
+    holdout: Option<&Images>,
+    classifier: &Classifier,
+    seed: u64,
+) -> Result<ImageScores> {
+    let sets = [Some(real), Some(synthetic), holdout];
+    let compared = sets.iter().flatten().map(|images| images.count()).min().unwrap_or(0).min(MOST_COMPARED);
+    let judge = Judge { classifier, compared, seed };
+    let real = judge.look(real, 0)?;
+    let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, classifier.width())?) } else { None };
+    let score = |images: &Images, side| judge.scores(&real, near_real.as_ref(), images, side);
     Ok(ImageScores {
-        class_accuracy: accuracy(synthetic)?,
-        class_accuracy_real: holdout.map(accuracy).transpose()?.flatten(),
-        frechet_distance: frechet_distance(&of_real, &moments(synthetic)?)?,
-        frechet_distance_real: floor,
-        images: [real.count(), synthetic.count(), holdout.map_or(0, Images::count)],
+        synthetic: score(synthetic, 1)?,
+        reference: holdout.map(|holdout| score(holdout, 2)).transpose()?,
+        images: sets.map(|images| images.map_or(0, Images::count)),
+        compared,
+        held_against_real: [sets[1], sets[2]].map(|images| images.map_or(0, Images::count).min(MOST_HELD_AGAINST_REAL)),
+        seed,
         classifier: classifier.provenance().map_err(core)?,
     })
+}
+
+fn core(error: semblant_core::Error) -> Error {
+    Error::Images(error.to_string())
+}
+
+struct Judge<'a> {
+    classifier: &'a Classifier,
+    compared: usize,
+    seed: u64,
+}
+
+/// Images and what was seen in them.
+struct Looked<'a> {
+    images: &'a Images,
+    seen: Seen,
+    moments: Moments,
+    /// Features of as many images as are compared.
+    drawn: Vec<f32>,
+}
+
+impl Judge<'_> {
+    fn look<'i>(&self, images: &'i Images, side: u64) -> Result<Looked<'i>> {
+        let seen = self.classifier.see(images).map_err(core)?;
+        let width = self.classifier.width();
+        let rows = subsample(images.count(), self.compared, self.seed, 30 + side);
+        let drawn = rows.iter().flat_map(|&row| seen.features[row * width..(row + 1) * width].iter().copied()).collect();
+        Ok(Looked { images, moments: Moments::of(&seen.features, width), seen, drawn })
+    }
+
+    fn scores(&self, real: &Looked, near_real: Option<&Manifold>, images: &Images, side: u64) -> Result<Scores> {
+        let (classifier, width) = (self.classifier, self.classifier.width());
+        let classes = classifier.class_names().len();
+        let looked = self.look(images, side)?;
+        let class_accuracy = images.classes().map(|_| classifier.accuracy_of(images, &looked.seen.classes).map_err(core)).transpose()?;
+        // First, because it refuses too few images in words.
+        let frechet_distance = frechet_distance(&real.moments, &looked.moments)?;
+        let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed)?;
+        let held = images.select(&subsample(images.count(), MOST_HELD_AGAINST_REAL, self.seed, 40 + side));
+        let memory = memory(real.images, &held)?;
+        let prdc = near_real.map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width)?))).transpose()?;
+        Ok(Scores {
+            class_accuracy,
+            class_share_distance: class_share_distance(&real.seen.classes, &looked.seen.classes, classes)?,
+            classifier_score: classifier_score(&looked.seen.log_shares, classes)?,
+            frechet_distance,
+            kid: kernel.mean,
+            kid_deviation: kernel.deviation,
+            mind: sliced_distance(&real.drawn, &looked.drawn, width, self.seed)?,
+            prdc,
+            memorised: memory.memorised,
+            nearest: memory.nearest,
+        })
+    }
 }

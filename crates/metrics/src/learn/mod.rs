@@ -2,6 +2,7 @@
 
 mod bins;
 pub mod gbdt;
+pub(crate) mod logistic;
 pub mod scores;
 mod tree;
 

@@ -3,6 +3,7 @@
 mod figures;
 mod html;
 mod pca;
+mod scores;
 mod stages;
 mod style;
 mod svg;
@@ -11,6 +12,7 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Bars, Figures, Histogram, Marginal, Matrices, Scatter};
+pub use scores::Attacks;
 pub use stages::evaluate;
 pub use verdict::{Grade, Verdict};
 
@@ -60,6 +62,9 @@ pub struct Report {
     pub columns: Vec<ColumnDetail>,
     /// The trend score of each pair of columns.
     pub pairs: Vec<PairScore>,
+    /// What the attacks achieved, with their rates and intervals; none of them without a holdout.
+    #[serde(default)]
+    pub attacks: Attacks,
     /// What a reader should know: what was left out or cut.
     pub notes: Vec<String>,
     /// The data of the figures.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Score;
+use super::{Attacks, Score};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,8 +32,8 @@ pub enum Grade {
 }
 
 /// The three answers; `holdout_rows` scales what chance alone can do to the shares.
-pub(super) fn verdicts(scores: &[Score], synthetic_rows: usize, holdout_rows: Option<usize>) -> Vec<Verdict> {
-    vec![looks(scores), works(scores), gives_away(scores, synthetic_rows, holdout_rows)]
+pub(super) fn verdicts(scores: &[Score], attacks: &Attacks, synthetic_rows: usize, holdout_rows: Option<usize>) -> Vec<Verdict> {
+    vec![looks(scores), works(scores), gives_away(scores, attacks, synthetic_rows, holdout_rows)]
 }
 
 fn find(scores: &[Score], id: &str) -> (Option<f64>, Option<f64>) {
@@ -104,7 +104,7 @@ fn works(scores: &[Score]) -> Verdict {
     }
 }
 
-fn gives_away(scores: &[Score], synthetic_rows: usize, holdout_rows: Option<usize>) -> Verdict {
+fn gives_away(scores: &[Score], attacks: &Attacks, synthetic_rows: usize, holdout_rows: Option<usize>) -> Verdict {
     let question = "Does it give anyone away?";
     let (Some(holdout_rows), (Some(copies), Some(copies_holdout)), (Some(closer), _)) =
         (holdout_rows, find(scores, "copies"), find(scores, "closer_to_train"))
@@ -116,19 +116,30 @@ fn gives_away(scores: &[Score], synthetic_rows: usize, holdout_rows: Option<usiz
         let share = share.clamp(0.001, 0.999);
         3.0 * (share * (1.0 - share) * (1.0 / synthetic_rows as f64 + 1.0 / holdout_rows as f64)).sqrt()
     };
-    let because = format!(
+    let mut because = format!(
         "{:.2} % of the synthetic rows equal a training row (new real rows: {:.2} %), and {:.1} % lie closer to the training rows than to the holdout (no memory: about 50 %).",
         100.0 * copies,
         100.0 * copies_holdout,
         100.0 * closer
     );
+    let strongest = attacks.strongest();
+    because += &strongest.map_or_else(String::new, |(name, outcome)| {
+        format!(" Of the attacks on single persons {name} gains most beyond what holdout rows give away: {:.1} %.", 100.0 * outcome.risk)
+    });
+    let membership = attacks.membership();
+    because += &membership.map_or_else(String::new, |auc| {
+        format!(" Training rows are told from holdout rows with an AUC of {:.2} (0.50 is guessing).", auc.value)
+    });
+    // Lower ends of intervals, so that chance alone seldom passes them.
+    let risk = strongest.map_or(0.0, |(_, outcome)| outcome.interval[0]);
+    let known = membership.map_or(0.5, |auc| auc.interval[0]);
     let (too_many, too_close) = (copies - copies_holdout > error(copies_holdout), closer - 0.5 > error(0.5));
-    if too_many || closer > 0.6 {
+    if too_many || closer > 0.6 || risk > 0.1 || known > 0.6 {
         verdict(question, Grade::Poor, "Yes, there are signs of it", because)
-    } else if too_close {
+    } else if too_close || risk > 0.02 || known > 0.52 {
         verdict(question, Grade::Fair, "Possibly", because)
     } else {
-        let caution = " These checks can find a leak; they cannot prove that there is none.";
+        let caution = " These checks can find a leak; they cannot prove that there is none, and a good distance to the closest record is no guarantee.";
         verdict(question, Grade::Good, "No sign of it was found", because + caution)
     }
 }

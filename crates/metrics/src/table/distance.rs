@@ -6,6 +6,7 @@ use semblant_data::table::{Column, MISSING, Table};
 use super::align::align;
 use super::binning::range;
 use crate::Result;
+use crate::nearest::Smallest;
 
 /// For every row of `query` the distance to its nearest row of `reference`, numbers scaled by the reference's ranges.
 ///
@@ -96,8 +97,29 @@ impl Points {
         self.values.len() / self.axes
     }
 
-    fn row(&self, row: usize) -> &[f64] {
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.axes..(row + 1) * self.axes]
+    }
+
+    /// The points with the axes at `places` only.
+    pub(crate) fn columns(&self, places: &[usize]) -> Self {
+        let values = (0..self.rows()).flat_map(|row| places.iter().map(move |&place| self.row(row)[place])).collect();
+        Self { axes: places.len(), values }
+    }
+
+    /// The points nearest to the query, all that are equally near, ascending.
+    pub(crate) fn nearest_rows(&self, query: &[f64]) -> Vec<usize> {
+        let (mut best, mut rows) = (f64::INFINITY, Vec::new());
+        for (row, point) in self.values.chunks_exact(self.axes).enumerate() {
+            let found = distance(query, point, f64::INFINITY);
+            if found < best {
+                (best, rows) = (found, Vec::new());
+            }
+            if found == best {
+                rows.push(row);
+            }
+        }
+        rows
     }
 
     /// The points at `rows`.
@@ -158,14 +180,19 @@ impl BoxTree {
 
     /// The distance from every query to its nearest point; queries run in parallel and are independent.
     pub(crate) fn distances(&self, queries: &Points) -> Vec<f64> {
-        (0..queries.rows()).into_par_iter().map(|row| self.nearest(queries.row(row)) / self.axes as f64).collect()
+        self.nearest_of_all(queries).into_iter().map(|[nearest]| nearest).collect()
     }
 
-    fn nearest(&self, query: &[f64]) -> f64 {
-        let mut best = f64::INFINITY;
+    /// The distances from every query to its `K` nearest points, ascending; infinity where there are fewer.
+    pub(crate) fn nearest_of_all<const K: usize>(&self, queries: &Points) -> Vec<[f64; K]> {
+        (0..queries.rows()).into_par_iter().map(|row| self.nearest(queries.row(row)).map(|sum| sum / self.axes as f64)).collect()
+    }
+
+    fn nearest<const K: usize>(&self, query: &[f64]) -> [f64; K] {
+        let mut best = Smallest::<K>::new();
         let mut waiting = vec![(self.bound(0, query), 0)];
         while let Some((bound, place)) = waiting.pop() {
-            if bound >= best {
+            if bound >= best.0[K - 1] {
                 continue;
             }
             let node = &self.nodes[place];
@@ -176,11 +203,11 @@ impl BoxTree {
                 waiting.push(near);
             } else {
                 for point in self.points[node.start * self.axes..node.end * self.axes].chunks_exact(self.axes) {
-                    best = best.min(distance(query, point, best));
+                    best.add(distance(query, point, best.0[K - 1]));
                 }
             }
         }
-        best
+        best.0
     }
 
     /// No point of the node is closer to the query than this.
@@ -248,10 +275,11 @@ mod tests {
         let tables = align(&[&build(700), &build(300)]).unwrap();
         let scale = Scale::new(&tables[0]);
         let (points, queries) = (scale.points(&tables[0]), scale.points(&tables[1]));
-        let found = BoxTree::new(&points).distances(&queries);
+        let found: Vec<[f64; 2]> = BoxTree::new(&points).nearest_of_all(&queries);
         for (row, found) in found.iter().enumerate() {
-            let tried = (0..700).map(|point| distance(queries.row(row), points.row(point), f64::INFINITY)).fold(f64::INFINITY, f64::min);
-            assert_eq!(*found, tried / 2.0);
+            let mut tried: Vec<f64> = (0..700).map(|point| distance(queries.row(row), points.row(point), f64::INFINITY) / 2.0).collect();
+            tried.sort_unstable_by(f64::total_cmp);
+            assert_eq!(*found, [tried[0], tried[1]]);
         }
     }
 

@@ -1,17 +1,23 @@
-//! Metrics of synthetic tables: fidelity ([`shapes`], [`pairs`], [`diagnostic`], [`detection`]), utility ([`utility`]) and
-//! privacy ([`copies`], [`distance`], [`privacy`]).
+//! Metrics of synthetic tables: fidelity ([`shapes`], [`pairs`], [`divergence`], [`coverage`], [`support`], [`diagnostic`], [`detection`]),
+//! utility ([`utility`]) and privacy ([`copies`], [`distance`], [`privacy`], [`disclosure`], [`attacks`]).
 //!
 //! Every function takes the real table first. Tables are compared by column name and labels by text, so the two may come from different files;
 //! id and constant columns are judged only by [`diagnostic`]. Definitions with a reference implementation follow SDMetrics 0.29.0 and are
 //! tested against it; `docs/metrics.md` has them all on one page.
 
 pub mod align;
+pub mod attacks;
 pub mod binning;
 pub mod copies;
+pub mod coverage;
 pub mod detection;
 pub mod diagnostic;
+pub mod disclosure;
 pub mod distance;
+pub mod divergence;
+mod embed;
 pub mod pairs;
 pub mod privacy;
 pub mod shapes;
+pub mod support;
 pub mod utility;

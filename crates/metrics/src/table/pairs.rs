@@ -191,7 +191,8 @@ pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut start = 0;
     while start < order.len() {
         let value = values[order[start]];
-        let ties = order[start..].iter().take_while(|&&row| values[row] == value).count();
+        // A value that is not a number equals nothing, not even itself, and has a rank of its own.
+        let ties = order[start..].iter().take_while(|&&row| values[row] == value).count().max(1);
         for &row in &order[start..start + ties] {
             ranks[row] = start as f64 + (ties as f64 + 1.0) / 2.0;
         }
@@ -266,6 +267,7 @@ mod tests {
         assert!((score(Coefficient::Pearson) - 0.002_811_643_657_815_61).abs() < 1e-12);
         assert!(score(Coefficient::Spearman).abs() < 1e-12);
         assert!(correlation(&[0.1; 3], &[1., 2., 3.], Coefficient::Pearson).is_err());
+        assert_eq!(ranks(&[NAN, 1.0, NAN]), [2.0, 1.0, 3.0]);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(crate) fn small(name: &str) -> Value {
         "autoencoder-kl" => json!({
             "network": { "block_out_channels": [4, 4], "norm_num_groups": 2, "latent_channels": 2 }, "training": training,
         }),
+        "dcgan" | "r3gan" | "wgan-gp" => json!({
+            "network": { "latent": 4, "class_features": 2, "channels": [6, 4], "features": 5, "group_channels": 4 }, "training": training,
+        }),
         _ => json!({ "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": training, "sampling": { "steps": 3 } }),
     }
 }
@@ -48,6 +51,11 @@ pub(crate) fn denoises(name: &str) -> bool {
     denoisers().any(|denoiser| denoiser == name)
 }
 
+/// The models of a generator and a critic.
+pub(crate) fn plays(name: &str) -> bool {
+    semblant::gan::MODELS.iter().any(|entry| entry.name == name)
+}
+
 /// The models that are told the classes of their images.
 pub(crate) fn with_classes() -> impl Iterator<Item = &'static str> {
     names().into_iter().filter(|name| *name != "autoencoder-kl")
@@ -55,7 +63,10 @@ pub(crate) fn with_classes() -> impl Iterator<Item = &'static str> {
 
 /// The models that learn images of any size; others halve the sides, or take them from a model that they begin with.
 pub(crate) fn of_any_size() -> impl Iterator<Item = &'static str> {
-    names().into_iter().filter(|name| !matches!(*name, "consistency" | "vq-vae" | "autoencoder-kl" | "latent-dit"))
+    let halves = |name: &str| {
+        plays(name) || matches!(name, "consistency" | "vq-vae" | "autoencoder-kl" | "latent-dit")
+    };
+    names().into_iter().filter(|name| !halves(name))
 }
 
 /// Settings with which a model samples quickly and without fresh noise.

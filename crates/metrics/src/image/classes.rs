@@ -1,0 +1,77 @@
+//! What a classifier makes of images: which classes come how often, and how surely.
+
+use crate::Result;
+use crate::error::undefined;
+
+/// Half the total difference between the shares of the classes on both sides: 0 when they come equally often, 1 when no class comes on both.
+///
+/// # Errors
+/// No images on a side.
+///
+/// # Panics
+/// When a class is not below `classes`.
+pub fn class_share_distance(a: &[u32], b: &[u32], classes: usize) -> Result<f64> {
+    if a.is_empty() || b.is_empty() {
+        return undefined("class shares need an image on each side");
+    }
+    let shares = |found: &[u32]| {
+        let mut shares = vec![0.0; classes];
+        found.iter().for_each(|&class| shares[class as usize] += 1.0 / found.len() as f64);
+        shares
+    };
+    Ok(shares(a).iter().zip(shares(b)).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0)
+}
+
+/// `exp` of the mean Kullback-Leibler divergence of an image's class shares from the mean shares of all: the Inception Score with this
+/// classifier in the place of Inception, over all images at once. From 1 (every image is judged alike) to the number of classes (each is
+/// surely of one class, and all come equally often). It does not see whether images of one class differ. Source: Salimans et al. 2016,
+/// section 4.
+///
+/// `log_shares [n, classes]` are logarithms of shares, row-major.
+///
+/// # Errors
+/// No images.
+pub fn classifier_score(log_shares: &[f32], classes: usize) -> Result<f64> {
+    let count = log_shares.len() / classes;
+    if count == 0 {
+        return undefined("a classifier score needs an image");
+    }
+    let mut all = vec![0.0; classes];
+    let mut own = 0.0;
+    for row in log_shares.chunks_exact(classes) {
+        for (all, &log) in all.iter_mut().zip(row) {
+            let share = f64::from(log).exp();
+            *all += share / count as f64;
+            // A share of 0 adds nothing, though its logarithm is infinite.
+            own += if share > 0.0 { share * f64::from(log) } else { 0.0 };
+        }
+    }
+    let common: f64 = all.iter().filter(|&&share| share > 0.0).map(|share| share * share.ln()).sum();
+    Ok((own / count as f64 - common).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sure_and_balanced_is_the_number_of_classes_and_unsure_is_one() {
+        let sure = |class: usize| (0..4).map(|other| if other == class { 0.0 } else { f32::NEG_INFINITY }).collect::<Vec<f32>>();
+        let balanced: Vec<f32> = (0..40).flat_map(|image| sure(image % 4)).collect();
+        assert!((classifier_score(&balanced, 4).unwrap() - 4.0).abs() < 1e-12);
+        let two: Vec<f32> = (0..40).flat_map(|image| sure(image % 2)).collect();
+        assert!((classifier_score(&two, 4).unwrap() - 2.0).abs() < 1e-12);
+        assert!((classifier_score(&[0.25f32.ln(); 40], 4).unwrap() - 1.0).abs() < 1e-12);
+        assert!(classifier_score(&[], 4).is_err());
+    }
+
+    #[test]
+    fn a_class_that_never_comes_costs_its_share() {
+        let real: Vec<u32> = (0..40).map(|image| image % 4).collect();
+        let lost: Vec<u32> = (0..30).map(|image| image % 3).collect();
+        assert_eq!(class_share_distance(&real, &real, 4).unwrap(), 0.0);
+        assert!((class_share_distance(&real, &lost, 4).unwrap() - 0.25).abs() < 1e-12);
+        assert!((class_share_distance(&[0, 0], &[1], 4).unwrap() - 1.0).abs() < 1e-12);
+        assert!(class_share_distance(&real, &[], 4).is_err());
+    }
+}

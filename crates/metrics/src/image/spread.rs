@@ -1,0 +1,174 @@
+//! Distances between two clouds of features that need no covariance: the kernel distance and the sliced one.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use rayon::prelude::*;
+use semblant_core::seeds::Stream;
+
+use crate::Result;
+use crate::error::undefined;
+use crate::random::subsample;
+use crate::table::shapes::mean;
+
+/// Subsets that the kernel distance is a mean over.
+pub const KERNEL_SUBSETS: usize = 100;
+/// Features of either side in a subset, as far as there are so many.
+pub const KERNEL_SUBSET_SIZE: usize = 1000;
+/// Directions of the sliced distance.
+pub const DIRECTIONS: usize = 1000;
+
+/// The kernel distance and how much it varies from subset to subset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KernelDistance {
+    /// Mean over the subsets.
+    pub mean: f64,
+    /// Standard deviation over the subsets, with `n` and not `n - 1` below, as torch-fidelity prints it.
+    pub deviation: f64,
+}
+
+/// The kernel distance (KID): the mean of [`polynomial_discrepancy`] over 100 subsets of 1,000 features of either side, or of as many as the
+/// smaller has, drawn by `seed`. About 0 for equal distributions, slightly negative by chance; higher is worse; not biased by the number
+/// of images. Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; subsets as in torch-fidelity.
+///
+/// # Errors
+/// Fewer than two features on a side.
+///
+/// # Panics
+/// When a length is no multiple of `width`.
+pub fn kernel_distance(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result<KernelDistance> {
+    let size = (a.len() / width).min(b.len() / width).min(KERNEL_SUBSET_SIZE);
+    let one = |subset: usize| {
+        let part = |features: &[f32], side: u64| {
+            let rows = subsample(features.len() / width, size, seed, (1 << 32) + 2 * subset as u64 + side);
+            rows.iter().flat_map(|&row| features[row * width..(row + 1) * width].iter().copied()).collect::<Vec<f32>>()
+        };
+        polynomial_discrepancy(&part(a, 0), &part(b, 1), width)
+    };
+    let found = (0..KERNEL_SUBSETS).into_par_iter().map(one).collect::<Result<Vec<f64>>>()?;
+    let centre = mean(found.iter().copied()).unwrap_or(f64::NAN);
+    let variance = mean(found.iter().map(|value| (value - centre) * (value - centre))).unwrap_or(f64::NAN);
+    Ok(KernelDistance { mean: centre, deviation: variance.sqrt() })
+}
+
+/// The unbiased squared maximum mean discrepancy under `k(x, y) = (x y / width + 1)^3`: the mean of `k` within `a` without a feature and
+/// itself, plus that within `b`, less twice that between them. Source: Gretton et al. 2012, equation 3; Binkowski et al. 2018.
+///
+/// # Errors
+/// Fewer than two features on a side.
+///
+/// # Panics
+/// When a length is no multiple of `width`.
+pub fn polynomial_discrepancy(a: &[f32], b: &[f32], width: usize) -> Result<f64> {
+    let (a, b) = (double(a, width), double(b, width));
+    if a.ncols() < 2 || b.ncols() < 2 {
+        return undefined(format!("a kernel distance needs two images on each side, there are {} and {}", a.ncols(), b.ncols()));
+    }
+    let within = |x: &Mat<f64>| {
+        let n = x.ncols() as f64;
+        let itself: f64 = x.col_iter().map(|column| kernel(column.iter().map(|value| value * value).sum(), width)).sum();
+        (kernel_sum(x, x) - itself) / (n * (n - 1.0))
+    };
+    Ok(within(&a) + within(&b) - 2.0 * kernel_sum(&a, &b) / (a.ncols() * b.ncols()) as f64)
+}
+
+fn kernel(product: f64, width: usize) -> f64 {
+    (product / width as f64 + 1.0).powi(3)
+}
+
+fn kernel_sum(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
+    let mut products = Mat::zeros(a.ncols(), b.ncols());
+    matmul(products.as_mut(), Accum::Replace, a.transpose(), b, 1.0, Par::Seq);
+    products.col_iter().map(|column| column.iter().map(|product| kernel(*product, a.nrows())).sum::<f64>()).sum()
+}
+
+/// `[n, width]` row-major as columns.
+fn double(features: &[f32], width: usize) -> Mat<f64> {
+    assert!(features.len().is_multiple_of(width), "whole rows of features");
+    let features = MatRef::from_column_major_slice(features, width, features.len() / width);
+    Mat::from_fn(width, features.ncols(), |i, j| f64::from(features[(i, j)]))
+}
+
+/// The Monge-Inception distance: `3 width` times the mean over 1,000 random directions, drawn by `seed`, of the squared 2-Wasserstein
+/// distance between the two clouds on that line, which sorting gives. From 0, lower is better; shifting every feature by `c` costs
+/// `3 width c^2`. Source: Berthet et al. 2026, "MIND: Monge Inception Distance for Generative Models Evaluation" (arXiv 2605.06797).
+///
+/// # Errors
+/// No features, or not equally many on both sides: draw as many from the larger first.
+///
+/// # Panics
+/// When a length is no multiple of `width`.
+pub fn sliced_distance(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result<f64> {
+    let directions = Stream::new(seed, 0x0300_0020).matrix(0..DIRECTIONS as u64, width, |stream, row, out| stream.normals(row, out));
+    sliced_along(a, b, width, &directions)
+}
+
+/// [`sliced_distance`] along `directions [m, width]`, of any length but 0.
+///
+/// # Errors
+/// As [`sliced_distance`].
+///
+/// # Panics
+/// When a length is no multiple of `width`.
+pub fn sliced_along(a: &[f32], b: &[f32], width: usize, directions: &[f32]) -> Result<f64> {
+    /// Directions that one task takes on.
+    const AT_ONCE: usize = 16;
+    if a.len() != b.len() || a.is_empty() {
+        return undefined(format!("a sliced distance needs equally many images, there are {} and {}", a.len() / width, b.len() / width));
+    }
+    let (a, b) = (double(a, width), double(b, width));
+    let along = |directions: &[f32]| {
+        let mut lines = double(directions, width);
+        for line in lines.col_iter_mut() {
+            let length = line.norm_l2();
+            line.iter_mut().for_each(|value| *value /= length);
+        }
+        let (a, b) = (sorted(&a, &lines), sorted(&b, &lines));
+        a.iter().zip(&b).map(|(a, b)| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()).collect::<Vec<f64>>()
+    };
+    // Summed in one order, whatever the number of threads.
+    let sums: Vec<f64> = directions.par_chunks(AT_ONCE * width).flat_map_iter(along).collect();
+    Ok(3.0 * width as f64 * sums.iter().sum::<f64>() / (sums.len() * a.ncols()) as f64)
+}
+
+/// The places of all features along each line, ascending.
+fn sorted(features: &Mat<f64>, lines: &Mat<f64>) -> Vec<Vec<f64>> {
+    let mut places = Mat::zeros(features.ncols(), lines.ncols());
+    matmul(places.as_mut(), Accum::Replace, features.transpose(), lines, 1.0, Par::Seq);
+    let sort = |column: faer::ColRef<'_, f64>| {
+        let mut values: Vec<f64> = column.iter().copied().collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    places.col_iter().map(sort).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cloud(seed: u64) -> Vec<f32> {
+        Stream::new(seed, 0).matrix(0..400, 6, |stream, row, out| stream.normals(row, out))
+    }
+
+    #[test]
+    fn a_shift_costs_what_it_should_and_equal_clouds_nothing() {
+        let (a, b) = (cloud(0), cloud(1));
+        let moved: Vec<f32> = a.iter().map(|value| value + 2.0).collect();
+        assert_eq!(sliced_distance(&a, &a, 6, 0).unwrap(), 0.0);
+        // The mean square of a random unit direction's sum is 1, so each line moves by 2^2 on average.
+        let shifted = sliced_distance(&a, &moved, 6, 0).unwrap();
+        assert!((shifted / (3.0 * 6.0 * 4.0) - 1.0).abs() < 0.1, "{shifted}");
+        let near = kernel_distance(&a, &b, 6, 0).unwrap();
+        let far = kernel_distance(&a, &moved, 6, 0).unwrap();
+        assert!(near.mean.abs() < 0.2 && far.mean > 50.0 * near.mean.abs(), "{near:?} {far:?}");
+        assert!(sliced_distance(&a, &b[..12], 6, 0).is_err() && polynomial_discrepancy(&a, &b[..6], 6).is_err());
+    }
+
+    #[test]
+    fn subsets_come_from_the_seed() {
+        let (a, b) = (cloud(0).repeat(4), cloud(1).repeat(4));
+        let with = |seed| kernel_distance(&a, &b, 6, seed).unwrap();
+        assert_eq!(with(3), with(3));
+        assert!(with(3) != with(4) && with(3).deviation > 0.0);
+    }
+}

@@ -1,0 +1,142 @@
+//! Scores of coverage, of distances between distributions, and of support.
+
+use semblant_data::table::Table;
+
+use super::{Compared, Direction, Group, Scores, reason};
+use crate::Result;
+use crate::error::undefined;
+use crate::random::subsample;
+use crate::table::coverage::{Statistic, coverage, missing_values, statistics};
+use crate::table::detection::logistic_detection;
+use crate::table::divergence::{jensen_shannon_distances, mutual_information_matrices, wasserstein_distances};
+use crate::table::shapes::ColumnScores;
+use crate::table::support::{Support, support};
+
+/// Most rows of each side whose neighbours are looked for.
+const SUPPORT_ROWS: usize = 10_000;
+
+fn mean_of(scores: Result<ColumnScores>) -> Result<f64> {
+    scores?.mean.map_or_else(|| undefined("no column has a defined score"), Ok)
+}
+
+impl Scores {
+    /// What single columns and pairs of them cover, keep and shift.
+    pub(in crate::report) fn distributions(&mut self, tables: &Compared, seed: u64) -> Result<()> {
+        let real = tables.real;
+        type Measure<'a> = Box<dyn Fn(&Table) -> Result<f64> + 'a>;
+        let columns =
+            |measure: fn(&Table, &Table) -> Result<ColumnScores>| -> Measure { Box::new(move |table| mean_of(measure(real, table))) };
+        let statistic = |statistic: Statistic| -> Measure { Box::new(move |table| mean_of(statistics(real, table, statistic))) };
+        let information: Measure = Box::new(|table| {
+            mutual_information_matrices(real, table)?.similarity.map_or_else(|| undefined("no pair of columns has two values each"), Ok)
+        });
+        let logistic: Measure = Box::new(|table| logistic_detection(real, table, seed));
+        let measures: [(&str, &str, Measure, bool, &str); 9] = [
+            (
+                "coverage",
+                "Coverage",
+                columns(coverage),
+                true,
+                "Share of the real labels and of the real range that occur, averaged over columns; 1 is all.",
+            ),
+            (
+                "missing_values",
+                "Missing values",
+                columns(missing_values),
+                true,
+                "How alike the shares of missing values are, averaged over columns; 1 is equal.",
+            ),
+            (
+                "mean_similarity",
+                "Means",
+                statistic(Statistic::Mean),
+                true,
+                "1 less the difference of the means over the real range, averaged over columns of numbers.",
+            ),
+            ("median_similarity", "Medians", statistic(Statistic::Median), true, "The same for the medians."),
+            ("deviation_similarity", "Standard deviations", statistic(Statistic::Deviation), true, "The same for the standard deviations."),
+            (
+                "wasserstein",
+                "Wasserstein distance",
+                columns(wasserstein_distances),
+                false,
+                "Area between the two distribution functions over the real range, averaged over columns of numbers; 0 is equal.",
+            ),
+            (
+                "jensen_shannon",
+                "Jensen-Shannon distance",
+                columns(jensen_shannon_distances),
+                false,
+                "Distance of the shares of labels, or of ten bins, averaged over columns; 0 is equal, 1 is nothing in common.",
+            ),
+            (
+                "mutual_information",
+                "Mutual information",
+                information,
+                true,
+                "How alike pairs of columns tell of each other, whatever the form of the relation, averaged over all pairs; 1 is equal.",
+            ),
+            (
+                "logistic_detection",
+                "Logistic detection",
+                logistic,
+                true,
+                "1 when a logistic regression cannot tell synthetic rows from real ones, 0 when it always can; it sees single columns only.",
+            ),
+        ];
+        for (id, name, measure, higher, meaning) in measures {
+            let (ideal, direction) = if higher { (1.0, Direction::Higher) } else { (0.0, Direction::Lower) };
+            self.beside_holdout(Group::Fidelity, (id, name), (tables, Some(ideal)), direction, meaning, measure)?;
+        }
+        Ok(())
+    }
+
+    /// Alpha-precision, beta-recall and authenticity, at one size for the synthetic rows and the holdout.
+    pub(in crate::report) fn support(&mut self, tables: &Compared, seed: u64) -> Result<()> {
+        let smallest = tables.holdout.into_iter().chain([tables.synthetic]).map(Table::rows).min().unwrap_or(0);
+        let size = smallest.min(tables.real.rows()).min(SUPPORT_ROWS);
+        let real = tables.real.take(&subsample(tables.real.rows(), size, seed, 17));
+        let of = |table: &Table| support(&real, table, size, seed);
+        let synthetic = of(tables.synthetic);
+        let holdout = tables.holdout.and_then(|holdout| of(holdout).ok());
+        let parts: [(&str, &str, Group, f64, fn(&Support) -> f64, &str); 4] = [
+            (
+                "alpha_precision",
+                "Alpha-precision",
+                Group::Fidelity,
+                1.0,
+                |found| found.alpha_precision,
+                "How closely the share of synthetic rows near the centre of the real ones follows that of the real ones.",
+            ),
+            (
+                "beta_recall",
+                "Beta-recall",
+                Group::Fidelity,
+                0.5,
+                |found| found.beta_recall,
+                "How many real rows have a synthetic row nearer than any other real one, from the centre outwards; about one half is as good as new rows.",
+            ),
+            (
+                "authenticity",
+                "Authenticity",
+                Group::Privacy,
+                0.5,
+                |found| found.authenticity,
+                "Share of real rows that are nearer to another real row than to any synthetic one; about one half for new rows, near 0 for copies.",
+            ),
+            (
+                "identifiability",
+                "Identifiability",
+                Group::Privacy,
+                0.5,
+                |found| found.identifiability,
+                "Share of real rows with a synthetic row nearer than any other real row; about one half for new rows, near 1 for copies.",
+            ),
+        ];
+        for (id, name, group, ideal, get, meaning) in parts {
+            let value = reason(synthetic.as_ref().map(get).map_err(|error| crate::Error::Undefined(error.reason())))?;
+            self.add(group, (id, name), value, holdout.as_ref().map(get).or(Some(ideal)), Direction::NearReference, meaning);
+        }
+        Ok(())
+    }
+}

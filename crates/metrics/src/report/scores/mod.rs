@@ -1,0 +1,216 @@
+//! The scores of a report, each with its name, its reference and what it says.
+
+mod attacks;
+mod distributions;
+mod privacy;
+
+use semblant_data::table::Table;
+
+pub use attacks::Attacks;
+
+use super::{Direction, Group, ReferenceFrom, Score};
+use crate::table::diagnostic::diagnostic;
+use crate::table::pairs::PairScores;
+use crate::table::shapes::{ColumnScores, mean};
+use crate::table::utility::{Prediction, Utility};
+use crate::{Error, Result};
+
+/// The tables that scores compare.
+#[derive(Clone, Copy)]
+pub(super) struct Compared<'a> {
+    pub(super) real: &'a Table,
+    pub(super) synthetic: &'a Table,
+    pub(super) holdout: Option<&'a Table>,
+}
+
+/// The scores as they come.
+pub(super) struct Scores {
+    pub(super) list: Vec<Score>,
+    pub(super) holdout: bool,
+}
+
+impl Scores {
+    fn add(
+        &mut self,
+        group: Group,
+        (id, name): (&str, &str),
+        value: Result<f64, String>,
+        reference: Option<f64>,
+        direction: Direction,
+        meaning: &str,
+    ) {
+        let reference_from = match group {
+            Group::Utility => ReferenceFrom::TrainedOnReal,
+            _ if self.holdout => ReferenceFrom::Holdout,
+            _ => ReferenceFrom::Ideal,
+        };
+        let (value, undefined) = match value {
+            Ok(value) if value.is_finite() => (Some(value), None),
+            Ok(_) => (None, Some("the values are too large to compute with".to_owned())),
+            Err(why) => (None, Some(why)),
+        };
+        let reference = reference.filter(|reference| reference.is_finite());
+        let (id, name, meaning) = (id.to_owned(), name.to_owned(), meaning.to_owned());
+        self.list.push(Score { id, group, name, value, reference, reference_from, direction, meaning, undefined });
+    }
+
+    /// A score of the synthetic table beside the same of the holdout, or beside `ideal` without one.
+    fn beside_holdout(
+        &mut self,
+        group: Group,
+        names: (&str, &str),
+        (tables, ideal): (&Compared, Option<f64>),
+        direction: Direction,
+        meaning: &str,
+        score: impl Fn(&Table) -> Result<f64>,
+    ) -> Result<()> {
+        let value = reason(score(tables.synthetic))?;
+        let reference = tables.holdout.map(|holdout| reason(score(holdout))).transpose()?.map_or(ideal, Result::ok);
+        self.add(group, names, value, reference, direction, meaning);
+        Ok(())
+    }
+
+    /// The last score's reference is one by definition.
+    fn ideal(&mut self, value: f64) {
+        if let Some(score) = self.list.last_mut() {
+            (score.reference, score.reference_from) = (Some(value), ReferenceFrom::Ideal);
+        }
+    }
+
+    pub(super) fn fidelity(
+        &mut self,
+        shapes: &ColumnScores,
+        shapes_holdout: Option<&ColumnScores>,
+        pairs: &PairScores,
+        pairs_holdout: Option<&PairScores>,
+    ) {
+        let defined = |value: Option<f64>, why: &str| value.ok_or_else(|| why.to_owned());
+        let reference = |value: Option<Option<f64>>| value.unwrap_or(Some(1.0));
+        let (shape, shape_reference) = (shapes.mean, reference(shapes_holdout.map(|shapes| shapes.mean)));
+        let (trend, trend_reference) = (pairs.mean, reference(pairs_holdout.map(|pairs| pairs.mean)));
+        let overall = |shape: Option<f64>, trend: Option<f64>| mean(shape.into_iter().chain(trend));
+        let add = |this: &mut Self, id, name, value, reference, meaning| {
+            this.add(Group::Fidelity, (id, name), value, reference, Direction::Higher, meaning)
+        };
+        add(
+            self,
+            "quality",
+            "Quality",
+            defined(overall(shape, trend), "nothing could be compared"),
+            overall(shape_reference, trend_reference),
+            "The mean of the two scores that follow.",
+        );
+        add(
+            self,
+            "column_shapes",
+            "Column shapes",
+            defined(shape, "no column has a defined score"),
+            shape_reference,
+            "How alike the distributions of single columns are, averaged over columns; 1 is equal.",
+        );
+        add(
+            self,
+            "column_pair_trends",
+            "Column pair trends",
+            defined(trend, "no pair of columns has a defined score"),
+            trend_reference,
+            "How alike pairs of columns move together, averaged over all pairs; 1 is equal.",
+        );
+        let related = reference(pairs_holdout.map(|pairs| pairs.mean_related));
+        add(
+            self,
+            "column_pair_trends_related",
+            "Trends of related pairs",
+            defined(pairs.mean_related, "no pair of columns is clearly related in the real table"),
+            related,
+            "The same over those pairs only that are clearly related in the real table, where a failure matters most.",
+        );
+    }
+
+    pub(super) fn detection(&mut self, auc: Result<f64>, reference: Option<f64>) -> Result<()> {
+        let meaning = "How well boosted trees tell synthetic rows from real ones; 0.5 is guessing, 1 is never wrong. Demanding: one detail that is always off is enough for 1.";
+        self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), reason(auc)?, reference.or(Some(0.5)), Direction::Lower, meaning);
+        if reference.is_none() {
+            self.ideal(0.5);
+        }
+        Ok(())
+    }
+
+    pub(super) fn utility(&mut self, target: Option<&str>, result: Option<Result<Utility>>) -> Result<()> {
+        let Some(result) = result else {
+            self.add(
+                Group::Utility,
+                ("utility", "Trained on synthetic"),
+                Err("no target column was named".into()),
+                None,
+                Direction::Higher,
+                "How well a model trained on synthetic rows predicts real ones.",
+            );
+            return Ok(());
+        };
+        let utility = match result {
+            Err(Error::Undefined(why)) => Err(why),
+            other => Ok(other?),
+        };
+        let target = target.unwrap_or_default();
+        let (real, synthetic) = match utility {
+            Ok(utility) => (Some(utility.real), utility.synthetic),
+            Err(why) => (None, Err(why)),
+        };
+        let parts = |prediction: &Prediction| match *prediction {
+            Prediction::Classes { auc, f1 } => [auc, f1],
+            Prediction::Values { r2, rmse } => [r2, rmse],
+        };
+        let numeric = matches!(real, Some(Prediction::Values { .. }));
+        let names = if numeric { [("utility_r2", "R2"), ("utility_rmse", "RMSE")] } else { [("utility_auc", "AUC"), ("utility_f1", "F1")] };
+        for (place, (id, name)) in names.into_iter().enumerate() {
+            let value = synthetic.as_ref().map(|prediction| parts(prediction)[place]).map_err(Clone::clone);
+            let direction = if id == "utility_rmse" { Direction::Lower } else { Direction::Higher };
+            let meaning = format!(
+                "{name} of boosted trees that learnt from synthetic rows to predict \"{target}\", on real rows; the reference learnt from real rows."
+            );
+            self.add(
+                Group::Utility,
+                (id, &format!("Trained on synthetic: {name}")),
+                value,
+                real.as_ref().map(|prediction| parts(prediction)[place]),
+                direction,
+                &meaning,
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn validity(&mut self, real: &Table, synthetic: &Table, holdout: Option<&Table>) -> Result<()> {
+        let found = diagnostic(real, synthetic)?;
+        let reference = holdout.map(|holdout| diagnostic(real, holdout)).transpose()?;
+        let validity = found.validity.mean.ok_or_else(|| "no column has a defined score".to_owned());
+        let reference = reference.map_or(Some(1.0), |reference| reference.validity.mean);
+        self.add(
+            Group::Validity,
+            ("data_validity", "Data validity"),
+            validity,
+            reference,
+            Direction::Higher,
+            "Share of values within the real range or among the real labels, and of ids that are unique; 1 is flawless.",
+        );
+        self.add(
+            Group::Validity,
+            ("data_structure", "Data structure"),
+            Ok(found.structure),
+            Some(1.0),
+            Direction::Higher,
+            "Share of columns that both tables have with the same type; 1 is all.",
+        );
+        self.ideal(1.0);
+        Ok(())
+    }
+}
+
+/// An undefined score as its reason; other errors stay errors.
+fn reason<T>(score: Result<T>) -> Result<Result<T, String>> {
+    match score {
+        Err(Error::Undefined(why)) => Ok(Err(why)),
+        other => other.map(Ok),
+    }
+}

@@ -1,0 +1,115 @@
+//! Scores of distance and disclosure.
+
+use super::{Compared, Direction, Group, Scores, reason};
+use crate::Result;
+use crate::error::undefined;
+use crate::random::subsample;
+use crate::table::disclosure::{Unmatched, disclosure_protection};
+use crate::table::privacy::{Privacy, overfitting_protection};
+
+/// Real rows that the attacker of the disclosure score asks about, and synthetic rows that he has.
+const DISCLOSURE_ROWS: [usize; 2] = [2_000, 10_000];
+
+impl Scores {
+    pub(in crate::report) fn privacy(&mut self, privacy: &Privacy) {
+        let holdout = privacy.holdout.as_ref();
+        let add = |this: &mut Self, id, name, value, reference, direction, meaning| {
+            this.add(Group::Privacy, (id, name), value, reference, direction, meaning)
+        };
+        let closer = privacy.closer_to_train.ok_or_else(|| "needs a holdout".to_owned());
+        add(
+            self,
+            "closer_to_train",
+            "Closer to training rows",
+            closer,
+            Some(0.5),
+            Direction::NearReference,
+            "Share of synthetic rows that lie closer to a training row than to a holdout row, at equal sizes; well above one half means that rows were memorised.",
+        );
+        self.ideal(0.5);
+        add(
+            self,
+            "copies",
+            "Exact copies",
+            Ok(privacy.synthetic.copies),
+            holdout.map(|close| close.copies),
+            Direction::Lower,
+            "Share of synthetic rows that equal a training row; the reference says how often new real rows do by chance.",
+        );
+        add(
+            self,
+            "dcr_median",
+            "Distance to closest record, median",
+            Ok(privacy.synthetic.median),
+            holdout.map(|close| close.median),
+            Direction::NearReference,
+            "Distance of a synthetic row to the nearest training row, 0 equal to 1 different in every column; well below the reference is too close, above it is not like the data.",
+        );
+        add(
+            self,
+            "dcr_percentile_5",
+            "Distance to closest record, 5th percentile",
+            Ok(privacy.synthetic.percentile_5),
+            holdout.map(|close| close.percentile_5),
+            Direction::NearReference,
+            "The same for the closest twentieth of the rows, where copies would show.",
+        );
+        add(
+            self,
+            "new_row_synthesis",
+            "New rows",
+            Ok(privacy.synthetic.new_rows),
+            holdout.map(|close| close.new_rows),
+            Direction::Higher,
+            "Share of synthetic rows that match no training row, numbers within 1 %.",
+        );
+    }
+
+    /// Ratios, and what the synthetic table tells of the target to one who knows all other columns.
+    pub(in crate::report) fn protection(&mut self, privacy: &Privacy, tables: &Compared, target: Option<&str>, seed: u64) -> Result<()> {
+        self.add(
+            Group::Privacy,
+            ("nndr_percentile_5", "Nearest over second nearest distance, 5th percentile"),
+            Ok(privacy.synthetic.ratio_percentile_5),
+            privacy.holdout.as_ref().map(|close| close.ratio_percentile_5),
+            Direction::NearReference,
+            "Distance to the closest over that to the second closest training row, for the twentieth of rows where it is smallest; near 0 where rows sit on single outliers.",
+        );
+        self.add(
+            Group::Privacy,
+            ("dcr_baseline_protection", "Distance against random rows"),
+            reason(privacy.baseline_protection(&privacy.synthetic))?,
+            privacy.holdout.as_ref().and_then(|close| privacy.baseline_protection(close).ok()),
+            Direction::NearReference,
+            "Median distance to the closest training row over that of random rows; well below the reference is too close, 1 is as far off as random rows.",
+        );
+        let overfitting = tables
+            .holdout
+            .map_or_else(|| undefined("needs a holdout"), |holdout| overfitting_protection(tables.real, tables.synthetic, holdout));
+        self.add(
+            Group::Privacy,
+            ("dcr_overfitting_protection", "Overfitting protection"),
+            reason(overfitting)?,
+            Some(1.0),
+            Direction::Higher,
+            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1, as SDMetrics defines it; it flatters when the holdout is larger, and blames when it is smaller than the training table.",
+        );
+        self.ideal(1.0);
+        let meaning = "How well the target is protected from one who knows every other column and looks up the most alike synthetic rows; 1 is as well as from a blind guess. What is true of everybody counts too, so only a value below the reference is a leak.";
+        let names = ("disclosure_protection", "Disclosure protection");
+        let Some(target) = target else {
+            self.add(Group::Privacy, names, Err("no target column was named".into()), None, Direction::NearReference, meaning);
+            return Ok(());
+        };
+        let real = tables.real.take(&subsample(tables.real.rows(), DISCLOSURE_ROWS[0], seed, 15));
+        self.beside_holdout(Group::Privacy, names, (tables, None), Direction::NearReference, meaning, |table| {
+            let shared = crate::table::align::align(&[&real, table])?;
+            let known: Vec<&str> = shared[0].schema().names().filter(|name| *name != target).collect();
+            if known.is_empty() || shared[0].column(target).is_err() {
+                return undefined(format!("the target \"{target}\" or every other column is an id, constant, or not in both tables"));
+            }
+            let cut = table.take(&subsample(table.rows(), DISCLOSURE_ROWS[1], seed, 16));
+            Ok(disclosure_protection(&real, &cut, &known, &[target], Unmatched::Nearest)?.score)
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Inference: a secret column guessed from the most alike synthetic row.
+
+use rayon::prelude::*;
+use semblant_data::table::{Column, Table};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Rate};
+use crate::Result;
+use crate::error::undefined;
+use crate::random::{Random, subsample};
+use crate::table::align::align;
+use crate::table::distance::Scale;
+
+/// The attack on one column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inference {
+    /// The secret column.
+    pub secret: String,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// A guess of a number may be off by this share of itself.
+const CLOSE: f64 = 0.05;
+
+/// For `attempts` training and holdout rows, drawn by `seed`: the attacker knows every column but `secret`, and takes that of the synthetic row
+/// closest in the others, the first of several (distances as in [`super::super::distance`]). He succeeds when a label is equal, or a number off by at most 5 % of
+/// the guess's size. The baseline takes the secret of a synthetic row at random.
+///
+/// # Errors
+/// [`crate::Error::Undefined`] when no other column is left or `secret` is not modelled in all tables; [`crate::Error::Tables`] when the
+/// tables share no column or one has no rows.
+pub fn inference(train: &Table, synthetic: &Table, holdout: &Table, secret: &str, attempts: usize, seed: u64) -> Result<Inference> {
+    let tables = align(&[train, synthetic, holdout])?;
+    let Ok(place) = tables[0].schema().index_of(secret) else {
+        return undefined(format!("\"{secret}\" is an id or constant column, or not of one type in all tables"));
+    };
+    let known: Vec<usize> = (0..tables[0].columns().len()).filter(|&other| other != place).collect();
+    if known.is_empty() {
+        return undefined("there is no other column to know");
+    }
+    let scale = Scale::new(&tables[0]);
+    let points = scale.points(&tables[1]).columns(&known);
+    let secrets = &tables[1].columns()[place];
+    let attack = |table: &Table, purpose| {
+        let targets = table.take(&subsample(table.rows(), attempts, seed, purpose));
+        let known = scale.points(&targets).columns(&known);
+        let truth = &targets.columns()[place];
+        let guess = |row: usize| is_right(secrets, points.nearest_rows(known.row(row))[0], truth, row);
+        let right: Vec<bool> = (0..targets.rows()).into_par_iter().map(guess).collect();
+        Rate::of(right.into_iter())
+    };
+    let mut random = Random::new(seed, 59);
+    let truth = &tables[0].columns()[place];
+    let baseline = Rate::of((0..attempts).map(|_| is_right(secrets, random.below(secrets.len()), truth, random.below(truth.len()))));
+    Ok(Inference { secret: secret.to_owned(), outcome: Outcome::new(attack(&tables[0], 57), attack(&tables[2], 58), baseline) })
+}
+
+fn is_right(guesses: &Column, guess: usize, truth: &Column, row: usize) -> bool {
+    match (guesses, truth) {
+        (Column::Category { codes: guesses, .. }, Column::Category { codes: truth, .. }) => guesses[guess] == truth[row],
+        (Column::Number(guesses), Column::Number(truth)) => {
+            let (guess, truth) = (guesses[guess], truth[row]);
+            (guess - truth).abs() <= CLOSE * guess.abs() || guess == truth || (guess.is_nan() && truth.is_nan())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::{people, with_leak};
+    use super::*;
+
+    #[test]
+    fn a_leaked_table_tells_the_secret_and_a_fresh_one_only_what_is_common() {
+        let (train, holdout, fresh) = (people(1, 600), people(2, 600), people(3, 600));
+        for secret in ["c", "y"] {
+            let attack = |synthetic: &Table| inference(&train, synthetic, &holdout, secret, 300, 0).unwrap().outcome;
+            let (leaked, half, fresh) = (attack(&train), attack(&with_leak(&fresh, &train, 300)), attack(&fresh));
+            assert!(leaked.risk > 0.95 && !leaked.failed, "{leaked:?}");
+            assert!(half.risk > 0.3 && half.risk < 0.7, "half of the rows are there: {half:?}");
+            assert!(fresh.interval[0] < 0.02 && fresh.risk < 0.15, "{fresh:?}");
+        }
+        assert!(inference(&train, &train, &holdout, "z", 10, 0).is_err());
+    }
+
+    #[test]
+    fn a_negative_guess_is_not_right_by_its_sign() {
+        let number = |value: f64| Column::Number(vec![value]);
+        assert!(!is_right(&number(-100.0), 0, &number(50.0), 0));
+        assert!(is_right(&number(-100.0), 0, &number(-96.0), 0) && is_right(&number(0.0), 0, &number(0.0), 0));
+        assert!(is_right(&number(f64::NAN), 0, &number(f64::NAN), 0) && !is_right(&number(f64::NAN), 0, &number(1.0), 0));
+    }
+}

@@ -1,0 +1,265 @@
+//! Membership: was this person among the training rows?
+
+use faer::{Mat, Side};
+use semblant_data::table::Table;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::error::undefined;
+use crate::learn::scores::roc_auc;
+use crate::nearest::Rows;
+use crate::random::{Random, subsample};
+use crate::table::align::align;
+use crate::table::distance::{BoxTree, Scale};
+use crate::table::embed::Embedding;
+use crate::table::privacy::quantile;
+
+/// A number with its interval of 95 %.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// 2.5th and 97.5th percentile over 200 bootstrap draws of members and others.
+    pub interval: [f64; 2],
+}
+
+/// How well training rows are told from holdout rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Membership {
+    /// ROC AUC: 0.5 is guessing, 1 never wrong. An average over all people, which hides the few who are found out for certain.
+    pub auc: Estimate,
+    /// Share of members that are recognised when 1 % of the others are taken for members; 0.01 is guessing.
+    pub found_at_1_percent: Estimate,
+    /// The same at 0.1 %; 0.001 is guessing. With fewer than 1,000 others no error is allowed at all.
+    pub found_at_01_percent: Estimate,
+    /// Training rows and holdout rows that were judged.
+    pub rows: [usize; 2],
+}
+
+/// The scores of members and of others, higher for members, as AUC and shares found; `seed` draws the bootstrap.
+///
+/// # Errors
+/// [`crate::Error::Undefined`] when a side is empty or a score is not a number.
+pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membership> {
+    const DRAWS: usize = 200;
+    if members.iter().chain(others).any(|score| score.is_nan()) {
+        return undefined("a score of membership is not a number");
+    }
+    let measure = |members: &[f64], others: &[f64]| -> Result<[f64; 3]> {
+        let positive: Vec<bool> = members.iter().map(|_| true).chain(others.iter().map(|_| false)).collect();
+        let auc = roc_auc(&positive, &[members, others].concat())?;
+        Ok([auc, found_at(members, others, 0.01), found_at(members, others, 0.001)])
+    };
+    let values = measure(members, others)?;
+    let mut random = Random::new(seed, 60);
+    let mut again = |scores: &[f64]| -> Vec<f64> { (0..scores.len()).map(|_| scores[random.below(scores.len())]).collect() };
+    let draws = (0..DRAWS).map(|_| (again(members), again(others))).collect::<Vec<_>>();
+    let draws = draws.iter().map(|(members, others)| measure(members, others)).collect::<Result<Vec<_>>>()?;
+    let estimate = |place: usize| {
+        let mut drawn: Vec<f64> = draws.iter().map(|draw| draw[place]).collect();
+        drawn.sort_unstable_by(f64::total_cmp);
+        Estimate { value: values[place], interval: [quantile(&drawn, 0.025), quantile(&drawn, 0.975)] }
+    };
+    let rows = [members.len(), others.len()];
+    Ok(Membership { auc: estimate(0), found_at_1_percent: estimate(1), found_at_01_percent: estimate(2), rows })
+}
+
+/// The share of members above the score that at most `wrong` of the others exceed.
+fn found_at(members: &[f64], others: &[f64], wrong: f64) -> f64 {
+    let mut sorted = others.to_vec();
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    let limit = sorted[((wrong * others.len() as f64) as usize).min(others.len() - 1)];
+    members.iter().filter(|&&score| score > limit).count() as f64 / members.len() as f64
+}
+
+/// The attacker takes for members whom a synthetic row is close to: the score is minus the distance to the closest one
+/// ([`super::super::distance`]). Judges `rows` rows of each real table, drawn by `seed`.
+///
+/// Source: Chen et al. 2020, "GAN-Leaks", the black-box attack.
+///
+/// # Errors
+/// [`crate::Error::Tables`] when the tables share no column or one has no rows.
+pub fn by_distance(train: &Table, synthetic: &Table, holdout: &Table, rows: usize, seed: u64) -> Result<Membership> {
+    let tables = align(&[train, synthetic, holdout])?;
+    let scale = Scale::new(&tables[0]);
+    let tree = BoxTree::new(&scale.points(&tables[1]));
+    let score = |table: &Table, purpose| -> Vec<f64> {
+        let chosen = table.take(&subsample(table.rows(), rows, seed, purpose));
+        tree.distances(&scale.points(&chosen)).iter().map(|distance| -distance).collect()
+    };
+    membership(&score(&tables[0], 61), &score(&tables[2], 62), seed)
+}
+
+/// Principal components that densities are estimated in: more make every density of a few thousand points meaningless.
+const COMPONENTS: usize = 8;
+
+/// The attacker takes for members where the synthetic rows are dense and the population is not: the score is
+/// `p_synthetic(x) / (p_reference(x) + 1e-10)`. Half of the holdout, drawn by `seed`, is his reference; the others are judged, at most `rows`
+/// of each real table, and densities use at most `rows` rows.
+///
+/// Densities are Gaussian kernel estimates with Scott's bandwidth, in the first 8 principal components of the reference rows (numbers scaled to
+/// the range, labels one-hot). Source: van Breugel et al. 2023, "Membership inference attacks against synthetic data through overfitting
+/// detection" (DOMIAS).
+///
+/// # Errors
+/// [`crate::Error::Tables`] when the tables share no column or one has no rows; [`crate::Error::Undefined`] with fewer than four holdout rows
+/// or two synthetic ones.
+pub fn by_density(train: &Table, synthetic: &Table, holdout: &Table, rows: usize, seed: u64) -> Result<Membership> {
+    if holdout.rows() < 4 || synthetic.rows() < 2 {
+        return undefined("densities need four holdout rows and two synthetic ones");
+    }
+    let tables = align(&[train, synthetic, holdout])?;
+    let reference = subsample(holdout.rows(), holdout.rows() / 2, seed, 63);
+    let others: Vec<usize> = (0..holdout.rows()).filter(|row| reference.binary_search(row).is_err()).collect();
+    let embedding = Embedding::fit(&tables[0]);
+    let cut = |table: &Table, purpose| embedding.points(&table.take(&subsample(table.rows(), rows, seed, purpose)));
+    let reference = cut(&tables[2].take(&reference), 64);
+    let axes = Axes::fit(&reference, embedding.width())?;
+    let [synthetic, reference, members, others] =
+        [cut(&tables[1], 65), reference, cut(&tables[0], 66), cut(&tables[2].take(&others), 67)].map(|points| axes.project(&points));
+    let (of_synthetic, of_reference) = (Density::fit(&synthetic, axes.count)?, Density::fit(&reference, axes.count)?);
+    let score = |points: &[f64]| -> Vec<f64> {
+        let (a, b) = (of_synthetic.logarithms(points), of_reference.logarithms(points));
+        a.iter().zip(b).map(|(a, b)| a - (b.exp() + 1e-10).ln()).collect()
+    };
+    membership(&score(&members), &score(&others), seed)
+}
+
+/// A mean, directions with their variances, largest first.
+struct Axes {
+    mean: Vec<f64>,
+    /// `[count, width]`.
+    directions: Vec<Vec<f64>>,
+    variances: Vec<f64>,
+    count: usize,
+}
+
+impl Axes {
+    /// The principal components of `points [n, width]`, at most [`COMPONENTS`], without those of hardly any variance.
+    fn fit(points: &[f64], width: usize) -> Result<Self> {
+        let count = (points.len() / width) as f64;
+        let mut mean = vec![0.0; width];
+        points.chunks_exact(width).for_each(|point| mean.iter_mut().zip(point).for_each(|(sum, value)| *sum += value / count));
+        let centred = Mat::from_fn(points.len() / width, width, |row, column| points[row * width + column] - mean[column]);
+        let covariance = (centred.transpose() * &centred) * faer::Scale(1.0 / (count - 1.0));
+        let Ok(eigen) = covariance.self_adjoint_eigen(Side::Lower) else { return undefined("the rows have no finite covariance") };
+        let (vectors, values) = (eigen.U(), eigen.S());
+        // Ascending order; what is below a millionth of the largest is rounding.
+        let least = 1e-6 * values[width - 1].max(1e-12);
+        let kept: Vec<usize> = (0..width).rev().take(COMPONENTS).filter(|&place| values[place] > least).collect();
+        if kept.is_empty() {
+            return undefined("all reference rows are equal");
+        }
+        let directions = kept.iter().map(|&place| (0..width).map(|row| vectors[(row, place)]).collect()).collect();
+        Ok(Self { mean, directions, variances: kept.iter().map(|&place| values[place]).collect(), count: kept.len() })
+    }
+
+    fn project(&self, points: &[f64]) -> Vec<f64> {
+        let along = |point: &[f64], direction: &[f64]| -> f64 {
+            point.iter().zip(&self.mean).zip(direction).map(|((x, mean), d)| (x - mean) * d).sum()
+        };
+        points
+            .chunks_exact(self.mean.len())
+            .flat_map(|point| self.directions.iter().map(move |direction| along(point, direction)))
+            .collect()
+    }
+}
+
+/// A Gaussian kernel estimate: the points' covariance, scaled by Scott's factor `n^(-1 / (d + 4))` squared, around each (Scott 1992; scipy's
+/// `gaussian_kde`).
+struct Density {
+    axes: Axes,
+    /// Whitened and over the bandwidth, `[n, axes]`.
+    points: Vec<f64>,
+    scales: Vec<f64>,
+    /// Logarithm of the factor before the sum.
+    factor: f64,
+}
+
+impl Density {
+    /// Of `points [n, width]`. A direction in which they do not vary has no density and is left out.
+    fn fit(points: &[f64], width: usize) -> Result<Self> {
+        let count = (points.len() / width) as f64;
+        let axes = Axes::fit(points, width)?;
+        let bandwidth = count.powf(-1.0 / (axes.count as f64 + 4.0));
+        let scales: Vec<f64> = axes.variances.iter().map(|variance| variance.sqrt() * bandwidth).collect();
+        let volume: f64 = scales.iter().map(|scale| ((2.0 * std::f64::consts::PI).sqrt() * scale).ln()).sum();
+        let mut density = Self { axes, points: Vec::new(), scales, factor: -count.ln() - volume };
+        density.points = density.place(points);
+        Ok(density)
+    }
+
+    fn place(&self, points: &[f64]) -> Vec<f64> {
+        let mut placed = self.axes.project(points);
+        placed
+            .chunks_exact_mut(self.scales.len())
+            .for_each(|point| point.iter_mut().zip(&self.scales).for_each(|(value, scale)| *value /= scale));
+        placed
+    }
+
+    /// The logarithm of the density at each query.
+    fn logarithms(&self, queries: &[f64]) -> Vec<f64> {
+        let width = self.scales.len();
+        let queries = self.place(queries);
+        // The greatest exponent so far, and the sum of the terms over its exponential: no underflow far from all points.
+        let add = |(greatest, sum): &mut (f64, f64), _: usize, distances: &[f64]| {
+            for exponent in distances.iter().map(|distance| -0.5 * distance) {
+                if exponent > *greatest {
+                    *sum *= (*greatest - exponent).exp();
+                    *greatest = exponent;
+                }
+                *sum += (exponent - *greatest).exp();
+            }
+        };
+        let sums = Rows::new(&queries, width).fold(&Rows::new(&self.points, width), |_| (f64::NEG_INFINITY, 0.0), add);
+        sums.into_iter().map(|(greatest, sum)| self.factor + greatest + sum.ln()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::{people, with_leak};
+    use super::*;
+
+    /// x = np.array([np.sin(np.arange(30)), np.cos(2 * np.arange(30)) * .5 + np.sin(np.arange(30))]);
+    /// gaussian_kde(x).logpdf([[0, .5, 3], [0, -.2, 1]]), scipy 1.17.
+    #[test]
+    fn densities_are_those_of_scipy() {
+        let points: Vec<f64> = (0..30).map(f64::from).flat_map(|i| [i.sin(), 0.5 * (2.0 * i).cos() + i.sin()]).collect();
+        let found = Density::fit(&points, 2).unwrap().logarithms(&[0.0, 0.0, 0.5, -0.2, 3.0, 1.0]);
+        for (found, expected) in found.iter().zip(GOLDEN) {
+            assert!((found - expected).abs() < 1e-6, "{found} and not {expected}");
+        }
+    }
+
+    const GOLDEN: [f64; 3] = [-1.682861299595042, -2.7924073550077853, -40.32197022097557];
+
+    #[test]
+    fn members_of_a_leaked_table_are_known_and_of_a_fresh_one_are_not() {
+        let (train, holdout, fresh) = (people(11, 1500), people(12, 1500), people(13, 1500));
+        let both = |synthetic: &Table| {
+            [by_distance(&train, synthetic, &holdout, 1500, 0).unwrap(), by_density(&train, synthetic, &holdout, 1500, 0).unwrap()]
+        };
+        let ([leaked, dense], [half, _], [nothing, thin]) = (both(&train), both(&with_leak(&fresh, &train, 750)), both(&fresh));
+        assert!(leaked.auc.value > 0.999 && leaked.found_at_01_percent.value > 0.99, "{leaked:?}");
+        assert!(dense.auc.value > 0.55 && dense.auc.interval[0] > 0.5, "{dense:?}");
+        // Half of the members sit on a synthetic row; the rest is guessed: 0.5 + 0.5 * 0.5.
+        assert!((half.auc.value - 0.75).abs() < 0.04 && (half.found_at_1_percent.value - 0.5).abs() < 0.05, "{half:?}");
+        for nothing in [nothing, thin] {
+            assert!(
+                (nothing.auc.value - 0.5).abs() < 0.04 && nothing.auc.interval[0] < 0.5 && nothing.auc.interval[1] > 0.5,
+                "{nothing:?}"
+            );
+            assert!(nothing.found_at_1_percent.value < 0.03, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn shares_found_keep_to_the_allowed_errors() {
+        let others: Vec<f64> = (0..1000).map(f64::from).collect();
+        assert_eq!(found_at(&[989.5, 988.5, 2000.0, 0.0], &others, 0.01), 0.5);
+        assert_eq!(found_at(&[998.5, 2000.0], &others, 0.001), 1.0);
+        assert_eq!(found_at(&[997.5, 998.0], &others, 0.001), 0.0);
+        assert!(membership(&[], &others, 0).is_err() && membership(&[f64::NAN], &others, 0).is_err());
+    }
+}

@@ -1,0 +1,216 @@
+//! Singling out: predicates that one synthetic row meets, tried on real rows.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use semblant_data::table::{Column, MISSING, Table};
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Rate};
+use crate::Result;
+use crate::random::{Random, subsample};
+use crate::table::align::align;
+use crate::table::binning::range;
+use crate::table::privacy::quantile;
+
+/// What a predicate is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Predicates {
+    /// One column: a value that a single synthetic row has, or at or beyond its smallest or largest value.
+    OneColumn,
+    /// So many columns of a random synthetic row: labels equal, numbers on the value's side of the synthetic median, up to the value.
+    Columns(usize),
+}
+
+/// How many draws a wanted predicate is worth before fewer have to do.
+const DRAWS_EACH: usize = 20;
+
+/// Draws predicates, `attempts` of them or as many as there are, that exactly one synthetic row meets, and counts those that exactly one
+/// training row meets, and exactly one holdout row. The larger of the two real tables is cut to the size of the smaller, because being the
+/// only one depends on it. The baseline draws columns and values blindly.
+///
+/// Predicates of a table of few columns crowd in the same corners of it and succeed or fail together; the interval, which takes them for
+/// independent, is too narrow there.
+///
+/// # Errors
+/// [`crate::Error::Tables`] when the tables share no column or one has no rows.
+pub fn singling_out(
+    train: &Table,
+    synthetic: &Table,
+    holdout: &Table,
+    predicates: Predicates,
+    attempts: usize,
+    seed: u64,
+) -> Result<Outcome> {
+    let tables = align(&[train, synthetic, holdout])?;
+    let size = train.rows().min(holdout.rows());
+    let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), size, seed, purpose));
+    let (train, synthetic, holdout) = (cut(&tables[0], 51), &tables[1], cut(&tables[2], 52));
+    let mut random = Random::new(seed, 53);
+    let (queries, blind) = match predicates {
+        Predicates::OneColumn => {
+            let mut found = lone_values(synthetic);
+            random.shuffle(&mut found);
+            found.truncate(attempts);
+            (found, 1)
+        }
+        Predicates::Columns(count) => {
+            let count = count.clamp(1, synthetic.columns().len());
+            (lone_combinations(synthetic, count, attempts, &mut random), count)
+        }
+    };
+    let guesses: Vec<Vec<Term>> = (0..attempts).map(|_| blind_query(synthetic, blind, &mut random)).collect();
+    let rate = |queries: &[Vec<Term>], table: &Table| {
+        let singled: Vec<bool> = queries.par_iter().map(|query| matches_one(query, table)).collect();
+        Rate::of(singled.into_iter())
+    };
+    Ok(Outcome::new(rate(&queries, &train), rate(&queries, &holdout), rate(&guesses, &train)))
+}
+
+/// A condition on one column, by its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Term {
+    Label(usize, u32),
+    Equal(usize, f64),
+    AtMost(usize, f64),
+    AtLeast(usize, f64),
+    Missing(usize),
+}
+
+impl Term {
+    fn holds(self, table: &Table, row: usize) -> bool {
+        let number = |place: usize| table.columns()[place].numbers().map_or(f64::NAN, |values| values[row]);
+        match self {
+            Self::Label(place, code) => table.columns()[place].categories().is_some_and(|(codes, _)| codes[row] == code),
+            Self::Equal(place, value) => number(place) == value,
+            Self::AtMost(place, value) => number(place) <= value,
+            Self::AtLeast(place, value) => number(place) >= value,
+            Self::Missing(place) => table.columns()[place].is_missing(row),
+        }
+    }
+}
+
+fn matches_one(query: &[Term], table: &Table) -> bool {
+    (0..table.rows()).filter(|&row| query.iter().all(|term| term.holds(table, row))).take(2).count() == 1
+}
+
+/// Every predicate on one column that exactly one row meets.
+fn lone_values(table: &Table) -> Vec<Vec<Term>> {
+    let mut found = Vec::new();
+    for (place, column) in table.columns().iter().enumerate() {
+        if column.missing() == 1 {
+            found.push(Term::Missing(place));
+        }
+        match column {
+            Column::Number(values) => {
+                let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+                sorted.sort_unstable_by(f64::total_cmp);
+                found.extend(sorted.chunk_by(|a, b| a == b).filter(|run| run.len() == 1).map(|run| Term::Equal(place, run[0])));
+                if let Some((low, high)) = range(values) {
+                    found.extend(
+                        [Term::AtMost(place, low), Term::AtLeast(place, high)].into_iter().filter(|term| matches_one(&[*term], table)),
+                    );
+                }
+            }
+            Column::Category { codes, .. } => {
+                let mut counts: HashMap<u32, usize> = HashMap::new();
+                codes.iter().filter(|&&code| code != MISSING).for_each(|&code| *counts.entry(code).or_default() += 1);
+                let mut lone: Vec<u32> = counts.into_iter().filter(|(_, count)| *count == 1).map(|(code, _)| code).collect();
+                lone.sort_unstable();
+                found.extend(lone.into_iter().map(|code| Term::Label(place, code)));
+            }
+        }
+    }
+    found.into_iter().map(|term| vec![term]).collect()
+}
+
+/// Predicates on `count` columns of random rows that exactly one row meets.
+fn lone_combinations(table: &Table, count: usize, wanted: usize, random: &mut Random) -> Vec<Vec<Term>> {
+    let medians: Vec<f64> = table.columns().iter().map(median).collect();
+    let draw = |random: &mut Random| -> Vec<Term> {
+        let row = random.below(table.rows());
+        let side = |place: usize| match &table.columns()[place] {
+            column if column.is_missing(row) => Term::Missing(place),
+            Column::Category { codes, .. } => Term::Label(place, codes[row]),
+            Column::Number(values) if values[row] > medians[place] => Term::AtLeast(place, values[row]),
+            Column::Number(values) => Term::AtMost(place, values[row]),
+        };
+        places(table, count, random).into_iter().map(side).collect()
+    };
+    let mut found = Vec::new();
+    // In rounds, so that counting runs in parallel and the result does not depend on the number of threads.
+    for _ in 0..DRAWS_EACH {
+        let round: Vec<Vec<Term>> = (0..wanted).map(|_| draw(random)).collect();
+        found.extend(round.into_par_iter().filter(|query| matches_one(query, table)).collect::<Vec<_>>());
+        if found.len() >= wanted {
+            break;
+        }
+    }
+    found.truncate(wanted);
+    found
+}
+
+fn median(column: &Column) -> f64 {
+    let mut values: Vec<f64> = column.numbers().unwrap_or_default().iter().copied().filter(|value| !value.is_nan()).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    quantile(&values, 0.5)
+}
+
+/// `count` different columns.
+fn places(table: &Table, count: usize, random: &mut Random) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..table.columns().len()).collect();
+    random.shuffle(&mut places);
+    places.truncate(count);
+    places
+}
+
+/// Columns and values at random, each value from a row of its own.
+fn blind_query(table: &Table, count: usize, random: &mut Random) -> Vec<Term> {
+    let columns = places(table, count, random);
+    let term = |place: usize| {
+        let row = random.below(table.rows());
+        match &table.columns()[place] {
+            column if column.is_missing(row) => Term::Missing(place),
+            Column::Category { codes, .. } => Term::Label(place, codes[row]),
+            Column::Number(values) => match random.below(3) {
+                0 => Term::Equal(place, values[row]),
+                1 => Term::AtMost(place, values[row]),
+                _ => Term::AtLeast(place, values[row]),
+            },
+        }
+    };
+    columns.into_iter().map(term).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::{people, wide_people, with_leak};
+    use super::*;
+
+    #[test]
+    fn a_leaked_table_singles_out_and_a_fresh_one_does_not() {
+        let (train, holdout, fresh) = (wide_people(1, 800, 9), wide_people(2, 800, 9), wide_people(3, 800, 9));
+        for predicates in [Predicates::OneColumn, Predicates::Columns(3)] {
+            let attack = |synthetic: &Table| singling_out(&train, synthetic, &holdout, predicates, 400, 0).unwrap();
+            let (leaked, partly, fresh) = (attack(&train), attack(&with_leak(&fresh, &train, 400)), attack(&fresh));
+            // Each predicate that one row of the training table meets singles out in it.
+            assert_eq!(leaked.main.hits, leaked.main.attempts, "{predicates:?}");
+            assert!(leaked.main.attempts > 300 && leaked.risk > 0.9 && !leaked.failed, "{leaked:?}");
+            assert!(fresh.interval[0] < 0.02 && fresh.risk < 0.1, "{predicates:?}: {fresh:?}");
+            assert!(partly.interval[0] > 0.05 && partly.risk < leaked.risk, "{predicates:?}: {partly:?}");
+        }
+    }
+
+    #[test]
+    fn predicates_hold_for_the_row_they_come_from_alone() {
+        let table = people(4, 300);
+        for query in lone_values(&table).iter().chain(&lone_combinations(&table, 2, 50, &mut Random::new(0, 0))) {
+            assert!(matches_one(query, &table), "{query:?}");
+        }
+        assert!(
+            lone_values(&table)
+                .contains(&vec![Term::AtMost(0, table.columns()[0].numbers().unwrap().iter().copied().fold(f64::INFINITY, f64::min))])
+        );
+    }
+}
