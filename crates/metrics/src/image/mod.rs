@@ -4,6 +4,7 @@ pub mod classes;
 pub mod classifier;
 pub mod frechet;
 pub mod memory;
+pub mod paired;
 pub mod prdc;
 pub mod spread;
 

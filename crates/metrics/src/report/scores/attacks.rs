@@ -146,12 +146,12 @@ impl Scores {
             ("auc", "AUC", |found| found.auc, 0.5, "how well training rows are told from holdout rows, 0.5 is guessing"),
             (
                 "found_1",
-                "found at 1 % errors",
+                "found at 1 %",
                 |found| found.found_at_1_percent,
                 0.01,
                 "share of training rows recognised when 1 % of the others are taken for such",
             ),
-            ("found_01", "found at 0.1 % errors", |found| found.found_at_01_percent, 0.001, "the same at 0.1 %"),
+            ("found_01", "found at 0.1 %", |found| found.found_at_01_percent, 0.001, "the same at 0.1 %"),
         ];
         for (id, name, get, guessing, says) in parts {
             let estimate = found.as_ref().map(get).map_err(Clone::clone);
@@ -160,7 +160,7 @@ impl Scores {
                 |estimate| format!(" 95 % interval {:.3} to {:.3}.", estimate.interval[0], estimate.interval[1]),
             );
             let meaning = format!("Membership: {says}; {how}.{interval}");
-            let (id, name) = (format!("membership_{by}_{id}"), format!("Attack: membership by {by}, {name}"));
+            let (id, name) = (format!("membership_{by}_{id}"), format!("Membership by {by}, {name}"));
             self.add_attack(&id, &name, estimate.map(|estimate| estimate.value), &meaning);
             self.ideal(guessing);
         }

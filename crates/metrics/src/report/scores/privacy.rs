@@ -1,5 +1,7 @@
 //! Scores of distance and disclosure.
 
+use semblant_data::table::Table;
+
 use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
 use crate::error::undefined;
@@ -69,7 +71,7 @@ impl Scores {
     pub(in crate::report) fn protection(&mut self, privacy: &Privacy, tables: &Compared, target: Option<&str>, seed: u64) -> Result<()> {
         self.add(
             Group::Privacy,
-            ("nndr_percentile_5", "Nearest over second nearest distance, 5th percentile"),
+            ("nndr_percentile_5", "Nearest over second nearest, 5th percentile"),
             Ok(privacy.synthetic.ratio_percentile_5),
             privacy.holdout.as_ref().map(|close| close.ratio_percentile_5),
             Direction::NearReference,
@@ -83,16 +85,22 @@ impl Scores {
             Direction::NearReference,
             "Median distance to the closest training row over that of random rows; well below the reference is too close, 1 is as far off as random rows.",
         );
-        let overfitting = tables
-            .holdout
-            .map_or_else(|| undefined("needs a holdout"), |holdout| overfitting_protection(tables.real, tables.synthetic, holdout));
+        // Of one size, or the larger of the two real tables would be the closer one.
+        let overfitting = tables.holdout.map_or_else(
+            || undefined("needs a holdout"),
+            |holdout| {
+                let size = tables.real.rows().min(holdout.rows());
+                let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), size, seed, purpose));
+                overfitting_protection(&cut(tables.real, 18), tables.synthetic, &cut(holdout, 19))
+            },
+        );
         self.add(
             Group::Privacy,
             ("dcr_overfitting_protection", "Overfitting protection"),
             reason(overfitting)?,
             Some(1.0),
             Direction::Higher,
-            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1, as SDMetrics defines it; it flatters when the holdout is larger, and blames when it is smaller than the training table.",
+            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1, as SDMetrics defines it, with both tables cut to one size.",
         );
         self.ideal(1.0);
         let meaning = "How well the target is protected from one who knows every other column and looks up the most alike synthetic rows; 1 is as well as from a blind guess. What is true of everybody counts too, so only a value below the reference is a leak.";
