@@ -393,8 +393,8 @@ fn a_vae_tells_how_likely_images_are_and_rebuilds_them() {
     place.good(&["-q", "sample", "v.safetensors", "--interpolate", "0", "1", "-n", "5", "--set", "prior=normal", "-o", "way.png"]);
 
     place.good(&[FIT, SMALL].concat());
-    place.bad(1, &["evaluate", "--real", "shapes", "--likelihood", "m.safetensors"], &["flow", "likelihood"]);
-    place.bad(1, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "0"], &["samples = 0"]);
+    place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "m.safetensors"], &["flow", "likelihood"]);
+    place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "0"], &["samples = 0"]);
     place.bad(2, &["evaluate", "--real", "shapes"], &["--synthetic"]);
     place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--synthetic", "shapes"], &["--synthetic"]);
 }

@@ -144,8 +144,8 @@ impl CodePrior {
     }
 
     /// Codes `[rows, places]` row-major from `chances [rows, places]`, numbers from 0 to 1: at each place the code that the chance falls to
-    /// when codes are laid side by side with their probabilities as lengths. `temperature` divides the log-odds' inverse: below 1 likelier
-    /// codes come more often.
+    /// when codes are laid side by side with their probabilities as lengths. Log-odds are
+    /// divided by `temperature`: below 1 likelier codes come more often.
     pub(crate) fn draw(&self, chances: &[f64], classes: Tensor<1, Int>, temperature: f64) -> Vec<i32> {
         let ([rows], [places, _]) = (classes.dims(), self.places.val().dims());
         let device = classes.device();
