@@ -11,7 +11,7 @@ use semblant_core::passes::Passes;
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{DeviceImages, Images};
-use semblant_images::{CHUNK, Fitted, Family, ImageDraw, Pace, latents, overlaid};
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, Pace, latents, overlaid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -212,7 +212,8 @@ impl Game {
 
         // The critic: the made images are constants to it.
         let made = self.generator.forward(self.latents(count, purpose::CRITIC_LATENT, step, &device), tracked.as_ref()).inner();
-        let changed = |game: &Self, images: Tensor<4>, purpose: u32| augment.apply(images, &game.chance(), &step.stream(purpose), step.rows_seen);
+        let changed =
+            |game: &Self, images: Tensor<4>, purpose: u32| augment.apply(images, &game.chance(), &step.stream(purpose), step.rows_seen);
         let real = changed(&self, Tensor::from_inner(batch.images.clone()), purpose::AUGMENT_REAL);
         let fake = changed(&self, Tensor::from_inner(made), purpose::AUGMENT_FAKE);
         let images = Tensor::cat(vec![real, fake], 0); // [2 batch, channels, height, width]

@@ -32,4 +32,5 @@ use semblant_data::image::Images;
 use semblant_images::entry;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] = &[entry::<models::r3gan::R3gan>(), entry::<models::dcgan::Dcgan>(), entry::<models::wgan_gp::WganGp>()];
+pub const MODELS: &[Entry<Images>] =
+    &[entry::<models::r3gan::R3gan>(), entry::<models::dcgan::Dcgan>(), entry::<models::wgan_gp::WganGp>()];

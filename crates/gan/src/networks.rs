@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::nn::{
-    Double, GroupNorm, Halve, Init, Layer, LayerSlopes, Linear, PiecewiseCritic, ResidualBranch, SpectralConv, apply_linear, conv_transpose2d,
-    draw, linear_with,
+    Double, GroupNorm, Halve, Init, Layer, LayerSlopes, Linear, PiecewiseCritic, ResidualBranch, SpectralConv, apply_linear,
+    conv_transpose2d, draw, linear_with,
 };
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};

@@ -13,7 +13,8 @@ use semblant_data::table::Table;
 const TABLE_FAMILIES: &[&[Entry<Table>]] = &[semblant_tabular_ctgan::MODELS, semblant_copula::MODELS];
 
 /// The families with models for images.
-const IMAGE_FAMILIES: &[&[Entry<Images>]] = &[semblant_diffusion::MODELS, semblant_gan::MODELS, semblant_vae::MODELS, crate::latent::MODELS];
+const IMAGE_FAMILIES: &[&[Entry<Images>]] =
+    &[semblant_diffusion::MODELS, semblant_gan::MODELS, semblant_vae::MODELS, crate::latent::MODELS];
 
 /// What a model learns from and makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ mod likelihood;
 mod linear;
 mod matrix;
 mod modulation;
-mod resample;
 mod piecewise;
+mod resample;
 mod slopes;
 mod sums;
 mod transposed;
@@ -32,11 +32,11 @@ pub use group_norm::{GroupNorm, group_norm, group_norm_silu};
 pub use likelihood::bernoulli_log_likelihood;
 pub use linear::{linear as apply_linear, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
-pub use resample::{average_pool, upsample_nearest};
 pub use piecewise::{
     Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, finite_difference_penalty,
     zero_centred_penalty,
 };
+pub use resample::{average_pool, upsample_nearest};
 pub use slopes::{blur, leaky_relu, times};
 pub use transposed::conv_transpose2d;
 

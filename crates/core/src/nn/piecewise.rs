@@ -320,7 +320,12 @@ pub fn zero_centred_penalty(gradient: Tensor<4>) -> Tensor<1> {
 /// `mean((D(x + deviation noise) - D(x))^2) / deviation^2`: what stands in for [`zero_centred_penalty`] where a critic has layers that are
 /// not linear on either side of zero. In the mean over noise it is the squared norm of the gradient, but for terms in `deviation^2`.
 /// Shape `[1]`.
-pub fn finite_difference_penalty(critic: impl Fn(Tensor<4>) -> Tensor<2>, images: Tensor<4>, noise: Tensor<4>, deviation: f32) -> Tensor<1> {
+pub fn finite_difference_penalty(
+    critic: impl Fn(Tensor<4>) -> Tensor<2>,
+    images: Tensor<4>,
+    noise: Tensor<4>,
+    deviation: f32,
+) -> Tensor<1> {
     let moved = critic(images.clone() + noise * deviation);
     ((moved - critic(images)) / deviation).square().mean()
 }

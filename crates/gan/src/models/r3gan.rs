@@ -37,13 +37,7 @@ pub struct R3ganConfig {
 
 impl Default for R3ganConfig {
     fn default() -> Self {
-        Self {
-            network: NetConfig::default(),
-            gamma: 1.0,
-            gamma_end: 0.1,
-            training: Training::default(),
-            sampling: Sampling::default(),
-        }
+        Self { network: NetConfig::default(), gamma: 1.0, gamma_end: 0.1, training: Training::default(), sampling: Sampling::default() }
     }
 }
 
