@@ -149,7 +149,7 @@ fn model_files_that_are_damaged_are_named() {
         (Vec::new(), &["truncated"]),
         (b"age,sex\n1,2\n".to_vec(), &["truncated"]),
         (with("\"semblant_format\":\"1\"", "\"semblant_format\":\"2\""), &["format 2"]),
-        (with("\"model\":\"ctgan\"", "\"model\":\"dcgan\""), &["dcgan"]),
+        (with("\"model\":\"ctgan\"", "\"model\":\"stargan\""), &["stargan"]),
         (with(&format!("\"shape\":{shape}"), &format!("\"shape\":{turned}")), &["\"model\"", "head.weight"]),
     ] {
         place.file("d.safetensors", contents);

@@ -60,7 +60,11 @@ fn equal_seeds_give_equal_files() {
     let images = bars();
     for name in names() {
         let of_seed = |seed| {
-            let training = if denoises(name) { json!({ "flip": 0.5, "augmentation": 0.2 }) } else { json!({ "flip": 0.5 }) };
+            let training = match name {
+                name if denoises(name) => json!({ "flip": 0.5, "augmentation": 0.2 }),
+                name if plays(name) => json!({ "augment": { "chance": 0.5, "target": 0.6, "flip": true } }),
+                _ => json!({ "flip": 0.5 }),
+            };
             let mut model = unfitted(name, json!({ "training": training })).expect("known settings");
             model.fit(&images, &mut run(seed)).expect("fits");
             bytes(&model)
@@ -173,7 +177,7 @@ fn conditions_that_cannot_be_met_are_named() {
             let request = SampleRequest { balance: balance.map(Into::into), conditions: conditions.to_vec(), ..SampleRequest::new(3, 5) };
             let error = says(name, model.sample(&request), words);
             assert!(matches!(error, Error::Condition(_)), "{name}: {error:?}");
-            says(name, model.remake(&images, None, &request), words);
+            says(name, model.remake(&images, None, &request), if plays(name) { &["out of noise only"] } else { words });
         };
         refused(None, &[is("left"), is("top")], &["two classes"]);
         refused(None, &[is("right")], &["\"right\"", "dots, left, top"]);
@@ -209,9 +213,18 @@ fn settings_that_cannot_be_are_named() {
         refused(json!({ "training": { "images": u64::MAX } }), &["training.images"]);
         refused(json!({ "training": { "images": "many" } }), &["many"]);
         refused(json!({ "training": { "batch_images": 0 } }), &["training.batch_images = 0"]);
+        refused(json!({ "training": { "ema": { "half_life_rows": -1.0 } } }), &["training.ema.half_life_rows"]);
+        if plays(name) {
+            refused(json!({ "training": { "augment": { "chance": 1.5 } } }), &["training.augment.chance = 1.5"]);
+            refused(json!({ "training": { "critic_steps": 0 } }), &["training.critic_steps = 0"]);
+            refused(json!({ "training": { "generator": { "learning_rate": -1.0 } } }), &["training.generator.learning_rate"]);
+            refused(json!({ "network": { "channels": [] } }), &["network.channels"]);
+            refused(json!({ "network": { "latent": 0 } }), &["network.latent = 0"]);
+            refused(json!({ "sampling": { "truncation": 0.0 } }), &["sampling.truncation = 0"]);
+            continue;
+        }
         refused(json!({ "training": { "flip": 1.5 } }), &["training.flip = 1.5"]);
         refused(json!({ "training": { "class_dropout": -0.5 } }), &["training.class_dropout = -0.5"]);
-        refused(json!({ "training": { "ema": { "half_life_rows": -1.0 } } }), &["training.ema.half_life_rows"]);
         refused(json!({ "training": { "optimizer": { "learning_rate": -1.0 } } }), &["training.optimizer.learning_rate"]);
     }
     for name in denoisers() {
@@ -235,6 +248,8 @@ fn settings_that_cannot_be_are_named() {
     refused("edm", json!({ "sigma_min": 90.0 }), &["sigma_max", "90"]);
     refused("ddpm", json!({ "timesteps": 10, "sampling": { "steps": 11 } }), &["steps = 11", "10"]);
     refused("ddpm", json!({ "prediction": "velocity" }), &["prediction"]);
+    refused("r3gan", json!({ "gamma": -1.0 }), &["gamma = -1"]);
+    refused("wgan-gp", json!({ "penalty": -1.0 }), &["penalty = -1"]);
     refused("diffusion", json!({}), &["\"diffusion\"", "flow, edm, ddpm, consistency"]);
     refused("ctgan", json!({}), &["\"ctgan\""]);
     let mut lost = image_model("consistency", json!({})).expect("the file is asked for when it is needed");

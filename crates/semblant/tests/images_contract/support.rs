@@ -64,7 +64,7 @@ pub(crate) fn with_classes() -> impl Iterator<Item = &'static str> {
 /// The models that learn images of any size; others halve the sides, or take them from a model that they begin with.
 pub(crate) fn of_any_size() -> impl Iterator<Item = &'static str> {
     let halves = |name: &str| plays(name) || matches!(name, "consistency" | "vq-vae" | "autoencoder-kl" | "latent-dit");
-    names().into_iter().filter(|name| !halves(name))
+    names().into_iter().filter(move |name| !halves(name))
 }
 
 /// Settings with which a model samples quickly and without fresh noise.
