@@ -8,7 +8,9 @@ use semblant_core::model::{Losses, Step};
 use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::{Adam, Optimizers, Schedule};
 use semblant_core::passes::Passes;
+use semblant_core::progress::Event;
 use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{DeviceImages, Images};
 use semblant_images::{CHUNK, Family, Fitted, ImageDraw, Pace, latents, overlaid};
@@ -28,6 +30,7 @@ mod purpose {
     pub(super) const AUGMENT_FAKE: u32 = 4;
     pub(super) const AUGMENT_GENERATOR: u32 = 5;
     pub(super) const BETWEEN: u32 = 6;
+    pub(super) const COLLAPSE: u32 = 0x4000_0007;
 }
 
 /// How long and how a model of this family is trained.
@@ -248,7 +251,7 @@ impl Game {
         // The generator.
         let made = self.generator.forward(self.latents(count, purpose::GENERATOR_LATENT, step, &device), tracked.as_ref());
         // How far the same place differs from image to image: a generator that makes one image for all has none of it.
-        let spread = made.clone().inner().var(0).mean();
+        let spread = spread(made.clone().inner());
         losses = losses.with("spread", spread);
         let fake = self.critic.forward(changed(&self, made, purpose::AUGMENT_GENERATOR), tracked.as_ref()).0;
         let real = || {
@@ -260,6 +263,35 @@ impl Game {
         let gradients = GradientsParams::from_grads(of_generator.backward(), &self.generator);
         self.generator = optimizers.step("generator", self.generator, gradients, step);
         (self, losses)
+    }
+}
+
+/// How far the same place differs from image to image, `[1]`: the mean over places of the variance over images.
+fn spread(images: Tensor<4>) -> Tensor<1> {
+    (images.clone() - images.mean_dim(0)).square().mean()
+}
+
+/// Tells of a generator that makes nearly the same images whatever its random numbers are.
+pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut Run) {
+    const LOOKED_AT: usize = 64;
+    /// Below this share of the real images' spread, few kinds of images are left. Healthy runs on digits had 0.8 to 1.1.
+    const LEAST_SHARE: f32 = 0.4;
+    let count = images.count().min(LOOKED_AT);
+    let step = count.max(1);
+    // From all over the set, which may be sorted by class.
+    let indices: Vec<usize> = (0..count).map(|place| place * images.count() / step).collect();
+    let held = DeviceImages::new(images.select(&indices), &run.device);
+    let every: Vec<usize> = (0..count).collect();
+    let z = Stream::new(run.seed, purpose::COLLAPSE).matrix(0..count as u64, generator.latent(), Stream::normals);
+    let z = host::tensor(z, [count, generator.latent()], &run.device);
+    let made = generator.forward(z, held.batch_classes(&every).as_ref());
+    let (real, made) = (spread(held.batch(&every)).into_scalar::<f32>(), spread(made).into_scalar::<f32>());
+    if made < LEAST_SHARE * real {
+        run.observer.event(Event::Note(&format!(
+            "made images differ from each other {:.0} % as much as real ones: the generator has settled on few images (mode collapse); \
+             raise the critic's penalty or training.augment.chance, or lower training.generator.learning_rate",
+            100.0 * made / real
+        )));
     }
 }
 

@@ -9,12 +9,13 @@ use burn::tensor::Device;
 use semblant_core::Result;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
+use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
 use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::adversarial::{Batch, Game, Sampling, Training, batches, make};
+use crate::adversarial::{Batch, Game, Sampling, Training, batches, make, warn_of_collapse};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
 
@@ -94,6 +95,11 @@ impl Family for Dcgan {
 
     fn batches(_: &DcganConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
         Ok(batches(images, device))
+    }
+
+    fn finish(_: &DcganConfig, generator: Generator, images: &Images, run: &mut Run) -> Result<Generator> {
+        warn_of_collapse(&generator, images, run);
+        Ok(generator)
     }
 
     fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
