@@ -56,7 +56,7 @@ fn a_critic_that_explodes_is_an_error_with_a_name() {
     let mut settings = small(training);
     settings["penalty"] = json!(1e38);
     let error = model("wgan-gp", settings).fit(&images(), &mut run().0).expect_err("no game can go on so").to_string();
-    assert!(error.contains("penalty") || error.contains("critic") || error.contains("score"), "{error}");
+    assert!(error.contains("became NaN") || error.contains("became inf"), "{error}");
 }
 
 #[test]
@@ -72,20 +72,19 @@ fn a_generator_that_makes_one_image_is_told_of() {
 #[test]
 fn dark_and_bright_are_both_learnt() {
     let training = json!({
-        "images": 6400, "batch_images": 16, "ema": { "half_life_rows": 500.0 },
-        "generator": { "learning_rate": 0.002 }, "critic": { "learning_rate": 0.002 }, "critic_steps": 1,
+        "images": 16000, "batch_images": 16, "ema": { "half_life_rows": 500.0 },
+        "generator": { "learning_rate": 0.0005 }, "critic": { "learning_rate": 0.001 }, "critic_steps": 1,
     });
-    for name in ["r3gan", "dcgan"] {
-        let mut model = model(name, small(training.clone()));
-        let (mut run, notes) = run();
-        model.fit(&images(), &mut run).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let made = model.sample(&SampleRequest::new(64, 1)).expect("fitted").data;
-        let bright = (0..64).filter(|&i| made.pixels_of(i).iter().map(|&p| u32::from(p)).sum::<u32>() > 16 * 125).count();
-        assert!((10..=54).contains(&bright), "{name}: {bright} of 64 are bright; {:?}", notes.0.lock().expect("one thread"));
-        let near = (0..64).filter(|&i| {
-            let target = if made.pixels_of(i)[0] > 125 { 240 } else { 10 };
-            made.pixels_of(i).iter().all(|&p| (i32::from(p) - target).abs() < 60)
-        });
-        assert!(near.count() > 40, "{name}");
-    }
+    // Two points are the case on which games without a penalty at both kinds of images circle for ever (Mescheder et al. 2018).
+    let mut model = model("r3gan", small(training));
+    let (mut run, notes) = run();
+    model.fit(&images(), &mut run).expect("fits");
+    let made = model.sample(&SampleRequest::new(64, 1)).expect("fitted").data;
+    let bright = (0..64).filter(|&i| made.pixels_of(i).iter().map(|&p| u32::from(p)).sum::<u32>() > 16 * 125).count();
+    assert!((10..=54).contains(&bright), "{bright} of 64 are bright; {:?}", notes.0.lock().expect("one thread"));
+    let near = (0..64).filter(|&i| {
+        let target = if made.pixels_of(i)[0] > 125 { 240 } else { 10 };
+        made.pixels_of(i).iter().all(|&p| (i32::from(p) - target).abs() < 60)
+    });
+    assert!(near.count() > 40);
 }

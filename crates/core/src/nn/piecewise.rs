@@ -122,6 +122,7 @@ pub struct ResidualBranch {
 
 /// One layer that is linear around almost every input.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has a few dozen, and most are convolutions")]
 pub enum Layer {
     /// A convolution.
     Conv(SpectralConv),
