@@ -94,6 +94,7 @@ pub struct UpBlock {
 
 /// What a generator does after its first layer.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a generator has one")]
 pub enum Body {
     /// Normalisations and transposed convolutions (Radford et al. 2016, with groups in place of the batch, so that an image does not
     /// depend on those beside it).
