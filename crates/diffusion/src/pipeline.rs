@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::exchange::{Pipeline, SchedulerConfig, write_folder};
-use crate::models::{Batch, Batches, Training};
+use crate::models::{Batch, Training, batches};
 use crate::networks::{Net, NetConfig};
 use crate::process::Prediction;
 use crate::sampler::{DiffusionSampler, Start};
@@ -86,8 +86,7 @@ impl<P: Process + Sync> Family for Diffused<P> {
     }
 
     fn batches(config: &P::Config, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        let mut batches = Batches::new(images.clone(), P::parts(config).1, device);
-        Ok(Box::new(move |step| batches.of(step)))
+        Ok(batches(images, P::parts(config).1, device))
     }
 
     fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {

@@ -26,11 +26,14 @@ pub mod augment;
 pub mod losses;
 pub mod models;
 pub mod networks;
+mod pipeline;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
 use semblant_images::entry;
 
+use pipeline::Played;
+
 /// The models of this family. Adding one is one file and one line here.
 pub const MODELS: &[Entry<Images>] =
-    &[entry::<models::r3gan::R3gan>(), entry::<models::dcgan::Dcgan>(), entry::<models::wgan_gp::WganGp>()];
+    &[entry::<Played<models::r3gan::R3gan>>(), entry::<Played<models::dcgan::Dcgan>>(), entry::<Played<models::wgan_gp::WganGp>>()];

@@ -4,11 +4,13 @@
 //! [`entry`] makes of it what the registry lists: a [`Synthesizer`](semblant_core::synthesizer::Synthesizer) that fits, resumes, samples
 //! by address and class, interpolates, saves and loads as every other one does.
 
+mod batches;
 mod draw;
 mod family;
 mod kind;
 mod pace;
 
+pub use batches::{Batches, Shown, purpose, shown_classes};
 pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
 pub use family::{Family, Fitted, entry, fitted, matching, remade, sampled};
 pub use kind::{ImageKind, ImageShape};

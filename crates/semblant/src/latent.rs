@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use semblant_core::model::{Losses, Model, Sampler, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::passes::Passes;
@@ -21,7 +21,9 @@ use semblant_diffusion::process::Prediction;
 use semblant_diffusion::sampler::{DiffusionSampler, Start};
 use semblant_diffusion::schedule::Plan;
 use semblant_diffusion::solvers::Sampling;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, entry, matching, overlaid, remade};
+use semblant_images::{
+    CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, entry, matching, overlaid, purpose, remade, shown_classes,
+};
 use semblant_vae::kl::{KlConfig, KlNet};
 use semblant_vae::models::autoencoder_kl::ScaledKl;
 use serde::{Deserialize, Serialize};
@@ -29,11 +31,6 @@ use serde_json::Value;
 
 /// The models of latent images.
 pub const MODELS: &[Entry<Images>] = &[entry::<LatentDitFamily>()];
-
-/// Purposes of a training step's random numbers, beside those of the flow.
-const ORDER: u32 = 0;
-const CLASS_DROPOUT: u32 = 3;
-const FLIP: u32 = 4;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,7 +175,7 @@ impl Family for LatentDitFamily {
             class_dropout: config.training.class_dropout,
             classes: images.classes().map(<[u32]>::to_vec),
             none: images.class_names().len() as i32,
-            passes: Passes::new(images.count(), ORDER),
+            passes: Passes::new(images.count(), purpose::ORDER),
             device: device.clone(),
         };
         Ok(Box::new(move |step| batches.of(step)))
@@ -271,25 +268,18 @@ impl Batches {
     /// The batch of a step: a function of (seed, step) alone.
     fn of(&mut self, step: &Step) -> Batch {
         let indices = self.passes.batch(step);
-        let chances = |purpose: u32| {
-            let mut chances = vec![0.0; indices.len()];
-            step.stream(purpose).uniforms(step.index, &mut chances);
-            chances.into_iter().map(f64::from)
-        };
+        let mut chances = vec![0.0; indices.len()];
+        step.stream(purpose::AUGMENTATION).uniforms(step.index, &mut chances);
         let one = self.shape.len();
         let mut values = Vec::with_capacity(indices.len() * one);
-        for (&index, chance) in indices.iter().zip(chances(FLIP)) {
-            let from = self.flipped.as_ref().filter(|_| chance < self.flip).unwrap_or(&self.straight);
+        for (&index, chance) in indices.iter().zip(chances) {
+            let from = self.flipped.as_ref().filter(|_| f64::from(chance) < self.flip).unwrap_or(&self.straight);
             values.extend_from_slice(&from[index * one..(index + 1) * one]);
         }
         let ImageShape { channels, height, width } = self.shape;
         let images = Tensor::from_inner(host::tensor(values, [indices.len(), channels, height, width], &self.device));
-        let class = self.classes.as_ref().map(|classes| {
-            let shown = indices.iter().zip(chances(CLASS_DROPOUT));
-            let shown = shown.map(|(&index, chance)| if chance < self.class_dropout { self.none } else { classes[index] as i32 });
-            let data = TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]);
-            Tensor::from_inner(Tensor::<1, Int>::from_data(data, &self.device))
-        });
+        let shown = |classes: &Vec<u32>| shown_classes(classes, self.none, &indices, self.class_dropout, step, &self.device);
+        let class = self.classes.as_ref().map(shown).map(Tensor::from_inner);
         Batch { images, condition: Condition { class, augmentation: None } }
     }
 }

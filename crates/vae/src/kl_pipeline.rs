@@ -9,13 +9,14 @@ use semblant_core::optim::Optimizers;
 use semblant_core::synthesizer::{Run, Sample, SampleRequest, Synthesizer};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, fitted, latents, overlaid, remade};
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, fitted, latents, overlaid};
 use serde_json::Value;
 
 use crate::kl::KlConfig;
 use crate::kl::folder::{self, Stored};
 use crate::models::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, AutoencoderKlSampling, ScaledKl};
-use crate::training::{Batch, Batches, without_classes};
+use crate::rebuild::rebuilt;
+use crate::training::{Batch, batches, without_classes};
 use crate::vq_pipeline::pixels;
 
 /// Images over which the spread of latent numbers is measured, at most.
@@ -96,8 +97,7 @@ impl Family for KlFamily {
     }
 
     fn batches(config: &AutoencoderKlConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        let mut batches = Batches::new(without_classes(images)?, &config.training, device);
-        Ok(Box::new(move |step| batches.of(step)))
+        Ok(batches(without_classes(images)?, &config.training, device))
     }
 
     /// Measures what latent images are multiplied by to have unit variance.
@@ -135,17 +135,10 @@ impl Family for KlFamily {
     /// Images after the way through their latent images, the means of their posteriors.
     fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
         sampling(fitted, &request.settings)?;
-        if keep.is_some() {
-            return Err(Error::Config("an autoencoder rebuilds whole images; leave out what is to be kept".into()));
-        }
-        remade(&fitted.kind, data, request, |draws| {
-            let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
-            for draws in draws.chunks(CHUNK) {
-                let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
-                let posterior = fitted.net.net.encode(pixels(data, &indices, CHUNK, &fitted.device));
-                add(fitted, fitted.net.net.decode(posterior.mean), draws.len(), &mut out);
-            }
-            Ok(out)
+        rebuilt(&fitted.kind, data, keep, request, |draws, out| {
+            let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
+            let posterior = fitted.net.net.encode(pixels(data, &indices, CHUNK, &fitted.device));
+            add(fitted, fitted.net.net.decode(posterior.mean), draws.len(), out);
         })
     }
 

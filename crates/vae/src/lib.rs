@@ -35,6 +35,7 @@ pub mod mixture;
 pub mod models;
 pub mod networks;
 mod pipeline;
+mod rebuild;
 mod training;
 mod vq_pipeline;
 

@@ -8,14 +8,15 @@ use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Run, Sample, SampleRequest};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, Pace, latents, matching, overlaid, remade};
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, Pace, latents, matching, overlaid};
 use serde_json::Value;
 
 use crate::bound::active_units;
 use crate::estimate;
 use crate::mixture::{Fit, HostMixture};
 use crate::models::vae::{Classes, Prior, Vae, VaeConfig, VaeNet, VaeSampling};
-use crate::training::{Batch, Batches, without_classes};
+use crate::rebuild::rebuilt;
+use crate::training::{Batch, batches, without_classes};
 
 /// Purposes of random numbers beside a sample's first noise: the component of a mixture that it is of; the binarisation of images that are
 /// remade or looked at; the noise of latent vectors that the mixture is fitted to, and where its components begin.
@@ -70,8 +71,7 @@ impl Family for VaeFamily {
             Classes::Used => images.clone(),
             Classes::Ignored => without_classes(images)?,
         };
-        let mut batches = Batches::new(images, &config.training, device);
-        Ok(Box::new(move |step| batches.of(step)))
+        Ok(batches(images, &config.training, device))
     }
 
     /// Fits the mixture, and warns when latent dimensions are empty.
@@ -111,18 +111,11 @@ impl Family for VaeFamily {
     fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
         let sampling: VaeSampling = overlaid(&fitted.config.sampling, &request.settings)?;
         sampling.check()?;
-        if keep.is_some() {
-            return Err(Error::Config("an autoencoder rebuilds whole images; leave out what is to be kept".into()));
-        }
-        remade(&fitted.kind, data, request, |draws| {
-            let mut pixels = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
-            for draws in draws.chunks(CHUNK) {
-                let first = draws[0].row as usize;
-                let mut z = encoded(fitted, data, first..first + draws.len());
-                z.resize(CHUNK * fitted.config.latent_width, 0.0);
-                decoded(fitted, z, draws, &mut pixels);
-            }
-            Ok(pixels)
+        rebuilt(&fitted.kind, data, keep, request, |draws, pixels| {
+            let first = draws[0].row as usize;
+            let mut z = encoded(fitted, data, first..first + draws.len());
+            z.resize(CHUNK * fitted.config.latent_width, 0.0);
+            decoded(fitted, z, draws, pixels);
         })
     }
 

@@ -1,23 +1,19 @@
 //! What the training of every model of this family has in common.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, Schedule};
-use semblant_core::passes::Passes;
 use semblant_core::{Error, Result};
+use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
-use semblant_data::image::{DeviceImages, Images};
-use semblant_images::Pace;
+use semblant_images::{Batches, Pace, Shown};
 use serde::{Deserialize, Serialize};
 
-/// Purposes of a training step's random numbers.
+/// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
-    pub(crate) const ORDER: u32 = 0;
     pub(crate) const NOISE: u32 = 1;
     pub(crate) const BINARY: u32 = 2;
-    pub(crate) const CLASS_DROPOUT: u32 = 3;
-    pub(crate) const AUGMENTATION: u32 = 4;
     pub(crate) const REVIVAL: u32 = 5;
 }
 
@@ -103,49 +99,14 @@ pub struct Batch {
     pub classes: Option<Tensor<1, Int>>,
 }
 
-/// The images of a training run, a batch a step, each image once before any comes again.
-pub(crate) struct Batches {
-    images: Images,
-    held: DeviceImages,
-    augmentation: Option<Augmentation>,
-    class_dropout: f64,
-    device: Device,
-    passes: Passes,
-}
-
-impl Batches {
-    /// `device` is the one without autodiff.
-    pub(crate) fn new(images: Images, training: &Training, device: &Device) -> Self {
-        let augmentation = (training.flip > 0.0).then(|| Augmentation::flip(training.flip));
-        let held = DeviceImages::new(images.clone(), device);
-        let passes = Passes::new(images.count(), purpose::ORDER);
-        Self { images, held, augmentation, class_dropout: training.class_dropout, device: device.clone(), passes }
-    }
-
-    /// The batch of a step: a function of (seed, step) alone.
-    pub(crate) fn of(&mut self, step: &Step) -> Batch {
-        let indices = self.passes.batch(step);
-        let images = match &self.augmentation {
-            None => self.held.batch(&indices),
-            Some(augmentation) => {
-                let stream = step.stream(purpose::AUGMENTATION);
-                augmentation.apply(&stream, step.rows_seen, &self.images, &indices).into_tensors(&self.device).0
-            }
-        };
-        Batch { images: Tensor::from_inner(images), classes: self.classes(&indices, step) }
-    }
-
-    /// The classes, some replaced by the one that means none.
-    fn classes(&self, indices: &[usize], step: &Step) -> Option<Tensor<1, Int>> {
-        let classes = self.images.classes()?;
-        let none = self.images.class_names().len() as i32;
-        let mut chances = vec![0.0; indices.len()];
-        step.stream(purpose::CLASS_DROPOUT).uniforms(step.index, &mut chances);
-        let shown = indices.iter().zip(chances);
-        let shown = shown.map(|(&index, chance)| if f64::from(chance) < self.class_dropout { none } else { classes[index] as i32 });
-        let data = TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]);
-        Some(Tensor::from_inner(Tensor::from_data(data, &self.device)))
-    }
+/// What makes the batch of a step; `device` is the one without autodiff.
+pub(crate) fn batches(images: Images, training: &Training, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
+    let augmentation = (training.flip > 0.0).then(|| Augmentation::flip(training.flip));
+    let mut batches = Batches::new(images, augmentation, training.class_dropout, device);
+    Box::new(move |step| {
+        let Shown { images, classes, .. } = batches.of(step);
+        Batch { images: Tensor::from_inner(images), classes: classes.map(Tensor::from_inner) }
+    })
 }
 
 /// The same images, without their classes.

@@ -5,15 +5,16 @@ use semblant_core::model::Step;
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Sample, SampleRequest};
-use semblant_core::{Error, Result, host};
+use semblant_core::{Result, host};
 use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, latents, overlaid, remade};
+use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, latents, overlaid};
 use serde_json::Value;
 
 use crate::codes::codebook::Usage;
 use crate::codes::prior::normal_cdf;
 use crate::models::vq_vae::{VqVae, VqVaeConfig, VqVaeNet, VqVaeSampling};
-use crate::training::{Batch, Batches};
+use crate::rebuild::rebuilt;
+use crate::training::{Batch, batches};
 
 /// Images over which the use of the codebook is counted, at most.
 const COUNTED_IMAGES: usize = 10_000;
@@ -49,8 +50,7 @@ impl Family for VqVaeFamily {
     }
 
     fn batches(config: &VqVaeConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        let mut batches = Batches::new(images.clone(), &config.training, device);
-        Ok(Box::new(move |step| batches.of(step)))
+        Ok(batches(images.clone(), &config.training, device))
     }
 
     /// Tells how much of the codebook is used.
@@ -87,18 +87,11 @@ impl Family for VqVaeFamily {
     /// Images after the way through their codes.
     fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
         sampling(fitted, &request.settings)?;
-        if keep.is_some() {
-            return Err(Error::Config("an autoencoder rebuilds whole images; leave out what is to be kept".into()));
-        }
-        remade(&fitted.kind, data, request, |draws| {
-            let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
-            for draws in draws.chunks(CHUNK) {
-                let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
-                let images = pixels(data, &indices, CHUNK, &fitted.device);
-                let made = fitted.net.decode(fitted.net.codes(images));
-                host::read(&made, |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));
-            }
-            Ok(out)
+        rebuilt(&fitted.kind, data, keep, request, |draws, out| {
+            let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
+            let images = pixels(data, &indices, CHUNK, &fitted.device);
+            let made = fitted.net.decode(fitted.net.codes(images));
+            host::read(&made, |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));
         })
     }
 }

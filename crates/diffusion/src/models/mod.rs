@@ -5,28 +5,24 @@ pub mod ddpm;
 pub mod edm;
 pub mod flow;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, Schedule};
-use semblant_core::passes::Passes;
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
+use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
-use semblant_data::image::{DeviceImages, Images};
-use semblant_images::Pace;
+use semblant_images::{Batches, Pace, Shown};
 use serde::{Deserialize, Serialize};
 
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::process::{Level, Prediction, Weighting};
 
-/// Purposes of a training step's random numbers.
+/// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
-    pub(crate) const ORDER: u32 = 0;
     pub(crate) const LEVEL: u32 = 1;
     pub(crate) const NOISE: u32 = 2;
-    pub(crate) const CLASS_DROPOUT: u32 = 3;
-    pub(crate) const AUGMENTATION: u32 = 4;
 }
 
 /// How long and how a model of this family is trained.
@@ -100,63 +96,21 @@ pub struct Batch {
     pub condition: Condition,
 }
 
-/// The images of a training run, a batch a step, each image once before any comes again.
-pub(crate) struct Batches {
-    images: Images,
-    held: DeviceImages,
-    augmentation: Option<Augmentation>,
-    told: bool,
-    class_dropout: f64,
-    device: Device,
-    passes: Passes,
-}
-
-impl Batches {
-    /// `device` is the one without autodiff.
-    pub(crate) fn new(images: Images, training: &Training, device: &Device) -> Self {
-        let told = training.augmentation > 0.0;
-        let augmentation = match (told, training.flip > 0.0) {
-            (true, _) => Some(Augmentation { x_flip: training.flip, ..Augmentation::edm(training.augmentation) }),
-            (false, true) => Some(Augmentation::flip(training.flip)),
-            (false, false) => None,
-        };
-        let held = DeviceImages::new(images.clone(), device);
-        let passes = Passes::new(images.count(), purpose::ORDER);
-        Self { images, held, augmentation, told, class_dropout: training.class_dropout, device: device.clone(), passes }
-    }
-
-    /// The batch of a step: a function of (seed, step) alone.
-    pub(crate) fn of(&mut self, step: &Step) -> Batch {
-        let first = step.rows_seen;
-        let indices = self.passes.batch(step);
-        let (images, labels) = match &self.augmentation {
-            None => (self.held.batch(&indices), None),
-            Some(augmentation) => {
-                let changed = augmentation.apply(&step.stream(purpose::AUGMENTATION), first, &self.images, &indices);
-                let (images, labels) = changed.into_tensors(&self.device);
-                (images, self.told.then_some(labels))
-            }
-        };
-        Batch {
-            images: Tensor::from_inner(images),
-            condition: Condition { class: self.classes(&indices, step), augmentation: labels.map(Tensor::from_inner) },
-        }
-    }
-
-    /// The classes, some replaced by the one that means none.
-    fn classes(&self, indices: &[usize], step: &Step) -> Option<Tensor<1, Int>> {
-        let classes = self.images.classes()?;
-        let none = self.images.class_names().len() as i32;
-        let mut chances = vec![0.0; indices.len()];
-        step.stream(purpose::CLASS_DROPOUT).uniforms(step.index, &mut chances);
-        let shown = indices.iter().zip(chances).map(
-            |(&index, chance)| {
-                if f64::from(chance) < self.class_dropout { none } else { classes[index] as i32 }
-            },
-        );
-        let data = TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]);
-        Some(Tensor::from_inner(Tensor::from_data(data, &self.device)))
-    }
+/// What makes the batch of a step; `device` is the one without autodiff.
+pub(crate) fn batches(images: &Images, training: &Training, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
+    let told = training.augmentation > 0.0;
+    let augmentation = match (told, training.flip > 0.0) {
+        (true, _) => Some(Augmentation { x_flip: training.flip, ..Augmentation::edm(training.augmentation) }),
+        (false, true) => Some(Augmentation::flip(training.flip)),
+        (false, false) => None,
+    };
+    let mut batches = Batches::new(images.clone(), augmentation, training.class_dropout, device);
+    Box::new(move |step| {
+        let Shown { images, classes, labels } = batches.of(step);
+        let labels = labels.filter(|_| told);
+        let condition = Condition { class: classes.map(Tensor::from_inner), augmentation: labels.map(Tensor::from_inner) };
+        Batch { images: Tensor::from_inner(images), condition }
+    })
 }
 
 /// Standard normal noise of the shape of a batch, for this step.

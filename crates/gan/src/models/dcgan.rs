@@ -8,16 +8,15 @@ use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::Result;
 use semblant_core::model::{Losses, Model, Step};
+use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::Optimizers;
-use semblant_core::synthesizer::Run;
-use semblant_data::image::Images;
-use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace};
+use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::adversarial::{Batch, Game, Sampling, Training, batches, make, warn_of_collapse};
+use crate::adversarial::{Batch, Game, Sampling, Training};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
+use crate::pipeline::Adversary;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,46 +62,24 @@ impl Model for Dcgan {
     }
 }
 
-impl Family for Dcgan {
+impl Adversary for Dcgan {
     const NAME: &'static str = "dcgan";
     const SUMMARY: &'static str = "convolutions with a hinge loss and spectral normalisation (Radford et al. 2016, Miyato et al. 2018)";
     type Config = DcganConfig;
-    type Model = Self;
 
-    fn check(config: &DcganConfig) -> Result<()> {
-        config.network.check()?;
-        config.sampling.check()?;
-        config.training.check()
+    fn parts(config: &DcganConfig) -> (&NetConfig, &Training, &Sampling) {
+        (&config.network, &config.training, &config.sampling)
     }
 
-    fn pace(config: &DcganConfig) -> Pace {
-        config.training.pace()
+    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
+        Generator::upward(config, kind, seed, device)
     }
 
-    fn optimizers(config: &DcganConfig) -> Optimizers {
-        config.training.optimizers()
+    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
+        downward_critic(config, kind, true, seed, device)
     }
 
-    fn model(config: &DcganConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
-        let generator = Generator::upward(&config.network, kind, seed, device)?;
-        let critic = downward_critic(&config.network, kind, true, seed, device)?;
-        Ok(Self { game: Game::new(generator, critic, &config.training, device), config: config.clone() })
-    }
-
-    fn empty(config: &DcganConfig, kind: &ImageKind, device: &Device) -> Result<Generator> {
-        Generator::upward(&config.network, kind, 0, device)
-    }
-
-    fn batches(_: &DcganConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(images, device))
-    }
-
-    fn finish(_: &DcganConfig, generator: Generator, images: &Images, run: &mut Run) -> Result<Generator> {
-        warn_of_collapse(&generator, images, run);
-        Ok(generator)
-    }
-
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        make(fitted, &fitted.net, &fitted.config.sampling, asked, draws, seed)
+    fn new(config: &DcganConfig, game: Game) -> Self {
+        Self { game, config: config.clone() }
     }
 }

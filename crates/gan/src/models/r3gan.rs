@@ -7,18 +7,16 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::zero_centred_penalty;
+use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
 use semblant_core::optim::{Optimizers, Schedule};
-use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result};
-use semblant_data::image::Images;
-use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace};
+use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::adversarial::{Batch, Game, Sampling, Training, batches, make, warn_of_collapse};
+use crate::adversarial::{Batch, Game, Sampling, Training};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, residual_critic};
+use crate::pipeline::Adversary;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,51 +68,33 @@ impl Model for R3gan {
     }
 }
 
-impl Family for R3gan {
+impl Adversary for R3gan {
     const NAME: &'static str = "r3gan";
     const SUMMARY: &'static str = "residual networks, relativistic loss, R1 and R2 penalties (Huang et al. 2024)";
     type Config = R3ganConfig;
-    type Model = Self;
 
     fn check(config: &R3ganConfig) -> Result<()> {
-        config.network.check()?;
-        config.sampling.check()?;
         for (field, value) in [("gamma", config.gamma), ("gamma_end", config.gamma_end)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Error::Config(format!("{field} = {value} is out of range; choose a number of at least 0")));
             }
         }
-        config.training.check()
+        Ok(())
     }
 
-    fn pace(config: &R3ganConfig) -> Pace {
-        config.training.pace()
+    fn parts(config: &R3ganConfig) -> (&NetConfig, &Training, &Sampling) {
+        (&config.network, &config.training, &config.sampling)
     }
 
-    fn optimizers(config: &R3ganConfig) -> Optimizers {
-        config.training.optimizers()
+    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
+        Generator::residual(config, kind, seed, device)
     }
 
-    fn model(config: &R3ganConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
-        let generator = Generator::residual(&config.network, kind, seed, device)?;
-        let critic = residual_critic(&config.network, kind, seed, device)?;
-        Ok(Self { game: Game::new(generator, critic, &config.training, device), config: config.clone() })
+    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
+        residual_critic(config, kind, seed, device)
     }
 
-    fn empty(config: &R3ganConfig, kind: &ImageKind, device: &Device) -> Result<Generator> {
-        Generator::residual(&config.network, kind, 0, device)
-    }
-
-    fn batches(_: &R3ganConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(images, device))
-    }
-
-    fn finish(_: &R3ganConfig, generator: Generator, images: &Images, run: &mut Run) -> Result<Generator> {
-        warn_of_collapse(&generator, images, run);
-        Ok(generator)
-    }
-
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        make(fitted, &fitted.net, &fitted.config.sampling, asked, draws, seed)
+    fn new(config: &R3ganConfig, game: Game) -> Self {
+        Self { game, config: config.clone() }
     }
 }

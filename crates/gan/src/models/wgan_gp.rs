@@ -4,18 +4,16 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::gradient_penalty;
+use semblant_core::nn::{PiecewiseCritic, gradient_penalty};
 use semblant_core::optim::Optimizers;
-use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result};
-use semblant_data::image::Images;
-use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace};
+use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::adversarial::{Batch, Game, Sampling, Training, batches, make, warn_of_collapse};
+use crate::adversarial::{Batch, Game, Sampling, Training};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
+use crate::pipeline::Adversary;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,49 +68,31 @@ impl Model for WganGp {
     }
 }
 
-impl Family for WganGp {
+impl Adversary for WganGp {
     const NAME: &'static str = "wgan-gp";
     const SUMMARY: &'static str = "Wasserstein distance with a gradient penalty (Gulrajani et al. 2017)";
     type Config = WganGpConfig;
-    type Model = Self;
 
     fn check(config: &WganGpConfig) -> Result<()> {
-        config.network.check()?;
-        config.sampling.check()?;
         if !(config.penalty >= 0.0 && config.penalty.is_finite()) {
             return Err(Error::Config(format!("penalty = {} is out of range; choose a number of at least 0", config.penalty)));
         }
-        config.training.check()
+        Ok(())
     }
 
-    fn pace(config: &WganGpConfig) -> Pace {
-        config.training.pace()
+    fn parts(config: &WganGpConfig) -> (&NetConfig, &Training, &Sampling) {
+        (&config.network, &config.training, &config.sampling)
     }
 
-    fn optimizers(config: &WganGpConfig) -> Optimizers {
-        config.training.optimizers()
+    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
+        Generator::upward(config, kind, seed, device)
     }
 
-    fn model(config: &WganGpConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
-        let generator = Generator::upward(&config.network, kind, seed, device)?;
-        let critic = downward_critic(&config.network, kind, false, seed, device)?;
-        Ok(Self { game: Game::new(generator, critic, &config.training, device), config: config.clone() })
+    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
+        downward_critic(config, kind, false, seed, device)
     }
 
-    fn empty(config: &WganGpConfig, kind: &ImageKind, device: &Device) -> Result<Generator> {
-        Generator::upward(&config.network, kind, 0, device)
-    }
-
-    fn batches(_: &WganGpConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(images, device))
-    }
-
-    fn finish(_: &WganGpConfig, generator: Generator, images: &Images, run: &mut Run) -> Result<Generator> {
-        warn_of_collapse(&generator, images, run);
-        Ok(generator)
-    }
-
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        make(fitted, &fitted.net, &fitted.config.sampling, asked, draws, seed)
+    fn new(config: &WganGpConfig, game: Game) -> Self {
+        Self { game, config: config.clone() }
     }
 }

@@ -17,6 +17,7 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Init, Linear, apply_linear};
 use semblant_core::optim::{Adam, Optimizers, Schedule as Rate};
+use semblant_core::passes::Passes;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{Schedule, Trained, Trainer};
@@ -199,17 +200,9 @@ impl Classifier {
         }
         let device = run.device.clone();
         let held = DeviceImages::new(train.clone(), &device);
-        let mut order: (u64, Vec<usize>) = (u64::MAX, Vec::new());
+        let mut passes = Passes::new(train.count(), 0);
         let mut batch = |step: &Step| {
-            let indices: Vec<usize> = (step.rows_seen..step.rows_seen + step.batch_rows)
-                .map(|position| {
-                    let (pass, place) = (position / train.count() as u64, position % train.count() as u64);
-                    if order.0 != pass {
-                        order = (pass, step.stream(0).permutation(pass, train.count()));
-                    }
-                    order.1[place as usize]
-                })
-                .collect();
+            let indices = passes.batch(step);
             // Small shifts, turns and sizes, so that it sees shapes and not places.
             let augmentation =
                 Augmentation { x_flip: 0.0, y_flip: 0.0, stretch: 0.0, turn: 0.08, shift_deviation: 0.05, ..Augmentation::edm(0.5) };

@@ -1,0 +1,76 @@
+//! What a step of a model of images is shown.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::model::Step;
+use semblant_core::passes::Passes;
+use semblant_data::image::augment::Augmentation;
+use semblant_data::image::{DeviceImages, Images};
+
+/// Purposes of a training step's random numbers ([`Step::stream`]) that [`Batches`] and [`shown_classes`] read; a model that is shown its
+/// images by them has others for itself.
+pub mod purpose {
+    /// The order of the images.
+    pub const ORDER: u32 = 0;
+    /// Which images are shown without their class.
+    pub const CLASS_DROPOUT: u32 = 3;
+    /// How images are changed.
+    pub const AUGMENTATION: u32 = 4;
+}
+
+/// The images of a training run, a batch a step, each image once before any comes again.
+pub struct Batches {
+    images: Images,
+    held: DeviceImages,
+    augmentation: Option<Augmentation>,
+    class_dropout: f64,
+    device: Device,
+    passes: Passes,
+}
+
+/// One batch, on a device without autodiff.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// `[batch, channels, height, width]` in -1 to 1.
+    pub images: Tensor<4>,
+    /// Their classes `[batch]`, the one after the last where it is left out; `None` when there are no classes.
+    pub classes: Option<Tensor<1, Int>>,
+    /// How they were changed, `[batch, LABELS]`; `None` when they are as they were.
+    pub labels: Option<Tensor<2>>,
+}
+
+impl Batches {
+    /// Batches of `images`, changed by `augmentation`, each shown without its class with the chance `class_dropout`.
+    ///
+    /// # Panics
+    /// When there are no images.
+    pub fn new(images: Images, augmentation: Option<Augmentation>, class_dropout: f64, device: &Device) -> Self {
+        let held = DeviceImages::new(images.clone(), device);
+        let passes = Passes::new(images.count(), purpose::ORDER);
+        Self { images, held, augmentation, class_dropout, device: device.clone(), passes }
+    }
+
+    /// The batch of a step: a function of (seed, step) alone.
+    pub fn of(&mut self, step: &Step) -> Shown {
+        let indices = self.passes.batch(step);
+        let (images, labels) = match &self.augmentation {
+            None => (self.held.batch(&indices), None),
+            Some(augmentation) => {
+                let stream = step.stream(purpose::AUGMENTATION);
+                let (images, labels) = augmentation.apply(&stream, step.rows_seen, &self.images, &indices).into_tensors(&self.device);
+                (images, Some(labels))
+            }
+        };
+        let none = self.images.class_names().len() as i32;
+        let classes = self.images.classes().map(|classes| shown_classes(classes, none, &indices, self.class_dropout, step, &self.device));
+        Shown { images, classes, labels }
+    }
+}
+
+/// The classes of the images at `indices`, each replaced by `none` with the chance `dropout`. `[indices.len()]`, without autodiff.
+pub fn shown_classes(classes: &[u32], none: i32, indices: &[usize], dropout: f64, step: &Step, device: &Device) -> Tensor<1, Int> {
+    let mut chances = vec![0.0; indices.len()];
+    step.stream(purpose::CLASS_DROPOUT).uniforms(step.index, &mut chances);
+    let shown = indices.iter().zip(chances);
+    let shown = shown.map(|(&index, chance)| if f64::from(chance) < dropout { none } else { classes[index] as i32 });
+    Tensor::from_data(TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]), device)
+}
