@@ -246,6 +246,16 @@ impl Checkpoint {
         Ok(Self { metadata, tensors })
     }
 
+    /// Adds a piece of metadata, which [`Checkpoint::metadata_as`] gives back.
+    ///
+    /// # Errors
+    /// A value that JSON has no form for; the message names `path`.
+    pub fn set_metadata(&mut self, key: &str, value: &impl serde::Serialize, path: &Path) -> Result<()> {
+        let text = serde_json::to_string(value).map_err(|error| Error::checkpoint(path, error.to_string()))?;
+        self.metadata.insert(key.into(), text);
+        Ok(())
+    }
+
     /// A piece of metadata as the type it was written from.
     ///
     /// # Errors

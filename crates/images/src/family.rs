@@ -226,12 +226,8 @@ impl<F: Family> Synthesizer for Generator<F> {
     fn save(&self, path: &Path) -> Result<()> {
         let fitted = self.fitted()?;
         let mut file = Checkpoint::new(F::NAME);
-        let mut put = |key: &str, value: serde_json::Result<String>| -> Result<()> {
-            file.metadata.insert(key.into(), value.map_err(|error| Error::checkpoint(path, error.to_string()))?);
-            Ok(())
-        };
-        put("config", serde_json::to_string(&fitted.config))?;
-        put("images", serde_json::to_string(&fitted.kind))?;
+        file.set_metadata("config", &fitted.config, path)?;
+        file.set_metadata("images", &fitted.kind, path)?;
         file.add_module("model", &fitted.net)?;
         file.write(path)
     }

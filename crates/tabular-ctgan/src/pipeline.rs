@@ -113,13 +113,9 @@ impl<F: Family> Synthesizer for Tabular<F> {
     fn save(&self, path: &Path) -> Result<()> {
         let fitted = self.fitted()?;
         let mut file = Checkpoint::new(F::NAME);
-        let mut put = |key: &str, value: serde_json::Result<String>| -> Result<()> {
-            file.metadata.insert(key.into(), value.map_err(|error| Error::checkpoint(path, error.to_string()))?);
-            Ok(())
-        };
-        put("config", serde_json::to_string(&self.config))?;
-        put("transform", serde_json::to_string(&fitted.transform))?;
-        put("conditions", serde_json::to_string(&fitted.conditions))?;
+        file.set_metadata("config", &self.config, path)?;
+        file.set_metadata("transform", &fitted.transform, path)?;
+        file.set_metadata("conditions", &fitted.conditions, path)?;
         file.add_module("model", &fitted.net)?;
         file.write(path)
     }
