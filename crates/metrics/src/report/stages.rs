@@ -53,6 +53,7 @@ pub fn evaluate(
     let cut = Compared { real: &real_cut, synthetic: &synthetic_cut, holdout: holdout_cut.as_ref() };
     progress("coverage and distances between distributions");
     scores.distributions(&whole, options.seed)?;
+    scores.accuracy(&whole, options.seed)?;
     progress("support");
     scores.support(&cut, options.seed)?;
 

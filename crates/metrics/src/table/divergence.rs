@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use semblant_data::table::{Column, Table};
 use serde::{Deserialize, Serialize};
+use statrs::function::gamma::gamma_ur;
 
 use super::align::align;
 use super::binning::{BinRule, range};
@@ -77,6 +78,66 @@ pub fn jensen_shannon(real: &[u32], synthetic: &[u32]) -> Result<f64> {
         p.iter().map(|(code, p)| p * (2.0 * p / (p + q.get(code).copied().unwrap_or(0.0))).log2()).sum()
     };
     Ok((0.5 * (divergence(&p, &q) + divergence(&q, &p))).max(0.0).sqrt())
+}
+
+/// What a chi-square test says of two samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ChiSquare {
+    /// Pearson's statistic over the cells.
+    pub statistic: f64,
+    /// Cells less one.
+    pub degrees_of_freedom: usize,
+    /// How likely two samples of one population differ at least so much.
+    pub p_value: f64,
+}
+
+/// Codes that both samples together have fewer of than this share one cell: below about five expected in each the test does not hold.
+const LEAST_OF_A_CELL: usize = 10;
+
+/// Pearson's chi-square test that two columns of codes come from one population; codes that occur fewer than ten times in all share a cell.
+///
+/// With many rows it finds the smallest difference, so a small p-value says that there is one and not that it matters. Source: Pearson 1900;
+/// scipy's `chi2_contingency` without correction gives the same where every code has a cell of its own.
+///
+/// # Errors
+/// [`crate::Error::Undefined`] when a column has no rows, or all rows are in one cell.
+pub fn chi_square(real: &[u32], synthetic: &[u32]) -> Result<ChiSquare> {
+    if real.is_empty() || synthetic.is_empty() {
+        return undefined("a column has no rows");
+    }
+    let mut counts: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
+    real.iter().for_each(|&code| counts.entry(code).or_default()[0] += 1);
+    synthetic.iter().for_each(|&code| counts.entry(code).or_default()[1] += 1);
+    let (mut cells, rare): (Vec<[usize; 2]>, Vec<[usize; 2]>) = counts.into_values().partition(|[a, b]| a + b >= LEAST_OF_A_CELL);
+    if !rare.is_empty() {
+        cells.push(rare.iter().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]));
+    }
+    if cells.len() < 2 {
+        return undefined("all values are equal or rare");
+    }
+    let (n, m) = (real.len() as f64, synthetic.len() as f64);
+    let part = |&[a, b]: &[usize; 2]| {
+        let expected = (a + b) as f64 / (n + m);
+        (a as f64 - n * expected).powi(2) / (n * expected) + (b as f64 - m * expected).powi(2) / (m * expected)
+    };
+    let statistic: f64 = cells.iter().map(part).sum();
+    let degrees_of_freedom = cells.len() - 1;
+    let p_value = if statistic > 0.0 { gamma_ur(degrees_of_freedom as f64 / 2.0, statistic / 2.0) } else { 1.0 };
+    Ok(ChiSquare { statistic, degrees_of_freedom, p_value })
+}
+
+/// The share of columns in which [`chi_square`] finds no difference at the level of 1 %, each column as [`jensen_shannon_distances`] has it.
+///
+/// Range 0 to 1, higher is better; two samples of one population have about 0.99.
+///
+/// # Errors
+/// As [`wasserstein_distances`], and [`crate::Error::Undefined`] when no column can be tested.
+pub fn chi_square_passed(real: &Table, synthetic: &Table) -> Result<f64> {
+    let tested = per_column(real, synthetic, |real, synthetic| {
+        Some(("ChiSquare", codes(real, synthetic).and_then(|(real, synthetic)| Ok(chi_square(&real, &synthetic)?.p_value))))
+    })?;
+    mean(tested.columns.iter().filter_map(|column| column.value).map(|p| f64::from(u8::from(p >= 0.01))))
+        .map_or_else(|| undefined("no column can be tested"), Ok)
 }
 
 fn shares<T: Ord>(values: impl ExactSizeIterator<Item = T>) -> BTreeMap<T, f64> {
@@ -157,6 +218,23 @@ mod tests {
         assert_eq!(jensen_shannon(&[1, 2, 2], &[2, 1, 2]).unwrap(), 0.0);
         assert!((jensen_shannon(&[1, 2], &[3]).unwrap() - 1.0).abs() < 1e-12);
     }
+
+    /// scipy 1.17: chi2_contingency([[30, 50, 20], [45, 40, 40]], correction=False) = (8.1, 0.01742237463949352, 2 degrees).
+    #[test]
+    fn the_chi_square_test_is_that_of_scipy_and_rare_codes_share_a_cell() {
+        let column = |counts: [usize; 3]| (0..3).flat_map(|code| vec![code as u32; counts[code]]).collect::<Vec<u32>>();
+        let (real, synthetic) = (column([30, 50, 20]), column([45, 40, 40]));
+        let found = chi_square(&real, &synthetic).unwrap();
+        assert!((found.statistic - CHI_SQUARE.0).abs() < 1e-9 && (found.p_value - CHI_SQUARE.1).abs() < 1e-9, "{found:?}");
+        assert_eq!(found.degrees_of_freedom, 2);
+        // Nine labels that occur once each make one cell more, not nine.
+        let rare: Vec<u32> = real.iter().copied().chain(100..109).collect();
+        assert_eq!(chi_square(&rare, &synthetic).unwrap().degrees_of_freedom, 3);
+        assert_eq!(chi_square(&real, &real).unwrap().p_value, 1.0);
+        assert!(chi_square(&[1, 1], &[1]).is_err() && chi_square(&[], &[1]).is_err());
+    }
+
+    const CHI_SQUARE: (f64, f64) = (8.1, 0.017_422_374_639_493_52);
 
     #[test]
     fn a_bent_relation_is_seen_and_a_shuffled_one_is_gone() {

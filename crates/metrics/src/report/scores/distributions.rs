@@ -6,9 +6,10 @@ use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
 use crate::error::undefined;
 use crate::random::subsample;
+use crate::table::accuracy::{Accuracy, Likeness, accuracy};
 use crate::table::coverage::{Statistic, coverage, missing_values, statistics};
 use crate::table::detection::logistic_detection;
-use crate::table::divergence::{jensen_shannon_distances, mutual_information_matrices, wasserstein_distances};
+use crate::table::divergence::{chi_square_passed, jensen_shannon_distances, mutual_information_matrices, wasserstein_distances};
 use crate::table::shapes::ColumnScores;
 use crate::table::support::{Support, support};
 
@@ -31,7 +32,8 @@ impl Scores {
             mutual_information_matrices(real, table)?.similarity.map_or_else(|| undefined("no pair of columns has two values each"), Ok)
         });
         let logistic: Measure = Box::new(|table| logistic_detection(real, table, seed));
-        let measures: [(&str, &str, Measure, bool, &str); 9] = [
+        let chi_square: Measure = Box::new(|table| chi_square_passed(real, table));
+        let measures: [(&str, &str, Measure, bool, &str); 10] = [
             (
                 "coverage",
                 "Coverage",
@@ -70,6 +72,13 @@ impl Scores {
                 "Distance of the shares of labels, or of ten bins, averaged over columns; 0 is equal, 1 is nothing in common.",
             ),
             (
+                "chi_square",
+                "Chi-square test passed",
+                chi_square,
+                true,
+                "Share of columns in which a chi-square test finds no difference at the level of 1 %; with many rows it finds differences too small to matter.",
+            ),
+            (
                 "mutual_information",
                 "Mutual information",
                 information,
@@ -87,6 +96,45 @@ impl Scores {
         for (id, name, measure, higher, meaning) in measures {
             let (ideal, direction) = if higher { (1.0, Direction::Higher) } else { (0.0, Direction::Lower) };
             self.beside_holdout(Group::Fidelity, (id, name), (tables, Some(ideal)), direction, meaning, measure)?;
+        }
+        Ok(())
+    }
+
+    /// Accuracy of singles, pairs and triples of columns, with what new rows could be expected to have.
+    pub(in crate::report) fn accuracy(&mut self, tables: &Compared, seed: u64) -> Result<()> {
+        let found = reason(accuracy(tables.real, tables.synthetic, seed))?;
+        let holdout = tables.holdout.and_then(|holdout| accuracy(tables.real, holdout, seed).ok());
+        let parts: [(&str, &str, fn(&Accuracy) -> Option<Likeness>, &str); 4] = [
+            ("accuracy", "Accuracy", |found| Some(found.overall), "The mean of the three scores that follow."),
+            (
+                "accuracy_columns",
+                "Accuracy of columns",
+                |found| Some(found.univariate),
+                "How alike the shares of ten bins are, averaged over columns.",
+            ),
+            (
+                "accuracy_pairs",
+                "Accuracy of pairs",
+                |found| found.bivariate,
+                "The same for the shares of a hundred bins of pairs of columns.",
+            ),
+            ("accuracy_triples", "Accuracy of triples", |found| found.trivariate, "The same for triples of columns."),
+        ];
+        for (id, name, get, meaning) in parts {
+            let part =
+                found.as_ref().map_err(Clone::clone).and_then(|found| get(found).ok_or_else(|| "the table has too few columns".to_owned()));
+            let expected = part.as_ref().ok().map(|part| part.expected);
+            let reference = holdout.as_ref().and_then(get).map(|part| part.value);
+            let most =
+                expected.map_or_else(String::new, |expected| format!(" As many new real rows can be expected to have {expected:.3}."));
+            self.add(
+                Group::Fidelity,
+                (id, name),
+                part.map(|part| part.value),
+                reference.or(expected),
+                Direction::Higher,
+                &format!("{meaning}{most}"),
+            );
         }
         Ok(())
     }
