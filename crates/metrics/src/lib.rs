@@ -22,6 +22,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bootstrap;
 mod error;
 pub mod image;
 pub mod learn;
@@ -30,5 +31,6 @@ mod random;
 pub mod report;
 pub mod table;
 
+pub use bootstrap::Estimate;
 pub use error::{Error, Result};
 pub use report::{Options, Report, evaluate};

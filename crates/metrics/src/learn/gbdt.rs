@@ -83,11 +83,8 @@ impl Boosting {
     /// # Errors
     /// [`Error::Undefined`] when there is nothing to learn from: no rows, no column, a missing target, or fewer than two classes.
     pub fn fit(&self, table: &Table, exclude: Option<&str>, target: &Target) -> Result<Model> {
-        self.check(table, target)?;
+        self.check(table, exclude, target)?;
         let binner = Binner::fit(table, exclude);
-        if binner.features.is_empty() {
-            return Err(Error::Undefined("no column is left to predict from".into()));
-        }
         let bins = binner.apply(table);
         let (train, validation) = self.divide(table.rows());
         let start = starts(target, &train);
@@ -113,7 +110,8 @@ impl Boosting {
         Ok(Model { binner, start, trees, classes: matches!(target, Target::Classes { .. }) })
     }
 
-    fn check(&self, table: &Table, target: &Target) -> Result<()> {
+    /// Whether there is anything to learn; the other learners ask this too.
+    pub(super) fn check(&self, table: &Table, exclude: Option<&str>, target: &Target) -> Result<()> {
         let option = |name, what: &str| Err(Error::Option { name, what: what.into() });
         if self.leaves < 2 {
             return option("leaves", "must be at least 2");
@@ -127,6 +125,9 @@ impl Boosting {
         let undefined = |why: &str| Err(Error::Undefined(why.into()));
         match target {
             _ if table.rows() == 0 => undefined("there are no rows to learn from"),
+            _ if !table.schema().columns.iter().any(|column| column.kind.is_modelled() && Some(column.name.as_str()) != exclude) => {
+                undefined("no column is left to predict from")
+            }
             Target::Values(values) if values.iter().any(|value| !value.is_finite()) => {
                 undefined("the target has missing or infinite values")
             }

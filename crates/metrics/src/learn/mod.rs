@@ -1,9 +1,14 @@
-//! The learner that utility and detection scores are made with, and the scores of its predictions.
+//! The learners that utility and detection scores are made with, and the scores of their predictions.
 
 mod bins;
 pub mod gbdt;
+mod learner;
+mod linear;
 pub(crate) mod logistic;
+mod network;
+mod points;
 pub mod scores;
 mod tree;
 
 pub use gbdt::{Boosting, EarlyStopping, Model, Target};
+pub use learner::Learner;

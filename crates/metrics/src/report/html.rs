@@ -21,6 +21,7 @@ pub(super) fn page(report: &Report) -> String {
             body { main {
                 (header(report))
                 (scores(report))
+                (classes(report))
                 (marginals(report))
                 (matrices(report))
                 (scatter(report))
@@ -73,6 +74,7 @@ fn scores(report: &Report) -> Markup {
         p.small.soft {
             @if report.rows.holdout.is_some() { "The reference is what the held-out real rows score in place of the synthetic ones, unless said otherwise: a perfect generator would score about as much." }
             @else { "The reference is the ideal value, unless said otherwise." }
+            " Under some values stands their interval of 95 %, what other rows of the same population might give."
         }
         table {
             thead { tr { th { "Score" } th.num { "Value" } th.num { "Reference" } th { "What it means" } } }
@@ -100,11 +102,46 @@ fn score_row(score: &Score) -> Markup {
     html! {
         tr {
             th scope="row" { (score.name) }
-            td.num data-label="Value" { @if let Some(value) = score.value { (precise(value)) } @else { span.soft { "not defined" } } }
+            td.num data-label="Value" { @if let Some(value) = score.value {
+                (precise(value))
+                @if let Some([low, high]) = score.interval { br; span.soft.small { (precise(low)) " to " (precise(high)) } }
+            } @else { span.soft { "not defined" } } }
             td.num data-label="Reference" { @if let Some(value) = score.reference { (precise(value)) span.soft.small { (from) } } @else { span.soft { "none" } } }
             td.small {
                 @if let Some(why) = &score.undefined { "Not defined: " (why) ". " }
                 (score.meaning) " " span.soft { (direction) }
+            }
+        }
+    }
+}
+
+/// Classes that the page has a line for; the JSON has all.
+const MOST_CLASSES: usize = 40;
+
+/// What a model does for each class of the target.
+fn classes(report: &Report) -> Markup {
+    let Some(utility) = report.utility.as_ref().filter(|utility| !utility.classes.is_empty()) else { return html! {} };
+    let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), precise);
+    html! {
+        h2 { "Classes of " (utility.target) }
+        p.small.soft {
+            "F1 on the test rows of boosted trees that learnt from real rows, from synthetic ones and from both, the rarest class first"
+            @if utility.classes.len() > MOST_CLASSES { "; the first " (MOST_CLASSES) " of " (utility.classes.len()) }
+            "."
+        }
+        table {
+            thead { tr { th { "Class" } th.num { "Real rows" } th.num { "Synthetic rows" } th.num { "F1, real" } th.num { "F1, synthetic" } th.num { "F1, both" } } }
+            tbody {
+                @for class in utility.classes.iter().take(MOST_CLASSES) {
+                    tr {
+                        th scope="row" { (class.class) }
+                        td.num data-label="Real rows" { (thousands(class.train_rows[0])) }
+                        td.num data-label="Synthetic rows" { (thousands(class.train_rows[1])) }
+                        td.num data-label="F1, real" { (precise(class.real)) }
+                        td.num data-label="F1, synthetic" { (share(class.synthetic)) }
+                        td.num data-label="F1, both" { (share(class.augmented)) }
+                    }
+                }
             }
         }
     }

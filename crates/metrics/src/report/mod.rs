@@ -9,6 +9,7 @@ mod style;
 mod svg;
 mod verdict;
 
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Bars, Figures, Histogram, Marginal, Matrices, Scatter};
@@ -16,8 +17,10 @@ pub use scores::Attacks;
 pub use stages::evaluate;
 pub use verdict::{Grade, Verdict};
 
+use crate::learn::Learner;
 use crate::table::binning::BinRule;
 use crate::table::pairs::PairScore;
+use crate::table::utility::Utility;
 
 /// The version of the JSON that [`Report::to_json`] writes; it grows when a field changes its meaning or goes.
 pub const FORMAT: u32 = 1;
@@ -33,13 +36,25 @@ pub struct Options {
     pub max_rows: Option<usize>,
     /// How numbers are binned when paired with categories.
     pub bins: BinRule,
+    /// The kinds of models whose utility is measured.
+    pub learners: Vec<Learner>,
+    /// Where neural networks learn.
+    pub device: Device,
     /// Points per table in the scatter plot, and most rows its axes are fitted to (times ten).
     pub scatter_points: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { target: None, seed: 0, max_rows: None, bins: BinRule::EachTable, scatter_points: 500 }
+        Self {
+            target: None,
+            seed: 0,
+            max_rows: None,
+            bins: BinRule::EachTable,
+            learners: Learner::ALL.to_vec(),
+            device: Device::flex(),
+            scatter_points: 500,
+        }
     }
 }
 
@@ -65,6 +80,9 @@ pub struct Report {
     /// What the attacks achieved, with their rates and intervals; none of them without a holdout.
     #[serde(default)]
     pub attacks: Attacks,
+    /// How models trained on the synthetic table work, with one entry a class; none without a target that can be predicted.
+    #[serde(default)]
+    pub utility: Option<Utility>,
     /// What a reader should know: what was left out or cut.
     pub notes: Vec<String>,
     /// The data of the figures.
@@ -93,6 +111,9 @@ pub struct Score {
     pub name: String,
     /// The score; `None` when it is not defined.
     pub value: Option<f64>,
+    /// Its interval of 95 % by the bootstrap, for those scores that have one.
+    #[serde(default)]
+    pub interval: Option<[f64; 2]>,
     /// What it should be compared with.
     pub reference: Option<f64>,
     /// Where the reference comes from.

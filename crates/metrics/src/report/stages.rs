@@ -2,7 +2,7 @@
 
 use semblant_data::table::Table;
 
-use super::scores::{Compared, Scores};
+use super::scores::{Compared, Scores, Spread};
 use super::verdict::verdicts;
 use super::{ColumnDetail, FORMAT, Figures, Options, Report, Rows, figures};
 use crate::random::subsample;
@@ -11,7 +11,7 @@ use crate::table::detection::detection_auc;
 use crate::table::pairs::column_pair_trends;
 use crate::table::privacy::privacy;
 use crate::table::shapes::{ColumnScores, column_shapes};
-use crate::table::utility::{Utility, utility};
+use crate::table::utility::{Utility, UtilityOptions, utility};
 use crate::{Error, Result};
 
 /// Measures `synthetic` against `real`, the rows its generator was trained on, and against `holdout`, real rows that the generator never saw
@@ -41,7 +41,9 @@ pub fn evaluate(
     progress("column pair trends");
     let pairs = column_pair_trends(real, synthetic, options.bins)?;
     let pairs_holdout = holdout.map(|holdout| column_pair_trends(real, holdout, options.bins)).transpose()?;
-    scores.fidelity(&shapes, shapes_holdout.as_ref(), &pairs, pairs_holdout.as_ref());
+    progress("intervals");
+    let spread = Spread::of_fidelity(real, synthetic, options.bins, options.seed)?;
+    scores.fidelity(&shapes, shapes_holdout.as_ref(), &pairs, pairs_holdout.as_ref(), &spread);
 
     progress("detection");
     let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), options.max_rows.unwrap_or(usize::MAX), options.seed, purpose));
@@ -58,7 +60,7 @@ pub fn evaluate(
     scores.support(&cut, options.seed)?;
 
     progress("utility");
-    scores.utility(target, target.map(|target| train_and_test(real, synthetic, holdout, target, options.seed)))?;
+    let utility = scores.utility(target, target.map(|target| train_and_test(&whole, target, options)))?;
 
     progress("privacy");
     let privacy = privacy(&real_cut, &synthetic_cut, holdout_cut.as_ref(), options.seed)?;
@@ -88,22 +90,25 @@ pub fn evaluate(
         columns: columns(shapes, shapes_holdout),
         pairs: pairs.pairs,
         attacks,
+        utility,
         notes: notes(real, synthetic, holdout, &judged[0], options),
         figures,
     })
 }
 
 /// Utility on the holdout; without one, on a fifth of the real rows that the model trained on real rows does not see.
-fn train_and_test(real: &Table, synthetic: &Table, holdout: Option<&Table>, target: &str, seed: u64) -> Result<Utility> {
+fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<Utility> {
+    let how = UtilityOptions { learners: options.learners.clone(), seed: options.seed, device: options.device.clone() };
+    let Compared { real, synthetic, holdout } = *tables;
     if let Some(holdout) = holdout {
-        return utility(real, synthetic, holdout, target, seed);
+        return utility(real, synthetic, holdout, target, &how);
     }
-    let test = subsample(real.rows(), real.rows().div_ceil(5), seed, 14);
+    let test = subsample(real.rows(), real.rows().div_ceil(5), options.seed, 14);
     let train: Vec<usize> = (0..real.rows()).filter(|row| test.binary_search(row).is_err()).collect();
     if train.is_empty() {
         return Err(Error::Undefined("the real table has too few rows to split".into()));
     }
-    utility(&real.take(&train), synthetic, &real.take(&test), target, seed)
+    utility(&real.take(&train), synthetic, &real.take(&test), target, &how)
 }
 
 fn columns(shapes: ColumnScores, holdout: Option<ColumnScores>) -> Vec<ColumnDetail> {

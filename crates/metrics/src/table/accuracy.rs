@@ -218,7 +218,7 @@ mod tests {
     fn values_are_those_of_mostlyai_qa() {
         let table = |rows: usize, shift: f64| {
             let number = |value: &dyn Fn(f64) -> f64| Column::Number((0..rows).map(|i| value(i as f64)).collect());
-            let label = |i: usize| (i % 11 != 0).then(|| &"aaaaabbbbccd"[(i * 7 + (10.0 * shift) as usize) % 12..][..1]);
+            let label = |i: usize| (!i.is_multiple_of(11)).then(|| &"aaaaabbbbccd"[(i * 7 + (10.0 * shift) as usize) % 12..][..1]);
             Table::from_columns(vec![
                 ("x", ColumnKind::Continuous, number(&|i| i.sin() + shift)),
                 ("few", ColumnKind::Integer, number(&|i| (3.0 * (2.0 * i + shift).cos()).floor())),

@@ -1,6 +1,6 @@
 //! Rows as points for metrics that need a plane distance: numbers scaled, labels one-hot.
 
-use semblant_data::table::{Column, MISSING, Table};
+use semblant_data::table::{Column, ColumnSchema, MISSING, Table};
 
 use super::binning::range;
 use super::shapes::mean;
@@ -10,8 +10,9 @@ const MOST_LABELS: usize = 64;
 
 /// How the rows of aligned tables become points: numbers as `(value - low) / (high - low)` of the fitted table, missing ones its mean and a
 /// flag of their own where it has missing values; labels one-hot, missing one of them.
-pub(super) struct Embedding {
-    axes: Vec<Axis>,
+pub(crate) struct Embedding {
+    /// By column, none of one that is left out.
+    axes: Vec<Option<Axis>>,
     width: usize,
 }
 
@@ -32,22 +33,29 @@ enum Axis {
 
 impl Embedding {
     /// By the ranges and labels of one of the aligned tables.
-    pub(super) fn fit(table: &Table) -> Self {
-        let axes: Vec<Axis> = table.columns().iter().map(Axis::fit).collect();
-        let width = axes.iter().map(Axis::width).sum();
+    pub(crate) fn fit(table: &Table) -> Self {
+        Self::fit_without(table, None)
+    }
+
+    /// The same without the column called `exclude`.
+    pub(crate) fn fit_without(table: &Table, exclude: Option<&str>) -> Self {
+        let axis = |(described, column): (&ColumnSchema, &Column)| (exclude != Some(&described.name)).then(|| Axis::fit(column));
+        let axes: Vec<Option<Axis>> = table.iter().map(axis).collect();
+        let width = axes.iter().flatten().map(Axis::width).sum();
         Self { axes, width }
     }
 
     /// Numbers of one point.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     /// The rows of a table that was aligned with the fitted one, one after the other.
-    pub(super) fn points(&self, table: &Table) -> Vec<f64> {
+    pub(crate) fn points(&self, table: &Table) -> Vec<f64> {
         let mut points = vec![0.0; self.width * table.rows()];
         let mut first = 0;
-        for (axis, column) in self.axes.iter().zip(table.columns()) {
+        let used = self.axes.iter().zip(table.columns()).filter_map(|(axis, column)| Some((axis.as_ref()?, column)));
+        for (axis, column) in used {
             for row in 0..table.rows() {
                 axis.write(column, row, &mut points[row * self.width + first..]);
             }

@@ -16,7 +16,7 @@ pub mod diagnostic;
 pub mod disclosure;
 pub mod distance;
 pub mod divergence;
-mod embed;
+pub(crate) mod embed;
 pub mod pairs;
 pub mod privacy;
 pub mod shapes;

@@ -221,6 +221,15 @@ pub fn contingency_similarity(real: (&[u32], &[u32]), synthetic: (&[u32], &[u32]
 
 /// How often each pair of codes occurs; sorted, so that sums over it are reproducible.
 fn joint_counts(a: &[u32], b: &[u32]) -> BTreeMap<(u32, u32), usize> {
+    let above = |codes: &[u32]| codes.iter().max().map_or(0, |&code| code as usize + 1);
+    let (width, cells) = (above(b), above(a) * above(b));
+    // Few codes are counted in place; the others are sorted.
+    if cells <= a.len().max(1 << 12) {
+        let mut counts = vec![0usize; cells];
+        a.iter().zip(b).for_each(|(&a, &b)| counts[a as usize * width + b as usize] += 1);
+        let found = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+        return found.map(|(cell, count)| (((cell / width) as u32, (cell % width) as u32), count)).collect();
+    }
     let mut keys: Vec<u64> = a.iter().zip(b).map(|(&a, &b)| u64::from(a) << 32 | u64::from(b)).collect();
     keys.sort_unstable();
     keys.chunk_by(|left, right| left == right).map(|run| (((run[0] >> 32) as u32, run[0] as u32), run.len())).collect()

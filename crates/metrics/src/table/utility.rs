@@ -1,25 +1,58 @@
 //! Utility: does a model trained on the synthetic table work as well on new real rows as one trained on the real table?
 
+use burn::tensor::Device;
+use rayon::prelude::*;
 use semblant_data::table::{Column, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
 use super::align::align;
+use crate::bootstrap::{Estimate, resampled};
 use crate::error::undefined;
 use crate::learn::scores::{f1, macro_auc, macro_f1, r2, rmse, roc_auc};
-use crate::learn::{Boosting, Model, Target};
+use crate::learn::{Learner, Target};
 use crate::{Error, Result};
 
-/// The test scores of the two models.
+/// How utility is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UtilityOptions {
+    /// The kinds of models that are trained; the first one is also trained on real and synthetic rows together, and judged class by class.
+    pub learners: Vec<Learner>,
+    /// Draws what is random in training, and the test rows of intervals.
+    pub seed: u64,
+    /// Where neural networks learn.
+    pub device: Device,
+}
+
+impl Default for UtilityOptions {
+    fn default() -> Self {
+        Self { learners: Learner::ALL.to_vec(), seed: 0, device: Device::flex() }
+    }
+}
+
+/// The test scores of the models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Utility {
     /// The column predicted.
     pub target: String,
+    /// Test rows, those with a missing target left out.
+    pub test_rows: usize,
+    /// For each kind of model, in the order asked for.
+    pub learners: Vec<LearnerUtility>,
+    /// The first kind of model trained on real and synthetic rows together; the reason when that cannot be done.
+    pub augmented: Result<Prediction, String>,
+    /// What the first kind of model does for each class of a categorical target, the rarest first.
+    pub classes: Vec<ClassUtility>,
+}
+
+/// The test scores of one kind of model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LearnerUtility {
+    /// The kind.
+    pub learner: Learner,
     /// Trained on the real training rows: what can be reached.
     pub real: Prediction,
     /// Trained on the synthetic rows; the reason when that cannot be done.
     pub synthetic: Result<Prediction, String>,
-    /// Test rows, those with a missing target left out.
-    pub test_rows: usize,
 }
 
 /// How well one model predicts the test rows.
@@ -28,15 +61,15 @@ pub struct Utility {
 pub enum Prediction {
     /// A categorical target.
     Classes {
-        /// ROC AUC; with more than two classes the mean over one-against-rest.
-        auc: f64,
+        /// ROC AUC; with more than two classes the mean over one-against-rest. Its interval is a bootstrap over test rows.
+        auc: Estimate,
         /// F1 of the rarer class at probability one half; with more than two classes the mean over classes of the likeliest-class prediction.
         f1: f64,
     },
     /// A number as target.
     Values {
-        /// Share of the variance explained.
-        r2: f64,
+        /// Share of the variance explained. Its interval is a bootstrap over test rows.
+        r2: Estimate,
         /// Root mean squared error, in the target's unit.
         rmse: f64,
     },
@@ -44,38 +77,82 @@ pub enum Prediction {
 
 impl Prediction {
     /// AUC or R2.
-    pub fn main(&self) -> f64 {
+    pub fn main(&self) -> Estimate {
         match self {
             Self::Classes { auc, .. } => *auc,
             Self::Values { r2, .. } => *r2,
         }
     }
+
+    /// F1 or RMSE.
+    pub fn second(&self) -> f64 {
+        match self {
+            Self::Classes { f1, .. } => *f1,
+            Self::Values { rmse, .. } => *rmse,
+        }
+    }
 }
 
-/// Trains boosted trees ([`Boosting::default`]) to predict `target` once on `train` and once on `synthetic`, and scores both on `test`, rows
-/// that neither saw.
+/// What models do for one class: F1 of the likeliest-class prediction on the test rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassUtility {
+    /// The class.
+    pub class: String,
+    /// Its test rows.
+    pub test_rows: usize,
+    /// Its rows among the real training rows and the synthetic ones.
+    pub train_rows: [usize; 2],
+    /// Of the model trained on the real rows.
+    pub real: f64,
+    /// Of that trained on the synthetic rows.
+    pub synthetic: Option<f64>,
+    /// Of that trained on both.
+    pub augmented: Option<f64>,
+}
+
+/// Trains models to predict `target` once on `train`, once on `synthetic` and (the first kind) once on both together, and scores all on
+/// `test`, rows that none of them saw.
 ///
 /// Classification for categorical and boolean targets (AUC, F1), regression for the rest (R2, RMSE); higher is better but for RMSE, and the
 /// score of the model trained on real rows is the reference. Rows with a missing target are left out. Source: Esteban et al. 2017 (TSTR).
 ///
 /// # Errors
 /// [`Error::Data`] when there is no such column; [`Error::Undefined`] when the real rows cannot train or test a model (a single class, no
-/// rows); a synthetic table that cannot is reported in [`Utility::synthetic`] instead.
-pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, seed: u64) -> Result<Utility> {
+/// rows) or no learner is asked for; a synthetic table that cannot is reported in [`LearnerUtility::synthetic`] instead.
+pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, options: &UtilityOptions) -> Result<Utility> {
     train.schema().index_of(target)?;
     let tables = align(&[train, synthetic, test])?;
     let Ok(place) = tables[0].schema().index_of(target) else {
         return undefined(format!("the target \"{target}\" is an id or constant column, or not of one type in all tables"));
     };
-    let known: Vec<Table> = tables.iter().map(|table| table.take(&rows_with_value(&table.columns()[place]))).collect();
-    let test = &known[2];
-    let positive = rarer_class(&known[0].columns()[place]);
-    let score = |from: &Table| fit_and_score(from, test, target, positive, &Boosting { seed, ..Boosting::default() });
-    let synthetic = match score(&known[1]) {
-        Err(Error::Undefined(why)) => Err(why),
-        other => Ok(other?),
+    let [real, synthetic, test] = [0, 1, 2].map(|table: usize| tables[table].take(&rows_with_value(&tables[table].columns()[place])));
+    let task = Task { target, truth: &test.columns()[place], positive: rarer_class(&real.columns()[place]), test: &test, options };
+    let defined = |made: Result<Made>| match made {
+        Err(Error::Undefined(why)) => Ok(Err(why)),
+        other => other.map(Ok),
     };
-    Ok(Utility { target: target.to_owned(), real: score(&known[0])?, synthetic, test_rows: test.rows() })
+    let fit = |&learner: &Learner| -> Result<(Learner, Made, Result<Made, String>)> {
+        Ok((learner, task.fit(learner, &real)?, defined(task.fit(learner, &synthetic))?))
+    };
+    let fitted = options.learners.iter().map(fit).collect::<Result<Vec<_>>>()?;
+    let Some((first, of_real, of_synthetic)) = fitted.first() else { return undefined("no kind of model was asked for") };
+    let mut both = real.clone();
+    both.append(&synthetic)?;
+    let augmented = defined(task.fit(*first, &both))?;
+    let classes = task.classes(
+        [&real.columns()[place], &synthetic.columns()[place]],
+        [Some(of_real), of_synthetic.as_ref().ok(), augmented.as_ref().ok()],
+    );
+    Ok(Utility {
+        target: target.to_owned(),
+        test_rows: test.rows(),
+        augmented: augmented.map(|made| made.scores),
+        classes,
+        learners: fitted
+            .into_iter()
+            .map(|(learner, real, synthetic)| LearnerUtility { learner, real: real.scores, synthetic: synthetic.map(|made| made.scores) })
+            .collect(),
+    })
 }
 
 fn rows_with_value(column: &Column) -> Vec<usize> {
@@ -85,51 +162,102 @@ fn rows_with_value(column: &Column) -> Vec<usize> {
 /// The code that occurs least, but does occur.
 fn rarer_class(column: &Column) -> u32 {
     let Some((codes, levels)) = column.categories() else { return 0 };
-    let count = |code: &u32| codes.iter().filter(|&other| other == code).count();
-    (0..levels.len() as u32).filter(|code| count(code) > 0).min_by_key(count).unwrap_or(0)
+    let counts = class_counts(codes, levels.len());
+    (0..levels.len()).filter(|&code| counts[code] > 0).min_by_key(|&code| counts[code]).unwrap_or(0) as u32
 }
 
-fn fit_and_score(train: &Table, test: &Table, target: &str, positive: u32, boosting: &Boosting) -> Result<Prediction> {
-    match (train.column(target)?, test.column(target)?) {
-        (Column::Number(values), Column::Number(truth)) => {
-            let model = boosting.fit(train, Some(target), &Target::Values(values.clone()))?;
-            let predicted = &model.predict(test)[0];
-            Ok(Prediction::Values { r2: r2(truth, predicted)?, rmse: rmse(truth, predicted) })
-        }
-        (Column::Category { codes, levels }, Column::Category { codes: truth, .. }) => {
-            let (model, classes) = fit_classes(train, target, codes, boosting)?;
-            let mut probabilities = vec![vec![0.0; test.rows()]; levels.len()];
-            for (class, predicted) in classes.into_iter().zip(model.predict(test)) {
-                probabilities[class as usize] = predicted;
+fn class_counts(codes: &[u32], levels: usize) -> Vec<usize> {
+    let mut counts = vec![0; levels];
+    codes.iter().filter(|&&code| code != MISSING).for_each(|&code| counts[code as usize] += 1);
+    counts
+}
+
+/// What is to be predicted, and of whom.
+struct Task<'a> {
+    target: &'a str,
+    truth: &'a Column,
+    /// The class whose F1 counts where there are two.
+    positive: u32,
+    test: &'a Table,
+    options: &'a UtilityOptions,
+}
+
+/// Scores, and the likeliest class of each test row of a categorical target.
+struct Made {
+    scores: Prediction,
+    likeliest: Vec<u32>,
+}
+
+impl Task<'_> {
+    fn fit(&self, learner: Learner, train: &Table) -> Result<Made> {
+        let UtilityOptions { seed, device, .. } = self.options;
+        let predict = |target: &Target| learner.fit_and_predict([train, self.test], self.target, target, *seed, device);
+        match (train.column(self.target)?, self.truth) {
+            (Column::Number(values), Column::Number(truth)) => {
+                let predicted = &predict(&Target::Values(values.clone()))?[0];
+                let drawn = |rows: &[usize]| r2(&pick(truth, rows), &pick(predicted, rows));
+                let r2 = resampled(truth.len(), *seed, drawn)?;
+                Ok(Made { scores: Prediction::Values { r2, rmse: rmse(truth, predicted) }, likeliest: Vec::new() })
             }
-            score_classes(truth, &probabilities, positive)
+            (Column::Category { codes, levels }, Column::Category { codes: truth, .. }) => {
+                // Only classes that occur are learnt.
+                let counts = class_counts(codes, levels.len());
+                let classes: Vec<usize> = (0..levels.len()).filter(|&class| counts[class] > 0).collect();
+                let place = |code: &u32| classes.binary_search(&(*code as usize)).map_or(MISSING, |place| place as u32);
+                let found = predict(&Target::Classes { codes: codes.iter().map(place).collect(), count: classes.len() })?;
+                let mut shares = vec![vec![0.0; truth.len()]; levels.len()];
+                classes.iter().zip(found).for_each(|(&class, found)| shares[class] = found);
+                self.judge(truth, &shares)
+            }
+            _ => undefined("the target is of different types in the two tables"),
         }
-        _ => undefined("the target is of different types in the two tables"),
+    }
+
+    /// `shares` has one list a class.
+    fn judge(&self, truth: &[u32], shares: &[Vec<f64>]) -> Result<Made> {
+        let likeliest = |row: usize| (0..shares.len()).max_by(|&a, &b| shares[a][row].total_cmp(&shares[b][row]).then(b.cmp(&a)));
+        let likeliest: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
+        let seed = self.options.seed;
+        let in_test = class_counts(truth, shares.len());
+        let occurring = (0..shares.len()).filter(|&class| in_test[class] > 0 || shares[class].iter().any(|&share| share > 0.0));
+        let scores = if occurring.count() <= 2 {
+            let of_positive = &shares[self.positive as usize];
+            let is: Vec<bool> = truth.iter().map(|&code| code == self.positive).collect();
+            let predicted: Vec<bool> = of_positive.iter().map(|&share| share >= 0.5).collect();
+            let auc = resampled(truth.len(), seed, |rows| roc_auc(&pick(&is, rows), &pick(of_positive, rows)))?;
+            Prediction::Classes { auc, f1: f1(&is, &predicted) }
+        } else {
+            let drawn = |rows: &[usize]| macro_auc(&pick(truth, rows), &shares.iter().map(|class| pick(class, rows)).collect::<Vec<_>>());
+            Prediction::Classes { auc: resampled(truth.len(), seed, drawn)?, f1: macro_f1(truth, &likeliest, shares.len()) }
+        };
+        Ok(Made { scores, likeliest })
+    }
+
+    fn classes(&self, train: [&Column; 2], made: [Option<&Made>; 3]) -> Vec<ClassUtility> {
+        let Some((truth, levels)) = self.truth.categories() else { return Vec::new() };
+        let counts = train.map(|column| column.categories().map_or_else(Vec::new, |(codes, _)| class_counts(codes, levels.len())));
+        let in_test = class_counts(truth, levels.len());
+        let of_class = |class: usize| {
+            let is = |codes: &[u32]| codes.iter().map(|&code| code as usize == class).collect::<Vec<bool>>();
+            let [real, synthetic, augmented] = made.map(|made| made.map(|made| f1(&is(truth), &is(&made.likeliest))));
+            let train_rows = [0, 1].map(|table: usize| counts[table].get(class).copied().unwrap_or(0));
+            ClassUtility {
+                class: levels[class].clone(),
+                test_rows: in_test[class],
+                train_rows,
+                real: real.unwrap_or(0.0),
+                synthetic,
+                augmented,
+            }
+        };
+        let mut classes: Vec<ClassUtility> = (0..levels.len()).into_par_iter().filter(|&class| in_test[class] > 0).map(of_class).collect();
+        classes.sort_by_key(|class| class.train_rows[0]);
+        classes
     }
 }
 
-/// A classifier over the classes that occur, and their codes in its order.
-fn fit_classes(train: &Table, target: &str, codes: &[u32], boosting: &Boosting) -> Result<(Model, Vec<u32>)> {
-    let mut classes: Vec<u32> = codes.iter().copied().filter(|&code| code != MISSING).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    let codes = codes.iter().map(|code| classes.binary_search(code).map_or(MISSING, |place| place as u32)).collect();
-    Ok((boosting.fit(train, Some(target), &Target::Classes { codes, count: classes.len() })?, classes))
-}
-
-fn score_classes(truth: &[u32], probabilities: &[Vec<f64>], positive: u32) -> Result<Prediction> {
-    let occurring =
-        (0..probabilities.len() as u32).filter(|class| truth.contains(class) || probabilities[*class as usize].iter().any(|&p| p > 0.0));
-    if occurring.count() <= 2 {
-        let scores = &probabilities[positive as usize];
-        let truth: Vec<bool> = truth.iter().map(|&code| code == positive).collect();
-        let predicted: Vec<bool> = scores.iter().map(|&p| p >= 0.5).collect();
-        return Ok(Prediction::Classes { auc: roc_auc(&truth, scores)?, f1: f1(&truth, &predicted) });
-    }
-    let likeliest =
-        |row: usize| (0..probabilities.len()).max_by(|&a, &b| probabilities[a][row].total_cmp(&probabilities[b][row]).then(b.cmp(&a)));
-    let predicted: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
-    Ok(Prediction::Classes { auc: macro_auc(truth, probabilities)?, f1: macro_f1(truth, &predicted, probabilities.len()) })
+fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|&row| values[row]).collect()
 }
 
 #[cfg(test)]
@@ -159,9 +287,16 @@ mod tests {
     fn identical_rows_train_the_same_model_and_shuffled_targets_none() {
         let (train, test) = (table(1, false), table(2, false));
         for target in ["y", "z"] {
-            let same = utility(&train, &train, &test, target, 0).unwrap();
-            assert_eq!(same.synthetic.as_ref().unwrap(), &same.real);
-            assert!(same.real.main() > 0.99);
+            let same = utility(&train, &train, &test, target, &UtilityOptions::default()).unwrap();
+            assert_eq!(same.learners.len(), 3);
+            for of in &same.learners {
+                assert_eq!(of.synthetic.as_ref().unwrap(), &of.real);
+                let Estimate { value, interval: [low, high] } = of.real.main();
+                // A line cannot single out the middle one of three classes.
+                let least = if target == "y" && of.learner == Learner::Linear { 0.8 } else { 0.97 };
+                assert!(value > least && low <= value && value <= high && high - low < 0.1, "{of:?}");
+            }
+            assert!((same.augmented.unwrap().main().value - same.learners[0].real.main().value).abs() < 0.01);
         }
         let both_broken = |table: Table| {
             Table::from_columns(vec![
@@ -170,16 +305,41 @@ mod tests {
             ])
             .unwrap()
         };
-        let broken = utility(&both_broken(train), &both_broken(table(3, true)), &both_broken(test), "y", 0).unwrap();
-        assert!((broken.synthetic.unwrap().main() - 0.5).abs() < 0.1);
+        let broken =
+            utility(&both_broken(train), &both_broken(table(3, true)), &both_broken(test), "y", &UtilityOptions::default()).unwrap();
+        for of in broken.learners {
+            assert!((of.synthetic.unwrap().main().value - 0.5).abs() < 0.1);
+        }
     }
 
     #[test]
     fn a_synthetic_table_with_one_class_is_reported() {
         let train = table(1, false);
         let low: Vec<usize> = (0..1000).filter(|&row| train.columns()[1].label(row) == Some("low")).collect();
-        let result = utility(&train, &train.take(&low), &table(2, false), "y", 0).unwrap();
-        assert_eq!(result.synthetic, Err("the target has a single value".into()));
-        assert!(utility(&train, &train, &train, "nothing", 0).is_err());
+        let options = UtilityOptions { learners: vec![Learner::Trees], ..UtilityOptions::default() };
+        let result = utility(&train, &train.take(&low), &table(2, false), "y", &options).unwrap();
+        assert_eq!(result.learners[0].synthetic, Err("the target has a single value".into()));
+        assert!(result.augmented.is_ok());
+        assert!(utility(&train, &train, &train, "nothing", &options).is_err());
+    }
+
+    #[test]
+    fn rows_of_a_rare_class_help_where_real_ones_are_few() {
+        let (train, test) = (table(1, false), table(2, false));
+        let middle = |row: &usize| train.columns()[1].label(*row) == Some("middle");
+        // All of the others, three of the middle.
+        let rare: Vec<usize> = (0..1000).filter(|row| !middle(row)).chain((0..1000).filter(middle).take(3)).collect();
+        let fresh = table(3, false);
+        let result = utility(
+            &train.take(&rare),
+            &fresh,
+            &test,
+            "y",
+            &UtilityOptions { learners: vec![Learner::Trees], ..UtilityOptions::default() },
+        )
+        .unwrap();
+        let class = &result.classes[0];
+        assert!(class.class == "middle" && class.train_rows[0] == 3 && result.classes.len() == 3, "{class:?}");
+        assert!(class.augmented.unwrap() > class.real + 0.1 && class.augmented.unwrap() > 0.9, "{class:?}");
     }
 }

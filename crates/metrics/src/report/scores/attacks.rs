@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
+use crate::bootstrap::Estimate;
 use crate::error::undefined;
 use crate::table::align::align;
-use crate::table::attacks::membership::{Estimate, Membership, by_density, by_distance};
+use crate::table::attacks::membership::{Membership, by_density, by_distance};
 use crate::table::attacks::{Outcome, Predicates, inference, linkability, singling_out};
 
 /// Persons, or predicates, of an attack.

@@ -2,17 +2,19 @@
 
 mod attacks;
 mod distributions;
+mod intervals;
 mod privacy;
+mod utility;
 
 use semblant_data::table::Table;
 
 pub use attacks::Attacks;
+pub(super) use intervals::Spread;
 
 use super::{Direction, Group, ReferenceFrom, Score};
 use crate::table::diagnostic::diagnostic;
 use crate::table::pairs::PairScores;
 use crate::table::shapes::{ColumnScores, mean};
-use crate::table::utility::{Prediction, Utility};
 use crate::{Error, Result};
 
 /// The tables that scores compare.
@@ -51,7 +53,7 @@ impl Scores {
         };
         let reference = reference.filter(|reference| reference.is_finite());
         let (id, name, meaning) = (id.to_owned(), name.to_owned(), meaning.to_owned());
-        self.list.push(Score { id, group, name, value, reference, reference_from, direction, meaning, undefined });
+        self.list.push(Score { id, group, name, value, interval: None, reference, reference_from, direction, meaning, undefined });
     }
 
     /// A score of the synthetic table beside the same of the holdout, or beside `ideal` without one.
@@ -70,6 +72,13 @@ impl Scores {
         Ok(())
     }
 
+    /// The last score has this interval, if it has a value.
+    fn interval(&mut self, interval: Option<[f64; 2]>) {
+        if let Some(score) = self.list.last_mut() {
+            score.interval = interval.filter(|_| score.value.is_some());
+        }
+    }
+
     /// The last score's reference is one by definition.
     fn ideal(&mut self, value: f64) {
         if let Some(score) = self.list.last_mut() {
@@ -83,14 +92,17 @@ impl Scores {
         shapes_holdout: Option<&ColumnScores>,
         pairs: &PairScores,
         pairs_holdout: Option<&PairScores>,
+        spread: &Spread,
     ) {
         let defined = |value: Option<f64>, why: &str| value.ok_or_else(|| why.to_owned());
         let reference = |value: Option<Option<f64>>| value.unwrap_or(Some(1.0));
         let (shape, shape_reference) = (shapes.mean, reference(shapes_holdout.map(|shapes| shapes.mean)));
         let (trend, trend_reference) = (pairs.mean, reference(pairs_holdout.map(|pairs| pairs.mean)));
         let overall = |shape: Option<f64>, trend: Option<f64>| mean(shape.into_iter().chain(trend));
-        let add = |this: &mut Self, id, name, value, reference, meaning| {
-            this.add(Group::Fidelity, (id, name), value, reference, Direction::Higher, meaning)
+        let add = |this: &mut Self, id, name, value: Result<f64, String>, reference, meaning: &str| {
+            let interval = value.as_ref().ok().and_then(|value| spread.interval(id, *value));
+            this.add(Group::Fidelity, (id, name), value, reference, Direction::Higher, meaning);
+            this.interval(interval);
         };
         add(
             self,
@@ -132,51 +144,6 @@ impl Scores {
         self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), reason(auc)?, reference.or(Some(0.5)), Direction::Lower, meaning);
         if reference.is_none() {
             self.ideal(0.5);
-        }
-        Ok(())
-    }
-
-    pub(super) fn utility(&mut self, target: Option<&str>, result: Option<Result<Utility>>) -> Result<()> {
-        let Some(result) = result else {
-            self.add(
-                Group::Utility,
-                ("utility", "Trained on synthetic"),
-                Err("no target column was named".into()),
-                None,
-                Direction::Higher,
-                "How well a model trained on synthetic rows predicts real ones.",
-            );
-            return Ok(());
-        };
-        let utility = match result {
-            Err(Error::Undefined(why)) => Err(why),
-            other => Ok(other?),
-        };
-        let target = target.unwrap_or_default();
-        let (real, synthetic) = match utility {
-            Ok(utility) => (Some(utility.real), utility.synthetic),
-            Err(why) => (None, Err(why)),
-        };
-        let parts = |prediction: &Prediction| match *prediction {
-            Prediction::Classes { auc, f1 } => [auc, f1],
-            Prediction::Values { r2, rmse } => [r2, rmse],
-        };
-        let numeric = matches!(real, Some(Prediction::Values { .. }));
-        let names = if numeric { [("utility_r2", "R2"), ("utility_rmse", "RMSE")] } else { [("utility_auc", "AUC"), ("utility_f1", "F1")] };
-        for (place, (id, name)) in names.into_iter().enumerate() {
-            let value = synthetic.as_ref().map(|prediction| parts(prediction)[place]).map_err(Clone::clone);
-            let direction = if id == "utility_rmse" { Direction::Lower } else { Direction::Higher };
-            let meaning = format!(
-                "{name} of boosted trees that learnt from synthetic rows to predict \"{target}\", on real rows; the reference learnt from real rows."
-            );
-            self.add(
-                Group::Utility,
-                (id, &format!("Trained on synthetic: {name}")),
-                value,
-                real.as_ref().map(|prediction| parts(prediction)[place]),
-                direction,
-                &meaning,
-            );
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use semblant_data::table::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::bootstrap::{DRAWS, Estimate};
 use crate::error::undefined;
 use crate::learn::scores::roc_auc;
 use crate::nearest::Rows;
@@ -12,16 +13,6 @@ use crate::random::{Random, subsample};
 use crate::table::align::align;
 use crate::table::distance::{BoxTree, Scale};
 use crate::table::embed::Embedding;
-use crate::table::privacy::quantile;
-
-/// A number with its interval of 95 %.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The number.
-    pub value: f64,
-    /// 2.5th and 97.5th percentile over 200 bootstrap draws of members and others.
-    pub interval: [f64; 2],
-}
 
 /// How well training rows are told from holdout rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -41,7 +32,6 @@ pub struct Membership {
 /// # Errors
 /// [`crate::Error::Undefined`] when a side is empty or a score is not a number.
 pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membership> {
-    const DRAWS: usize = 200;
     if members.iter().chain(others).any(|score| score.is_nan()) {
         return undefined("a score of membership is not a number");
     }
@@ -55,11 +45,7 @@ pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membersh
     let mut again = |scores: &[f64]| -> Vec<f64> { (0..scores.len()).map(|_| scores[random.below(scores.len())]).collect() };
     let draws = (0..DRAWS).map(|_| (again(members), again(others))).collect::<Vec<_>>();
     let draws = draws.iter().map(|(members, others)| measure(members, others)).collect::<Result<Vec<_>>>()?;
-    let estimate = |place: usize| {
-        let mut drawn: Vec<f64> = draws.iter().map(|draw| draw[place]).collect();
-        drawn.sort_unstable_by(f64::total_cmp);
-        Estimate { value: values[place], interval: [quantile(&drawn, 0.025), quantile(&drawn, 0.975)] }
-    };
+    let estimate = |place: usize| Estimate::from_draws(values[place], draws.iter().map(|draw| draw[place]).collect());
     let rows = [members.len(), others.len()];
     Ok(Membership { auc: estimate(0), found_at_1_percent: estimate(1), found_at_01_percent: estimate(2), rows })
 }
