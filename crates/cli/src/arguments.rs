@@ -169,7 +169,7 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --shadow model.safetensors      (trains 16 models more for one attack)\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
 )]
 pub(crate) struct Evaluate {
     /// The table or the images that the model learnt from: a path, or the name of a known data set.
@@ -197,6 +197,18 @@ pub(crate) struct Evaluate {
     /// by the real table's.
     #[arg(long, value_enum, default_value_t = Bins::EachTable)]
     pub(crate) bins: Bins,
+    /// Tables: the model that made the synthetic table; models like it are trained with and without single persons, to attack membership.
+    #[arg(long, value_name = "MODEL", requires = "holdout", conflicts_with_all = ["compare", "features", "likelihood"])]
+    pub(crate) shadow: Option<PathBuf>,
+    /// With --shadow: how many models are trained.
+    #[arg(long, default_value_t = 16, requires = "shadow", value_parser = clap::value_parser!(u16).range(4..))]
+    pub(crate) shadows: u16,
+    /// With --shadow: how many training rows, and as many holdout rows, are attacked.
+    #[arg(long, default_value_t = 1000, requires = "shadow", value_parser = clap::value_parser!(u32).range(8..))]
+    pub(crate) persons: u32,
+    /// Where models are trained: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
     /// Images: what they are compared in, classifier:FILE; a classifier that is not there yet is trained on the real images and kept there.
     #[arg(long, value_name = "KIND:FILE")]
     pub(crate) features: Option<String>,

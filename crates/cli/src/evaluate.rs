@@ -4,8 +4,10 @@ use std::path::Path;
 
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
+use semblant::metrics::table::attacks::shadow::{Generate, Shadows};
 use semblant::metrics::table::binning::BinRule;
-use semblant::metrics::{Options, Report, evaluate};
+use semblant::metrics::{Options, Report, evaluate_with_shadows};
+use semblant::shadow::Recipe;
 
 use crate::arguments::{Bins, Evaluate};
 use crate::fit::check_writable;
@@ -36,7 +38,10 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         Bins::EachTable => BinRule::EachTable,
         Bins::Real => BinRule::Real,
     };
-    let options = Options { target, seed: arguments.seed, bins, ..Options::default() };
+    let device = semblant::device::select(&arguments.device)?;
+    let options = Options { target, seed: arguments.seed, bins, device, ..Options::default() };
+    let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, &arguments.device)).transpose()?;
+    let shadows = Shadows { models: arguments.shadows.into(), persons: arguments.persons as usize, seed: arguments.seed };
     let mut stage = |name: &str| {
         if !quiet {
             say(name);
@@ -44,7 +49,18 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     };
     let reports = tables
         .iter()
-        .map(|synthetic| Ok(evaluate(&read.table, synthetic, holdout.as_ref(), &options, &mut stage)?))
+        .map(|synthetic| {
+            let mut generate = |rows: &Table, number: u64| {
+                let recipe = recipe.as_ref().ok_or("no model was given")?;
+                if !quiet {
+                    say(&format!("  model {} of {}", number + 1, shadows.models));
+                }
+                let seed = arguments.seed.wrapping_add(1 + number);
+                recipe.train_and_sample(rows, synthetic.rows() as u64, seed).map_err(|error| error.to_string())
+            };
+            let attack = recipe.is_some().then_some((&shadows, &mut generate as Generate));
+            Ok(evaluate_with_shadows(&read.table, synthetic, holdout.as_ref(), &options, attack, &mut stage)?)
+        })
         .collect::<Result<Vec<Report>, Failure>>()?;
     let json = || match (&reports[..], arguments.compare.is_empty()) {
         ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string())),

@@ -33,4 +33,4 @@ pub mod table;
 
 pub use bootstrap::Estimate;
 pub use error::{Error, Result};
-pub use report::{Options, Report, evaluate};
+pub use report::{Options, Report, evaluate, evaluate_with_shadows};

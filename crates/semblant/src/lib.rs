@@ -15,6 +15,7 @@
 
 pub mod latent;
 mod registry;
+pub mod shadow;
 
 pub use burn::tensor::Device;
 pub use registry::{

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use figures::{Bars, Figures, Histogram, Marginal, Matrices, Scatter};
 pub use scores::Attacks;
-pub use stages::evaluate;
+pub use stages::{evaluate, evaluate_with_shadows};
 pub use verdict::{Grade, Verdict};
 
 use crate::learn::Learner;

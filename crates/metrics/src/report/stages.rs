@@ -7,6 +7,7 @@ use super::verdict::verdicts;
 use super::{ColumnDetail, FORMAT, Figures, Options, Report, Rows, figures};
 use crate::random::subsample;
 use crate::table::align::align;
+use crate::table::attacks::shadow::{Generate, Shadows};
 use crate::table::detection::detection_auc;
 use crate::table::pairs::column_pair_trends;
 use crate::table::privacy::privacy;
@@ -26,6 +27,21 @@ pub fn evaluate(
     synthetic: &Table,
     holdout: Option<&Table>,
     options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Report> {
+    evaluate_with_shadows(real, synthetic, holdout, options, None, progress)
+}
+
+/// As [`evaluate`], and with the attack by shadow models ([`crate::table::attacks::shadow`]) where a model is given that can be trained anew.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with_shadows(
+    real: &Table,
+    synthetic: &Table,
+    holdout: Option<&Table>,
+    options: &Options,
+    shadows: Option<(&Shadows, Generate)>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Report> {
     let target = options.target.as_deref().or(real.schema().target.as_deref());
@@ -69,7 +85,11 @@ pub fn evaluate(
     scores.protection(&privacy, &cut, target, options.seed)?;
 
     progress("attacks");
-    let attacks = scores.attacks(&cut, target, options.seed)?;
+    let mut attacks = scores.attacks(&cut, target, options.seed)?;
+    if let Some((shadows, generate)) = shadows {
+        progress("shadow models");
+        attacks.membership_shadow = scores.shadows(&whole, shadows, generate)?;
+    }
 
     progress("validity");
     scores.validity(real, synthetic, holdout)?;

@@ -8,6 +8,7 @@ use crate::bootstrap::Estimate;
 use crate::error::undefined;
 use crate::table::align::align;
 use crate::table::attacks::membership::{Membership, by_density, by_distance};
+use crate::table::attacks::shadow::{Generate, Shadows, by_shadows};
 use crate::table::attacks::{Outcome, Predicates, inference, linkability, singling_out};
 
 /// Persons, or predicates, of an attack.
@@ -32,6 +33,9 @@ pub struct Attacks {
     pub membership_distance: Option<Membership>,
     /// [`by_density`].
     pub membership_density: Option<Membership>,
+    /// [`by_shadows`], where models were trained for it.
+    #[serde(default)]
+    pub membership_shadow: Option<Membership>,
 }
 
 impl Attacks {
@@ -51,10 +55,10 @@ impl Attacks {
         self.outcomes().max_by(|(_, a), (_, b)| a.interval[0].total_cmp(&b.interval[0]))
     }
 
-    /// The larger AUC of the two attacks on membership.
+    /// The largest AUC of the attacks on membership.
     pub(in crate::report) fn membership(&self) -> Option<Estimate> {
-        let both = [self.membership_distance, self.membership_density];
-        both.into_iter().flatten().map(|found| found.auc).max_by(|a, b| a.interval[0].total_cmp(&b.interval[0]))
+        let all = [self.membership_distance, self.membership_density, self.membership_shadow];
+        all.into_iter().flatten().map(|found| found.auc).max_by(|a, b| a.interval[0].total_cmp(&b.interval[0]))
     }
 }
 
@@ -111,6 +115,7 @@ impl Scores {
                 by_density(real, synthetic, holdout, MEMBERSHIP_ROWS, seed),
                 "who lies where synthetic rows are denser than other real rows is taken for a training row (DOMIAS)",
             )?,
+            membership_shadow: None,
         })
     }
 
@@ -139,6 +144,15 @@ impl Scores {
         let meaning = format!("Risk, beyond what holdout rows give away, that {what}; 0 none, 1 certain.{rates}");
         self.add_attack(id, &format!("Attack: {name}"), outcome.as_ref().map(|outcome| outcome.risk).map_err(Clone::clone), &meaning);
         Ok(outcome.ok())
+    }
+
+    /// The attack by shadow models, for which models are trained.
+    pub(in crate::report) fn shadows(&mut self, tables: &Compared, shadows: &Shadows, generate: Generate) -> Result<Option<Membership>> {
+        let found = tables
+            .holdout
+            .map_or_else(|| undefined("needs a holdout"), |holdout| by_shadows(tables.real, tables.synthetic, holdout, shadows, generate));
+        let how = format!("{} models of the same kind were trained with and without each person", shadows.models);
+        self.members("shadow", found, &how)
     }
 
     fn members(&mut self, by: &str, found: Result<Membership>, how: &str) -> Result<Option<Membership>> {

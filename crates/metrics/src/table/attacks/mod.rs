@@ -2,12 +2,13 @@
 //!
 //! Every attack is run on training rows (main), on holdout rows (control: what it tells of everybody, seen or not) and by blind guessing
 //! (baseline). Only what goes beyond the control is the synthetic table's fault. The three attacks of the Article 29 Working Party are
-//! defined as by Giomi et al. 2023, "A unified framework for quantifying privacy risk in synthetic data"; [`membership`] asks who was in the
+//! defined as by Giomi et al. 2023, "A unified framework for quantifying privacy risk in synthetic data"; [`membership`] and [`shadow`] ask who was in the
 //! training rows at all. An attack that fails here may succeed in better hands: none of these numbers is a guarantee.
 
 mod inference;
 mod linkability;
 pub mod membership;
+pub mod shadow;
 mod singling_out;
 #[cfg(test)]
 mod tests_support;
