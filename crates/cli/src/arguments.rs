@@ -169,7 +169,7 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --shadow model.safetensors      (trains 16 models more for one attack)\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors   (images)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --shadow model.safetensors      (trains 16 models more for one attack)\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors -o report.html   (images)\n  semblant evaluate --real photos/ --synthetic made/ --holdout kept/ --features inception:pt_inception-2015-12-05-6726825d.pth,resize=clean --utility\n  semblant evaluate --real photos/ --synthetic rebuilt/ --features lpips:vgg16.pth,lin=vgg.pth   (images in pairs)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
 )]
 pub(crate) struct Evaluate {
     /// The table or the images that the model learnt from: a path, or the name of a known data set.
@@ -209,9 +209,17 @@ pub(crate) struct Evaluate {
     /// Where models are trained: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Images: what they are compared in, classifier:FILE; a classifier that is not there yet is trained on the real images and kept there.
+    /// Images: what they are compared in.
+    ///
+    /// classifier:FILE is a classifier of the real images, which is trained and kept there if it is not there yet.
+    /// inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a .pth or .safetensors file of yours.
+    /// lpips:BACKBONE,lin=FILE compares images in pairs, by place, with torchvision's AlexNet or VGG16 and the package lpips' weights.
     #[arg(long, value_name = "KIND:FILE")]
     pub(crate) features: Option<String>,
+    /// Images: train three classifiers, of the synthetic images, of the real ones and of both, and test them on the holdout; each sees
+    /// IMAGES images in training [default: 100000].
+    #[arg(long, value_name = "IMAGES", num_args = 0..=1, default_missing_value = "100000", requires_all = ["features", "holdout"])]
+    pub(crate) utility: Option<u64>,
     /// Images: instead of synthetic ones, a model whose likelihood of the real images is estimated, in nats an image.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "features", "holdout", "target", "schema", "output"])]
     pub(crate) likelihood: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
+use semblant::metrics::report::Score;
 use semblant::metrics::table::attacks::shadow::{Generate, Shadows};
 use semblant::metrics::table::binning::BinRule;
 use semblant::metrics::{Options, Report, evaluate_with_shadows};
@@ -17,11 +18,11 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     if let Some(model) = &arguments.likelihood {
         return crate::judge::likelihood(arguments, model, quiet);
     }
+    if arguments.output.is_some() && !arguments.compare.is_empty() {
+        return Err(Failure::Usage("--output writes the report of one set; with --compare use --json, or --synthetic for each".into()));
+    }
     if let Some(features) = &arguments.features {
         return crate::judge::run(arguments, features, quiet);
-    }
-    if arguments.output.is_some() && !arguments.compare.is_empty() {
-        return Err(Failure::Usage("--output writes the report of one table; with --compare use --json, or --synthetic for each".into()));
     }
     let to_stdout = arguments.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
     for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
@@ -75,8 +76,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         None => {}
     }
     if !to_stdout {
-        let headings = if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&synthetics) };
-        scores(&headings, &reports).iter().for_each(|line| print(line));
+        let lists: Vec<&[Score]> = reports.iter().map(|report| &report.scores[..]).collect();
+        scores(&headings(arguments), &lists).iter().for_each(|line| print(line));
         if let Some(path) = &arguments.output {
             print(&path.display().to_string());
         }
@@ -91,9 +92,15 @@ pub(crate) fn named_json(paths: &[&Path], results: &[impl serde::Serialize]) -> 
     serde_json::to_string_pretty(&list).map_err(|error| Failure::Work(error.to_string()))
 }
 
+/// What stands over the columns of values.
+pub(crate) fn headings(arguments: &Evaluate) -> Vec<String> {
+    if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&arguments.synthetics()) }
+}
+
 /// One line a score: name, the values, and what they are held against, which is the first report's where the reports differ.
-pub(crate) fn scores(headings: &[String], reports: &[Report]) -> Vec<String> {
-    let first = reports.first().map(|report| &report.scores[..]).unwrap_or_default();
-    let values = |id: &str| reports.iter().map(|report| report.score(id).and_then(|score| score.value)).collect();
+pub(crate) fn scores(headings: &[String], reports: &[&[Score]]) -> Vec<String> {
+    let first = reports.first().copied().unwrap_or_default();
+    let value = |report: &[Score], id: &str| report.iter().find(|score| score.id == id).and_then(|score| score.value);
+    let values = |id: &str| reports.iter().map(|report| value(report, id)).collect();
     beside::lines(headings, first.iter().map(|score| (score.name.clone(), values(&score.id), score.reference)))
 }

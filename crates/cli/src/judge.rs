@@ -4,46 +4,131 @@ use std::path::Path;
 
 use semblant::AnyModel;
 use semblant::checkpoint::write_atomically;
-use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
-use semblant::metrics::image::{ImageScores, Scores, evaluate_images};
+use semblant::metrics::image::eye::Provenance;
+use semblant::metrics::image::paired::{Lpips, psnr, ssim};
+use semblant::metrics::image::utility::{ImageUtility, image_utility};
+use semblant::metrics::report::images::{ImageReport, report_images};
 use semblant::prelude::*;
-use semblant::progress::{Observer, Silent, Terminal};
 use serde_json::json;
 
 use crate::arguments::Evaluate;
-use crate::evaluate::named_json;
+use crate::evaluate::{headings, named_json, scores};
+use crate::eyes::{Features, observer};
 use crate::fit::check_writable;
 use crate::{Failure, Outcome, beside, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome {
-    let Some(("classifier", file)) = features.split_once(':') else {
-        return Err(Failure::Usage(format!("--features {features}: write classifier:FILE")));
-    };
-    if arguments.output.is_some() || arguments.target.is_some() || arguments.schema.is_some() {
-        return Err(Failure::Usage("--output, --target and --schema are for tables; images get --json".into()));
+    let features = Features::parse(features)?;
+    if arguments.target.is_some() || arguments.schema.is_some() {
+        return Err(Failure::Usage("--target and --schema are for tables".into()));
     }
-    let real = read(&arguments.real, quiet)?;
-    let synthetics = arguments.synthetics();
-    let sets = synthetics.iter().map(|path| read(&path.to_string_lossy(), quiet)).collect::<Result<Vec<Images>, Failure>>()?;
-    let holdout = arguments.holdout.as_deref().map(|name| read(name, quiet)).transpose()?;
-    let classifier = classifier(Path::new(file), &real, holdout.as_ref(), arguments.seed, quiet)?;
-    let scores = sets
-        .iter()
-        .map(|synthetic| Ok(evaluate_images(&real, synthetic, holdout.as_ref(), &classifier, arguments.seed)?))
-        .collect::<Result<Vec<ImageScores>, Failure>>()?;
-    let json = match (&scores[..], arguments.compare.is_empty()) {
-        ([scores], true) => serde_json::to_string_pretty(scores).map_err(|error| Failure::Work(error.to_string()))?,
-        _ => named_json(&synthetics, &scores)?,
+    let sets = Sets::read(arguments, quiet)?;
+    if let Some(lpips) = features.paired()? {
+        return pairs(arguments, &sets, &lpips);
+    }
+    for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
+        check_writable(output)?;
+    }
+    let Sets { real, synthetics, holdout } = &sets;
+    let eye = features.eye(real, holdout.as_ref(), arguments.seed, quiet)?;
+    let judge = |synthetic: &Images| -> Result<ImageReport, Failure> {
+        let utility = arguments.utility.map(|images| learn(arguments.seed, &sets, synthetic, images, quiet)).transpose()?;
+        Ok(report_images(real, synthetic, holdout.as_ref(), eye.as_ref(), utility, arguments.seed)?)
     };
-    let headings = if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&synthetics) };
+    let reports = synthetics.iter().map(judge).collect::<Result<Vec<ImageReport>, Failure>>()?;
+    let json = match (&reports[..], arguments.compare.is_empty()) {
+        ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string()))?,
+        _ => named_json(&arguments.synthetics(), &reports)?,
+    };
+    if let (Some(path), [report]) = (&arguments.output, &reports[..]) {
+        write_atomically(path, report.to_html().as_bytes())?;
+    }
     match arguments.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => print(&json),
-        Some(path) => {
-            write_atomically(path, json.as_bytes())?;
-            lines(&headings, &scores).iter().for_each(|line| print(line));
+        Some(path) if path.as_os_str() == "-" => {
+            print(&json);
+            return Ok(());
         }
-        None => lines(&headings, &scores).iter().for_each(|line| print(line)),
+        Some(path) => write_atomically(path, json.as_bytes())?,
+        None => {}
     }
+    lines(&headings(arguments), &reports).iter().for_each(|line| print(line));
+    if let Some(path) = &arguments.output {
+        print(&path.display().to_string());
+    }
+    Ok(())
+}
+
+/// All images of one call.
+struct Sets {
+    real: Images,
+    synthetics: Vec<Images>,
+    holdout: Option<Images>,
+}
+
+impl Sets {
+    fn read(arguments: &Evaluate, quiet: bool) -> Result<Self, Failure> {
+        let real = read(&arguments.real, quiet)?;
+        let paths = arguments.synthetics();
+        let synthetics = paths.iter().map(|path| read(&path.to_string_lossy(), quiet)).collect::<Result<Vec<Images>, Failure>>()?;
+        let holdout = arguments.holdout.as_deref().map(|name| read(name, quiet)).transpose()?;
+        Ok(Self { real, synthetics, holdout })
+    }
+}
+
+/// Three classifiers, for who asked for them.
+fn learn(seed: u64, sets: &Sets, synthetic: &Images, images: u64, quiet: bool) -> Result<ImageUtility, Failure> {
+    let Some(holdout) = &sets.holdout else {
+        return Err(Failure::Usage("--utility tests what is learnt on real images that nobody has seen; name them with --holdout".into()));
+    };
+    if !quiet {
+        say(&format!("training three classifiers on {images} images each: synthetic ones, real ones, and both"));
+    }
+    let mut run = Run { observer: observer(quiet), ..Run::new(semblant::device::select("cpu")?, seed) };
+    Ok(image_utility(&sets.real, synthetic, holdout, images, &mut run)?)
+}
+
+/// `--features lpips`: image by image, each synthetic one beside the real one in the same place.
+fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
+    if arguments.output.is_some() || arguments.holdout.is_some() || arguments.utility.is_some() {
+        let what = "--features lpips compares images in pairs; --output, --holdout and --utility are for the other features";
+        return Err(Failure::Usage(what.into()));
+    }
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let of = |synthetic: &Images| -> Result<[(&'static str, Option<f64>); 3], Failure> {
+        // Structure is looked for in windows of eleven pixels, which small images do not have.
+        let structure = match ssim(&sets.real, synthetic) {
+            Err(semblant::metrics::Error::Undefined(_)) => None,
+            found => Some(mean(found?)),
+        };
+        let noise = mean(psnr(&sets.real, synthetic)?);
+        let distance = mean(lpips.distances(&sets.real, synthetic)?);
+        // Equal images have no noise to speak of, and JSON no infinity.
+        Ok([("lpips", Some(distance)), ("ssim", structure), ("psnr", Some(noise).filter(|noise| noise.is_finite()))])
+    };
+    let found = sets.synthetics.iter().map(of).collect::<Result<Vec<_>, Failure>>()?;
+    let results: Vec<serde_json::Value> = found
+        .iter()
+        .map(|[lpips_, ssim, psnr]| {
+            json!({ "lpips": lpips_.1, "ssim": ssim.1, "psnr": psnr.1, "pairs": sets.real.count(), "features": lpips.provenance() })
+        })
+        .collect();
+    let json = match (&results[..], arguments.compare.is_empty()) {
+        ([result], true) => format!("{result:#}"),
+        _ => named_json(&arguments.synthetics(), &results)?,
+    };
+    match arguments.json.as_deref() {
+        Some(path) if path.as_os_str() == "-" => {
+            print(&json);
+            return Ok(());
+        }
+        Some(path) => write_atomically(path, json.as_bytes())?,
+        None => {}
+    }
+    let names = ["LPIPS, mean over pairs", "Structural similarity (SSIM), mean", "Peak signal-to-noise ratio (PSNR), mean, dB"];
+    let row = |(place, name): (usize, &str)| (name.to_owned(), found.iter().map(|found| found[place].1).collect(), None);
+    beside::lines(&headings(arguments), names.into_iter().enumerate().map(row)).iter().for_each(|line| print(line));
+    let about = lpips.provenance();
+    print(&format!("features: LPIPS 0.1, {:?}, sha256 {}, by channel {}", about.backbone, about.sha256, about.sha256_of_channels));
     Ok(())
 }
 
@@ -85,64 +170,34 @@ fn read(name: &str, quiet: bool) -> Result<Images, Failure> {
     Ok(read.images)
 }
 
-/// The classifier in a file, or one that is trained now and kept there.
-fn classifier(path: &Path, real: &Images, holdout: Option<&Images>, seed: u64, quiet: bool) -> Result<Classifier, Failure> {
-    let device = semblant::device::select("cpu")?;
-    if path.exists() {
-        return Ok(Classifier::load(path, &device)?);
-    }
-    check_writable(path)?;
-    if !quiet {
-        say(&format!("training a classifier on {} real images; it is kept in {}", real.count(), path.display()));
-    }
-    let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
-    let mut run = Run { observer, ..Run::new(device, seed) };
-    let classifier = Classifier::fit(real, holdout, &ClassifierConfig::default(), &mut run)?;
-    classifier.save(path)?;
-    Ok(classifier)
-}
-
-fn lines(headings: &[String], sets: &[ImageScores]) -> Vec<String> {
-    let row = |(name, get): (&str, fn(&Scores) -> Option<f64>)| -> beside::Row {
-        let reference = sets.first().and_then(|scores| scores.reference.as_ref()).and_then(get);
-        (name.to_owned(), sets.iter().map(|scores| get(&scores.synthetic)).collect(), reference)
-    };
-    let rows: [(&str, fn(&Scores) -> Option<f64>); 13] = [
-        ("Class accuracy", |scores| scores.class_accuracy),
-        ("Class share distance", |scores| Some(scores.class_share_distance)),
-        ("Classifier score", |scores| Some(scores.classifier_score)),
-        ("Frechet classifier distance", |scores| Some(scores.frechet_distance)),
-        ("Kernel distance (KID)", |scores| Some(scores.kid)),
-        ("Sliced distance (MIND)", |scores| Some(scores.mind)),
-        ("Precision", |scores| scores.prdc.map(|prdc| prdc.precision)),
-        ("Recall", |scores| scores.prdc.map(|prdc| prdc.recall)),
-        ("Density", |scores| scores.prdc.map(|prdc| prdc.density)),
-        ("Coverage", |scores| scores.prdc.map(|prdc| prdc.coverage)),
-        ("Memorised", |scores| Some(scores.memorised)),
-        ("Distance to nearest training image, median", |scores| Some(scores.nearest)),
-        ("Kernel distance, deviation over subsets", |scores| Some(scores.kid_deviation)),
-    ];
-    let mut lines = beside::lines(headings, rows.into_iter().map(row));
-    for (heading, scores) in headings.iter().zip(sets) {
-        let [real, synthetic, holdout] = scores.images;
-        let [held, held_holdout] = scores.held_against_real;
+fn lines(headings: &[String], reports: &[ImageReport]) -> Vec<String> {
+    let mut lines = scores(headings, &reports.iter().map(|report| &report.scores[..]).collect::<Vec<_>>());
+    for (heading, report) in headings.iter().zip(reports) {
+        let counts = report.images;
+        let [held, held_holdout] = report.held_against_real;
         lines.push(format!(
-            "{heading}: {real} real, {synthetic} synthetic, {holdout} holdout images; the reference is what the holdout gets"
+            "{heading}: {} real, {} synthetic, {} holdout images; the reference is what the holdout gets",
+            counts.real,
+            counts.synthetic,
+            counts.holdout.unwrap_or(0)
         ));
         lines.push(format!(
             "  MIND, precision, recall, density and coverage: {} images of each side, seed {}",
-            scores.compared, scores.seed
+            report.compared, report.seed
         ));
         lines.push(format!("  memory: {held} synthetic and {held_holdout} holdout images against every real one, by pixels"));
+        if let Some(utility) = &report.utility {
+            let seen = utility.images_seen;
+            lines.push(format!("  utility: three classifiers that saw {seen} images each, tested on {} holdout images", utility.tested));
+        }
     }
-    lines.extend(sets.first().map(|scores| {
-        format!(
-            "features: {}; seed {}, accuracy {}, sha256 {}",
-            scores.classifier.architecture,
-            scores.classifier.seed,
-            scores.classifier.accuracy.map_or_else(|| "-".to_owned(), |accuracy| format!("{accuracy:.4}")),
-            scores.classifier.sha256
-        )
-    }));
+    lines.extend(reports.first().map(|report| made_with(&report.features)));
     lines
+}
+
+fn made_with(features: &Provenance) -> String {
+    let resize = features.resize.as_ref().map_or_else(String::new, |resize| format!(", resized as {resize}"));
+    let seed = features.seed.map_or_else(String::new, |seed| format!("; seed {seed}"));
+    let accuracy = features.accuracy.map_or_else(String::new, |accuracy| format!(", accuracy {accuracy:.4}"));
+    format!("features: {}: {}{resize}{seed}{accuracy}, sha256 {}", features.kind, features.architecture, features.sha256)
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod beside;
 mod evaluate;
+mod eyes;
 mod fit;
 mod inspect;
 mod judge;

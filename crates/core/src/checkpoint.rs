@@ -5,6 +5,8 @@
 //! rows in it, and loading runs nothing. Equal contents give equal bytes: tensors and metadata stand in sorted order, and no
 //! run-time identifier enters the file.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -52,41 +54,6 @@ impl Checkpoint {
     /// Names and shapes of the tensors, in order.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()))
-    }
-
-    /// An empty file as another program writes it, which knows tensors and nothing else.
-    pub fn foreign() -> Self {
-        Self { metadata: BTreeMap::from([("format".into(), "pt".into())]), tensors: BTreeMap::new() }
-    }
-
-    /// Reads a safetensors file of another program. Numbers of half and double precision become `f32`.
-    ///
-    /// # Errors
-    /// A file that is missing, damaged, or holds other numbers.
-    pub fn read_foreign(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let damaged = |error: safetensors::SafeTensorError| {
-            let what = format!("not a readable safetensors file ({}); was it truncated? copy it again", one_line(&error.to_string()));
-            Error::checkpoint(path, what)
-        };
-        let mut file = Self::foreign();
-        for (name, view) in SafeTensors::deserialize(&bytes).map_err(damaged)?.tensors() {
-            let kind = match view.dtype() {
-                safetensors::Dtype::F32 => DType::F32,
-                safetensors::Dtype::F16 => DType::F16,
-                safetensors::Dtype::BF16 => DType::BF16,
-                safetensors::Dtype::F64 => DType::F64,
-                other => {
-                    let what = format!("the tensor {name} is {other:?}, expected F32, F16, BF16 or F64; save the model unquantised");
-                    return Err(Error::checkpoint(path, what));
-                }
-            };
-            let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), kind);
-            let values = data.try_into_vec_as::<f32>().map_err(|error| Error::checkpoint(path, format!("{name}: {error}")))?;
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            file.tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), bytes });
-        }
-        Ok(file)
     }
 
     /// Gives every tensor a new name, and may change its shape to one of as many values.

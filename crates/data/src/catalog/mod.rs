@@ -212,22 +212,33 @@ impl DatasetFile {
     /// When it cannot be read or unpacked, or the hash of its contents differs.
     pub fn verify(&self, path: &Path) -> Result<()> {
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
-        let mut contents: Box<dyn Read> = if is_gzip(path) { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match contents.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => hash.update(&buffer[..read]),
-                Err(error) => return Err(Error::format(path, format!("cannot be read: {error}; delete it and fetch it again"))),
-            }
-        }
-        let found = hexadecimal(&hash.finalize());
+        let contents: Box<dyn Read> = if is_gzip(path) { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let unread = |error| Error::format(path, format!("cannot be read: {error}; delete it and fetch it again"));
+        let found = sha256_of(contents).map_err(unread)?;
         if found != self.sha256 {
             let what = format!("has contents with SHA-256 {found} where the manifest says {}; delete it and fetch it again", self.sha256);
             return Err(Error::format(path, what));
         }
         Ok(())
+    }
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal digits.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256(path: &Path) -> Result<String> {
+    File::open(path).and_then(sha256_of).map_err(|source| Error::io(path, source))
+}
+
+fn sha256_of(mut contents: impl Read) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match contents.read(&mut buffer)? {
+            0 => return Ok(hexadecimal(&hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
     }
 }
 

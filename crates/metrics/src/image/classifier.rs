@@ -27,6 +27,8 @@ use semblant_data::image::{DeviceImages, Images};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::eye::{Eye, Provenance, accuracy};
+
 /// How the classifier is built and trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -135,30 +137,6 @@ impl Model for Learning {
     }
 }
 
-/// What a classifier is, for whoever reads numbers made with it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// Layers in one line.
-    pub architecture: String,
-    /// The seed it was trained with.
-    pub seed: u64,
-    /// The share of the test images that it classifies rightly, where there were some.
-    pub accuracy: Option<f64>,
-    /// SHA-256 of its file.
-    pub sha256: String,
-}
-
-/// What a classifier sees in images, in their order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    /// `[images, width]`, row-major.
-    pub features: Vec<f32>,
-    /// The logarithm of each class's share, `[images, classes]`, row-major.
-    pub log_shares: Vec<f32>,
-    /// The likeliest class of each image.
-    pub classes: Vec<u32>,
-}
-
 /// A trained classifier.
 #[derive(Debug)]
 pub struct Classifier {
@@ -236,29 +214,7 @@ impl Classifier {
         Ok(self.see(images)?.features)
     }
 
-    /// Everything that it sees in the images, in one pass.
-    ///
-    /// # Errors
-    /// As [`Classifier::features`].
-    pub fn see(&self, images: &Images) -> Result<Seen> {
-        let (width, classes) = (self.width(), self.about.class_names.len());
-        let mut seen = Seen { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
-        self.look(images, |row| {
-            let (features, log_shares) = row.split_at(width);
-            let best = (0..classes).max_by(|&a, &b| log_shares[a].total_cmp(&log_shares[b])).unwrap_or(0);
-            seen.features.extend_from_slice(features);
-            seen.log_shares.extend_from_slice(log_shares);
-            seen.classes.push(best as u32);
-        })?;
-        Ok(seen)
-    }
-
-    /// The width of the features.
-    pub fn width(&self) -> usize {
-        self.about.config.features
-    }
-
-    /// The class of each image, as an index into [`Classifier::class_names`].
+    /// The class of each image, as an index into [`Eye::class_names`].
     ///
     /// # Errors
     /// As [`Classifier::features`].
@@ -271,42 +227,7 @@ impl Classifier {
     /// # Errors
     /// Images without classes, with other classes, or of another size.
     pub fn accuracy(&self, images: &Images) -> Result<f64> {
-        self.accuracy_of(images, &self.classify(images)?)
-    }
-
-    /// [`Classifier::accuracy`] where the classes of the images were already `found`.
-    pub(super) fn accuracy_of(&self, images: &Images, found: &[u32]) -> Result<f64> {
-        let Some(classes) = images.classes().filter(|_| images.class_names() == self.about.class_names) else {
-            return Err(Error::Data(format!(
-                "the images' classes ({}) are not the classifier's ({})",
-                images.class_names().join(", "),
-                self.about.class_names.join(", ")
-            )));
-        };
-        Ok(found.iter().zip(classes).filter(|(a, b)| a == b).count() as f64 / classes.len().max(1) as f64)
-    }
-
-    /// The classes in order.
-    pub fn class_names(&self) -> &[String] {
-        &self.about.class_names
-    }
-
-    /// What goes with every number made with it.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::add_module`].
-    pub fn provenance(&self) -> Result<Provenance> {
-        let ClassifierConfig { channels: [one, two], features, .. } = self.about.config;
-        let digest = Sha256::digest(self.file()?.to_bytes());
-        Ok(Provenance {
-            architecture: format!(
-                "conv3x3 {one}, max-pool 2, conv3x3 {two}, max-pool 2, linear {features} (features), linear {}",
-                self.about.class_names.len()
-            ),
-            seed: self.about.seed,
-            accuracy: self.about.accuracy,
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        })
+        accuracy(self.class_names(), images, &self.classify(images)?)
     }
 
     fn file(&self) -> Result<Checkpoint> {
@@ -340,9 +261,22 @@ impl Classifier {
         let net = Net::new(&about.config, about.shape, about.class_names.len(), 0, device);
         Ok(Self { net: file.load_module("model", net, path)?, about, device: device.clone() })
     }
+}
 
-    /// Hands the features and the logarithms of the shares of one image after the other to `take`.
-    fn look(&self, images: &Images, mut take: impl FnMut(&[f32])) -> Result<()> {
+impl Eye for Classifier {
+    fn width(&self) -> usize {
+        self.about.config.features
+    }
+
+    fn classes(&self) -> usize {
+        self.about.class_names.len()
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.about.class_names
+    }
+
+    fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()> {
         if kind(images) != self.about.shape {
             return Err(Error::Data(format!(
                 "the images are {:?} (channels, rows, columns), the classifier knows {:?}; read them with that size",
@@ -356,9 +290,25 @@ impl Classifier {
             let batch = TensorData::new(images.units_of(indices), [indices.len(), channels, height, width]);
             let features = self.net.features(Tensor::from_data(batch, &self.device)); // [batch, features]
             let both = Tensor::cat(vec![features.clone(), self.net.shares(features)], 1); // [batch, features + classes]
-            host::read(&both, |found| found.chunks_exact(self.width() + self.about.class_names.len()).for_each(&mut take));
+            host::read(&both, |found| {
+                found.chunks_exact(self.width() + self.classes()).for_each(|row| take(&row[..self.width()], &row[self.width()..]));
+            });
         }
         Ok(())
+    }
+
+    fn provenance(&self) -> Result<Provenance> {
+        let ClassifierConfig { channels: [one, two], features, .. } = self.about.config;
+        let digest = Sha256::digest(self.file()?.to_bytes());
+        let classes = self.classes();
+        Ok(Provenance {
+            kind: NAME.into(),
+            architecture: format!("conv3x3 {one}, max-pool 2, conv3x3 {two}, max-pool 2, linear {features} (features), linear {classes}"),
+            resize: None,
+            seed: Some(self.about.seed),
+            accuracy: self.about.accuracy,
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! The Frechet distance between two clouds of features (Dowson and Landau 1982; Heusel et al. 2017 for images).
 
 use faer::{Mat, Side};
+use semblant_data::image::Images;
 
+use super::eye::Eye;
 use crate::{Error, Result};
 
 /// Count, mean and covariance of features, gathered in double precision, a batch at a time.
@@ -66,6 +68,17 @@ impl Moments {
             (self.products[row * (row + 1) / 2 + column] - count * mean[i] * mean[j]) / (count - 1.0)
         })
     }
+}
+
+/// The moments of what `eye` sees in `images`, a few images at a time: no more than one set of features is in memory, however many images
+/// there are.
+///
+/// # Errors
+/// As [`Eye::look`].
+pub fn moments_of(eye: &dyn Eye, images: &Images) -> Result<Moments> {
+    let mut moments = Moments::new(eye.width());
+    eye.look(images, &mut |features, _| moments.add(features)).map_err(|error| Error::Images(error.to_string()))?;
+    Ok(moments)
 }
 
 /// `|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2))`. The trace of the root comes from the eigenvalues of `A^(1/2) B A^(1/2)`, which are those

@@ -20,6 +20,24 @@ pub struct Memory {
     pub nearest: f64,
 }
 
+/// The training image that an image is nearest to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Nearest {
+    /// Its place among the training images.
+    pub training: usize,
+    /// Its distance: root mean squared difference of pixels, 0 equal, 1 black against white.
+    pub distance: f64,
+    /// That of the second nearest.
+    pub second: f64,
+}
+
+impl Nearest {
+    /// Whether the image is equal to its nearest one, or nearer to it than a third of the distance to any other.
+    pub fn is_memorised(&self) -> bool {
+        self.distance == 0.0 || self.distance < MEMORISED_BELOW * self.second
+    }
+}
+
 /// Compares every one of `images` with every one of `train`, pixel by pixel, exactly.
 ///
 /// It finds copies and slight changes of copies, also where many training images are alike; shifted or turned copies are beyond it. The same
@@ -32,18 +50,42 @@ pub struct Memory {
 /// # Panics
 /// When the images are of another size.
 pub fn memory(train: &Images, images: &Images) -> Result<Memory> {
+    Ok(summary(&nearest(train, images)?))
+}
+
+/// The nearest training image of every one of `images`, in their order.
+///
+/// # Errors
+/// As [`memory`].
+///
+/// # Panics
+/// As [`memory`].
+pub fn nearest(train: &Images, images: &Images) -> Result<Vec<Nearest>> {
     if train.count() < 2 || images.count() == 0 {
         return undefined(format!("memory needs two training images and an image, there are {} and {}", train.count(), images.count()));
     }
     let size = train.bytes_of_one();
     assert_eq!(size, images.bytes_of_one(), "images of one size");
-    let two = |smallest: &mut Smallest<2>, _: usize, distances: &[f64]| distances.iter().for_each(|&distance| smallest.add(distance));
-    let found = Rows::new(images.pixels(), size).fold(&Rows::new(train.pixels(), size), |_| Smallest::new(), two);
-    let is_memorised = |[first, second]: [f64; 2]| first == 0.0 || first < MEMORISED_BELOW * MEMORISED_BELOW * second;
-    let memorised = found.iter().filter(|smallest| is_memorised(smallest.0)).count();
-    let mut nearest: Vec<f64> = found.iter().map(|smallest| (smallest.0[0] / size as f64).sqrt() / 255.0).collect();
+    let two = |(smallest, place): &mut (Smallest<2>, usize), first: usize, distances: &[f64]| {
+        for (index, &distance) in distances.iter().enumerate() {
+            if distance < smallest.0[0] {
+                *place = first + index;
+            }
+            smallest.add(distance);
+        }
+    };
+    let found = Rows::new(images.pixels(), size).fold(&Rows::new(train.pixels(), size), |_| (Smallest::new(), 0), two);
+    let distance = |square: f64| (square / size as f64).sqrt() / 255.0;
+    let one = |(Smallest([first, second]), training)| Nearest { training, distance: distance(first), second: distance(second) };
+    Ok(found.into_iter().map(one).collect())
+}
+
+/// What the nearest images say together.
+pub(super) fn summary(found: &[Nearest]) -> Memory {
+    let memorised = found.iter().filter(|nearest| nearest.is_memorised()).count();
+    let mut nearest: Vec<f64> = found.iter().map(|nearest| nearest.distance).collect();
     nearest.sort_unstable_by(f64::total_cmp);
-    Ok(Memory { memorised: memorised as f64 / found.len() as f64, nearest: quantile(&nearest, 0.5) })
+    Memory { memorised: memorised as f64 / found.len() as f64, nearest: quantile(&nearest, 0.5) }
 }
 
 #[cfg(test)]
@@ -64,6 +106,7 @@ mod tests {
         assert_eq!(memory(&train, &fresh).unwrap().memorised, 0.0);
         let found = memory(&train, &with_copies).unwrap();
         assert!((found.memorised - 0.2).abs() < 1e-12 && found.nearest > 0.2, "{found:?}");
+        assert!(nearest(&train, &with_copies).unwrap()[160..].iter().enumerate().all(|(place, found)| found.training == place));
         assert_eq!(memory(&train, &train).unwrap(), Memory { memorised: 1.0, nearest: 0.0 });
         assert!(memory(&train.select(&[0]), &fresh).is_err() && memory(&train, &fresh.select(&[])).is_err());
     }

@@ -2,11 +2,16 @@
 
 pub mod classes;
 pub mod classifier;
+pub mod eye;
 pub mod frechet;
+pub mod inception;
 pub mod memory;
 pub mod paired;
 pub mod prdc;
+pub mod resize;
 pub mod spread;
+pub mod utility;
+mod weights;
 
 use semblant_data::image::Images;
 use serde::Serialize;
@@ -14,9 +19,9 @@ use serde::Serialize;
 use crate::random::subsample;
 use crate::{Error, Result};
 use classes::{class_share_distance, classifier_score};
-use classifier::{Classifier, Provenance, Seen};
+use eye::{Eye, Provenance, Seen, accuracy};
 use frechet::{Moments, frechet_distance};
-use memory::memory;
+use memory::{Nearest, nearest, summary};
 use prdc::{DENSITY_NEIGHBOURS, Manifold, Prdc};
 use spread::{kernel_distance, sliced_distance};
 
@@ -25,7 +30,7 @@ pub const MOST_COMPARED: usize = 10_000;
 /// Most synthetic or holdout images that are held against every real one, pixel by pixel.
 pub const MOST_HELD_AGAINST_REAL: usize = 4_000;
 
-/// What a classifier says of synthetic images. No number without what it was made with.
+/// What was found in synthetic images. No number without what it was made with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImageScores {
     /// Of the synthetic images; in JSON its fields stand at the top.
@@ -42,8 +47,8 @@ pub struct ImageScores {
     pub held_against_real: [usize; 2],
     /// What drew the images and the directions.
     pub seed: u64,
-    /// The classifier.
-    pub classifier: Provenance,
+    /// What made the features.
+    pub features: Provenance,
 }
 
 /// The numbers of one set of images beside the real ones.
@@ -51,8 +56,8 @@ pub struct ImageScores {
 pub struct Scores {
     /// The share of images that are classified as the class they are said to be of; none without classes.
     pub class_accuracy: Option<f64>,
-    /// [`class_share_distance`] between the classes that the classifier finds here and among the real images.
-    pub class_share_distance: f64,
+    /// [`class_share_distance`] between the classes that are found here and among the real images; none where the eye knows others.
+    pub class_share_distance: Option<f64>,
     /// [`classifier_score`].
     pub classifier_score: f64,
     /// [`frechet_distance`] of the features, of all images on either side; a few hundred overstate it.
@@ -75,29 +80,45 @@ pub struct Scores {
 /// Judges `synthetic` against `real` and, if there is one, a holdout of real images. `seed` draws what is compared where not all is.
 ///
 /// # Errors
-/// Images of another size than the classifier's, or fewer than two on a side.
-pub fn evaluate_images(
-    real: &Images,
-    synthetic: &Images,
-    holdout: Option<&Images>,
-    classifier: &Classifier,
-    seed: u64,
-) -> Result<ImageScores> {
+/// Images of another size than the eye's, or fewer than two on a side.
+pub fn evaluate_images(real: &Images, synthetic: &Images, holdout: Option<&Images>, eye: &dyn Eye, seed: u64) -> Result<ImageScores> {
+    Ok(judge(real, synthetic, holdout, eye, seed)?.scores)
+}
+
+/// Scores, and what they were computed from as far as a report shows it.
+pub(crate) struct Judged {
+    pub(crate) scores: ImageScores,
+    /// Classes that were found in the real and the synthetic images.
+    pub(crate) found: [Vec<u32>; 2],
+    /// Features of as many real and synthetic images as are compared, `[compared, width]`.
+    pub(crate) features: [Vec<f32>; 2],
+    /// Synthetic images by their place, and what they are nearest to, the nearest first.
+    pub(crate) nearest: Vec<(usize, Nearest)>,
+}
+
+/// See [`evaluate_images`].
+pub(crate) fn judge(real: &Images, synthetic: &Images, holdout: Option<&Images>, eye: &dyn Eye, seed: u64) -> Result<Judged> {
     let sets = [Some(real), Some(synthetic), holdout];
     let compared = sets.iter().flatten().map(|images| images.count()).min().unwrap_or(0).min(MOST_COMPARED);
-    let judge = Judge { classifier, compared, seed };
+    let judge = Judge { eye, compared, seed };
     let real = judge.look(real, 0)?;
-    let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, classifier.width())?) } else { None };
-    let score = |images: &Images, side| judge.scores(&real, near_real.as_ref(), images, side);
-    Ok(ImageScores {
-        synthetic: score(synthetic, 1)?,
-        reference: holdout.map(|holdout| score(holdout, 2)).transpose()?,
+    let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, eye.width())?) } else { None };
+    let (scores, looked, mut nearest) = judge.scores(&real, near_real.as_ref(), synthetic, 1)?;
+    let reference = holdout.map(|holdout| judge.scores(&real, near_real.as_ref(), holdout, 2)).transpose()?;
+    nearest.sort_by(|(_, a), (_, b)| a.distance.total_cmp(&b.distance));
+    let scores = ImageScores {
+        synthetic: scores,
+        reference: reference.map(|(scores, ..)| scores),
         images: sets.map(|images| images.map_or(0, Images::count)),
         compared,
         held_against_real: [sets[1], sets[2]].map(|images| images.map_or(0, Images::count).min(MOST_HELD_AGAINST_REAL)),
         seed,
-        classifier: classifier.provenance().map_err(core)?,
-    })
+        features: eye.provenance().map_err(core)?,
+    };
+    let (found, features) = (looked.seen.classes, looked.drawn);
+    // The balls around the real features borrow them.
+    drop(near_real);
+    Ok(Judged { scores, found: [real.seen.classes, found], features: [real.drawn, features], nearest })
 }
 
 fn core(error: semblant_core::Error) -> Error {
@@ -105,7 +126,7 @@ fn core(error: semblant_core::Error) -> Error {
 }
 
 struct Judge<'a> {
-    classifier: &'a Classifier,
+    eye: &'a dyn Eye,
     compared: usize,
     seed: u64,
 }
@@ -121,28 +142,44 @@ struct Looked<'a> {
 
 impl Judge<'_> {
     fn look<'i>(&self, images: &'i Images, side: u64) -> Result<Looked<'i>> {
-        let seen = self.classifier.see(images).map_err(core)?;
-        let width = self.classifier.width();
+        let seen = self.eye.see(images).map_err(core)?;
+        let width = self.eye.width();
         let rows = subsample(images.count(), self.compared, self.seed, 30 + side);
         let drawn = rows.iter().flat_map(|&row| seen.features[row * width..(row + 1) * width].iter().copied()).collect();
         Ok(Looked { images, moments: Moments::of(&seen.features, width), seen, drawn })
     }
 
-    fn scores(&self, real: &Looked, near_real: Option<&Manifold>, images: &Images, side: u64) -> Result<Scores> {
-        let (classifier, width) = (self.classifier, self.classifier.width());
-        let classes = classifier.class_names().len();
+    fn scores<'i>(
+        &self,
+        real: &Looked,
+        near_real: Option<&Manifold>,
+        images: &'i Images,
+        side: u64,
+    ) -> Result<(Scores, Looked<'i>, Vec<(usize, Nearest)>)> {
+        if images.shape()[1..] != real.images.shape()[1..] {
+            let shapes = [real.images, images].map(|images| images.shape()[1..].to_vec());
+            let what = format!(
+                "the real images are {:?} (channels, rows, columns), others are {:?}; bring them to one size",
+                shapes[0], shapes[1]
+            );
+            return Err(Error::Images(what));
+        }
+        let (names, width) = (self.eye.class_names(), self.eye.width());
         let looked = self.look(images, side)?;
-        let class_accuracy = images.classes().map(|_| classifier.accuracy_of(images, &looked.seen.classes).map_err(core)).transpose()?;
+        let asked = images.classes().filter(|_| !names.is_empty());
+        let class_accuracy = asked.map(|_| accuracy(names, images, &looked.seen.classes).map_err(core)).transpose()?;
+        let shares = || class_share_distance(&real.seen.classes, &looked.seen.classes, names.len());
         // First, because it refuses too few images in words.
         let frechet_distance = frechet_distance(&real.moments, &looked.moments)?;
         let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed)?;
-        let held = images.select(&subsample(images.count(), MOST_HELD_AGAINST_REAL, self.seed, 40 + side));
-        let memory = memory(real.images, &held)?;
+        let held = subsample(images.count(), MOST_HELD_AGAINST_REAL, self.seed, 40 + side);
+        let nearest = nearest(real.images, &images.select(&held))?;
+        let memory = summary(&nearest);
         let prdc = near_real.map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width)?))).transpose()?;
-        Ok(Scores {
+        let scores = Scores {
             class_accuracy,
-            class_share_distance: class_share_distance(&real.seen.classes, &looked.seen.classes, classes)?,
-            classifier_score: classifier_score(&looked.seen.log_shares, classes)?,
+            class_share_distance: if names.is_empty() { None } else { Some(shares()?) },
+            classifier_score: classifier_score(&looked.seen.log_shares, self.eye.classes())?,
             frechet_distance,
             kid: kernel.mean,
             kid_deviation: kernel.deviation,
@@ -150,6 +187,7 @@ impl Judge<'_> {
             prdc,
             memorised: memory.memorised,
             nearest: memory.nearest,
-        })
+        };
+        Ok((scores, looked, held.into_iter().zip(nearest).collect()))
     }
 }

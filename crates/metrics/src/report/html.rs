@@ -1,154 +1,78 @@
-//! The page.
+//! The page of a table.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use semblant_data::table::ColumnKind;
 
+use super::Report;
 use super::figures::{Bars, Marginal};
+use super::page::{self, Page, legend, precise, thousands};
 use super::svg::{self, Which, short};
-use super::{Direction, Grade, Group, ReferenceFrom, Report, Score};
 
 /// The whole page; every text that comes from data is escaped by `html!`.
 pub(super) fn page(report: &Report) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Synthetic data report" }
-                style { (PreEscaped(super::style::CSS)) }
-            }
-            body { main {
-                (header(report))
-                (scores(report))
-                (classes(report))
-                (marginals(report))
-                (matrices(report))
-                (scatter(report))
-                (distances(report))
-                (notes(report))
-            } }
-        }
+    let lead = html! {
+        (thousands(report.rows.synthetic)) " synthetic rows against " (thousands(report.rows.real)) " real rows"
+        @if let Some(holdout) = report.rows.holdout { " and " (thousands(holdout)) " real rows held out" }
+        "; " (report.columns.len()) " columns compared."
     };
-    page.into_string()
-}
-
-fn header(report: &Report) -> Markup {
-    html! {
-        h1 { "Synthetic data report" }
-        p.soft {
-            (thousands(report.rows.synthetic)) " synthetic rows against " (thousands(report.rows.real)) " real rows"
-            @if let Some(holdout) = report.rows.holdout { " and " (thousands(holdout)) " real rows held out" }
-            "; " (report.columns.len()) " columns compared."
-        }
-        div.verdicts {
-            @for verdict in &report.verdicts {
-                section class={ "card verdict " (grade(verdict.grade)) } {
-                    h2.small.soft style="margin:0" { (verdict.question) }
-                    p.answer { (verdict.answer) }
-                    p.small { (verdict.because) }
-                }
-            }
-        }
-    }
-}
-
-fn grade(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Good => "good",
-        Grade::Fair => "fair",
-        Grade::Poor => "poor",
-        Grade::Unknown => "unknown",
-    }
-}
-
-fn scores(report: &Report) -> Markup {
-    let groups = [
-        (Group::Fidelity, "Looks like the data"),
-        (Group::Utility, "Works like the data"),
-        (Group::Privacy, "Gives no one away"),
-        (Group::Validity, "Is valid"),
-    ];
-    html! {
-        h2 { "Scores" }
-        p.small.soft {
-            @if report.rows.holdout.is_some() { "The reference is what the held-out real rows score in place of the synthetic ones, unless said otherwise: a perfect generator would score about as much." }
-            @else { "The reference is the ideal value, unless said otherwise." }
-            " Under some values stands their interval of 95 %, what other rows of the same population might give."
-        }
-        table {
-            thead { tr { th { "Score" } th.num { "Value" } th.num { "Reference" } th { "What it means" } } }
-            @for (group, title) in groups {
-                tbody {
-                    tr.group { th colspan="4" scope="rowgroup" { (title) } }
-                    @for score in report.scores.iter().filter(|score| score.group == group) { (score_row(score)) }
-                }
-            }
-        }
-    }
-}
-
-fn score_row(score: &Score) -> Markup {
-    let from = match score.reference_from {
-        ReferenceFrom::Holdout => "",
-        ReferenceFrom::TrainedOnReal => " real",
-        ReferenceFrom::Ideal => " ideal",
+    let figures = html! {
+        (classes(report))
+        (marginals(report))
+        (matrices(report))
+        (scatter(report))
+        (distances(report))
     };
-    let direction = match score.direction {
-        Direction::Higher => "Higher is better.",
-        Direction::Lower => "Lower is better.",
-        Direction::NearReference => "Best near the reference.",
+    let page = Page {
+        lead,
+        verdicts: &report.verdicts,
+        scores: &report.scores,
+        rows: "rows",
+        holdout: report.rows.holdout.is_some(),
+        before: html! {},
+        after: figures,
+        notes: &report.notes,
+        seed: report.seed,
     };
-    html! {
-        tr {
-            th scope="row" { (score.name) }
-            td.num data-label="Value" { @if let Some(value) = score.value {
-                (precise(value))
-                @if let Some([low, high]) = score.interval { br; span.soft.small { (precise(low)) " to " (precise(high)) } }
-            } @else { span.soft { "not defined" } } }
-            td.num data-label="Reference" { @if let Some(value) = score.reference { (precise(value)) span.soft.small { (from) } } @else { span.soft { "none" } } }
-            td.small {
-                @if let Some(why) = &score.undefined { "Not defined: " (why) ". " }
-                (score.meaning) " " span.soft { (direction) }
-            }
-        }
-    }
+    page::page(page)
 }
 
 /// Classes that the page has a line for; the JSON has all.
 const MOST_CLASSES: usize = 40;
+
+const CLASS_HEADINGS: [&str; 5] = ["Real rows", "Synthetic rows", "F1, real", "F1, synthetic", "F1, both"];
 
 /// What a model does for each class of the target.
 fn classes(report: &Report) -> Markup {
     let Some(utility) = report.utility.as_ref().filter(|utility| !utility.classes.is_empty()) else { return html! {} };
     let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), precise);
     html! {
-        h2 { "Classes of " (utility.target) }
+        h2 #classes { "Classes of " (utility.target) }
         p.small.soft {
             "F1 on the test rows of boosted trees that learnt from real rows, from synthetic ones and from both, the rarest class first"
             @if utility.classes.len() > MOST_CLASSES { "; the first " (MOST_CLASSES) " of " (utility.classes.len()) }
             "."
         }
-        table {
-            thead { tr { th { "Class" } th.num { "Real rows" } th.num { "Synthetic rows" } th.num { "F1, real" } th.num { "F1, synthetic" } th.num { "F1, both" } } }
-            tbody {
+        table role="table" aria-labelledby="classes" {
+            thead role="rowgroup" { tr role="row" {
+                th scope="col" role="columnheader" { "Class" }
+                @for heading in CLASS_HEADINGS { th.num scope="col" role="columnheader" { (heading) } }
+            } }
+            tbody role="rowgroup" {
                 @for class in utility.classes.iter().take(MOST_CLASSES) {
-                    tr {
-                        th scope="row" { (class.class) }
-                        td.num data-label="Real rows" { (thousands(class.train_rows[0])) }
-                        td.num data-label="Synthetic rows" { (thousands(class.train_rows[1])) }
-                        td.num data-label="F1, real" { (precise(class.real)) }
-                        td.num data-label="F1, synthetic" { (share(class.synthetic)) }
-                        td.num data-label="F1, both" { (share(class.augmented)) }
+                    tr role="row" {
+                        th scope="row" role="rowheader" { (class.class) }
+                        @for (heading, cell) in CLASS_HEADINGS.into_iter().zip([
+                            thousands(class.train_rows[0]),
+                            thousands(class.train_rows[1]),
+                            precise(class.real),
+                            share(class.synthetic),
+                            share(class.augmented),
+                        ]) { td.num role="cell" data-label=(heading) { (cell) } }
                     }
                 }
             }
         }
     }
-}
-
-fn legend(first: &str, second: &str) -> Markup {
-    html! { p.legend.small { span { i.key.kr {} (first) } span { i.key.ks {} (second) } } }
 }
 
 fn marginals(report: &Report) -> Markup {
@@ -243,24 +167,6 @@ fn distances(report: &Report) -> Markup {
     }
 }
 
-fn notes(report: &Report) -> Markup {
-    html! {
-        h2 { "Notes" }
-        ul.small { @for note in &report.notes { li { (note) } } li { "Seed " (report.seed) ". The same tables and seed give the same numbers." } }
-    }
-}
-
-/// Four decimals below ten, fewer digits above.
-fn precise(value: f64) -> String {
-    if value.abs() < 10.0 { format!("{value:.4}") } else { short(value) }
-}
-
-fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 /// Seconds since 1970 as a calendar date (Howard Hinnant's civil-from-days).
 fn date(seconds: f64) -> String {
     let days = (seconds / 86_400.0).floor() as i64 + 719_468;
@@ -279,11 +185,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_counts_are_written_for_people() {
+    fn dates_and_numbers_are_written_for_people() {
         assert_eq!(date(0.0), "1970-01-01");
         assert_eq!(date(951_782_400.0), "2000-02-29");
         assert_eq!(date(-86_400.0), "1969-12-31");
-        assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(short(0.25), "0.25");
         assert_eq!(short(1500.0), "1500");
     }

@@ -2,6 +2,8 @@
 
 mod figures;
 mod html;
+pub mod images;
+mod page;
 mod pca;
 mod scores;
 mod stages;

@@ -40,8 +40,7 @@ impl Plane {
         if width < 2 || (0..width).all(|i| covariance[(i, i)] == 0.0) {
             return None;
         }
-        let eigen = covariance.self_adjoint_eigen(Side::Lower).ok()?;
-        plane.directions = [1, 2].map(|from_last| direction((0..width).map(|i| eigen.U()[(i, width - from_last)]).collect()));
+        plane.directions = leading(&covariance)?;
         Some(plane)
     }
 
@@ -97,6 +96,30 @@ fn encoding(column: &Column) -> Encoding {
             Encoding::Labels(counts)
         }
     }
+}
+
+/// The two directions in which a covariance is largest.
+fn leading(covariance: &Mat<f64>) -> Option<[Vec<f64>; 2]> {
+    let width = covariance.nrows();
+    let eigen = covariance.self_adjoint_eigen(Side::Lower).ok()?;
+    Some([1, 2].map(|from_last| direction((0..width).map(|i| eigen.U()[(i, width - from_last)]).collect())))
+}
+
+/// Where features `[n, width]` of both sides lie along the two directions in which the real ones differ most; at most `points` of each.
+pub(super) fn of_features([real, synthetic]: [&[f32]; 2], width: usize, points: usize) -> Option<[Vec<[f64; 2]>; 2]> {
+    let count = real.len() / width;
+    if width < 2 || count < 3 {
+        return None;
+    }
+    let mut centred = Mat::from_fn(width, count, |i, row| f64::from(real[row * width + i]));
+    let mean: Vec<f64> = (0..width).map(|i| (0..count).map(|row| centred[(i, row)]).sum::<f64>() / count as f64).collect();
+    centred.col_iter_mut().for_each(|column| column.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean));
+    let directions = leading(&(&centred * centred.transpose()))?;
+    let place = |row: &[f32]| {
+        let along = |direction: &Vec<f64>| row.iter().zip(&mean).zip(direction).map(|((&x, mean), d)| (f64::from(x) - mean) * d).sum();
+        directions.each_ref().map(along)
+    };
+    Some([real, synthetic].map(|features| features.chunks_exact(width).take(points).map(place).collect()))
 }
 
 /// An eigenvector's sign is arbitrary; its largest entry is made positive so that pictures do not flip.

@@ -36,11 +36,11 @@ pub(super) fn verdicts(scores: &[Score], attacks: &Attacks, synthetic_rows: usiz
     vec![looks(scores), works(scores), gives_away(scores, attacks, synthetic_rows, holdout_rows)]
 }
 
-fn find(scores: &[Score], id: &str) -> (Option<f64>, Option<f64>) {
+pub(super) fn find(scores: &[Score], id: &str) -> (Option<f64>, Option<f64>) {
     scores.iter().find(|score| score.id == id).map_or((None, None), |score| (score.value, score.reference))
 }
 
-fn verdict(question: &str, grade: Grade, answer: &str, because: String) -> Verdict {
+pub(super) fn verdict(question: &str, grade: Grade, answer: &str, because: String) -> Verdict {
     Verdict { question: question.into(), answer: answer.into(), grade, because }
 }
 
@@ -94,14 +94,26 @@ fn works(scores: &[Score]) -> Verdict {
     // What was learnt beyond guessing counts, not the half that an AUC gives away.
     let floor = if *name == "AUC" { 0.5 } else { 0.0 };
     let kept = if reference > floor { (value - floor) / (reference - floor) } else { f64::NAN };
-    match kept {
-        kept if kept.is_nan() => {
-            unknown("Even a model trained on the real table predicts no better than guessing, so there is nothing to compare.")
-        }
-        kept if kept >= 0.97 => verdict(question, Grade::Good, "Yes", because),
-        kept if kept >= 0.85 => verdict(question, Grade::Fair, "Mostly", because),
-        _ => verdict(question, Grade::Poor, "No", because),
+    if kept.is_nan() {
+        return unknown("Even a model trained on the real table predicts no better than guessing, so there is nothing to compare.");
     }
+    let (grade, answer) = keeps(kept);
+    verdict(question, grade, answer, because)
+}
+
+/// The answer for what a model trained on synthetic data keeps of what one trained on real data learns beyond guessing.
+pub(super) fn keeps(kept: f64) -> (Grade, &'static str) {
+    match kept {
+        kept if kept >= 0.97 => (Grade::Good, "Yes"),
+        kept if kept >= 0.85 => (Grade::Fair, "Mostly"),
+        _ => (Grade::Poor, "No"),
+    }
+}
+
+/// Three standard errors of the difference of two shares: what chance alone does once in several hundred times.
+pub(super) fn chance(share: f64, counts: [usize; 2]) -> f64 {
+    let share = share.clamp(0.001, 0.999);
+    3.0 * (share * (1.0 - share) * (1.0 / counts[0] as f64 + 1.0 / counts[1] as f64)).sqrt()
 }
 
 fn gives_away(scores: &[Score], attacks: &Attacks, synthetic_rows: usize, holdout_rows: Option<usize>) -> Verdict {
@@ -111,11 +123,7 @@ fn gives_away(scores: &[Score], attacks: &Attacks, synthetic_rows: usize, holdou
     else {
         return verdict(question, Grade::Unknown, "Not known", "That needs a holdout: real rows that the generator never saw.".into());
     };
-    // Three standard errors: what chance alone does once in several hundred tables.
-    let error = |share: f64| {
-        let share = share.clamp(0.001, 0.999);
-        3.0 * (share * (1.0 - share) * (1.0 / synthetic_rows as f64 + 1.0 / holdout_rows as f64)).sqrt()
-    };
+    let error = |share: f64| chance(share, [synthetic_rows, holdout_rows]);
     let mut because = format!(
         "{:.2} % of the synthetic rows equal a training row (new real rows: {:.2} %), and {:.1} % lie closer to the training rows than to the holdout (no memory: about 50 %).",
         100.0 * copies,

@@ -1,5 +1,9 @@
 //! How alike two images are that should be the same: a restored one and its original.
 
+mod lpips;
+
+pub use lpips::{Backbone, Lpips, LpipsProvenance};
+
 use semblant_data::image::Images;
 
 use crate::error::undefined;
