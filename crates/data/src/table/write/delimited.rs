@@ -38,8 +38,11 @@ impl Write for Sink {
 
 impl Writer {
     pub(super) fn new(file: File, delimiter: u8, gzip: bool, schema: &Schema) -> io::Result<Self> {
-        let mut sink =
-            if gzip { Sink::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())) } else { Sink::Plain(file) };
+        let mut sink = if gzip {
+            Sink::Gzip(Box::new(flate2::write::GzEncoder::new(file, flate2::Compression::default())))
+        } else {
+            Sink::Plain(file)
+        };
         let mut header = csv_writer(delimiter);
         header.write_record(schema.names()).map_err(io_error)?;
         sink.write_all(&finished(header)?)?;

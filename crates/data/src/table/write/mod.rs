@@ -151,5 +151,5 @@ impl Table {
 #[derive(Debug)]
 enum Sink {
     Plain(File),
-    Gzip(flate2::write::GzEncoder<File>),
+    Gzip(Box<flate2::write::GzEncoder<File>>),
 }
