@@ -47,7 +47,7 @@ def main():
     ours = time.perf_counter() - start
     print(f"{'semblant, whole report':28} {ours:9.2f} s", flush=True)
 
-    real, synthetic, holdout = (pd.read_csv(path) for path in paths)
+    real, synthetic, holdout = (pd.read_csv(path, na_values=["?"]) for path in paths)
     kind = lambda column: "numerical" if pd.api.types.is_numeric_dtype(column) else "categorical"
     metadata = {"columns": {name: {"sdtype": kind(real[name])} for name in real.columns}}
     names = list(real.columns)
@@ -56,7 +56,11 @@ def main():
     times = {}
     timed(times, "quality report", lambda: QualityReport().generate(real, synthetic, metadata, verbose=False))
     timed(times, "diagnostic report", lambda: DiagnosticReport().generate(real, synthetic, metadata, verbose=False))
-    timed(times, "logistic detection", lambda: LogisticDetection.compute(real, synthetic, metadata))
+    # It stops at missing labels, so they are a label of their own here.
+    labels = [name for name in names if kind(real[name]) == "categorical"]
+    filled = [table.assign(**{name: table[name].fillna("missing") for name in labels}) for table in (real, synthetic)]
+    tables = {"tables": {"table": metadata}}
+    timed(times, "logistic detection", lambda: LogisticDetection.compute(*filled, metadata))
     timed(
         times,
         "singling out, one column",
@@ -95,9 +99,9 @@ def main():
             computation_method="generalized_cap",
         ),
     )
-    timed(times, "DCR baseline protection", lambda: DCRBaselineProtection.compute_breakdown(real, synthetic, metadata))
+    timed(times, "DCR baseline protection", lambda: DCRBaselineProtection.compute_breakdown(real, synthetic, tables, "table"))
     timed(
-        times, "DCR overfitting protection", lambda: DCROverfittingProtection.compute_breakdown(real, synthetic, holdout, metadata)
+        times, "DCR overfitting protection", lambda: DCROverfittingProtection.compute_breakdown(real, synthetic, holdout, tables, "table")
     )
     timed(times, "new row synthesis", lambda: NewRowSynthesis.compute(real, synthetic, metadata))
     whole = sum(times.values())

@@ -7,7 +7,7 @@ use semblant::checkpoint::write_atomically;
 use semblant::metrics::image::eye::Provenance;
 use semblant::metrics::image::paired::{Lpips, psnr, ssim};
 use semblant::metrics::image::utility::{ImageUtility, image_utility};
-use semblant::metrics::report::images::{ImageReport, report_images};
+use semblant::metrics::report::images::{ImageReport, Sources, report_images};
 use semblant::prelude::*;
 use serde_json::json;
 
@@ -31,11 +31,13 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
     }
     let Sets { real, synthetics, holdout } = &sets;
     let eye = features.eye(real, holdout.as_ref(), arguments.seed, quiet)?;
-    let judge = |synthetic: &Images| -> Result<ImageReport, Failure> {
+    let judge = |(path, synthetic): (&&Path, &Images)| -> Result<ImageReport, Failure> {
         let utility = arguments.utility.map(|images| learn(arguments.seed, &sets, synthetic, images, quiet)).transpose()?;
-        Ok(report_images(real, synthetic, holdout.as_ref(), eye.as_ref(), utility, arguments.seed)?)
+        let report = report_images(real, synthetic, holdout.as_ref(), eye.as_ref(), utility, arguments.seed)?;
+        let (real, synthetic, holdout) = (arguments.real.clone(), path.to_string_lossy().into_owned(), arguments.holdout.clone());
+        Ok(ImageReport { sources: Some(Sources { real, synthetic, holdout }), ..report })
     };
-    let reports = synthetics.iter().map(judge).collect::<Result<Vec<ImageReport>, Failure>>()?;
+    let reports = arguments.synthetics().iter().zip(synthetics).map(judge).collect::<Result<Vec<ImageReport>, Failure>>()?;
     let json = match (&reports[..], arguments.compare.is_empty()) {
         ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string()))?,
         _ => named_json(&arguments.synthetics(), &reports)?,

@@ -268,6 +268,13 @@ fn wrong_usage_is_one_line_and_code_two() {
     }
     place.bad(2, &["export", "t.safetensors", "-o", "never"], &["diffusers"]);
     place.bad(2, &["evaluate", "--real", "shapes", "--synthetic", "shapes", "--features", "inception"], &["inception", "classifier:FILE"]);
+    let judged = |more: &[&str], words: &[&str]| {
+        place.bad(2, &[&["evaluate", "--real", "shapes", "--synthetic", "shapes"], more].concat(), words);
+    };
+    judged(&["--features", "inception:w.pth,resize=lanczos"], &["lanczos", "pytorch-fid, tf1, clean"]);
+    judged(&["--features", "lpips:w.pth"], &["weights by channel", "lin="]);
+    judged(&["--utility"], &["--features", "--holdout"]);
+    judged(&["--features", "classifier:c", "--utility"], &["--holdout"]);
     place.bad(
         2,
         &["evaluate", "--real", "shapes", "--synthetic", "shapes", "--features", "classifier:c", "--target", "class"],
@@ -327,37 +334,47 @@ fn digits_are_fitted_sampled_and_judged() {
         place.good(&[&["-q", "evaluate", "--json", "-"], &images[..], &features].concat()).json()
     };
     let made = judge("made");
-    assert_eq!(made["images"], serde_json::json!([train.count(), 100, test.count()]));
+    assert_eq!(made["images"], serde_json::json!({ "real": train.count(), "synthetic": 100, "holdout": test.count() }));
     assert_eq!((&made["compared"], &made["held_against_real"]), (&serde_json::json!(100), &serde_json::json!([100, test.count()])));
-    let number = |key: &str| made.pointer(key).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{key}: {made}"));
-    assert!(number("/reference/class_accuracy") > 0.9, "{made}");
+    // The score of the images and of the holdout.
+    let both = |json: &serde_json::Value, id: &str| {
+        let score = json["scores"].as_array().and_then(|scores| scores.iter().find(|score| score["id"] == id)).cloned().unwrap_or_default();
+        ["value", "reference"].map(|key| score[key].as_f64().unwrap_or_else(|| panic!("{id}: {json}")))
+    };
+    let [accuracy, real_accuracy] = both(&made, "class_accuracy");
     // Eight steps make no digits: the judge must see that.
-    assert!(number("/class_accuracy") < 0.5, "{made}");
+    assert!(accuracy < 0.5 && real_accuracy > 0.9, "{made}");
     for distance in ["frechet_distance", "kid", "mind"] {
-        assert!(number(&format!("/{distance}")) > 3.0 * number(&format!("/reference/{distance}")).abs(), "{distance}: {made}");
+        let [score, reference] = both(&made, distance);
+        assert!(score > 3.0 * reference.abs(), "{distance}: {made}");
     }
     for share in ["precision", "recall", "coverage", "density"] {
-        assert!(number(&format!("/{share}")) < number(&format!("/reference/{share}")), "{share}: {made}");
+        let [score, reference] = both(&made, share);
+        assert!(score < reference, "{share}: {made}");
     }
+    let grades: Vec<&str> = made["verdicts"].as_array().expect("three").iter().filter_map(|verdict| verdict["grade"].as_str()).collect();
+    assert_eq!(grades, ["poor", "unknown", "good"], "{made}");
     test.write_folder(place.path("real"), false).expect("writable");
     let real = judge("real");
     // The same images in another order: sums differ in their last digits only.
     for key in ["class_accuracy", "frechet_distance", "classifier_score", "class_share_distance", "nearest", "memorised"] {
-        let [score, reference] =
-            [&real[key], &real["reference"][key]].map(|value| value.as_f64().unwrap_or_else(|| panic!("{key}: {real}")));
+        let [score, reference] = both(&real, key);
         assert!((score - reference).abs() < 1e-4, "{key}: {real}");
     }
     let compare = ["-q", "evaluate", "--real", "digits8x8", "--compare", "made", "real"];
-    let both = place.good(&[&compare[..], &features].concat()).out;
+    let said = place.good(&[&compare[..], &features].concat()).out;
     assert_eq!(
-        both.lines().next().map(|line| line.split_whitespace().collect()),
+        said.lines().next().map(|line| line.split_whitespace().collect()),
         Some(vec!["score", "made", "real", "reference"]),
-        "{both}"
+        "{said}"
     );
     let both = place.good(&[&compare[..], &["--json", "-"], &features].concat()).json();
-    assert_eq!((&both[1]["synthetic"], &both[1]["report"]["images"][1]), (&serde_json::json!("real"), &serde_json::json!(test.count())));
+    assert_eq!(
+        (&both[1]["synthetic"], &both[1]["report"]["images"]["synthetic"]),
+        (&serde_json::json!("real"), &serde_json::json!(test.count()))
+    );
     let said = place.good(&[&["-q", "evaluate", "--real", "digits8x8", "--synthetic", "made"], &features[..]].concat()).out;
-    assert!(said.contains("Frechet classifier distance") && said.contains("Coverage") && said.contains("sha256"), "{said}");
+    assert!(said.contains("Frechet distance") && said.contains("Coverage") && said.contains("sha256"), "{said}");
 }
 
 #[test]

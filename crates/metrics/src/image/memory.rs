@@ -34,7 +34,12 @@ pub struct Nearest {
 impl Nearest {
     /// Whether the image is equal to its nearest one, or nearer to it than a third of the distance to any other.
     pub fn is_memorised(&self) -> bool {
-        self.distance == 0.0 || self.distance < MEMORISED_BELOW * self.second
+        self.share() < MEMORISED_BELOW
+    }
+
+    /// The distance as a share of that of the second nearest, 0 for equal images.
+    pub fn share(&self) -> f64 {
+        if self.distance == 0.0 { 0.0 } else { self.distance / self.second }
     }
 }
 

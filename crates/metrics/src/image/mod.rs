@@ -92,7 +92,7 @@ pub(crate) struct Judged {
     pub(crate) found: [Vec<u32>; 2],
     /// Features of as many real and synthetic images as are compared, `[compared, width]`.
     pub(crate) features: [Vec<f32>; 2],
-    /// Synthetic images by their place, and what they are nearest to, the nearest first.
+    /// Synthetic images by their place, and what they are nearest to, those that are most like one training image and no other first.
     pub(crate) nearest: Vec<(usize, Nearest)>,
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn judge(real: &Images, synthetic: &Images, holdout: Option<&Images>,
     let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, eye.width())?) } else { None };
     let (scores, looked, mut nearest) = judge.scores(&real, near_real.as_ref(), synthetic, 1)?;
     let reference = holdout.map(|holdout| judge.scores(&real, near_real.as_ref(), holdout, 2)).transpose()?;
-    nearest.sort_by(|(_, a), (_, b)| a.distance.total_cmp(&b.distance));
+    nearest.sort_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
     let scores = ImageScores {
         synthetic: scores,
         reference: reference.map(|(scores, ..)| scores),

@@ -3,6 +3,8 @@
 use faer::{Mat, Side};
 use semblant_data::table::{Column, Table};
 
+use crate::random::subsample;
+
 /// Mean and two directions in the space of standardised numbers and one-hot labels, fitted to one table.
 pub(super) struct Plane {
     columns: Vec<Encoding>,
@@ -105,8 +107,9 @@ fn leading(covariance: &Mat<f64>) -> Option<[Vec<f64>; 2]> {
     Some([1, 2].map(|from_last| direction((0..width).map(|i| eigen.U()[(i, width - from_last)]).collect())))
 }
 
-/// Where features `[n, width]` of both sides lie along the two directions in which the real ones differ most; at most `points` of each.
-pub(super) fn of_features([real, synthetic]: [&[f32]; 2], width: usize, points: usize) -> Option<[Vec<[f64; 2]>; 2]> {
+/// Where features `[n, width]` of both sides lie along the two directions in which the real ones differ most; at most `points` of each, drawn
+/// by `seed`.
+pub(super) fn of_features([real, synthetic]: [&[f32]; 2], width: usize, points: usize, seed: u64) -> Option<[Vec<[f64; 2]>; 2]> {
     let count = real.len() / width;
     if width < 2 || count < 3 {
         return None;
@@ -119,7 +122,11 @@ pub(super) fn of_features([real, synthetic]: [&[f32]; 2], width: usize, points: 
         let along = |direction: &Vec<f64>| row.iter().zip(&mean).zip(direction).map(|((&x, mean), d)| (f64::from(x) - mean) * d).sum();
         directions.each_ref().map(along)
     };
-    Some([real, synthetic].map(|features| features.chunks_exact(width).take(points).map(place).collect()))
+    let some = |features: &[f32], purpose| -> Vec<[f64; 2]> {
+        let rows = subsample(features.len() / width, points, seed, purpose);
+        rows.into_iter().map(|row| place(&features[row * width..(row + 1) * width])).collect()
+    };
+    Some([some(real, 52), some(synthetic, 53)])
 }
 
 /// An eigenvector's sign is arbitrary; its largest entry is made positive so that pictures do not flip.

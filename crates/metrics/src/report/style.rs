@@ -19,7 +19,7 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:11px sys
 .r{fill:var(--real)}.s{fill:var(--syn)}.sl{fill:none;stroke:var(--syn);stroke-width:1.8;stroke-linejoin:round}.axis{stroke:var(--line);stroke-width:1}.cell{fill:var(--deep)}.neg{fill:var(--neg)}.off{fill:var(--syn)}.frame{fill:none;stroke:var(--line)}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em}.kr{background:var(--real)}.ks{background:var(--syn)}.kd{background:var(--deep)}.kn{background:var(--neg)}
 .legend span{margin-right:1.2em;white-space:nowrap}
-img{image-rendering:pixelated;display:block;width:100%;height:auto}figure{margin:0}figcaption{margin-bottom:.5rem}.narrow{max-width:560px}
+img{image-rendering:pixelated;display:block;width:100%;height:auto}figure{margin:0}figcaption{margin-bottom:.5rem}.narrow{max-width:460px}
 .sheets{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));margin:1rem 0}
 .pairs{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,170px),1fr));margin:1rem 0}.pairs figcaption{margin:.5rem 0 0}.pair{display:grid;grid-template-columns:1fr 1fr;gap:.4rem}
 .facts div{display:grid;grid-template-columns:minmax(9rem,16rem) 1fr;gap:0 1rem;padding:.3rem 0;border-bottom:1px solid var(--line)}.facts dt{font-weight:600}.facts dd{margin:0;overflow-wrap:anywhere}

@@ -73,6 +73,13 @@ fn made_with(report: &ImageReport) -> Markup {
     html! {
         h2 { "What the numbers were made with" }
         dl.facts.small {
+            @if let Some(sources) = &report.sources {
+                div { dt { "Real images" } dd { (sources.real) ", " (thousands(report.images.real)) } }
+                div { dt { "Synthetic images" } dd { (sources.synthetic) ", " (thousands(report.images.synthetic)) } }
+                @if let (Some(name), Some(count)) = (&sources.holdout, report.images.holdout) {
+                    div { dt { "Held out" } dd { (name) ", " (thousands(count)) } }
+                }
+            }
             div { dt { "Network" } dd { (features.kind) ": " (features.architecture) } }
             div { dt { "Its weights" } dd { code { "SHA-256 " (features.sha256) }
                 @if let Some(seed) = features.seed { ", trained with seed " (seed) }
@@ -156,7 +163,7 @@ fn closest(report: &ImageReport) -> Markup {
     html! {
         @if !report.pictures.closest.is_empty() {
             h2 { "Closest to a training image" }
-            p.small.soft { "The synthetic images that are nearest to a training image, pixel by pixel, each on the left with that training image on the right, and their distance: 0 is equal, 1 is black against white. Plain images are near others without being copies." }
+            p.small.soft { "The synthetic images that are most like one training image and no other, pixel by pixel, each on the left with that training image on the right, and their distance: 0 is equal, 1 is black against white. Less than a third of the distance to the second nearest counts as memorised." }
             div.pairs {
                 @for (closest, [synthetic, real]) in report.closest.iter().zip(&report.pictures.closest) {
                     figure.card {

@@ -24,6 +24,8 @@ pub use pictures::Pictures;
 pub struct ImageReport {
     /// [`FORMAT`].
     pub format: u32,
+    /// What the sets are called, where whoever asked said so: file, folder or data set and part, so that the split is known.
+    pub sources: Option<Sources>,
     /// How many images were looked at.
     pub images: Counts,
     /// Channels, rows and columns of each image.
@@ -44,7 +46,8 @@ pub struct ImageReport {
     pub classes: Vec<ClassShare>,
     /// What classifiers learn from either side, where that was asked for.
     pub utility: Option<ImageUtility>,
-    /// The synthetic images that are nearest to a training image, the nearest first.
+    /// The synthetic images that are most like one training image and no other: the smallest share of the distance to the second nearest
+    /// first.
     pub closest: Vec<Closest>,
     /// Features of both sides in the plane of the real ones' first two principal components.
     pub scatter: Option<Scatter>,
@@ -53,6 +56,17 @@ pub struct ImageReport {
     /// What the page shows of the images themselves.
     #[serde(skip)]
     pub pictures: Pictures,
+}
+
+/// Names of the sets of images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// Of the real ones.
+    pub real: String,
+    /// Of the synthetic ones.
+    pub synthetic: String,
+    /// Of the holdout, if there is one.
+    pub holdout: Option<String>,
 }
 
 /// Counts of images.
@@ -115,10 +129,11 @@ pub fn report_images(
         .take(CLOSEST)
         .map(|&(synthetic, found)| Closest { synthetic, real: found.training, distance: found.distance, second: found.second })
         .collect();
-    let points = pca::of_features([&features[0], &features[1]], eye.width(), POINTS);
+    let points = pca::of_features([&features[0], &features[1]], eye.width(), POINTS, seed);
     let [channels, height, width] = [real.channels(), real.height(), real.width()];
     Ok(ImageReport {
         format: FORMAT,
+        sources: None,
         images: Counts { real: real.count(), synthetic: synthetic.count(), holdout: holdout.map(Images::count) },
         shape: [channels, height, width],
         seed,

@@ -1,0 +1,104 @@
+//! `semblant evaluate --features` as its users run it: the page, and what cannot be judged.
+
+mod support;
+
+use semblant::data::image::Images;
+use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant::synthesizer::Run;
+use support::*;
+
+const CLASSES: [&str; 2] = ["left", "top"];
+
+/// Images of `side` x `side` pixels, bright on the left or on top.
+fn bright(count: usize, side: usize, seed: usize) -> Images {
+    let lit = |image: usize, y: usize, x: usize| if image.is_multiple_of(2) { 2 * x < side } else { 2 * y < side };
+    let pixel = |i: usize| {
+        let (image, y, x) = (i / (side * side), i / side % side, i % side);
+        180 * u8::from(lit(image, y, x)) + ((i * 37 + seed * 101) % 71) as u8
+    };
+    let classes = (0..count as u32).map(|image| image % 2).collect();
+    let pixels = (0..count * side * side).map(pixel).collect();
+    Images::new(pixels, [count, 1, side, side], Some((classes, CLASSES.map(String::from).to_vec()))).expect("sound")
+}
+
+/// `real`, `made`, `kept` (a holdout), and a classifier of them.
+fn place() -> Place {
+    let place = Place::new();
+    for (name, images) in [("real", bright(40, 8, 1)), ("made", bright(30, 8, 2)), ("kept", bright(20, 8, 3))] {
+        images.write_folder(place.path(name), false).expect("writable");
+    }
+    let config = ClassifierConfig { images: 1_000, ..ClassifierConfig::default() };
+    let mut run = Run::new(semblant::device::select("cpu").expect("always there"), 0);
+    let classifier = Classifier::fit(&bright(40, 8, 1), None, &config, &mut run).expect("fits");
+    classifier.save(&place.path("c.safetensors")).expect("writable");
+    place
+}
+
+const FEATURES: [&str; 2] = ["--features", "classifier:c.safetensors"];
+
+#[test]
+fn a_page_and_its_numbers_are_written() {
+    let place = place();
+    let asked = ["evaluate", "--real", "real", "--synthetic", "made", "--holdout", "kept", "-o", "r.html", "--json", "s.json"];
+    let said = place.good(&[&asked[..], &["--utility", "1000"], &FEATURES].concat());
+    assert!(said.err.contains("three classifiers on 1000 images"), "{}", said.err);
+    assert!(place.has("r.html") && place.has("s.json"));
+    let json: serde_json::Value = serde_json::from_slice(&place.bytes("s.json")).expect("JSON");
+    let page = String::from_utf8(place.bytes("r.html")).expect("UTF-8");
+    let hash = json["features"]["sha256"].as_str().expect("a hash");
+    for word in [hash, "Does it work like the data?", "Frechet distance", "Closest to a training image", "30 synthetic images"] {
+        assert!(page.contains(word), "{word}");
+    }
+    for word in [hash, "r.html", "Trained on synthetic: accuracy", "40 real, 30 synthetic, 20 holdout", "saw 1000 images each"] {
+        assert!(said.out.contains(word), "{word}: {}", said.out);
+    }
+    assert_eq!(json["utility"]["class_names"], serde_json::json!(CLASSES));
+    assert_eq!(json["verdicts"].as_array().map(Vec::len), Some(3));
+    // Without a holdout there is no measure, and the answers say so.
+    let json = place.good(&[&["-q", "evaluate", "--real", "real", "--synthetic", "made", "--json", "-"][..], &FEATURES].concat()).json();
+    assert!(json["verdicts"].as_array().expect("three").iter().all(|verdict| verdict["grade"] == "unknown"), "{json}");
+    assert!(json["scores"].as_array().expect("scores").iter().all(|score| score["reference"].is_null()), "{json}");
+    // Fewer images than neighbours: the rest is still measured.
+    bright(4, 8, 5).write_folder(place.path("four"), false).expect("writable");
+    let json = place.good(&[&["-q", "evaluate", "--real", "real", "--synthetic", "four", "--json", "-"][..], &FEATURES].concat()).json();
+    let undefined: Vec<&str> = json["scores"].as_array().expect("scores").iter().filter_map(|score| score["undefined"].as_str()).collect();
+    assert!(undefined.len() == 4 && undefined.iter().all(|why| why.contains("five images")), "{undefined:?}");
+}
+
+#[test]
+fn what_cannot_be_judged_is_one_line() {
+    let place = place();
+    bright(8, 12, 1).write_folder(place.path("large"), false).expect("writable");
+    bright(1, 8, 1).write_folder(place.path("one"), false).expect("writable");
+    let bare = bright(9, 8, 1);
+    let bare = Images::new(bare.pixels().to_vec(), bare.shape(), None).expect("sound");
+    bare.write_folder(place.path("bare"), false).expect("writable");
+    place.file("cut.pth", [&b"PK\x03\x04"[..], &[7; 300]].concat());
+    place.file("empty.pth", b"");
+    let with = |made: &str, features: &str, more: &[&str], words: &[&str]| {
+        place.bad(1, &[&["evaluate", "--real", "real", "--synthetic", made, "--features", features], more].concat(), words);
+    };
+    let judge = "classifier:c.safetensors";
+    with("large", judge, &[], &["12", "8", "size"]);
+    with("one", judge, &[], &["two images"]);
+    with("made", judge, &["--holdout", "large"], &["12", "8", "size"]);
+    with("made", judge, &["--holdout", "one"], &["two images"]);
+    with("bare", judge, &["--holdout", "kept", "--utility"], &["same classes", "synthetic"]);
+    with("made", judge, &["-o", "real"], &["real"]);
+    with("made", "classifier:cut.pth", &[], &["cut.pth"]);
+    with("made", "inception:cut.pth", &[], &["cut.pth", "truncated"]);
+    with("made", "inception:empty.pth,resize=tf1", &[], &["empty.pth", "truncated"]);
+    with("made", "inception:absent.pth,resize=clean", &[], &["absent.pth"]);
+    with("made", "inception:c.safetensors", &[], &["c.safetensors", "Conv2d_1a_3x3.conv.weight is missing", "Inception"]);
+    with("made", "lpips:c.safetensors,lin=cut.pth", &[], &["c.safetensors", "features.0.weight is missing", "AlexNet"]);
+    let usage = |more: &[&str], words: &[&str]| {
+        place.bad(2, &[&["evaluate", "--real", "real", "--synthetic", "made"], more].concat(), words);
+    };
+    usage(&["--features", judge, "--utility", "many", "--holdout", "kept"], &["many"]);
+    usage(&["--features", judge, "--schema", "s.toml"], &["--schema", "tables"]);
+    place.bad(
+        2,
+        &["evaluate", "--real", "real", "--compare", "made", "kept", "--features", judge, "-o", "r.html"],
+        &["--output", "--compare"],
+    );
+}

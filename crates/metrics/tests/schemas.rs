@@ -1,0 +1,170 @@
+//! What the reports write as JSON is what the schemas in docs/schemas say, no key more and none less.
+
+use semblant_core::synthesizer::Run;
+use semblant_data::image::Images;
+use semblant_data::table::{Column, ColumnKind, Table};
+use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant_metrics::image::utility::image_utility;
+use semblant_metrics::report::images::report_images;
+use semblant_metrics::{Options, evaluate};
+use serde_json::Value;
+
+/// The part of JSON Schema that ours are written in; a word beyond it is a panic and not a pass.
+fn check(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
+    let fail = |what: String| Err(format!("{at}: {what}"));
+    for (word, rule) in schema.as_object().expect("a schema is an object") {
+        match word.as_str() {
+            "$schema" | "title" | "description" | "$defs" | "required" | "minItems" | "maxItems" | "pattern" | "minimum" => {}
+            "additionalProperties" => assert_eq!(rule, false),
+            "$ref" => check(value, root.pointer(&rule.as_str().expect("text")[1..]).expect("a definition"), root, at)?,
+            "type" => {
+                let is = |kind: &Value| match kind.as_str().expect("text") {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "number" => value.is_number(),
+                    "integer" => value.is_u64(),
+                    "boolean" => value.is_boolean(),
+                    "null" => value.is_null(),
+                    other => panic!("{other} is no type"),
+                };
+                if !rule.as_array().map_or_else(|| is(rule), |kinds| kinds.iter().any(is)) {
+                    return fail(format!("{value} is not {rule}"));
+                }
+            }
+            "const" if value == rule => {}
+            "enum" if rule.as_array().expect("a list").contains(value) => {}
+            "const" | "enum" => return fail(format!("{value} is none of {rule}")),
+            "anyOf" | "oneOf" => {
+                let tried: Vec<_> = rule.as_array().expect("a list").iter().map(|rule| check(value, rule, root, at)).collect();
+                if tried.iter().all(Result::is_err) {
+                    return fail(format!("{tried:?}"));
+                }
+            }
+            "items" => {
+                value.as_array().into_iter().flatten().enumerate().try_for_each(|(i, x)| check(x, rule, root, &format!("{at}/{i}")))?
+            }
+            "prefixItems" => {
+                let pairs = value.as_array().into_iter().flatten().zip(rule.as_array().expect("a list"));
+                pairs.enumerate().try_for_each(|(i, (x, rule))| check(x, rule, root, &format!("{at}/{i}")))?;
+            }
+            "properties" => {
+                let Some(object) = value.as_object() else { continue };
+                for (key, value) in object {
+                    let rule = rule.get(key).ok_or(format!("{at}: the key {key} is not described"))?;
+                    assert!(rule.get("description").is_some() || rule.get("$ref").is_some(), "{at}/{key} has no description");
+                    check(value, rule, root, &format!("{at}/{key}"))?;
+                }
+                let required = schema["required"].as_array().expect("a list");
+                if let Some(missing) = required.iter().find(|key| !object.contains_key(key.as_str().expect("text"))) {
+                    return fail(format!("the key {missing} is missing"));
+                }
+            }
+            other => panic!("the word {other} is not known here"),
+        }
+    }
+    let length = |word: &str| schema[word].as_u64();
+    match value.as_array().map(|list| list.len() as u64) {
+        Some(count) if length("minItems").is_some_and(|least| count < least) || length("maxItems").is_some_and(|most| count > most) => {
+            fail(format!("{count} entries"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[track_caller]
+fn holds(json: &str, schema: &str) {
+    let (value, schema): (Value, Value) = (serde_json::from_str(json).expect("JSON"), serde_json::from_str(schema).expect("JSON"));
+    if let Err(what) = check(&value, &schema, &schema, "") {
+        panic!("{what}");
+    }
+    // The check does see what is wrong.
+    for key in ["format", "scores"] {
+        let mut wrong = value.clone();
+        wrong[key] = Value::Null;
+        assert!(check(&wrong, &schema, &schema, "").is_err());
+        wrong.as_object_mut().expect("an object").remove(key);
+        assert!(check(&wrong, &schema, &schema, "").is_err());
+        wrong = value.clone();
+        wrong["more"] = 1.into();
+        assert!(check(&wrong, &schema, &schema, "").is_err());
+    }
+}
+
+/// Leaves a page for `.ci/page`, where a folder for it is named.
+fn leave(page: &str, name: &str) {
+    if let Some(folder) = std::env::var_os("SEMBLANT_PAGES") {
+        std::fs::write(std::path::Path::new(&folder).join(name), page).expect("writable");
+    }
+}
+
+fn table(rows: usize, seed: u64) -> Table {
+    let number = |row: usize, by: u64| ((row as u64 + seed * 1000).wrapping_mul(by) >> 40) as f64;
+    let class = |row: usize| Some(if number(row, 7 << 38) as u64 % 3 == 0 { "yes" } else { "no" });
+    Table::from_columns(vec![
+        ("x", ColumnKind::Continuous, Column::Number((0..rows).map(|row| number(row, 0x9E37_79B9_7F4A_7C15)).collect())),
+        ("y", ColumnKind::Integer, Column::Number((0..rows).map(|row| number(row, 0xD1B5_4A32_D192_ED03)).collect())),
+        ("constant", ColumnKind::Continuous, Column::Number(vec![1.0; rows])),
+        ("class", ColumnKind::Categorical, Column::from_labels((0..rows).map(class))),
+    ])
+    .expect("a table")
+}
+
+#[test]
+fn the_report_of_a_table_is_as_described() {
+    let (real, synthetic, holdout) = (table(300, 1), table(200, 2), table(100, 3));
+    let schema = include_str!("../../../docs/schemas/table-report.json");
+    for (holdout, target) in [(Some(&holdout), Some("class")), (None, None)] {
+        let options = Options { target: target.map(str::to_owned), ..Options::default() };
+        let report = evaluate(&real, &synthetic, holdout, &options, &mut |_| {}).expect("a report");
+        holds(&report.to_json().expect("JSON"), schema);
+        leave(&report.to_html(), if holdout.is_some() { "table.html" } else { "table-alone.html" });
+    }
+}
+
+fn images(count: usize, seed: usize) -> Images {
+    let lit = |image: usize, place: usize| if image.is_multiple_of(2) { place % 8 < 4 } else { place / 8 < 4 };
+    let pixel = |i: usize| 200 * u8::from(lit(i / 64, i % 64)) + ((i * 37 + seed * 91) % 50) as u8;
+    let classes = (0..count as u32).map(|image| image % 2).collect();
+    Images::new((0..count * 64).map(pixel).collect(), [count, 1, 8, 8], Some((classes, vec!["<b>left</b>".into(), "top".into()])))
+        .expect("sound")
+}
+
+#[test]
+fn the_report_of_images_is_as_described_and_its_page_whole() {
+    let (real, synthetic, holdout) = (images(60, 1), images(40, 2), images(30, 3));
+    let mut run = Run::new(burn::tensor::Device::flex(), 0);
+    let config = ClassifierConfig { images: 2_000, ..ClassifierConfig::default() };
+    let eye = Classifier::fit(&real, Some(&holdout), &config, &mut run).expect("trains");
+    let utility = image_utility(&real, &synthetic, &holdout, 2_000, &mut run).expect("classes");
+    assert!(utility.real.overall > 0.9 && utility.synthetic.overall > 0.9 && utility.both.overall > 0.9, "{utility:?}");
+    assert_eq!((utility.both.learnt_from, utility.tested, utility.images_seen), (100, 30, 2_000));
+    assert_eq!(utility.real.classes.len(), 2);
+    let schema = include_str!("../../../docs/schemas/image-report.json");
+    for (holdout, utility) in [(Some(&holdout), Some(utility)), (None, None)] {
+        let report = report_images(&real, &synthetic, holdout, &eye, utility, 0).expect("comparable");
+        let json = report.to_json().expect("JSON");
+        holds(&json, schema);
+        let page = report.to_html();
+        leave(&page, if holdout.is_some() { "images.html" } else { "images-alone.html" });
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("data:image/png;base64,") && page.contains(&report.features.sha256));
+        assert!(!page.contains("<script") && !page.contains("http") && !page.contains("<b>left") && page.contains("&lt;b&gt;left"));
+        assert_eq!(page.matches("<img").count(), page.matches(" alt=\"").count());
+        assert_eq!(
+            json,
+            report_images(&real, &synthetic, holdout, &eye, report.utility.clone(), 0).expect("again").to_json().expect("JSON")
+        );
+        if holdout.is_none() {
+            assert!(report.verdicts.iter().all(|verdict| verdict.grade == semblant_metrics::report::Grade::Unknown));
+        }
+    }
+    // Too few for neighbours, not for the rest.
+    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &eye, None, 0).expect("enough for the rest");
+    let score = few.score("precision").expect("listed");
+    assert!(score.value.is_none() && score.undefined.as_deref().is_some_and(|why| why.contains("five")), "{score:?}");
+    holds(&few.to_json().expect("JSON"), schema);
+    // Utility says what it lacks.
+    let bare = Images::new(synthetic.pixels().to_vec(), synthetic.shape(), None).expect("sound");
+    let said = image_utility(&real, &bare, &holdout, 10, &mut run).expect_err("no classes").to_string();
+    assert!(said.contains("same classes") && said.contains("synthetic"), "{said}");
+}
