@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::path::Path;
+
+use semblant::checkpoint::Checkpoint;
 use semblant::data::image::Images;
 use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant::synthesizer::Run;
@@ -63,6 +66,39 @@ fn a_page_and_its_numbers_are_written() {
     let json = place.good(&[&["-q", "evaluate", "--real", "real", "--synthetic", "four", "--json", "-"][..], &FEATURES].concat()).json();
     let undefined: Vec<&str> = json["scores"].as_array().expect("scores").iter().filter_map(|score| score["undefined"].as_str()).collect();
     assert!(undefined.len() == 4 && undefined.iter().all(|why| why.contains("five images")), "{undefined:?}");
+}
+
+#[test]
+fn images_in_pairs_are_held_side_by_side() {
+    let place = Place::new();
+    // AlexNet's layers with weights that mean nothing: what matters here is what is asked and said.
+    let mut weights = Checkpoint::foreign();
+    for (at, outputs, inputs, kernel) in [(0, 64, 3, 11), (3, 192, 64, 5), (6, 384, 192, 3), (8, 256, 384, 3), (10, 256, 256, 3)] {
+        let values: Vec<f32> = (0..outputs * inputs * kernel * kernel).map(|i| 0.01 * ((i * 31 % 97) as f32 - 48.0)).collect();
+        weights.insert(&format!("features.{at}.weight"), &[outputs, inputs, kernel, kernel], &values);
+        weights.insert(&format!("features.{at}.bias"), &[outputs], &vec![0.1; outputs]);
+    }
+    weights.write(&place.path("alex.safetensors")).expect("writable");
+    let channels = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metrics/tests/golden/lpips_alex.pth");
+    std::fs::copy(channels, place.path("lin.pth")).expect("there");
+    for (name, images) in [("a", bright(4, 32, 1)), ("b", bright(4, 32, 2)), ("few", bright(2, 32, 1)), ("small", bright(4, 12, 1))] {
+        images.write_folder(place.path(name), false).expect("writable");
+    }
+    const LPIPS: [&str; 3] = ["evaluate", "--features", "lpips:alex.safetensors,lin=lin.pth"];
+    let json = place.good(&[&LPIPS[..], &["--real", "a", "--synthetic", "b", "--json", "-"]].concat()).json();
+    assert!(json["lpips"].as_f64().is_some_and(|distance| distance > 0.0), "{json}");
+    assert!(json["ssim"].as_f64().is_some_and(|ssim| ssim < 1.0) && json["psnr"].as_f64().is_some_and(|psnr| psnr > 10.0), "{json}");
+    assert_eq!((&json["pairs"], &json["features"]["backbone"]), (&4.into(), &"alex".into()));
+    // Equal images are at no distance, and their ratio to no noise is no number.
+    let said = place.good(&[&LPIPS[..], &["--real", "a", "--compare", "a", "b"]].concat()).out;
+    let line =
+        |name: &str| said.lines().find(|line| line.starts_with(name)).map(|line| line.split_whitespace().rev().nth(2).map(str::to_owned));
+    assert_eq!(line("LPIPS"), Some(Some("0.0000".into())), "{said}");
+    assert_eq!(line("Peak"), Some(Some("-".into())), "{said}");
+    assert!(said.contains("sha256") && said.contains("Alex"), "{said}");
+    place.bad(1, &[&LPIPS[..], &["--real", "a", "--synthetic", "few"]].concat(), &["no pairs"]);
+    place.bad(1, &[&LPIPS[..], &["--real", "small", "--synthetic", "small"]].concat(), &["31 x 31", "12 x 12"]);
+    place.bad(2, &[&LPIPS[..], &["--real", "a", "--synthetic", "b", "-o", "r.html"]].concat(), &["--output", "pairs"]);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn leave(page: &str, name: &str) {
 
 fn table(rows: usize, seed: u64) -> Table {
     let number = |row: usize, by: u64| ((row as u64 + seed * 1000).wrapping_mul(by) >> 40) as f64;
-    let class = |row: usize| Some(if number(row, 7 << 38) as u64 % 3 == 0 { "yes" } else { "no" });
+    let class = |row: usize| Some(if row.is_multiple_of(3) { "yes" } else { "no" });
     Table::from_columns(vec![
         ("x", ColumnKind::Continuous, Column::Number((0..rows).map(|row| number(row, 0x9E37_79B9_7F4A_7C15)).collect())),
         ("y", ColumnKind::Integer, Column::Number((0..rows).map(|row| number(row, 0xD1B5_4A32_D192_ED03)).collect())),

@@ -72,14 +72,40 @@ pub struct Seen {
     pub classes: Vec<u32>,
 }
 
+/// The classes of the images as places among `names`: a set in which a class never comes may not know its name. None where there are no
+/// classes, or others.
+pub(super) fn classes_among(names: &[String], images: &Images) -> Option<Vec<u32>> {
+    let places: Option<Vec<usize>> = images.class_names().iter().map(|own| names.iter().position(|name| name == own)).collect();
+    let places = places?;
+    images.classes().map(|classes| classes.iter().map(|&class| places[class as usize] as u32).collect())
+}
+
 /// The share of the images whose class is the one that was `found`, one of `names`.
 ///
 /// # Errors
 /// Images without classes, or with others.
 pub(super) fn accuracy(names: &[String], images: &Images, found: &[u32]) -> Result<f64> {
-    let Some(classes) = images.classes().filter(|_| images.class_names() == names) else {
+    let Some(classes) = classes_among(names, images) else {
         let what = format!("the images' classes ({}) are not the classifier's ({})", images.class_names().join(", "), names.join(", "));
         return Err(Error::Data(what));
     };
-    Ok(found.iter().zip(classes).filter(|(a, b)| a == b).count() as f64 / classes.len().max(1) as f64)
+    Ok(found.iter().zip(&classes).filter(|(a, b)| a == b).count() as f64 / classes.len().max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_known_by_their_names() {
+        let names = ["cat", "dog", "owl"].map(String::from);
+        let images = |names: &[&str], classes: Vec<u32>| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            Images::new(vec![0; classes.len()], [classes.len(), 1, 1, 1], Some((classes, names))).unwrap()
+        };
+        // Without a cat: its first class is the second of all.
+        assert_eq!(accuracy(&names, &images(&["dog", "owl"], vec![0, 1, 0, 0]), &[1, 2, 0, 1]).unwrap(), 0.75);
+        assert!(accuracy(&names, &images(&["dog", "bat"], vec![0]), &[1]).unwrap_err().to_string().contains("dog, bat"));
+        assert_eq!(classes_among(&names, &Images::new(vec![0], [1, 1, 1, 1], None).unwrap()), None);
+    }
 }

@@ -8,6 +8,7 @@ use semblant_data::image::Images;
 use serde::{Deserialize, Serialize};
 
 use super::classifier::{Classifier, ClassifierConfig};
+use super::eye::classes_among;
 use crate::{Error, Result};
 
 /// What three classifiers of one kind reach on the holdout. They see equally many images in training, whatever they learn from, so that the
@@ -48,27 +49,35 @@ pub struct Accuracy {
 /// [`Classifier::fit`].
 pub fn image_utility(real: &Images, synthetic: &Images, holdout: &Images, images_seen: u64, run: &mut Run) -> Result<ImageUtility> {
     let names = real.class_names();
-    for (set, what) in [(real, "real"), (synthetic, "synthetic"), (holdout, "holdout")] {
-        if set.classes().is_none() || set.class_names() != names {
-            let why = format!(
-                "utility needs images with the same classes on all sides; the {what} images have [{}]",
-                set.class_names().join(", ")
-            );
-            return crate::error::undefined(why);
-        }
+    // A set in which a class never comes may not know its name.
+    let as_real = |set: &Images, what: &str| {
+        let lacks = |why: String| crate::error::undefined(format!("utility {why}"));
+        let Some(classes) = classes_among(names, set) else {
+            let found = set.class_names().join(", ");
+            return lacks(format!(
+                "needs images of the same classes on all sides; the {what} images have [{found}], the real ones [{}]",
+                names.join(", ")
+            ));
+        };
         if set.count() == 0 || set.shape()[1..] != real.shape()[1..] {
-            return crate::error::undefined(format!("utility needs images of one size; the {what} ones are {:?}", set.shape()));
+            return lacks(format!(
+                "needs images of one size on all sides; the {what} images are {:?}, the real ones {:?}",
+                set.shape(),
+                real.shape()
+            ));
         }
-    }
+        Ok(Images::new(set.pixels().to_vec(), set.shape(), Some((classes, names.to_vec())))?)
+    };
+    let (real, synthetic, holdout) = (as_real(real, "real")?, as_real(synthetic, "synthetic")?, as_real(holdout, "holdout")?);
     let told = |error: semblant_core::Error| Error::Images(error.to_string());
     let config = ClassifierConfig { images: images_seen, ..ClassifierConfig::default() };
     let mut learn = |train: &Images| {
         let classifier = Classifier::fit(train, None, &config, run).map_err(told)?;
-        let found = classifier.classify(holdout).map_err(told)?;
-        Ok::<_, Error>(accuracy(holdout, &found, train.count()))
+        let found = classifier.classify(&holdout).map_err(told)?;
+        Ok::<_, Error>(accuracy(&holdout, &found, train.count()))
     };
-    let (synthetic_alone, real_alone) = (learn(synthetic)?, learn(real)?);
-    let both = learn(&Images::concat(vec![real.clone(), synthetic.clone()])?)?;
+    let (synthetic_alone, real_alone) = (learn(&synthetic)?, learn(&real)?);
+    let both = learn(&Images::concat(vec![real, synthetic])?)?;
     Ok(ImageUtility {
         synthetic: synthetic_alone,
         real: real_alone,

@@ -9,7 +9,8 @@ pub(super) fn verdicts(scores: &[Score], found: &ImageScores, holdout: bool, uti
     vec![looks(scores, holdout), works(utility), gives_away(scores, found, holdout)]
 }
 
-/// Precision and coverage against the holdout's, and how many times the holdout's sliced distance there is: all three of equally many images.
+/// Precision, recall and coverage against the holdout's, and how many times the holdout's sliced distance there is: all of equally many
+/// images.
 fn looks(scores: &[Score], holdout: bool) -> Verdict {
     let question = "Does it look like the data?";
     let unknown = |because: &str| verdict(question, Grade::Unknown, "Not known", because.into());
@@ -20,27 +21,27 @@ fn looks(scores: &[Score], holdout: bool) -> Verdict {
         let (value, reference) = find(scores, id);
         value.zip(reference)
     };
-    let (Some((precision, real_precision)), Some((coverage, real_coverage)), Some((distance, real_distance))) =
-        (both("precision"), both("coverage"), both("mind"))
+    let (Some(precision), Some(recall), Some(coverage), Some((distance, real_distance))) =
+        (both("precision"), both("recall"), both("coverage"), both("mind"))
     else {
         return unknown("There are too few images: more than five on each side are needed.");
     };
-    let (lost_precision, lost_coverage) = (real_precision - precision, real_coverage - coverage);
     let times = distance / real_distance.max(f64::MIN_POSITIVE);
+    let share = |(value, reference): (f64, f64)| format!("{:.0} % (new real images: {:.0} %)", 100.0 * value, 100.0 * reference);
     let because = format!(
-        "{:.0} % of the synthetic images lie among real ones (new real images: {:.0} %), and {:.0} % of the real images have a synthetic one nearby (new real images: {:.0} %). All in all they are {} as far from the real images as new real images are. Yes means at most 5 % less and at most 5 times as far, roughly 20 % and 50 times.",
-        100.0 * precision,
-        100.0 * real_precision,
-        100.0 * coverage,
-        100.0 * real_coverage,
+        "Among real images lie {} of the synthetic ones, among synthetic images {} of the real ones, and {} of the real ones have a synthetic one nearby. All in all they are {} as far from the real images as new real images are. Yes means at most 5 points less and at most 5 times as far, roughly 20 points and 50 times.",
+        share(precision),
+        share(recall),
+        share(coverage),
         if times < 10.0 { format!("{times:.1} times") } else { format!("{times:.0} times") },
     );
-    let within = |lost: f64, most: f64| lost_precision <= lost && lost_coverage <= lost && times <= most;
+    let lost = |(value, reference): (f64, f64)| reference - value;
+    let within = |most: f64, far: f64| [precision, recall, coverage].into_iter().all(|both| lost(both) <= most) && times <= far;
     if within(0.05, 5.0) {
         verdict(question, Grade::Good, "Yes", because)
     } else if within(0.20, 50.0) {
         verdict(question, Grade::Fair, "Roughly", because)
-    } else if lost_precision <= 0.20 {
+    } else if lost(precision) <= 0.20 {
         verdict(question, Grade::Poor, "Single images do, but not all of the data is there", because)
     } else {
         verdict(question, Grade::Poor, "No", because)
