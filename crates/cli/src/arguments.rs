@@ -36,6 +36,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the devices that this build and this machine offer, and what is missing for others.
+    Devices {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what a model file holds.
     Inspect {
         /// The model file.

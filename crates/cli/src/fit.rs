@@ -11,7 +11,7 @@ use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Fit;
-use crate::{Failure, Outcome, print, say, source};
+use crate::{Failure, Outcome, devices, print, say, source};
 
 pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let settings = settings(arguments.config.as_deref(), &arguments.settings)?;
@@ -26,7 +26,7 @@ fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     if arguments.size.is_some() || arguments.strict {
         return Err(Failure::Usage(format!("--size and --strict are for images, and {} is a model of tables", arguments.model)));
     }
-    let device = semblant::device::select(&arguments.device)?;
+    let device = devices::choose(&arguments.device, quiet)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
     }
@@ -50,7 +50,7 @@ fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
         let what = format!("--target, --schema, --write-schema and --drop are for tables, and {} is a model of images", arguments.model);
         return Err(Failure::Usage(what));
     }
-    let device = semblant::device::select(&arguments.device)?;
+    let device = devices::choose(&arguments.device, quiet)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
     }

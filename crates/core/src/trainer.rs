@@ -19,7 +19,7 @@ use crate::model::{Losses, Model, Step};
 use crate::optim::Optimizers;
 use crate::progress::Event;
 use crate::synthesizer::{Run, Summary};
-use crate::{Error, Result};
+use crate::{Error, Result, host};
 
 /// The resume state's file in a run's folder.
 pub const STATE_FILE: &str = "state.safetensors";
@@ -164,7 +164,7 @@ impl<M: Model> Trainer<'_, M> {
         started: Instant,
     ) -> Result<Vec<(String, f64)>> {
         let named: Vec<(String, f64)> =
-            losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(value.clone().into_scalar::<f32>()))).collect();
+            losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(host::scalar(value.clone())))).collect();
         let rows_seen = step.rows_seen + step.batch_rows;
         if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
             let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
