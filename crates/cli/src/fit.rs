@@ -10,7 +10,7 @@ use semblant::progress::{Observer, Silent, Terminal};
 use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::Fit;
+use crate::arguments::{Fit, Precision};
 use crate::{Failure, Outcome, devices, print, say, source};
 
 pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
@@ -25,6 +25,9 @@ fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     let model = table_model(&arguments.model, settings.clone())?;
     if arguments.size.is_some() || arguments.strict {
         return Err(Failure::Usage(format!("--size and --strict are for images, and {} is a model of tables", arguments.model)));
+    }
+    if arguments.precision != Precision::F32 {
+        return Err(Failure::Usage(format!("--precision bf16 is for networks of images, and {} is a model of tables", arguments.model)));
     }
     let device = devices::choose(&arguments.device, quiet)?;
     if let Some(output) = &arguments.output {
@@ -84,7 +87,13 @@ fn train<D>(
     let folder = run_folder(output);
     let stop = stop_on_interrupt();
     let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
-    let mut run = Run { folder: Some(folder.clone()), resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
+    let precision = match arguments.precision {
+        Precision::F32 => semblant::precision::Precision::F32,
+        Precision::Bf16 => semblant::precision::Precision::Bf16,
+    };
+    precision.check(&device)?;
+    let mut run =
+        Run { folder: Some(folder.clone()), precision, resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
     let is_new = !folder.exists();
     let mut work = || -> Result<_, Failure> {
         std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;

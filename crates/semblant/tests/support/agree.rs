@@ -11,6 +11,9 @@ const ROUNDING: f64 = 1e-3;
 /// How far pixels may lie apart, of 255.
 const LEVELS: u8 = 2;
 
+/// How far losses may lie apart after a few steps, as a share of them.
+const DRIFT: f64 = 2e-3;
+
 /// Whether two tables are the same but for [`ROUNDING`] and [`TIES`].
 pub(crate) fn same_rows(what: &str, a: &Table, b: &Table) {
     assert_eq!(a.rows(), b.rows(), "{what}");
@@ -38,4 +41,12 @@ pub(crate) fn same_pictures(what: &str, a: &Images, b: &Images) {
     let other = a.pixels().chunks(one).zip(b.pixels().chunks(one)).filter(|pair| far(*pair)).count();
     let allowed = usize::from(what.starts_with("vq-vae"));
     assert!(other <= allowed, "{what}: {other} of {} images differ by more than {LEVELS} of 255", a.count());
+}
+
+/// Whether two fits of a few steps went alike.
+pub(crate) fn same_losses(what: &str, a: &Summary, b: &Summary) {
+    assert_eq!(a.losses.len(), b.losses.len(), "{what}");
+    for ((loss, a), (_, b)) in a.losses.iter().zip(&b.losses) {
+        assert!(b.is_finite() && (a - b).abs() <= DRIFT * a.abs().max(0.1), "{what}: {loss} is {a} on one way and {b} on the other");
+    }
 }
