@@ -36,6 +36,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the devices that this build and this machine offer, and what is missing for others.
+    Devices {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what a model file holds.
     Inspect {
         /// The model file.
@@ -87,6 +93,9 @@ pub(crate) struct Fit {
     /// Where to train: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
+    /// The precision of products while training: f32, or bf16 for networks of images on a GPU.
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub(crate) precision: Precision,
     /// The seed: equal seeds give equal models.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -239,6 +248,13 @@ impl Evaluate {
     pub(crate) fn synthetics(&self) -> Vec<&Path> {
         self.synthetic.iter().chain(&self.compare).map(PathBuf::as_path).collect()
     }
+}
+
+/// See [`Fit::precision`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    Bf16,
 }
 
 /// See [`Evaluate::bins`].

@@ -10,8 +10,8 @@ use semblant::progress::{Observer, Silent, Terminal};
 use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::Fit;
-use crate::{Failure, Outcome, print, say, source};
+use crate::arguments::{Fit, Precision};
+use crate::{Failure, Outcome, devices, print, say, source};
 
 pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let settings = settings(arguments.config.as_deref(), &arguments.settings)?;
@@ -26,7 +26,10 @@ fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     if arguments.size.is_some() || arguments.strict {
         return Err(Failure::Usage(format!("--size and --strict are for images, and {} is a model of tables", arguments.model)));
     }
-    let device = semblant::device::select(&arguments.device)?;
+    if arguments.precision != Precision::F32 {
+        return Err(Failure::Usage(format!("--precision bf16 is for networks of images, and {} is a model of tables", arguments.model)));
+    }
+    let device = devices::choose(&arguments.device, quiet)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
     }
@@ -50,7 +53,7 @@ fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
         let what = format!("--target, --schema, --write-schema and --drop are for tables, and {} is a model of images", arguments.model);
         return Err(Failure::Usage(what));
     }
-    let device = semblant::device::select(&arguments.device)?;
+    let device = devices::choose(&arguments.device, quiet)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
     }
@@ -84,7 +87,13 @@ fn train<D>(
     let folder = run_folder(output);
     let stop = stop_on_interrupt();
     let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
-    let mut run = Run { folder: Some(folder.clone()), resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
+    let precision = match arguments.precision {
+        Precision::F32 => semblant::precision::Precision::F32,
+        Precision::Bf16 => semblant::precision::Precision::Bf16,
+    };
+    precision.check(&device)?;
+    let mut run =
+        Run { folder: Some(folder.clone()), precision, resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
     let is_new = !folder.exists();
     let mut work = || -> Result<_, Failure> {
         std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;

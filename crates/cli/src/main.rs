@@ -2,6 +2,7 @@
 
 mod arguments;
 mod beside;
+mod devices;
 mod evaluate;
 mod eyes;
 mod fit;
@@ -101,6 +102,7 @@ fn run(arguments: arguments::Arguments) -> Outcome {
         Command::Export(export) => inspect::export(&export),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, quiet),
         Command::Models { json } => inspect::models(json),
+        Command::Devices { json } => devices::list(json),
         Command::Inspect { model, json } => inspect::file(&model, json),
         Command::Data(data) => source::run(&data, quiet),
         Command::Quickstart(quickstart) => quickstart::run(&quickstart, quiet),

@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     real.write(&real_path)?;
 
     let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
-    let mut run = Run { observer, stop: Arc::new(AtomicBool::new(false)), ..Run::new(semblant::device::select("auto")?, arguments.seed) };
+    let mut run =
+        Run { observer, stop: Arc::new(AtomicBool::new(false)), ..Run::new(crate::devices::choose("auto", quiet)?, arguments.seed) };
     model.fit(&real, &mut run)?;
     model.save(&model_path)?;
 

@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
         settings: sampling(arguments)?,
         between: arguments.interpolate.as_ref().map(|pair| [pair[0], pair[1]]),
     };
-    match semblant::load_model(&arguments.model, &arguments.device)? {
+    let device = crate::devices::choose(&arguments.device, quiet)?;
+    match semblant::load_model_on(&arguments.model, &device)? {
         AnyModel::Table(model) => rows_to_file(arguments, model.as_ref(), request, quiet),
         AnyModel::Image(model) => crate::pictures::to_file(arguments, model.as_ref(), request, quiet),
     }

@@ -28,6 +28,7 @@ pub mod model;
 pub mod nn;
 pub mod optim;
 pub mod passes;
+pub mod precision;
 pub mod progress;
 pub mod seeds;
 pub mod synthesizer;

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
+use crate::precision::Precision;
 use crate::progress::{Observer, Silent};
 use crate::{Error, Result};
 
@@ -96,6 +97,8 @@ pub struct Sample<D> {
 pub struct Run {
     /// The device to train on.
     pub device: Device,
+    /// The precision of products while training.
+    pub precision: Precision,
     /// The seed of everything random in the fit.
     pub seed: u64,
     /// Where log and resume state go; `None` keeps nothing.
@@ -111,7 +114,7 @@ pub struct Run {
 impl Run {
     /// A silent run on `device` that keeps nothing on disk.
     pub fn new(device: Device, seed: u64) -> Self {
-        Self { device, seed, folder: None, resume: false, observer: Box::new(Silent), stop: Arc::default() }
+        Self { device, precision: Precision::F32, seed, folder: None, resume: false, observer: Box::new(Silent), stop: Arc::default() }
     }
 
     /// Whether the run was asked to stop.

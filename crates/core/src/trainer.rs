@@ -17,9 +17,10 @@ use crate::checkpoint::Checkpoint;
 use crate::ema::Ema;
 use crate::model::{Losses, Model, Step};
 use crate::optim::Optimizers;
+use crate::precision::{Precision, within};
 use crate::progress::Event;
 use crate::synthesizer::{Run, Summary};
-use crate::{Error, Result};
+use crate::{Error, Result, host};
 
 /// The resume state's file in a run's folder.
 pub const STATE_FILE: &str = "state.safetensors";
@@ -107,6 +108,10 @@ impl<M: Model> Trainer<'_, M> {
     /// asked to stop (its state is saved first), and whatever writing log and state can meet.
     pub fn fit(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<Trained<M>> {
         let started = Instant::now();
+        run.precision.check(&run.device)?;
+        if run.precision != Precision::F32 {
+            self.fingerprint.push_str("-bf16");
+        }
         let average = model.sampled();
         let clock = Clock { fingerprint: self.fingerprint.clone(), ..Clock::default() };
         let mut state = State { model, average, best: None, optimizers, clock };
@@ -120,7 +125,7 @@ impl<M: Model> Trainer<'_, M> {
         while state.clock.step < self.schedule.steps {
             let step = self.step(state.clock.step, run.seed);
             let batch = (self.batch)(&step);
-            (state.model, losses) = state.model.train_step(batch, &mut state.optimizers, &step);
+            (state.model, losses) = within(run.precision, || state.model.train_step(batch, &mut state.optimizers, &step));
             state.average = self.ema.update(state.average, &state.model.sampled(), &step);
             state.clock.step += 1;
             let rows = step.rows_seen + step.batch_rows;
@@ -164,7 +169,7 @@ impl<M: Model> Trainer<'_, M> {
         started: Instant,
     ) -> Result<Vec<(String, f64)>> {
         let named: Vec<(String, f64)> =
-            losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(value.clone().into_scalar::<f32>()))).collect();
+            losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(host::scalar(value.clone())))).collect();
         let rows_seen = step.rows_seen + step.batch_rows;
         if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
             let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {

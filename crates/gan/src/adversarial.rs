@@ -284,7 +284,7 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
     let z = Stream::new(run.seed, purpose::COLLAPSE).matrix(0..count as u64, generator.latent(), Stream::normals);
     let z = host::tensor(z, [count, generator.latent()], &run.device);
     let made = generator.forward(z, held.batch_classes(&every).as_ref());
-    let (real, made) = (spread(held.batch(&every)).into_scalar::<f32>(), spread(made).into_scalar::<f32>());
+    let (real, made) = (host::scalar(spread(held.batch(&every))), host::scalar(spread(made)));
     if made < LEAST_SHARE * real {
         run.observer.event(Event::Note(&format!(
             "made images differ from each other {:.0} % as much as real ones: the generator has settled on few images (mode collapse); \

@@ -19,9 +19,10 @@ pub mod shadow;
 
 pub use burn::tensor::Device;
 pub use registry::{
-    AnyModel, DataKind, data_kind, image_model, image_models, load_image_model, load_model, load_table_model, table_model, table_models,
+    AnyModel, DataKind, data_kind, image_model, image_models, load_image_model, load_model, load_model_on, load_table_model, table_model,
+    table_models,
 };
-pub use semblant_core::{Error, Result, checkpoint, device, progress, seeds, synthesizer, trainer};
+pub use semblant_core::{Error, Result, checkpoint, device, precision, progress, seeds, synthesizer, trainer};
 pub use semblant_data as data;
 pub use semblant_diffusion as diffusion;
 pub use semblant_gan as gan;

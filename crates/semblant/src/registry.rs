@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::device;
 use semblant_core::synthesizer::{Entry, Synthesizer};
@@ -91,20 +92,27 @@ pub enum AnyModel {
 /// # Errors
 /// A file or folder that is missing, damaged, or of another version.
 pub fn load_model(path: impl AsRef<Path>, device: &str) -> Result<AnyModel> {
+    load_model_on(path, &device::select(device)?)
+}
+
+/// As [`load_model`], on a device that is chosen already.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_model_on(path: impl AsRef<Path>, device: &Device) -> Result<AnyModel> {
     let path = path.as_ref();
-    let device = device::select(device)?;
     if path.is_dir() && semblant_vae::kl::folder::is_autoencoder(path) {
-        return semblant_vae::open_folder(path, &device).map(AnyModel::Image);
+        return semblant_vae::open_folder(path, device).map(AnyModel::Image);
     }
     if path.is_dir() {
-        return semblant_diffusion::exchange::open_folder(path, &device).map(AnyModel::Image);
+        return semblant_diffusion::exchange::open_folder(path, device).map(AnyModel::Image);
     }
     let file = Checkpoint::read(path)?;
     if let Some(entry) = table_models().find(|entry| entry.name == file.model()) {
-        return Ok(AnyModel::Table((entry.load)(&file, path, &device)?));
+        return Ok(AnyModel::Table((entry.load)(&file, path, device)?));
     }
     let entry = find(image_models(), file.model(), &names()).map_err(|error| Error::checkpoint(path, error.to_string()))?;
-    Ok(AnyModel::Image((entry.load)(&file, path, &device)?))
+    Ok(AnyModel::Image((entry.load)(&file, path, device)?))
 }
 
 fn load<D: 'static>(models: impl Iterator<Item = &'static Entry<D>>, path: &Path, device: &str) -> Result<Box<dyn Synthesizer<Data = D>>> {

@@ -1,5 +1,6 @@
 //! What turns a network's raw outputs into a row: tanh on scalars, Gumbel-softmax on one-hot blocks (Jang et al. 2017), all spans of
 //! all rows in one pass, and the gradient of it in another. The blocks are ragged; there is no loop of small kernels over columns.
+//! The loops here are the CPU's; on other devices `laid.rs` has the same as tensor operations.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use pulp::Arch;
@@ -9,6 +10,8 @@ use semblant_core::math;
 use semblant_core::seeds::Stream;
 use semblant_data::table::encode::Layout;
 
+use crate::laid::Laid;
+
 /// Rows one task works on.
 const ROWS: usize = 32;
 
@@ -16,7 +19,14 @@ const ROWS: usize = 32;
 ///
 /// # Shapes
 /// `logits: [rows, layout.width]`; the result has the same shape, scalars in -1..1, every block positive with sum 1.
-pub fn gumbel_softmax(logits: Tensor<2>, layout: &Layout, tau: f32, stream: Stream, first_row: u64) -> Tensor<2> {
+pub fn gumbel_softmax(logits: Tensor<2>, laid: &Laid, tau: f32, stream: Stream, first_row: u64) -> Tensor<2> {
+    let layout = &laid.layout;
+    if let Some(on_device) = &laid.on_device {
+        let rows = logits.dims()[0];
+        let noise = stream.matrix(first_row..first_row + rows as u64, layout.width, Stream::gumbels);
+        let noise = host::tensor(noise, [rows, layout.width], &logits.device());
+        return on_device.gumbel_softmax(logits, noise, tau);
+    }
     host::update(logits, |values| {
         values.par_chunks_mut(ROWS * layout.width).enumerate().for_each(|(part, rows)| {
             let mut noise = vec![0.0; layout.width];
@@ -65,7 +75,11 @@ pub(crate) fn softmax(values: &mut [f32]) {
 ///
 /// # Shapes
 /// `activated` and `gradient`: `[rows, layout.width]`, as is the result.
-pub fn gumbel_softmax_backward(activated: &Tensor<2>, gradient: Tensor<2>, layout: &Layout, tau: f32) -> Tensor<2> {
+pub fn gumbel_softmax_backward(activated: &Tensor<2>, gradient: Tensor<2>, laid: &Laid, tau: f32) -> Tensor<2> {
+    if let Some(on_device) = &laid.on_device {
+        return on_device.gumbel_softmax_backward(activated, gradient, tau);
+    }
+    let layout = &laid.layout;
     host::update(gradient, |gradient| {
         host::read(activated, |activated| {
             gradient.par_chunks_mut(ROWS * layout.width).zip(activated.par_chunks(ROWS * layout.width)).for_each(
@@ -106,7 +120,10 @@ fn backward_row(gradient: &mut [f32], activated: &[f32], layout: &Layout, sharpn
 ///
 /// # Shapes
 /// `logits: [rows, width]`; gives the loss `[1]` and a gradient `[rows, width]` that is zero outside the conditioned blocks.
-pub fn condition_loss(logits: &Tensor<2>, wanted: &[(usize, usize, usize)]) -> (Tensor<1>, Tensor<2>) {
+pub fn condition_loss(logits: &Tensor<2>, wanted: &[(usize, usize, usize)], laid: &Laid) -> (Tensor<1>, Tensor<2>) {
+    if let Some(on_device) = &laid.on_device {
+        return on_device.condition_loss(logits, wanted);
+    }
     let device: Device = logits.device();
     let [rows, width] = logits.dims();
     let mut gradient = vec![0.0f32; rows * width];
@@ -161,14 +178,15 @@ mod tests {
         let stream = Stream::new(1, 2);
         let x = logits(&device).require_grad();
         let expected = by_operations(x.clone(), 0.2, stream);
-        let actual = gumbel_softmax(logits(&Device::flex()), &layout(), 0.2, stream, 0);
-        expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-5));
-
         let weight = host::tensor(Stream::new(9, 0).matrix(0..5, 6, Stream::normals), [5, 6], &Device::flex());
-        let gradients = (expected * Tensor::from_inner(weight.clone())).sum().backward();
-        let expected = x.grad(&gradients).expect("required");
-        let actual = gumbel_softmax_backward(&actual, weight, &layout(), 0.2);
-        expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-4));
+        let gradients = (expected.clone() * Tensor::from_inner(weight.clone())).sum().backward();
+        let gradient = x.grad(&gradients).expect("required");
+        for laid in Laid::both(&layout(), &Device::flex()) {
+            let actual = gumbel_softmax(logits(&Device::flex()), &laid, 0.2, stream, 0);
+            expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-5));
+            let actual = gumbel_softmax_backward(&actual, weight.clone(), &laid, 0.2);
+            gradient.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-4));
+        }
     }
 
     #[test]
@@ -181,9 +199,11 @@ mod tests {
             let block = x.clone().slice([row..row + 1, start..start + width]);
             expected = expected - burn::tensor::activation::log_softmax(block, 1).slice([0..1, position..position + 1]).sum() / 5.0;
         }
-        let (loss, gradient) = condition_loss(&logits(&Device::flex()), &wanted);
-        expected.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-5));
         let gradients = expected.backward();
-        x.grad(&gradients).expect("required").to_data().assert_approx_eq::<f32>(&gradient.to_data(), Tolerance::absolute(1e-5));
+        for laid in Laid::both(&layout(), &Device::flex()) {
+            let (loss, gradient) = condition_loss(&logits(&Device::flex()), &wanted, &laid);
+            expected.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-5));
+            x.grad(&gradients).expect("required").to_data().assert_approx_eq::<f32>(&gradient.to_data(), Tolerance::absolute(1e-5));
+        }
     }
 }

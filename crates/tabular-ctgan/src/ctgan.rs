@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::conditions::{Asked, TrainingSampler, write_row};
 use crate::generator::{Generator, MOMENTUM, Tape};
+use crate::laid::{DeviceTable, Laid};
 use crate::pipeline::check_size;
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
@@ -172,17 +173,19 @@ pub struct Ctgan {
 #[derive(Debug, Clone)]
 struct Shape {
     config: CtganConfig,
-    layout: Layout,
+    laid: Laid,
     condition_width: usize,
 }
 
 /// The table to learn from; the same for every step.
-#[derive(Debug, Clone, Copy)]
-pub struct CtganBatch<'a> {
+#[derive(Debug)]
+pub struct CtganBatch {
     /// The encoded table.
-    pub encoded: &'a EncodedTable,
+    pub encoded: EncodedTable,
     /// Draws conditions and rows from it.
-    pub sampler: &'a TrainingSampler,
+    pub sampler: TrainingSampler,
+    /// The table where the networks are, unless that is the CPU.
+    pub on_device: Option<DeviceTable>,
 }
 
 /// The generator that `config` describes, with weights from `seed`.
@@ -197,7 +200,7 @@ impl Ctgan {
         Self {
             generator: new_generator(config, layout, condition_width, seed, device),
             critic: MlpCritic::new(inputs, &config.critic_widths, 0.2, seed, purpose::CRITIC, device),
-            shape: Shape { config: config.clone(), layout: layout.clone(), condition_width },
+            shape: Shape { config: config.clone(), laid: Laid::new(layout, &device.clone().inner()), condition_width },
         }
     }
 
@@ -206,8 +209,8 @@ impl Ctgan {
     }
 
     /// Fake rows for conditions drawn by `sub`'s streams.
-    fn generate(&mut self, batch: CtganBatch<'_>, step: &Step, sub: u32) -> Fake {
-        let Shape { config, layout, .. } = &self.shape;
+    fn generate(&mut self, batch: &CtganBatch, step: &Step, sub: u32) -> Fake {
+        let Shape { config, laid, .. } = &self.shape;
         let rows = step.batch_rows as usize;
         let first = step.index * step.batch_rows;
         let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
@@ -215,26 +218,31 @@ impl Ctgan {
         let places: Vec<u32> = asked.iter().map(|&asked| batch.sampler.conditions().place(asked) as u32).collect();
         let noise = host::tensor(noise, [rows, config.noise_width], &self.device());
         let (logits, tape) = self.generator.forward_train(noise, &places, MOMENTUM);
-        let activated = gumbel_softmax(logits.clone(), layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
+        let activated = gumbel_softmax(logits.clone(), laid, config.temperature, step.stream(purpose::GUMBEL + sub), first);
         Fake { asked, logits, activated, tape }
     }
 
     /// Real rows that meet the conditions of `asked` in another order, `[packs, pac * layout.width]`, and that order.
-    fn real(&self, asked: &[Asked], batch: CtganBatch<'_>, step: &Step, sub: u32) -> (Tensor<2>, Vec<Asked>) {
-        let Shape { config, layout, .. } = &self.shape;
+    fn real(&self, asked: &[Asked], batch: &CtganBatch, step: &Step, sub: u32) -> (Tensor<2>, Vec<Asked>) {
+        let Shape { config, laid, .. } = &self.shape;
         let rows = step.batch_rows as usize;
         let order = step.stream(purpose::SHUFFLE + sub).permutation(step.index, asked.len());
         let shuffled: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
         let chosen = batch.sampler.rows(&shuffled, step.stream(purpose::ROWS + sub), step.index, rows);
+        let layout = &laid.layout;
+        let packed = [rows / config.pac, config.pac * layout.width];
+        if let Some(table) = &batch.on_device {
+            return (table.rows(chosen.into_iter().map(|row| row as i32).collect()).reshape(packed), shuffled);
+        }
         let mut values = vec![0.0; rows * layout.width];
         values.par_chunks_mut(layout.width).with_min_len(64).zip(chosen).for_each(|(out, row)| {
-            write_row(batch.encoded, &layout.spans, row as usize, out);
+            write_row(&batch.encoded, &layout.spans, row as usize, out);
         });
-        (host::tensor(values, [rows / config.pac, config.pac * layout.width], &self.device()), shuffled)
+        (host::tensor(values, packed, &self.device()), shuffled)
     }
 
     /// Where the conditions of a pack stand in the critic's input behind its rows, `[rows]`.
-    fn places(&self, asked: &[Asked], batch: CtganBatch<'_>) -> Tensor<1, Int> {
+    fn places(&self, asked: &[Asked], batch: &CtganBatch) -> Tensor<1, Int> {
         let Shape { config, condition_width, .. } = &self.shape;
         let place = |(row, &asked): (usize, &Asked)| (row % config.pac * condition_width + batch.sampler.conditions().place(asked)) as i32;
         let places: Vec<i32> = asked.iter().enumerate().map(place).collect();
@@ -264,7 +272,7 @@ impl Ctgan {
     fn critic_step(
         mut self,
         fake: &Fake,
-        batch: CtganBatch<'_>,
+        batch: &CtganBatch,
         optimizers: &mut Optimizers,
         step: &Step,
         sub: u32,
@@ -296,29 +304,23 @@ impl Ctgan {
     }
 
     /// One generator step: gives the critic's mean score of the fake rows and the condition's cross-entropy.
-    fn generator_step(
-        mut self,
-        fake: Fake,
-        batch: CtganBatch<'_>,
-        optimizers: &mut Optimizers,
-        step: &Step,
-    ) -> (Self, Tensor<1>, Tensor<1>) {
+    fn generator_step(mut self, fake: Fake, batch: &CtganBatch, optimizers: &mut Optimizers, step: &Step) -> (Self, Tensor<1>, Tensor<1>) {
         let rows = step.batch_rows as usize;
-        let Shape { config, layout, .. } = self.shape.clone();
-        let (packs, width) = (rows / config.pac, config.pac * layout.width);
+        let Shape { config, laid, .. } = self.shape.clone();
+        let (packs, width) = (rows / config.pac, config.pac * laid.layout.width);
         // The critic is piecewise linear, so its input gradient is the whole of the backward pass that is needed here.
         let critic = self.critic.valid();
         let first = critic.preactivation_of(fake.activated.clone().reshape([packs, width]), self.places(&fake.asked, batch));
         let (scores, slopes) = critic.forward_from(first, &self.masks(packs, step, 0));
         let gradient = critic.input_gradient_of(&slopes, width) * (-1.0 / packs as f32); // [packs, pac * layout.width]
-        let gradient = gradient.reshape([rows, layout.width]);
-        let mut gradient = gumbel_softmax_backward(&fake.activated, gradient, &layout, config.temperature);
+        let gradient = gradient.reshape([rows, laid.layout.width]);
+        let mut gradient = gumbel_softmax_backward(&fake.activated, gradient, &laid, config.temperature);
         let blocks = &batch.sampler.conditions().blocks;
         let wanted: Vec<_> =
             fake.asked.iter().map(|asked| (blocks[asked.block].start, blocks[asked.block].counts.len(), asked.value)).collect();
         let mut asked_loss = Tensor::zeros([1], &self.device());
         if !wanted.is_empty() {
-            let (loss, from_condition) = condition_loss(&fake.logits, &wanted);
+            let (loss, from_condition) = condition_loss(&fake.logits, &wanted, &laid);
             gradient = gradient + from_condition;
             asked_loss = loss;
         }
@@ -339,7 +341,7 @@ struct Fake {
 }
 
 impl Model for Ctgan {
-    type Batch = Arc<(EncodedTable, TrainingSampler)>;
+    type Batch = Arc<CtganBatch>;
     type Sampled = Generator;
 
     fn sampled(&self) -> Generator {
@@ -348,17 +350,16 @@ impl Model for Ctgan {
 
     /// The last critic step and the generator step judge the same fake rows: a second forward pass of the generator would cost a
     /// fifth of the step and teach nothing more.
-    fn train_step(mut self, batch: Self::Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let batch = CtganBatch { encoded: &batch.0, sampler: &batch.1 };
+    fn train_step(mut self, batch: Arc<CtganBatch>, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
         let mut sub = self.shape.config.critic_steps;
         loop {
             sub -= 1;
-            let fake = self.generate(batch, step, sub * purpose::SUB_STEP);
+            let fake = self.generate(&batch, step, sub * purpose::SUB_STEP);
             let (next, wasserstein, penalty) =
-                self.critic_step(&fake, batch, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
+                self.critic_step(&fake, &batch, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
             self = next;
             if sub == 0 {
-                let (next, score, condition) = self.generator_step(fake, batch, optimizers, step);
+                let (next, score, condition) = self.generator_step(fake, &batch, optimizers, step);
                 let losses = Losses::default().with("wasserstein", wasserstein).with("penalty", penalty);
                 return (next, losses.with("fake_score", score).with("condition", condition));
             }

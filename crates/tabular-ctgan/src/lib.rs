@@ -4,6 +4,7 @@ pub mod activate;
 pub mod conditions;
 pub mod ctgan;
 pub mod generator;
+pub mod laid;
 mod pipeline;
 mod sample;
 mod stopping;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
+use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Sample, SampleRequest, Summary, Synthesizer, settings};
 use semblant_core::trainer::fingerprint;
@@ -83,6 +84,12 @@ impl<F: Family> Synthesizer for Tabular<F> {
     type Data = Table;
 
     fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
+        if run.precision != Precision::F32 {
+            return Err(Error::Config(format!(
+                "{} computes in f32: networks so small gain nothing from bf16; leave the precision out",
+                F::NAME
+            )));
+        }
         let started = Instant::now();
         run.observer.event(Event::Stage(&format!("encoding {} rows of {} columns", data.rows(), data.columns().len())));
         let transform = TableTransform::fit(data, &F::numbers(&self.config))?;

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::softmax;
 use crate::conditions::{Conditions, write_row};
+use crate::laid::{DeviceTable, Laid};
 use crate::pipeline::{Family, check_size};
 use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use crate::stopping::Judge;
@@ -137,7 +138,7 @@ pub struct Tvae {
     #[module(skip)]
     config: TvaeConfig,
     #[module(skip)]
-    layout: Layout,
+    laid: Laid,
 }
 
 fn layers(inputs: usize, widths: &[usize], seed: u64, stream: u32, device: &Device) -> (Vec<Linear>, usize) {
@@ -156,7 +157,14 @@ impl Tvae {
         let (encoder, last) = layers(layout.width, &config.encoder_widths, seed, purpose::ENCODER, device);
         let latent = |stream: u32| nn::linear(last, config.latent_width, Stream::new(seed, purpose::ENCODER + stream), device);
         let decoder = Decoder::new(config, layout.width, seed, device);
-        Self { encoder, mean: latent(64), log_variance: latent(65), decoder, config: config.clone(), layout: layout.clone() }
+        Self {
+            encoder,
+            mean: latent(64),
+            log_variance: latent(65),
+            decoder,
+            config: config.clone(),
+            laid: Laid::new(layout, &device.clone().inner()),
+        }
     }
 }
 
@@ -182,7 +190,7 @@ impl Model for Tvae {
         let raw = self.decoder.forward(latent); // [batch, layout.width]
 
         let sigma = self.decoder.sigma.val().inner();
-        let reconstruction = reconstruction(&raw.clone().inner(), &rows, &sigma, &self.layout, self.config.reconstruction_weight as f32);
+        let reconstruction = reconstruction(&raw.clone().inner(), &rows, &sigma, &self.laid, self.config.reconstruction_weight as f32);
         let divergence = (mean.square() + log_variance.clone().exp() - log_variance - 1.0).sum() * (0.5 / batch as f64);
         // The gradient of the reconstruction is known; a product with it as a constant hands it to autodiff.
         let loss = (raw * Tensor::from_inner(reconstruction.raw_gradient)).sum() + divergence.clone();
@@ -204,10 +212,15 @@ struct Reconstruction {
 }
 
 /// `weight` times the mean over rows of: (x - tanh r)^2 / (2 sigma^2) + ln sigma over scalars, and cross-entropy over blocks.
-fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, layout: &Layout, weight: f32) -> Reconstruction {
+fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, laid: &Laid, weight: f32) -> Reconstruction {
     let device = raw.device();
     let [batch, width] = raw.dims();
     let scale = weight / batch as f32;
+    if let Some(on_device) = &laid.on_device {
+        let (loss, raw_gradient, sigma_gradient) = on_device.reconstruction(raw, rows, sigma, scale);
+        return Reconstruction { loss, raw_gradient, sigma_gradient };
+    }
+    let layout = &laid.layout;
     let mut total = 0.0f64;
     let mut raw_gradient = vec![0.0f32; batch * width];
     let mut sigma_gradient = vec![0.0f32; width];
@@ -259,21 +272,31 @@ struct Shuffled {
     /// The epoch that `order` belongs to.
     epoch: Option<u64>,
     order: Vec<usize>,
+    /// The table where the networks are, unless that is the CPU.
+    on_device: Option<DeviceTable>,
 }
 
 impl Shuffled {
     fn batch(&mut self, step: &Step) -> Tensor<2> {
         let (count, width) = (step.batch_rows as usize, self.layout.width);
+        let chosen: Vec<usize> = (step.rows_seen..step.rows_seen + step.batch_rows).map(|position| self.row_at(position, step)).collect();
+        if let Some(table) = &self.on_device {
+            return table.rows(chosen.into_iter().map(|row| row as i32).collect());
+        }
         let mut values = vec![0.0; count * width];
-        for (position, out) in (step.rows_seen..).zip(values.chunks_exact_mut(width)) {
-            let (epoch, index) = (position / self.encoded.rows as u64, (position % self.encoded.rows as u64) as usize);
-            if self.epoch != Some(epoch) {
-                self.order = step.stream(purpose::ORDER).permutation(epoch, self.encoded.rows);
-                self.epoch = Some(epoch);
-            }
-            write_row(&self.encoded, &self.layout.spans, self.order[index], out);
+        for (row, out) in chosen.into_iter().zip(values.chunks_exact_mut(width)) {
+            write_row(&self.encoded, &self.layout.spans, row, out);
         }
         host::tensor(values, [count, width], &self.device)
+    }
+
+    fn row_at(&mut self, position: u64, step: &Step) -> usize {
+        let (epoch, index) = (position / self.encoded.rows as u64, (position % self.encoded.rows as u64) as usize);
+        if self.epoch != Some(epoch) {
+            self.order = step.stream(purpose::ORDER).permutation(epoch, self.encoded.rows);
+            self.epoch = Some(epoch);
+        }
+        self.order[index]
     }
 }
 
@@ -320,7 +343,9 @@ impl Family for Tvae {
         let conditions = Conditions::default();
         let mut score = |decoder: &Decoder| judge.distance(&Self::maker(config, decoder, layout, &conditions));
         let score: Option<trainer::Score<'_, Decoder>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
-        let mut shuffled = Shuffled { encoded, layout: layout.clone(), device: run.device.clone(), epoch: None, order: Vec::new() };
+        let on_device = DeviceTable::new(&encoded, layout, &run.device);
+        let (device, order) = (run.device.clone(), Vec::new());
+        let mut shuffled = Shuffled { encoded, layout: layout.clone(), device, epoch: None, order, on_device };
         let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
         let trainer = Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score, watch: None, fingerprint };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
@@ -390,7 +415,7 @@ mod tests {
             .collect();
         let rows = host::tensor(rows, [6, 4], &plain);
         let sigma = host::tensor(vec![0.3, 0.1, 0.1, 0.1], [4], &plain);
-        let ours = reconstruction(&raw(), &rows, &sigma, &layout, 2.0);
+        let ways = Laid::both(&layout, &plain).map(|laid| reconstruction(&raw(), &rows, &sigma, &laid, 2.0));
 
         let (x, s) = (Tensor::from_inner(raw()).require_grad(), Tensor::from_inner(sigma).require_grad());
         let target = Tensor::<2>::from_inner(rows);
@@ -402,10 +427,12 @@ mod tests {
         let check = |expected: burn::tensor::TensorData, actual: burn::tensor::TensorData| {
             expected.assert_approx_eq::<f32>(&actual, Tolerance::absolute(1e-4))
         };
-        check(loss.to_data(), ours.loss.to_data());
         let gradients = loss.backward();
-        check(x.grad(&gradients).expect("required").to_data(), ours.raw_gradient.to_data());
-        check(s.grad(&gradients).expect("required").to_data(), ours.sigma_gradient.to_data());
+        for ours in ways {
+            check(loss.to_data(), ours.loss.to_data());
+            check(x.grad(&gradients).expect("required").to_data(), ours.raw_gradient.to_data());
+            check(s.grad(&gradients).expect("required").to_data(), ours.sigma_gradient.to_data());
+        }
         assert_eq!(device, Device::flex());
     }
 }

@@ -148,9 +148,26 @@ fn softplus(x: Tensor<2>) -> Tensor<2> {
 pub(crate) fn target_tensor(likelihood: &Likelihood, images: &Tensor<4>, stream: Stream, first_row: u64) -> Tensor<2> {
     let [batch, channels, height, width] = images.dims();
     let pixels = channels * height * width;
+    if !host::is_host(&images.device().inner()) {
+        return Tensor::from_inner(on_device(likelihood, images.clone().inner().reshape([batch, pixels]), stream, first_row));
+    }
     let values = host::read(images, <[f32]>::to_vec);
     let targets = likelihood.targets(values, pixels, stream, first_row, false);
     Tensor::from_inner(host::tensor(targets, [batch, pixels], &images.device().inner()))
+}
+
+/// [`Likelihood::targets`] of `pixels [rows, width]` without a round trip to the host.
+fn on_device(likelihood: &Likelihood, pixels: Tensor<2>, stream: Stream, first_row: u64) -> Tensor<2> {
+    let Likelihood::Bernoulli { binarisation } = likelihood else { return pixels };
+    let ([rows, width], device) = (pixels.dims(), pixels.device());
+    match binarisation {
+        Binarisation::Dynamic => {
+            let chances = stream.matrix(first_row..first_row + rows as u64, width, Stream::uniforms);
+            host::tensor(chances, [rows, width], &device).lower((pixels + 1.0) * 0.5).float()
+        }
+        Binarisation::Threshold => pixels.greater_equal_elem(0.0).float(),
+        Binarisation::None => (pixels + 1.0) * 0.5,
+    }
 }
 
 #[cfg(test)]
@@ -203,5 +220,20 @@ mod tests {
         assert_ne!(targets[..100], dynamic.targets(pixels[..100].to_vec(), 100, Stream::new(1, 0), 1, false)[..], "each row its own");
         let grey = Likelihood::Bernoulli { binarisation: Binarisation::None };
         assert!((grey.targets(vec![0.4], 1, Stream::new(1, 0), 0, false)[0] - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn targets_on_a_device_are_those_of_the_cpu() {
+        let pixels = Stream::new(1, 0).matrix(0..6, 8, |stream, row, out| {
+            stream.uniforms(row, out);
+            out.iter_mut().for_each(|value| *value = 2.0 * *value - 1.0);
+        });
+        let bernoulli = |binarisation| Likelihood::Bernoulli { binarisation };
+        let all = [Binarisation::Dynamic, Binarisation::Threshold, Binarisation::None].map(bernoulli);
+        for likelihood in all.into_iter().chain([Likelihood::DiscretisedLogistic {}]) {
+            let expected = likelihood.targets(pixels.clone(), 8, Stream::new(2, 0), 5, false);
+            let found = on_device(&likelihood, host::tensor(pixels.clone(), [6, 8], &Device::flex()), Stream::new(2, 0), 5);
+            host::read(&found, |found| assert_eq!(found, expected, "{likelihood:?}"));
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Family for VaeFamily {
         let chosen = Stream::new(run.seed, LATENT_ORDER).permutation(0, images.count());
         let chosen = images.select(&chosen[..chosen.len().min(MIXTURE_IMAGES)]);
         let (means, vectors) = posterior_draws(config, &net, &kind, &chosen, run);
-        let active = active_units(host::tensor(means, [chosen.count(), config.latent_width], &run.device)).into_scalar::<f32>();
+        let active = host::scalar(active_units(host::tensor(means, [chosen.count(), config.latent_width], &run.device)));
         if let Some(warning) = collapse(active as usize, config.latent_width, chosen.count()) {
             run.observer.event(Event::Note(&warning));
         }

@@ -111,7 +111,7 @@ pub(crate) fn pixels(images: &Images, indices: &[usize], rows: usize, device: &D
 }
 
 fn whole(codes: Tensor<1, Int>) -> Vec<i64> {
-    codes.into_data().iter::<i64>().collect()
+    host::integers(codes)
 }
 
 /// What is said of the codebook's use, with a warning and a remedy where much of it lies idle.

@@ -1,13 +1,15 @@
 //! Scaled dot-product attention without copies of the heads, with its gradient.
 
+use burn::tensor::activation::softmax;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Tensor, module};
+use burn::tensor::{Bool, Tensor, module};
 use rayon::prelude::*;
 
 use super::host_op::{HostOp, on_host};
 use super::matrix::{Matrix, multiply_here};
 use super::sums::{dot_by, sum_by};
 use crate::math;
+use crate::precision::{is_narrow, narrow, wide};
 
 /// Scaled dot-product self-attention. `packed [batch, tokens, 3 * width]` holds queries, keys and values side by side, each of `heads`
 /// heads side by side; gives `[batch, tokens, width]`.
@@ -57,8 +59,24 @@ fn plain_attention(packed: Tensor<3>, heads: usize, is_causal: bool) -> Tensor<3
     let width = packed_width / 3;
     let mut parts = packed.chunk(3, 2).into_iter().map(|x| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)); // [batch, heads, tokens, head width]
     let mut next = || parts.next().expect("three parts");
+    if is_narrow() {
+        let mixed = narrow_attention([next(), next(), next()], is_causal);
+        return mixed.swap_dims(1, 2).reshape([batch, tokens, width]);
+    }
     let mixed = module::attention(next(), next(), next(), None, None, AttentionModuleOptions { is_causal, ..Default::default() });
     mixed.swap_dims(1, 2).reshape([batch, tokens, width])
+}
+
+/// Products in bf16, softmax between them in f32. `[batch, heads, tokens, head width]` each.
+fn narrow_attention([queries, keys, values]: [Tensor<4>; 3], is_causal: bool) -> Tensor<4> {
+    let [batch, heads, tokens, width] = queries.dims();
+    let scale = 1.0 / (width as f32).sqrt();
+    let mut scores = wide(narrow(queries).matmul(narrow(keys).transpose())) * scale; // [batch, heads, tokens, tokens]
+    if is_causal {
+        let after = Tensor::<2, Bool>::tril_mask([tokens, tokens], 0, &scores.device());
+        scores = scores.mask_fill(after.unsqueeze::<4>().expand([batch, heads, tokens, tokens]), f32::NEG_INFINITY);
+    }
+    wide(narrow(softmax(scores, 3)).matmul(narrow(values)))
 }
 
 /// The sizes of one attention.

@@ -10,6 +10,7 @@ use super::host_op::{HostOp, on_host};
 use super::sums::sum_by;
 use super::{Init, draw};
 use crate::host;
+use crate::precision::{is_narrow, narrow, wide};
 use crate::seeds::Stream;
 
 /// A convolution's weights; stride and padding are arguments of [`conv2d`].
@@ -65,6 +66,9 @@ pub fn conv2d_biased(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, stride: u
 fn plain(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, stride: usize, [top, bottom, left, right]: [usize; 4]) -> Tensor<4> {
     let options = ConvOptions::new_with_padding([stride; 2], [(top, bottom), (left, right)], [1; 2], 1);
     let [images, outputs] = bias.dims();
+    if is_narrow() {
+        return wide(module::conv2d(narrow(x), narrow(weight), None, options)) + bias.reshape([images, outputs, 1, 1]);
+    }
     if images == 1 {
         return module::conv2d(x, weight, Some(bias.reshape([outputs])), options);
     }

@@ -8,7 +8,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{Linear, linear};
+use super::{Linear, linear, unit_vectors};
+use crate::host;
 use crate::seeds::Stream;
 
 /// Linear, LeakyReLU and dropout layers, then one linear output.
@@ -82,6 +83,13 @@ impl MlpCritic {
         let weight = self.hidden[0].weight.val();
         let ([batch, inputs], [rows, width]) = (dense.dims(), weight.dims());
         let (count, bias) = (ones.dims()[0] / batch, self.hidden[0].bias.as_ref().map(|bias| bias.val().unsqueeze_dim::<2>(0)));
+        if count > 0 && !host::is_host(&weight.device().inner()) {
+            // On a GPU the gradient of a selection is a loop over the batch for every weight; a matrix product is far quicker there.
+            let ones = unit_vectors(ones, rows - inputs).reshape([batch, count, rows - inputs]).sum_dim(1).squeeze_dim::<2>(1);
+            let ones = if weight.device().is_autodiff() { Tensor::from_inner(ones) } else { ones };
+            let result = Tensor::cat(vec![dense, ones], 1).matmul(weight);
+            return bias.into_iter().fold(result, |result, bias| result + bias);
+        }
         let mut result = dense.matmul(weight.clone().narrow(0, 0, inputs));
         if count > 0 {
             let chosen = weight.narrow(0, inputs, rows - inputs).select(0, ones); // [batch * n, width]
@@ -148,7 +156,6 @@ pub fn gradient_penalty(gradient: Tensor<2>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host;
     use burn::module::Param;
     use serde::Deserialize;
 

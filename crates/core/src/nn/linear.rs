@@ -6,6 +6,7 @@ use burn::tensor::module::linear as plain_linear;
 use super::Linear;
 use super::host_op::{HostOp, on_host};
 use super::matrix::{Matrix, column_sums, multiply};
+use crate::precision::{is_narrow, narrow, wide};
 
 /// `x W + b` over the last dimension. `x [..., inputs]` gives `[..., outputs]`.
 pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
@@ -16,8 +17,17 @@ pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
 pub fn linear_of<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     match bias {
         Some(bias) if on_host(&x) => on_slices(x, weight, bias),
-        bias => plain_linear(x, weight, bias),
+        bias => plain(x, weight, bias),
     }
+}
+
+fn plain<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    if !is_narrow() {
+        return plain_linear(x, weight, bias);
+    }
+    // The bias is added to the widened product, or its lower bits would be lost.
+    let product = wide(plain_linear(narrow(x), narrow(weight), None));
+    bias.into_iter().fold(product, |product, bias| product + bias.unsqueeze())
 }
 
 fn on_slices<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
@@ -61,5 +71,32 @@ mod tests {
             |[x, w, b]| on_slices(x, w.squeeze_dim::<2>(0), flat(b)),
             |[x, w, b]| plain_linear(x, w.squeeze_dim::<2>(0), Some(flat(b))),
         );
+    }
+
+    /// In bf16 the operands are rounded and nothing else: the product of the rounded ones, in f32, is met to the result's own rounding,
+    /// and gradients come back in f32.
+    #[test]
+    fn in_bf16_only_what_goes_into_products_is_rounded() {
+        use crate::precision::{Precision, within};
+        use crate::seeds::Stream;
+        use burn::tensor::{DType, Device, FloatDType};
+        let device = Device::flex().autodiff();
+        let draw = |stream, shape: [usize; 2]| {
+            let values = Stream::new(0, stream).matrix(0..shape[0] as u64, shape[1], Stream::normals);
+            crate::host::tensor(values, shape, &device).require_grad()
+        };
+        let (x, w, b) = (draw(0, [4, 8]), draw(1, [8, 3]), draw(2, [1, 3]));
+        let out = within(Precision::Bf16, || plain(x.clone(), w.clone(), Some(b.clone().squeeze_dim::<1>(0))));
+        assert_eq!(out.dtype(), DType::F32);
+        let rounded = |x: &Tensor<2>| x.clone().cast(FloatDType::BF16).cast(FloatDType::F32);
+        let expected = rounded(&x).matmul(rounded(&w)) + b.clone();
+        let exact = x.clone().matmul(w.clone()) + b;
+        let far = |a: &Tensor<2>| crate::host::scalar((out.clone() - a.clone()).abs().max());
+        assert!(far(&expected) < 0.02 && far(&exact) > 1e-4, "{} from the rounded, {} from the exact", far(&expected), far(&exact));
+        let gradients = out.sum().backward();
+        let of_w = w.grad(&gradients).expect("a gradient");
+        assert_eq!(of_w.dtype(), DType::F32);
+        let expected = rounded(&x).inner().sum_dim(0).transpose().expand([8, 3]);
+        assert!(crate::host::scalar((of_w - expected).abs().max()) < 0.05);
     }
 }

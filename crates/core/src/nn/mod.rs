@@ -19,6 +19,7 @@ mod resample;
 mod slopes;
 mod sums;
 mod transposed;
+mod unit_vectors;
 
 use burn::module::Param;
 pub use burn::nn::Linear;
@@ -39,6 +40,7 @@ pub use piecewise::{
 pub use resample::{average_pool, upsample_nearest};
 pub use slopes::{blur, leaky_relu, times};
 pub use transposed::conv_transpose2d;
+pub use unit_vectors::unit_vectors;
 
 use crate::host;
 use crate::seeds::Stream;

@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, module};
 
 use super::conv::Sizes;
 use super::host_op::{HostOp, on_host};
+use crate::precision::{narrow, wide};
 
 /// The adjoint of [`conv2d`](super::conv2d) with the same weights, stride and padding (on every side): `x [batch, outputs, height', width']`
 /// and `weight [outputs, inputs, kernel, kernel]` give `[batch, inputs, height, width]`, of which `size` says height and width.
@@ -21,7 +22,7 @@ pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, stride: usize, padding:
     if !on_host(&x) {
         let beyond = |side: usize| size[side] + 2 * padding - kernel - (result(side) - 1) * stride;
         let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [beyond(0), beyond(1)], [1; 2], 1);
-        return module::conv_transpose2d(x, weight, None, options);
+        return wide(module::conv_transpose2d(narrow(x), narrow(weight), None, options));
     }
     let op = HostOp::new([x.into(), weight.into()]);
     let [x, weight] = op.values();

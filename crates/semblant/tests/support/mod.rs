@@ -1,6 +1,6 @@
 //! What the contract tests share: a small table with everything in it, small models, and cells that are compared bit for bit.
 
-mod fits;
+pub(crate) mod fits;
 
 use std::path::Path;
 

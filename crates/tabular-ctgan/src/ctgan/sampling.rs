@@ -10,9 +10,10 @@ use semblant_core::trainer::{self, Trained, Trainer};
 use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 
-use super::{Ctgan, CtganConfig, new_generator};
+use super::{Ctgan, CtganBatch, CtganConfig, new_generator};
 use crate::conditions::{Alias, Conditions, TrainingSampler};
 use crate::generator::Generator;
+use crate::laid::DeviceTable;
 use crate::pipeline::Family;
 use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use crate::stopping::Judge;
@@ -69,7 +70,8 @@ impl Family for Ctgan {
             judge.distance(&Self::maker(config, &generator, layout, conditions))
         };
         let score: Option<trainer::Score<'_, Generator>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
-        let batch = Arc::new((encoded, sampler));
+        let on_device = DeviceTable::new(&encoded, layout, &run.device);
+        let batch = Arc::new(CtganBatch { encoded, sampler, on_device });
         let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
         let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
+use semblant_core::nn::unit_vectors;
 
 /// The vectors that others are replaced by.
 #[derive(Module, Debug)]
@@ -78,7 +79,7 @@ impl Usage {
     pub(crate) fn followed(self, codebook: Codebook, z: Tensor<2>, codes: Tensor<1, Int>, follow: Follow) -> (Self, Codebook, Tensor<1>) {
         let (sizes, sums) = (inner(&self.sizes), inner(&self.sums));
         let ([count, width], keep) = (sums.dims(), follow.decay);
-        let chosen: Tensor<2> = codes.one_hot::<2>(count).float(); // [rows, codes]
+        let chosen = unit_vectors(codes, count); // [rows, codes]
         let used = chosen.clone().sum_dim(0).reshape([count]);
         let sizes = sizes * keep + used.clone() * (1.0 - keep);
         let sums = sums * keep + chosen.transpose().matmul(z) * (1.0 - keep);

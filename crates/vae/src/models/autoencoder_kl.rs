@@ -106,7 +106,7 @@ impl ScaledKl {
 
     /// What latent images are multiplied by to have unit variance.
     pub fn scaling_factor(&self) -> f64 {
-        f64::from(self.scaling_factor.val().into_scalar::<f32>())
+        f64::from(host::scalar(self.scaling_factor.val()))
     }
 
     /// Latent images of unit variance, the means of their posteriors: `[batch, latent channels, height, width]`.

@@ -1,0 +1,167 @@
+//! Our side of benches/gpu/run.py: measures one piece of work on one device and prints one line of JSON.
+//!
+//!     gpu-bench devices
+//!     gpu-bench table OUT.csv ROWS
+//!     gpu-bench WORK DEVICE PRECISION SIZE        e.g. gpu-bench dit cuda:0 bf16 full
+//!
+//! WORK is ctgan, mlp, dit, unet or sampling; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at which the
+//! losses are read and the device has done all its work, so nothing is measured that was only queued.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use semblant::data::table::simulate_patients;
+use semblant::device;
+use semblant::precision::Precision;
+use semblant::prelude::*;
+use semblant::progress::{Event, Observer};
+use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Ticks in which kernels are compiled and tuned; they are not counted.
+const WARM_UP_TICKS: usize = 3;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["devices"] => print(&json!(device::list())),
+        ["table", path, rows] => {
+            simulate_patients(rows.parse()?, 0).write(path)?;
+        }
+        [work, device, precision, size] => {
+            let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
+            let place = Place { device: device::select(device)?, precision, tiny: size == "tiny" };
+            print(&match work {
+                "ctgan" => place.ctgan()?,
+                "sampling" => place.sampling()?,
+                network => place.network(network)?,
+            });
+        }
+        _ => return Err("usage: gpu-bench devices | table OUT.csv ROWS | WORK DEVICE PRECISION SIZE".into()),
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "a program whose output is read by another")]
+fn print(value: &Value) {
+    println!("{value}");
+}
+
+/// The moments and rows of every tick.
+struct Ticks {
+    rows: u64,
+    at: Arc<Mutex<Vec<(Instant, u64)>>>,
+}
+
+impl Observer for Ticks {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Rows { done, .. } => self.rows = done,
+            // A tick's losses have been read: all work before it is done.
+            Event::Losses(_) => self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((Instant::now(), self.rows)),
+            _ => {}
+        }
+    }
+}
+
+/// Where and how to measure.
+struct Place {
+    device: semblant::Device,
+    precision: Precision,
+    tiny: bool,
+}
+
+impl Place {
+    /// Fits, and gives the median time of a step of `batch` rows in milliseconds.
+    fn timed<D>(&self, model: &mut dyn Synthesizer<Data = D>, data: &D, batch: u64) -> Result<Value, Failure> {
+        let at = Arc::new(Mutex::new(Vec::new()));
+        let observer = Box::new(Ticks { rows: 0, at: at.clone() });
+        let mut run = Run { observer, precision: self.precision, ..Run::new(self.device.clone(), 0) };
+        let started = Instant::now();
+        let summary = model.fit(data, &mut run)?;
+        let whole = started.elapsed().as_secs_f64();
+        let at = at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let of_pair = |pair: &[(Instant, u64)]| {
+            let steps = (pair[1].1 - pair[0].1) as f64 / batch as f64;
+            1e3 * pair[1].0.duration_since(pair[0].0).as_secs_f64() / steps
+        };
+        let mut times: Vec<f64> = at.windows(2).skip(WARM_UP_TICKS - 1).map(of_pair).collect();
+        times.sort_by(f64::total_cmp);
+        let Some(median) = times.get(times.len() / 2) else { return Err("too few ticks to measure".into()) };
+        Ok(json!({ "step_ms": median, "fastest_ms": times[0], "whole_s": whole, "steps": summary.steps, "encode_s": summary.encode_secs }))
+    }
+
+    fn ctgan(&self) -> Result<Value, Failure> {
+        let (rows, epochs) = if self.tiny { (500, 5) } else { (26_049, 20) };
+        let mut model = table_model("ctgan", json!({ "epochs": epochs }))?;
+        self.timed(model.as_mut(), &simulate_patients(rows, 0), 500)
+    }
+
+    /// Flow matching with one of the networks on random images of 3 x 32 x 32; the perceptron on rows of 128 numbers.
+    fn network(&self, kind: &str) -> Result<Value, Failure> {
+        let (mut model, batch) = (image_model("flow", self.settings(kind, 20)?)?, self.batch(kind));
+        self.timed(model.as_mut(), &noise(kind), batch)
+    }
+
+    fn batch(&self, kind: &str) -> u64 {
+        match (self.tiny, kind) {
+            (true, _) => 4,
+            (false, "mlp") => 4096,
+            (false, _) => 128,
+        }
+    }
+
+    fn settings(&self, kind: &str, ticks: u64) -> Result<Value, Failure> {
+        let network = match (kind, self.tiny) {
+            ("mlp", false) => json!({ "kind": "mlp", "width": 1024, "depth": 4 }),
+            ("mlp", true) => json!({ "kind": "mlp", "width": 16, "depth": 1 }),
+            // DiT-S of Peebles and Xie 2023.
+            ("dit", false) => json!({ "kind": "dit", "patch": 2, "width": 384, "depth": 12, "heads": 6 }),
+            ("dit", true) => json!({ "kind": "dit", "patch": 8, "width": 16, "depth": 1, "heads": 2 }),
+            ("unet", false) => unet([128, 256, 256], 2, 32),
+            ("unet", true) => unet([8, 8, 8], 1, 4),
+            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, mlp, dit, unet or sampling").into()),
+        };
+        let (batch, steps) = (self.batch(kind), if self.tiny { 1 } else { 10 });
+        let training = json!({ "batch_images": batch, "tick_images": batch * steps, "images": batch * steps * ticks });
+        Ok(json!({ "network": network, "training": training }))
+    }
+
+    /// 18 steps of Heun's method with DiT-S, in images a second; the first pass compiles and tunes.
+    fn sampling(&self) -> Result<Value, Failure> {
+        let mut model = image_model("flow", self.settings("dit", 1)?)?;
+        model.fit(&noise("dit"), &mut Run::new(self.device.clone(), 0))?;
+        let count = if self.tiny { 2 } else { 256 };
+        let settings = json!({ "steps": 18, "solver": "heun" });
+        let mut seconds = 0.0;
+        for seed in 0..2 {
+            let started = Instant::now();
+            model.sample(&SampleRequest { settings: settings.clone(), ..SampleRequest::new(count, seed) })?;
+            seconds = started.elapsed().as_secs_f64();
+        }
+        Ok(json!({ "images_per_s": count as f64 / seconds, "images": count, "whole_s": seconds }))
+    }
+}
+
+fn unet(widths: [usize; 3], layers: usize, groups: usize) -> Value {
+    json!({
+        "kind": "unet", "block_out_channels": widths, "layers_per_block": layers, "norm_num_groups": groups,
+        "down_block_types": ["DownBlock2D", "DownBlock2D", "AttnDownBlock2D"],
+        "up_block_types": ["AttnUpBlock2D", "UpBlock2D", "UpBlock2D"],
+    })
+}
+
+/// Bytes without a pattern that matters: a step costs the same whatever it learns.
+fn noise(kind: &str) -> Images {
+    let shape = if kind == "mlp" { [4096, 1, 8, 16] } else { [1024, 3, 32, 32] };
+    let pixels = (0..shape.iter().product::<usize>()).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    match Images::new(pixels, shape, None) {
+        Ok(images) => images,
+        Err(error) => unreachable!("a shape and as many bytes: {error}"),
+    }
+}
