@@ -96,7 +96,7 @@ fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
         return Err(Failure::Usage(what.into()));
     }
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let of = |synthetic: &Images| -> Result<[(&'static str, Option<f64>); 3], Failure> {
+    let of = |synthetic: &Images| -> Result<[Option<f64>; 3], Failure> {
         // Structure is looked for in windows of eleven pixels, which small images do not have.
         let structure = match ssim(&sets.real, synthetic) {
             Err(semblant::metrics::Error::Undefined(_)) => None,
@@ -105,15 +105,13 @@ fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
         let noise = mean(psnr(&sets.real, synthetic)?);
         let distance = mean(lpips.distances(&sets.real, synthetic)?);
         // Equal images have no noise to speak of, and JSON no infinity.
-        Ok([("lpips", Some(distance)), ("ssim", structure), ("psnr", Some(noise).filter(|noise| noise.is_finite()))])
+        Ok([Some(distance), structure, Some(noise).filter(|noise| noise.is_finite())])
     };
     let found = sets.synthetics.iter().map(of).collect::<Result<Vec<_>, Failure>>()?;
-    let results: Vec<serde_json::Value> = found
-        .iter()
-        .map(|[lpips_, ssim, psnr]| {
-            json!({ "lpips": lpips_.1, "ssim": ssim.1, "psnr": psnr.1, "pairs": sets.real.count(), "features": lpips.provenance() })
-        })
-        .collect();
+    let (about, pairs) = (lpips.provenance(), sets.real.count());
+    let result =
+        |[lpips, ssim, psnr]: &[Option<f64>; 3]| json!({ "lpips": lpips, "ssim": ssim, "psnr": psnr, "pairs": pairs, "features": about });
+    let results: Vec<serde_json::Value> = found.iter().map(result).collect();
     let json = match (&results[..], arguments.compare.is_empty()) {
         ([result], true) => format!("{result:#}"),
         _ => named_json(&arguments.synthetics(), &results)?,
@@ -127,9 +125,8 @@ fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
         None => {}
     }
     let names = ["LPIPS, mean over pairs", "Structural similarity (SSIM), mean", "Peak signal-to-noise ratio (PSNR), mean, dB"];
-    let row = |(place, name): (usize, &str)| (name.to_owned(), found.iter().map(|found| found[place].1).collect(), None);
+    let row = |(place, name): (usize, &str)| (name.to_owned(), found.iter().map(|found| found[place]).collect(), None);
     beside::lines(&headings(arguments), names.into_iter().enumerate().map(row)).iter().for_each(|line| print(line));
-    let about = lpips.provenance();
     print(&format!("features: LPIPS 0.1, {:?}, sha256 {}, by channel {}", about.backbone, about.sha256, about.sha256_of_channels));
     Ok(())
 }

@@ -31,8 +31,6 @@ pub(super) fn page(page: Page) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                // The browser shall not ask a server for an icon.
-                link rel="icon" href="data:,";
                 title { "Synthetic data report" }
                 style { (PreEscaped(super::style::CSS)) }
             }
