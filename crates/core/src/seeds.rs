@@ -94,6 +94,25 @@ impl Stream {
         Arch::new().dispatch(|| self.fill(row, out, gumbel_chunk));
     }
 
+    /// Dropout's factors for `row`: 1 / `keep` with probability `keep`, else 0, where `keep` is taken to the nearest 65,536th. Half a word
+    /// decides each.
+    pub fn dropout(&self, row: u64, keep: f32, out: &mut [f32]) {
+        let limit = ((keep * 65_536.0).round() as u32).max(1);
+        let factor = 65_536.0 / limit as f32;
+        Arch::new().dispatch(|| {
+            let mut buffer = [0.0; 2 * CHUNK];
+            for (chunk, out) in out.chunks_mut(2 * CHUNK).enumerate() {
+                for (part, words) in buffer.chunks_exact_mut(2 * LANES).zip(self.chunk(row, chunk as u32)) {
+                    for lane in 0..LANES {
+                        part[lane] = if words[lane] & 0xffff < limit { factor } else { 0.0 };
+                        part[LANES + lane] = if words[lane] >> 16 < limit { factor } else { 0.0 };
+                    }
+                }
+                out.copy_from_slice(&buffer[..out.len()]);
+            }
+        });
+    }
+
     /// One uniform number in [0, 1) with 53 random bits: the number at `position` of `row`.
     pub fn uniform_f64(&self, row: u64, position: u32) -> f64 {
         let [a, b, ..] = philox(self.key, [position, self.stream ^ 0x8000_0000, row as u32, (row >> 32) as u32]);
@@ -200,6 +219,20 @@ mod tests {
         close(moments(&stream.matrix(0..1000, 256, Stream::uniforms)), (0.5, 1.0 / 12.0));
         // Euler's constant and pi^2 / 6.
         close(moments(&stream.matrix(0..1000, 256, Stream::gumbels)), (0.577_215_7, 1.644_934));
+    }
+
+    #[test]
+    fn dropout_keeps_its_share_and_the_mean() {
+        for keep in [0.5, 0.9, 0.123] {
+            let factors = Stream::new(3, 2).matrix(0..1000, 300, |stream, row, out| stream.dropout(row, keep, out));
+            let kept = factors.iter().filter(|&&factor| factor > 0.0).count() as f32 / factors.len() as f32;
+            let mean = factors.iter().sum::<f32>() / factors.len() as f32;
+            assert!((kept - keep).abs() < 0.004 && (mean - 1.0).abs() < 0.01, "{kept} for {keep}, mean {mean}");
+            assert!(factors.iter().all(|&factor| factor == 0.0 || (factor * keep - 1.0).abs() < 1e-4));
+        }
+        let mut all = [0.0; 5];
+        Stream::new(3, 2).dropout(0, 1.0, &mut all);
+        assert_eq!(all, [1.0; 5]);
     }
 
     #[test]

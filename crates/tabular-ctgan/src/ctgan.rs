@@ -261,8 +261,7 @@ impl Ctgan {
         widths
             .map(|(layer, &width)| {
                 let mut values = vec![0.0; packs * width];
-                step.stream(purpose::DROPOUT + sub).uniforms(step.index << 8 | layer as u64, &mut values);
-                values.iter_mut().for_each(|value| *value = if *value < keep { 1.0 / keep } else { 0.0 });
+                step.stream(purpose::DROPOUT + sub).dropout(step.index << 8 | layer as u64, keep, &mut values);
                 host::tensor(values, [packs, width], &device)
             })
             .collect()

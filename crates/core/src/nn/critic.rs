@@ -8,7 +8,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{Linear, linear, unit_vectors};
+use super::{Linear, apply_linear, leaky_relu_dropout, linear, linear_of, unit_vectors};
 use crate::host;
 use crate::seeds::Stream;
 
@@ -71,7 +71,7 @@ impl MlpCritic {
     /// # Shapes
     /// `[batch, inputs]` gives `[batch, first width]`.
     pub fn preactivation(&self, input: Tensor<2>) -> Tensor<2> {
-        self.hidden[0].forward(input)
+        apply_linear(input, &self.hidden[0])
     }
 
     /// [`MlpCritic::preactivation`] of an input whose last part is a sum of unit vectors: `ones` names their places in that part, the
@@ -82,20 +82,20 @@ impl MlpCritic {
     pub fn preactivation_of(&self, dense: Tensor<2>, ones: Tensor<1, Int>) -> Tensor<2> {
         let weight = self.hidden[0].weight.val();
         let ([batch, inputs], [rows, width]) = (dense.dims(), weight.dims());
-        let (count, bias) = (ones.dims()[0] / batch, self.hidden[0].bias.as_ref().map(|bias| bias.val().unsqueeze_dim::<2>(0)));
+        let (count, bias) = (ones.dims()[0] / batch, self.hidden[0].bias.as_ref().map(|bias| bias.val()));
         if count > 0 && !host::is_host(&weight.device().inner()) {
             // On a GPU the gradient of a selection is a loop over the batch for every weight; a matrix product is far quicker there.
             let ones = unit_vectors(ones, rows - inputs).reshape([batch, count, rows - inputs]).sum_dim(1).squeeze_dim::<2>(1);
             let ones = if weight.device().is_autodiff() { Tensor::from_inner(ones) } else { ones };
             let result = Tensor::cat(vec![dense, ones], 1).matmul(weight);
-            return bias.into_iter().fold(result, |result, bias| result + bias);
+            return bias.into_iter().fold(result, |result, bias| result + bias.unsqueeze_dim::<2>(0));
         }
-        let mut result = dense.matmul(weight.clone().narrow(0, 0, inputs));
-        if count > 0 {
-            let chosen = weight.narrow(0, inputs, rows - inputs).select(0, ones); // [batch * n, width]
-            result = result + chosen.reshape([batch, count, width]).sum_dim(1).squeeze_dim::<2>(1);
+        let result = linear_of(dense, weight.clone().narrow(0, 0, inputs), bias);
+        if count == 0 {
+            return result;
         }
-        bias.into_iter().fold(result, |result, bias| result + bias)
+        let chosen = weight.narrow(0, inputs, rows - inputs).select(0, ones); // [batch * n, width]
+        result + chosen.reshape([batch, count, width]).sum_dim(1).squeeze_dim::<2>(1)
     }
 
     /// [`MlpCritic::forward`] from the first layer's preactivation on.
@@ -107,15 +107,10 @@ impl MlpCritic {
         let mut slopes = Vec::with_capacity(self.hidden.len());
         loop {
             let layer = slopes.len();
-            let positive = preactivation.clone().inner().greater_elem(0.0).float();
-            let mut slope = positive * (1.0 - self.negative_slope) + self.negative_slope; // [batch, width]
-            if let Some(mask) = masks.get(layer) {
-                slope = slope * mask.clone();
-            }
-            let activated = preactivation * Tensor::from_inner(slope.clone());
+            let (activated, slope) = leaky_relu_dropout(preactivation, self.negative_slope, masks.get(layer).cloned()); // [batch, width]
             slopes.push(slope);
             match self.hidden.get(layer + 1) {
-                Some(next) => preactivation = next.forward(activated),
+                Some(next) => preactivation = apply_linear(activated, next),
                 None => return (self.head.forward(activated), Slopes(slopes)),
             }
         }

@@ -38,7 +38,7 @@ pub use piecewise::{
     zero_centred_penalty,
 };
 pub use resample::{average_pool, upsample_nearest};
-pub use slopes::{blur, leaky_relu, times};
+pub use slopes::{blur, leaky_relu, leaky_relu_dropout, times};
 pub use transposed::conv_transpose2d;
 pub use unit_vectors::unit_vectors;
 

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::host_op::{HostOp, on_host};
+use crate::host;
 
 /// Values that one task works on.
 const PART: usize = 16_384;
@@ -12,6 +13,29 @@ const PART: usize = 16_384;
 pub fn leaky_relu<const D: usize>(x: Tensor<D>, negative: f32) -> (Tensor<D>, Tensor<D>) {
     let slopes = x.clone().inner().greater_elem(0.0).float() * (1.0 - negative) + negative;
     (times(x, slopes.clone()), slopes)
+}
+
+/// [`leaky_relu`] and dropout in one pass: what comes out is multiplied by `mask`, and so are the slopes.
+///
+/// # Panics
+/// When the shapes differ.
+pub fn leaky_relu_dropout<const D: usize>(x: Tensor<D>, negative: f32, mask: Option<Tensor<D>>) -> (Tensor<D>, Tensor<D>) {
+    let Some(mask) = mask else { return leaky_relu(x, negative) };
+    assert_eq!(x.dims(), mask.dims(), "a factor for every value");
+    if !on_host(&x) {
+        let (activated, slopes) = leaky_relu(x, negative);
+        return (times(activated, mask.clone()), slopes * mask);
+    }
+    let (shape, device) = (x.dims(), mask.device());
+    let op = HostOp::new([x.into(), mask.into()]);
+    let [x, mask] = op.values();
+    let slope = |x: f32, mask: f32| if x > 0.0 { mask } else { negative * mask };
+    let slopes: Vec<f32> = x.get().iter().zip(mask.get()).map(|(&x, &mask)| slope(x, mask)).collect();
+    let out = product(x.get(), &slopes);
+    let slopes = host::tensor(slopes, shape, &device);
+    let kept = slopes.clone();
+    let activated = op.finish(out, shape, move |gradient, _| [Some(host::read(&kept, |slopes| product(gradient.get(), slopes))), None]);
+    (activated, slopes)
 }
 
 /// `x` times a constant of the same shape, which lies on a device without autodiff.
