@@ -26,6 +26,8 @@ use crate::solvers::Sampling;
 pub(crate) trait Process: Model<Batch = Batch, Sampled = Net> + 'static {
     const NAME: &'static str;
     const SUMMARY: &'static str;
+    /// See [`Family::BF16`].
+    const BF16: bool = true;
     type Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
 
     /// Every range, except what depends on the images.
@@ -55,6 +57,7 @@ pub(crate) struct Diffused<P>(PhantomData<P>);
 impl<P: Process + Sync> Family for Diffused<P> {
     const NAME: &'static str = P::NAME;
     const SUMMARY: &'static str = P::SUMMARY;
+    const BF16: bool = P::BF16;
     type Config = P::Config;
     type Model = P;
 

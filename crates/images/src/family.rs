@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::model::{Model, Step};
 use semblant_core::optim::Optimizers;
+use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Sample, SampleRequest, Summary, Synthesizer, settings};
 use semblant_core::trainer::{Trained, Trainer, fingerprint};
@@ -31,6 +32,9 @@ pub trait Family: Send + Sync + 'static {
     const NAME: &'static str;
     /// What it is, in one line.
     const SUMMARY: &'static str;
+    /// Whether its training may compute products in bf16. Penalties on gradients, and losses of two outputs that are nearly the same, would
+    /// be lost in its rounding, so this is for those of which it was shown.
+    const BF16: bool = false;
     /// Its settings.
     type Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
     /// What is trained.
@@ -172,6 +176,12 @@ impl<F: Family> Synthesizer for Generator<F> {
     fn fit(&mut self, data: &Images, run: &mut Run) -> Result<Summary> {
         if data.count() == 0 {
             return Err(Error::Data("there are no images to learn from".into()));
+        }
+        if run.precision == Precision::Bf16 && !F::BF16 {
+            return Err(Error::Config(format!(
+                "{} is not trained in bf16, which would lose its loss's digits; use --precision f32",
+                F::NAME
+            )));
         }
         let started = Instant::now();
         self.config = F::resolve(self.config.clone())?;

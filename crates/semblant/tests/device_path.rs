@@ -195,4 +195,8 @@ fn bf16_learns_what_f32_learns() {
             assert!((a - b).abs() < 0.03 * a.abs(), "{name} {network}: {loss} is {a} in f32 and {b} in bf16");
         }
     }
+    for name in ["consistency", "r3gan", "vae", "vq-vae", "latent-dit"] {
+        let mut model = images::unfitted(name, serde_json::json!({})).expect("known settings");
+        images::says(name, model.fit(&pictures, &mut Run { precision: Precision::Bf16, ..run(1) }), &[name, "--precision f32"]);
+    }
 }

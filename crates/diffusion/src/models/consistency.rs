@@ -157,6 +157,8 @@ fn mask(lower: &[f64], images: &Tensor<4>) -> Tensor<4> {
 impl Process for Consistency {
     const NAME: &'static str = "consistency";
     const SUMMARY: &'static str = "images in one or two evaluations, tuned from a trained edm model (Geng et al. 2024)";
+    /// The loss is between two outputs at neighbouring noise levels.
+    const BF16: bool = false;
     type Config = ConsistencyConfig;
 
     fn check(config: &ConsistencyConfig) -> Result<()> {
