@@ -97,20 +97,24 @@ impl Stream {
     /// Dropout's factors for `row`: 1 / `keep` with probability `keep`, else 0, where `keep` is taken to the nearest 65,536th. Half a word
     /// decides each.
     pub fn dropout(&self, row: u64, keep: f32, out: &mut [f32]) {
+        Arch::new().dispatch(|| self.fill_dropout(row, keep, out));
+    }
+
+    // A function of its own that is always inlined: only so is it compiled for the vectors that `dispatch` chooses.
+    #[inline(always)]
+    fn fill_dropout(&self, row: u64, keep: f32, out: &mut [f32]) {
         let limit = ((keep * 65_536.0).round() as u32).max(1);
         let factor = 65_536.0 / limit as f32;
-        Arch::new().dispatch(|| {
-            let mut buffer = [0.0; 2 * CHUNK];
-            for (chunk, out) in out.chunks_mut(2 * CHUNK).enumerate() {
-                for (part, words) in buffer.chunks_exact_mut(2 * LANES).zip(self.chunk(row, chunk as u32)) {
-                    for lane in 0..LANES {
-                        part[lane] = if words[lane] & 0xffff < limit { factor } else { 0.0 };
-                        part[LANES + lane] = if words[lane] >> 16 < limit { factor } else { 0.0 };
-                    }
+        let mut buffer = [0.0; 2 * CHUNK];
+        for (chunk, out) in out.chunks_mut(2 * CHUNK).enumerate() {
+            for (part, words) in buffer.chunks_exact_mut(2 * LANES).zip(&self.chunk(row, chunk as u32)) {
+                for lane in 0..LANES {
+                    part[lane] = if words[lane] & 0xffff < limit { factor } else { 0.0 };
+                    part[LANES + lane] = if words[lane] >> 16 < limit { factor } else { 0.0 };
                 }
-                out.copy_from_slice(&buffer[..out.len()]);
             }
-        });
+            out.copy_from_slice(&buffer[..out.len()]);
+        }
     }
 
     /// One uniform number in [0, 1) with 53 random bits: the number at `position` of `row`.
