@@ -206,6 +206,9 @@ pub(crate) struct Evaluate {
     /// by the real table's.
     #[arg(long, value_enum, default_value_t = Bins::EachTable)]
     pub(crate) bins: Bins,
+    /// Tables: most rows of each for distances, copies, detection, support and attacks; fewer take less time and see fewer copies.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["features", "likelihood"])]
+    pub(crate) max_rows: Option<u64>,
     /// Tables: the model that made the synthetic table; models like it are trained with and without single persons, to attack membership.
     #[arg(long, value_name = "MODEL", requires = "holdout", conflicts_with_all = ["compare", "features", "likelihood"])]
     pub(crate) shadow: Option<PathBuf>,

@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         Bins::Real => BinRule::Real,
     };
     let device = semblant::device::select(&arguments.device)?;
-    let options = Options { target, seed: arguments.seed, bins, device, ..Options::default() };
+    let max_rows = arguments.max_rows.map(|rows| rows as usize);
+    let options = Options { target, seed: arguments.seed, bins, device, max_rows, ..Options::default() };
     let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, &arguments.device)).transpose()?;
     let shadows = Shadows { models: arguments.shadows.into(), persons: arguments.persons as usize, seed: arguments.seed };
     let mut stage = |name: &str| {

@@ -48,6 +48,9 @@ fn every_kind_of_model_measures_utility_with_intervals() {
         let [low, high] = [0, 1].map(|end: usize| interval[end].as_f64().unwrap_or_else(|| panic!("{id} has no interval")));
         assert!(low <= value && value <= high && low < high, "{id}: {low} {value} {high}");
     }
+    // Fewer rows are said to be fewer.
+    let cut = place.good(&[EVALUATE, &["--holdout", "holdout.csv", "--max-rows", "50", "--json", "-"]].concat()).json();
+    assert!(cut["notes"].to_string().contains("50 random rows"), "{}", cut["notes"]);
     assert!(place.has("report.html") && report["utility"]["classes"].as_array().expect("classes").len() >= 2);
     assert!(String::from_utf8(place.bytes("report.html")).expect("UTF-8").contains("Classes of diagnosis"));
 }

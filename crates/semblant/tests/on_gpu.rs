@@ -83,7 +83,7 @@ fn table_models_are_those_of_the_cpu() {
 fn image_models_are_those_of_the_cpu() {
     let Some((gpu_name, gpu, _turn)) = gpu() else { return };
     let (pictures, folder) = (images::bars(), tempfile::tempdir().expect("a folder"));
-    let represents = ["flow", "r3gan", "vae"];
+    let represents = ["flow", "dcgan", "vae"];
     for name in images::names().into_iter().filter(|name| takes_part(name, represents.contains(name))) {
         let started = Instant::now();
         // A VQ-VAE trains its autoencoder first and its prior then, so that it has one step of each.
