@@ -228,10 +228,13 @@ mod tests {
     #[test]
     fn dropout_keeps_its_share_and_the_mean() {
         for keep in [0.5, 0.9, 0.123] {
-            let factors = Stream::new(3, 2).matrix(0..1000, 300, |stream, row, out| stream.dropout(row, keep, out));
-            let kept = factors.iter().filter(|&&factor| factor > 0.0).count() as f32 / factors.len() as f32;
-            let mean = factors.iter().sum::<f32>() / factors.len() as f32;
-            assert!((kept - keep).abs() < 0.004 && (mean - 1.0).abs() < 0.01, "{kept} for {keep}, mean {mean}");
+            let factors = Stream::new(3, 2).matrix(0..10_000, 300, |stream, row, out| stream.dropout(row, keep, out));
+            let share = |kept: usize| kept as f64 / factors.len() as f64;
+            let (kept, wanted) = (share(factors.iter().filter(|&&factor| factor > 0.0).count()), f64::from(keep));
+            let mean = factors.iter().map(|&factor| f64::from(factor)).sum::<f64>() / factors.len() as f64;
+            // Four standard deviations.
+            let chance = 4.0 * (wanted * (1.0 - wanted) / factors.len() as f64).sqrt() + 1e-5;
+            assert!((kept - wanted).abs() < chance && (mean - 1.0).abs() < chance / wanted, "{kept} for {keep}, mean {mean}");
             assert!(factors.iter().all(|&factor| factor == 0.0 || (factor * keep - 1.0).abs() < 1e-4));
         }
         let mut all = [0.0; 5];
