@@ -218,8 +218,8 @@ pub(crate) struct Evaluate {
     /// With --shadow: how many training rows, and as many holdout rows, are attacked.
     #[arg(long, default_value_t = 1000, requires = "shadow", value_parser = clap::value_parser!(u32).range(8..))]
     pub(crate) persons: u32,
-    /// Where models are trained: auto, cpu, cuda:0 or wgpu:0.
-    #[arg(long, default_value = "auto")]
+    /// Tables: where models are trained: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto", conflicts_with_all = ["features", "likelihood"])]
     pub(crate) device: String,
     /// Images: what they are compared in.
     ///

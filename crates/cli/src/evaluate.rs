@@ -24,15 +24,11 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     if let Some(features) = &arguments.features {
         return crate::judge::run(arguments, features, quiet);
     }
-    let to_stdout = arguments.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
-    for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
-        check_writable(output)?;
-    }
+    check_outputs(arguments)?;
     let read = source::read(&arguments.real, arguments.schema.as_deref(), arguments.target.as_deref(), &[])?;
     // The other tables are read as the real one is, so that a column means the same in all of them.
     let options = ReadOptions::with_schema(read.table.schema().clone());
-    let synthetics = arguments.synthetics();
-    let tables = synthetics.iter().map(|path| Ok(Table::read(path, &options)?)).collect::<Result<Vec<Table>, Failure>>()?;
+    let tables = arguments.synthetics().iter().map(|path| Ok(Table::read(path, &options)?)).collect::<Result<Vec<Table>, Failure>>()?;
     let holdout = arguments.holdout.as_deref().map(|holdout| source::read_as(holdout, &options)).transpose()?;
     let target = arguments.target.clone().or_else(|| read.table.schema().target.clone());
     let bins = match arguments.bins {
@@ -41,8 +37,8 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     };
     let device = semblant::device::select(&arguments.device)?;
     let max_rows = arguments.max_rows.map(|rows| rows as usize);
+    let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, &device)).transpose()?;
     let options = Options { target, seed: arguments.seed, bins, device, max_rows, ..Options::default() };
-    let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, &arguments.device)).transpose()?;
     let shadows = Shadows { models: arguments.shadows.into(), persons: arguments.persons as usize, seed: arguments.seed };
     let mut stage = |name: &str| {
         if !quiet {
@@ -52,45 +48,67 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     let reports = tables
         .iter()
         .map(|synthetic| {
-            let mut generate = |rows: &Table, number: u64| {
-                let recipe = recipe.as_ref().ok_or("no model was given")?;
-                if !quiet {
-                    say(&format!("  model {} of {}", number + 1, shadows.models));
+            let mut generate = recipe.as_ref().map(|recipe| {
+                move |rows: &Table, number: u64| {
+                    if !quiet {
+                        say(&format!("  model {} of {}", number + 1, shadows.models));
+                    }
+                    let seed = arguments.seed.wrapping_add(1 + number);
+                    recipe.train_and_sample(rows, synthetic.rows() as u64, seed).map_err(|error| error.to_string())
                 }
-                let seed = arguments.seed.wrapping_add(1 + number);
-                recipe.train_and_sample(rows, synthetic.rows() as u64, seed).map_err(|error| error.to_string())
-            };
-            let attack = recipe.is_some().then_some((&shadows, &mut generate as Generate));
+            });
+            let attack = generate.as_mut().map(|generate| (&shadows, generate as Generate));
             Ok(evaluate_with_shadows(&read.table, synthetic, holdout.as_ref(), &options, attack, &mut stage)?)
         })
         .collect::<Result<Vec<Report>, Failure>>()?;
-    let json = || match (&reports[..], arguments.compare.is_empty()) {
-        ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string())),
-        _ => named_json(&synthetics, &reports),
-    };
-    if let (Some(path), [report]) = (&arguments.output, &reports[..]) {
-        write_atomically(path, report.to_html().as_bytes())?;
+    let lists: Vec<&[Score]> = reports.iter().map(|report| &report.scores[..]).collect();
+    deliver(arguments, &reports, Report::to_html, || scores(&headings(arguments), &lists))
+}
+
+/// Refuses outputs that cannot be written before any work is done.
+pub(crate) fn check_outputs(arguments: &Evaluate) -> Outcome {
+    [&arguments.output, &arguments.json]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.as_os_str() != "-")
+        .try_for_each(|path| check_writable(path))
+}
+
+/// Writes the page of a single result and the JSON where they were asked to go, and prints the lines unless JSON goes there.
+pub(crate) fn deliver<R: serde::Serialize>(
+    arguments: &Evaluate,
+    results: &[R],
+    page: impl Fn(&R) -> String,
+    lines: impl FnOnce() -> Vec<String>,
+) -> Outcome {
+    if let (Some(path), [result]) = (&arguments.output, results) {
+        write_atomically(path, page(result).as_bytes())?;
     }
-    match &arguments.json {
-        Some(_) if to_stdout => print(&json()?),
-        Some(path) => write_atomically(path, json()?.as_bytes())?,
+    match arguments.json.as_deref() {
+        Some(path) if path.as_os_str() == "-" => {
+            print(&json(arguments, results)?);
+            return Ok(());
+        }
+        Some(path) => write_atomically(path, json(arguments, results)?.as_bytes())?,
         None => {}
     }
-    if !to_stdout {
-        let lists: Vec<&[Score]> = reports.iter().map(|report| &report.scores[..]).collect();
-        scores(&headings(arguments), &lists).iter().for_each(|line| print(line));
-        if let Some(path) = &arguments.output {
-            print(&path.display().to_string());
-        }
+    lines().iter().for_each(|line| print(line));
+    if let Some(path) = &arguments.output {
+        print(&path.display().to_string());
     }
     Ok(())
 }
 
-/// Results of several sets as one JSON list, each beside the path of its set.
-pub(crate) fn named_json(paths: &[&Path], results: &[impl serde::Serialize]) -> Result<String, Failure> {
-    let entry = |(path, result): (&&Path, _)| serde_json::json!({ "synthetic": path.to_string_lossy(), "report": result });
-    let list: Vec<serde_json::Value> = paths.iter().zip(results).map(entry).collect();
-    serde_json::to_string_pretty(&list).map_err(|error| Failure::Work(error.to_string()))
+/// A result as it is, or several to compare as one list, each beside the path of its set.
+fn json(arguments: &Evaluate, results: &[impl serde::Serialize]) -> Result<String, Failure> {
+    let text = match (results, arguments.compare.is_empty()) {
+        ([result], true) => serde_json::to_string_pretty(result),
+        _ => {
+            let entry = |(path, result): (&Path, _)| serde_json::json!({ "synthetic": path.to_string_lossy(), "report": result });
+            serde_json::to_string_pretty(&arguments.synthetics().into_iter().zip(results).map(entry).collect::<Vec<_>>())
+        }
+    };
+    text.map_err(|error| Failure::Work(error.to_string()))
 }
 
 /// What stands over the columns of values.

@@ -9,10 +9,9 @@ use semblant::metrics::image::inception::Inception;
 use semblant::metrics::image::paired::Lpips;
 use semblant::metrics::image::resize::Resize;
 use semblant::prelude::*;
-use semblant::progress::{Observer, Silent, Terminal};
 
 use crate::fit::check_writable;
-use crate::{Failure, say};
+use crate::{Failure, observer, say};
 
 /// What was typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,10 +82,6 @@ fn classifier(
     let classifier = Classifier::fit(real, holdout, &ClassifierConfig::default(), &mut run)?;
     classifier.save(path)?;
     Ok(classifier)
-}
-
-pub(crate) fn observer(quiet: bool) -> Box<dyn Observer> {
-    if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) }
 }
 
 #[cfg(test)]

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use semblant::DataKind;
 use semblant::prelude::*;
-use semblant::progress::{Observer, Silent, Terminal};
 use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Fit, Precision};
-use crate::{Failure, Outcome, devices, print, say, source};
+use crate::{Failure, Outcome, devices, observer, print, say, source};
 
 pub(crate) fn run(arguments: &Fit, quiet: bool) -> Outcome {
     let settings = settings(arguments.config.as_deref(), &arguments.settings)?;
@@ -86,14 +85,19 @@ fn train<D>(
     let Some(output) = &arguments.output else { return Err(Failure::Usage("give the model file with -o".into())) };
     let folder = run_folder(output);
     let stop = stop_on_interrupt();
-    let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
     let precision = match arguments.precision {
         Precision::F32 => semblant::precision::Precision::F32,
         Precision::Bf16 => semblant::precision::Precision::Bf16,
     };
     precision.check(&device)?;
-    let mut run =
-        Run { folder: Some(folder.clone()), precision, resume: arguments.resume, observer, stop, ..Run::new(device, arguments.seed) };
+    let mut run = Run {
+        folder: Some(folder.clone()),
+        precision,
+        resume: arguments.resume,
+        observer: observer(quiet),
+        stop,
+        ..Run::new(device, arguments.seed)
+    };
     let is_new = !folder.exists();
     let mut work = || -> Result<_, Failure> {
         std::fs::create_dir_all(&folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;

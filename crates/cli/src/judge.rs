@@ -12,10 +12,9 @@ use semblant::prelude::*;
 use serde_json::json;
 
 use crate::arguments::Evaluate;
-use crate::evaluate::{headings, named_json, scores};
-use crate::eyes::{Features, observer};
-use crate::fit::check_writable;
-use crate::{Failure, Outcome, beside, print, say, source};
+use crate::evaluate::{check_outputs, deliver, headings, scores};
+use crate::eyes::Features;
+use crate::{Failure, Outcome, beside, observer, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome {
     let features = Features::parse(features)?;
@@ -26,38 +25,19 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
     if let Some(lpips) = features.paired()? {
         return pairs(arguments, &sets, &lpips);
     }
-    for output in [&arguments.output, &arguments.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
-        check_writable(output)?;
-    }
+    check_outputs(arguments)?;
     let Sets { real, synthetics, holdout } = &sets;
     let eye = features.eye(real, holdout.as_ref(), arguments.seed, quiet)?;
+    let mut utilities =
+        arguments.utility.map(|images| learn(arguments.seed, &sets, images, quiet)).transpose()?.unwrap_or_default().into_iter();
     let judge = |(path, synthetic): (&&Path, &Images)| -> Result<ImageReport, Failure> {
-        let utility = arguments.utility.map(|images| learn(arguments.seed, &sets, synthetic, images, quiet)).transpose()?;
+        let utility = utilities.next();
         let report = report_images(real, synthetic, holdout.as_ref(), eye.as_ref(), utility, arguments.seed)?;
         let (real, synthetic, holdout) = (arguments.real.clone(), path.to_string_lossy().into_owned(), arguments.holdout.clone());
         Ok(ImageReport { sources: Some(Sources { real, synthetic, holdout }), ..report })
     };
     let reports = arguments.synthetics().iter().zip(synthetics).map(judge).collect::<Result<Vec<ImageReport>, Failure>>()?;
-    let json = match (&reports[..], arguments.compare.is_empty()) {
-        ([report], true) => report.to_json().map_err(|error| Failure::Work(error.to_string()))?,
-        _ => named_json(&arguments.synthetics(), &reports)?,
-    };
-    if let (Some(path), [report]) = (&arguments.output, &reports[..]) {
-        write_atomically(path, report.to_html().as_bytes())?;
-    }
-    match arguments.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => {
-            print(&json);
-            return Ok(());
-        }
-        Some(path) => write_atomically(path, json.as_bytes())?,
-        None => {}
-    }
-    lines(&headings(arguments), &reports).iter().for_each(|line| print(line));
-    if let Some(path) = &arguments.output {
-        print(&path.display().to_string());
-    }
-    Ok(())
+    deliver(arguments, &reports, ImageReport::to_html, || lines(&headings(arguments), &reports))
 }
 
 /// All images of one call.
@@ -77,8 +57,8 @@ impl Sets {
     }
 }
 
-/// Three classifiers, for who asked for them.
-fn learn(seed: u64, sets: &Sets, synthetic: &Images, images: u64, quiet: bool) -> Result<ImageUtility, Failure> {
+/// Three classifiers for every synthetic set, for who asked for them.
+fn learn(seed: u64, sets: &Sets, images: u64, quiet: bool) -> Result<Vec<ImageUtility>, Failure> {
     let Some(holdout) = &sets.holdout else {
         return Err(Failure::Usage("--utility tests what is learnt on real images that nobody has seen; name them with --holdout".into()));
     };
@@ -86,7 +66,7 @@ fn learn(seed: u64, sets: &Sets, synthetic: &Images, images: u64, quiet: bool) -
         say(&format!("training three classifiers on {images} images each: synthetic ones, real ones, and both"));
     }
     let mut run = Run { observer: observer(quiet), ..Run::new(semblant::device::select("cpu")?, seed) };
-    Ok(image_utility(&sets.real, synthetic, holdout, images, &mut run)?)
+    Ok(image_utility(&sets.real, &sets.synthetics, holdout, images, &mut run)?)
 }
 
 /// `--features lpips`: image by image, each synthetic one beside the real one in the same place.
@@ -112,23 +92,14 @@ fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
     let result =
         |[lpips, ssim, psnr]: &[Option<f64>; 3]| json!({ "lpips": lpips, "ssim": ssim, "psnr": psnr, "pairs": pairs, "features": about });
     let results: Vec<serde_json::Value> = found.iter().map(result).collect();
-    let json = match (&results[..], arguments.compare.is_empty()) {
-        ([result], true) => format!("{result:#}"),
-        _ => named_json(&arguments.synthetics(), &results)?,
-    };
-    match arguments.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => {
-            print(&json);
-            return Ok(());
-        }
-        Some(path) => write_atomically(path, json.as_bytes())?,
-        None => {}
-    }
     let names = ["LPIPS, mean over pairs", "Structural similarity (SSIM), mean", "Peak signal-to-noise ratio (PSNR), mean, dB"];
     let row = |(place, name): (usize, &str)| (name.to_owned(), found.iter().map(|found| found[place]).collect(), None);
-    beside::lines(&headings(arguments), names.into_iter().enumerate().map(row)).iter().for_each(|line| print(line));
-    print(&format!("features: LPIPS 0.1, {:?}, sha256 {}, by channel {}", about.backbone, about.sha256, about.sha256_of_channels));
-    Ok(())
+    let lines = || {
+        let mut lines = beside::lines(&headings(arguments), names.into_iter().enumerate().map(row));
+        lines.push(format!("features: LPIPS 0.1, {:?}, sha256 {}, by channel {}", about.backbone, about.sha256, about.sha256_of_channels));
+        lines
+    };
+    deliver(arguments, &results, |_| String::new(), lines)
 }
 
 /// `semblant evaluate --likelihood`: how unlikely a model finds images.

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use semblant::progress::{Observer, Silent, Terminal};
 
 // Half of a small network's training time is the allocation of short-lived buffers; this allocator serves them from its own pages.
 #[global_allocator]
@@ -113,6 +114,11 @@ fn run(arguments: arguments::Arguments) -> Outcome {
 fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Who shows how far something is, on standard error.
+fn observer(quiet: bool) -> Box<dyn Observer> {
+    if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) }
 }
 
 /// One line on standard output: a result. A reader that closed the pipe has read enough.

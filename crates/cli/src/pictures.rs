@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use semblant::prelude::*;
-use semblant::progress::{Event, Observer, Silent, Terminal};
+use semblant::progress::Event;
 use serde_json::json;
 
 use crate::arguments::Sample as Arguments;
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, print, say, source};
+use crate::{Failure, Outcome, observer, print, say, source};
 
 /// Images that are computed between two movements of the progress bar.
 const AT_ONCE: u64 = 64;
@@ -72,7 +72,7 @@ pub(crate) fn to_file(arguments: &Arguments, model: &dyn Synthesizer<Data = Imag
 }
 
 fn made(model: &dyn Synthesizer<Data = Images>, mut request: SampleRequest, quiet: bool) -> Result<Images, Failure> {
-    let mut observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let mut observer = observer(quiet);
     let rows = request.rows.clone();
     // The way between two samples is asked for as a whole: where an image lies on it depends on how many there are.
     let at_once = if request.between.is_some() { u64::MAX } else { AT_ONCE };

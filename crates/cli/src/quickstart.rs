@@ -7,12 +7,11 @@ use semblant::checkpoint::write_atomically;
 use semblant::data::table::simulate_patients;
 use semblant::metrics::{Options, evaluate};
 use semblant::prelude::*;
-use semblant::progress::{Observer, Silent, Terminal};
 use serde_json::{Value, json};
 
 use crate::arguments::Quickstart;
 use crate::evaluate::scores;
-use crate::{Failure, Outcome, print, say};
+use crate::{Failure, Outcome, observer, print, say};
 
 pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     if arguments.rows < 100 {
@@ -35,9 +34,11 @@ pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     let holdout = everyone.take(&(arguments.rows..2 * arguments.rows).collect::<Vec<_>>());
     real.write(&real_path)?;
 
-    let observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
-    let mut run =
-        Run { observer, stop: Arc::new(AtomicBool::new(false)), ..Run::new(crate::devices::choose("auto", quiet)?, arguments.seed) };
+    let mut run = Run {
+        observer: observer(quiet),
+        stop: Arc::new(AtomicBool::new(false)),
+        ..Run::new(crate::devices::choose("auto", quiet)?, arguments.seed)
+    };
     model.fit(&real, &mut run)?;
     model.save(&model_path)?;
 

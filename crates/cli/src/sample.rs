@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use semblant::AnyModel;
 use semblant::prelude::*;
-use semblant::progress::{Event, Observer, Silent, Terminal};
+use semblant::progress::Event;
 use serde_json::{Value, json};
 
 use crate::arguments::Sample as Arguments;
-use crate::{Failure, Outcome, print, say};
+use crate::{Failure, Outcome, observer, print, say};
 
 pub(crate) fn run(arguments: &Arguments, quiet: bool) -> Outcome {
     if arguments.batch_rows == 0 {
@@ -58,7 +58,7 @@ fn rows_to_file(arguments: &Arguments, model: &dyn Synthesizer<Data = Table>, mu
         return Err(Failure::Usage("--from is for images, and this is a model of tables".into()));
     }
     let rows = request.rows.clone();
-    let mut observer: Box<dyn Observer> = if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) };
+    let mut observer = observer(quiet);
     let total = rows.end - rows.start;
     let mut writer: Option<TableWriter> = None;
     let mut drawn_rows = 0;

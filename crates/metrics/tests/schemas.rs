@@ -136,7 +136,7 @@ fn the_report_of_images_is_as_described_and_its_page_whole() {
     let mut run = Run::new(burn::tensor::Device::flex(), 0);
     let config = ClassifierConfig { images: 2_000, ..ClassifierConfig::default() };
     let eye = Classifier::fit(&real, Some(&holdout), &config, &mut run).expect("trains");
-    let utility = image_utility(&real, &synthetic, &holdout, 2_000, &mut run).expect("classes");
+    let utility = image_utility(&real, std::slice::from_ref(&synthetic), &holdout, 2_000, &mut run).expect("classes").remove(0);
     assert!(utility.real.overall > 0.9 && utility.synthetic.overall > 0.9 && utility.both.overall > 0.9, "{utility:?}");
     assert_eq!((utility.both.learnt_from, utility.tested, utility.images_seen), (100, 30, 2_000));
     assert_eq!(utility.real.classes.len(), 2);
@@ -165,6 +165,6 @@ fn the_report_of_images_is_as_described_and_its_page_whole() {
     holds(&few.to_json().expect("JSON"), schema);
     // Utility says what it lacks.
     let bare = Images::new(synthetic.pixels().to_vec(), synthetic.shape(), None).expect("sound");
-    let said = image_utility(&real, &bare, &holdout, 10, &mut run).expect_err("no classes").to_string();
+    let said = image_utility(&real, &[bare], &holdout, 10, &mut run).expect_err("no classes").to_string();
     assert!(said.contains("same classes") && said.contains("synthetic"), "{said}");
 }

@@ -7,29 +7,29 @@ use semblant_core::synthesizer::{Run, SampleRequest};
 use semblant_core::{Error, Result};
 use semblant_data::table::Table;
 
-use crate::{device, table_model};
+use crate::{Device, table_model};
 
 /// The kind and the settings of the table model in a file.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     model: String,
     settings: serde_json::Value,
-    device: burn::tensor::Device,
+    device: Device,
 }
 
 impl Recipe {
     /// Reads them; `device` is where models are trained by it.
     ///
     /// # Errors
-    /// A file that is missing, damaged, of another version, or no model of tables; a device that cannot be had.
-    pub fn read(path: impl AsRef<Path>, device: &str) -> Result<Self> {
+    /// A file that is missing, damaged, of another version, or no model of tables.
+    pub fn read(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let path = path.as_ref();
         let file = Checkpoint::read(path)?;
         // Models without settings keep none.
         let settings = if file.metadata.contains_key("config") { file.metadata_as("config", path)? } else { serde_json::json!({}) };
         let model = file.model().to_owned();
         table_model(&model, settings.clone()).map_err(|error| Error::checkpoint(path, error.to_string()))?;
-        Ok(Self { model, settings, device: device::select(device)? })
+        Ok(Self { model, settings, device: device.clone() })
     }
 
     /// Trains such a model on `rows` and lets it make `count` rows.

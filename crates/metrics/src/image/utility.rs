@@ -42,12 +42,13 @@ pub struct Accuracy {
     pub learnt_from: usize,
 }
 
-/// Trains the three, one after the other: each sees `images_seen` images, which `run` tells of and may interrupt.
+/// Trains the three for every one of the `synthetics`, one after the other: each sees `images_seen` images, which `run` tells of and may
+/// interrupt. The one that learns from the real images is the same for all of them and trained once.
 ///
 /// # Errors
 /// [`Error::Undefined`] when images have no classes, the three sets not the same, or the holdout is empty; [`Error::Images`] as
 /// [`Classifier::fit`].
-pub fn image_utility(real: &Images, synthetic: &Images, holdout: &Images, images_seen: u64, run: &mut Run) -> Result<ImageUtility> {
+pub fn image_utility(real: &Images, synthetics: &[Images], holdout: &Images, images_seen: u64, run: &mut Run) -> Result<Vec<ImageUtility>> {
     let names = real.class_names();
     // A set in which a class never comes may not know its name.
     let as_real = |set: &Images, what: &str| {
@@ -68,7 +69,8 @@ pub fn image_utility(real: &Images, synthetic: &Images, holdout: &Images, images
         }
         Ok(Images::new(set.pixels().to_vec(), set.shape(), Some((classes, names.to_vec())))?)
     };
-    let (real, synthetic, holdout) = (as_real(real, "real")?, as_real(synthetic, "synthetic")?, as_real(holdout, "holdout")?);
+    let (real, holdout) = (as_real(real, "real")?, as_real(holdout, "holdout")?);
+    let synthetics = synthetics.iter().map(|set| as_real(set, "synthetic")).collect::<Result<Vec<Images>>>()?;
     let told = |error: semblant_core::Error| Error::Images(error.to_string());
     let config = ClassifierConfig { images: images_seen, ..ClassifierConfig::default() };
     let mut learn = |train: &Images| {
@@ -76,17 +78,21 @@ pub fn image_utility(real: &Images, synthetic: &Images, holdout: &Images, images
         let found = classifier.classify(&holdout).map_err(told)?;
         Ok::<_, Error>(accuracy(&holdout, &found, train.count()))
     };
-    let (synthetic_alone, real_alone) = (learn(&synthetic)?, learn(&real)?);
-    let both = learn(&Images::concat(vec![real, synthetic])?)?;
-    Ok(ImageUtility {
-        synthetic: synthetic_alone,
-        real: real_alone,
+    let of_real = learn(&real)?;
+    let of_synthetics = synthetics
+        .into_iter()
+        .map(|synthetic| Ok((learn(&synthetic)?, learn(&Images::concat(vec![real.clone(), synthetic])?)?)))
+        .collect::<Result<Vec<(Accuracy, Accuracy)>>>()?;
+    let found = |(synthetic, both)| ImageUtility {
+        synthetic,
+        real: of_real.clone(),
         both,
         class_names: names.to_vec(),
         images_seen,
         tested: holdout.count(),
         seed: run.seed,
-    })
+    };
+    Ok(of_synthetics.into_iter().map(found).collect())
 }
 
 fn accuracy(holdout: &Images, found: &[u32], learnt_from: usize) -> Accuracy {

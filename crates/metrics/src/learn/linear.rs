@@ -5,7 +5,7 @@ use faer::{Mat, Side};
 use semblant_data::table::Table;
 
 use super::Target;
-use super::logistic::{Logistic, LogisticRows};
+use super::logistic::{Logistic, LogisticRows, dot};
 use super::points::Points;
 use crate::Result;
 use crate::error::undefined;
@@ -73,10 +73,6 @@ fn normalised(mut shares: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         shares.iter_mut().for_each(|class| class[row] /= sum.max(f64::MIN_POSITIVE));
     }
     shares
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Images on a page: sheets and pairs as PNG files within it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use semblant_data::image::{Images, grid};
 
 use super::Closest;
@@ -58,21 +60,11 @@ fn picture(images: &Images, columns: usize) -> Result<Sheet> {
     let png = grid(images, columns, 1)?;
     // A PNG file begins with its signature and its sides.
     let side = |at: usize| png.get(at..at + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
-    Ok(Sheet { uri: format!("data:image/png;base64,{}", base64(&png)), count: images.count(), size: [side(16), side(20)] })
+    Ok(Sheet { uri: uri(&png), count: images.count(), size: [side(16), side(20)] })
 }
 
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let at = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for letter in 0..4 {
-            text.push(if letter <= three.len() { char::from(LETTERS[(bits >> (18 - 6 * letter) & 63) as usize]) } else { '=' });
-        }
-    }
-    text
+fn uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
 #[cfg(test)]
@@ -83,7 +75,7 @@ mod tests {
     fn bytes_are_written_as_the_standard_has_them() {
         // RFC 4648, section 10.
         for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
+            assert_eq!(uri(bytes.as_bytes()), format!("data:image/png;base64,{text}"));
         }
     }
 
