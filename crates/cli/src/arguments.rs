@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use semblant::metrics::membership::lira::Shadows;
 
 /// Synthetic data by deep generative models: fit, sample, evaluate.
 #[derive(Debug, Parser)]
@@ -209,17 +210,17 @@ pub(crate) struct Evaluate {
     /// Tables: most rows of each for distances, copies, detection, support and attacks; fewer take less time and see fewer copies.
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["features", "likelihood"])]
     pub(crate) max_rows: Option<u64>,
-    /// Tables: the model that made the synthetic table; models like it are trained with and without single persons, to attack membership.
-    #[arg(long, value_name = "MODEL", requires = "holdout", conflicts_with_all = ["compare", "features", "likelihood"])]
+    /// The model that made the synthetic data; models like it are trained with and without single rows or images, to attack membership.
+    #[arg(long, value_name = "MODEL", requires = "holdout", conflicts_with_all = ["compare", "likelihood"])]
     pub(crate) shadow: Option<PathBuf>,
     /// With --shadow: how many models are trained.
     #[arg(long, default_value_t = 16, requires = "shadow", value_parser = clap::value_parser!(u16).range(4..))]
     pub(crate) shadows: u16,
-    /// With --shadow: how many training rows, and as many holdout rows, are attacked.
+    /// With --shadow: how many training rows or images, and as many of the holdout, are attacked.
     #[arg(long, default_value_t = 1000, requires = "shadow", value_parser = clap::value_parser!(u32).range(8..))]
     pub(crate) persons: u32,
-    /// Tables: where models are trained: auto, cpu, cuda:0 or wgpu:0.
-    #[arg(long, default_value = "auto", conflicts_with_all = ["features", "likelihood"])]
+    /// Where networks are trained and run, and features compared: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
     pub(crate) device: String,
     /// Images: what they are compared in.
     ///
@@ -250,6 +251,11 @@ impl Evaluate {
     /// What is evaluated: one, or several to compare.
     pub(crate) fn synthetics(&self) -> Vec<&Path> {
         self.synthetic.iter().chain(&self.compare).map(PathBuf::as_path).collect()
+    }
+
+    /// What `--shadow` trains.
+    pub(crate) fn plan(&self) -> Shadows {
+        Shadows { models: self.shadows.into(), persons: self.persons as usize, seed: self.seed }
     }
 }
 

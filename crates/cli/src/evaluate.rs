@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use semblant::DataKind;
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
+use semblant::metrics::membership::lira::Generate;
 use semblant::metrics::report::Score;
-use semblant::metrics::table::attacks::shadow::{Generate, Shadows};
 use semblant::metrics::table::binning::BinRule;
 use semblant::metrics::{Options, Report, evaluate_with_shadows};
 use semblant::shadow::Recipe;
@@ -37,9 +38,9 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     };
     let device = semblant::device::select(&arguments.device)?;
     let max_rows = arguments.max_rows.map(|rows| rows as usize);
-    let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, &device)).transpose()?;
+    let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, DataKind::Table, &device)).transpose()?;
     let options = Options { target, seed: arguments.seed, bins, device, max_rows, ..Options::default() };
-    let shadows = Shadows { models: arguments.shadows.into(), persons: arguments.persons as usize, seed: arguments.seed };
+    let shadows = arguments.plan();
     let mut stage = |name: &str| {
         if !quiet {
             say(name);
@@ -50,19 +51,24 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
         .map(|synthetic| {
             let mut generate = recipe.as_ref().map(|recipe| {
                 move |rows: &Table, number: u64| {
-                    if !quiet {
-                        say(&format!("  model {} of {}", number + 1, shadows.models));
-                    }
-                    let seed = arguments.seed.wrapping_add(1 + number);
+                    let seed = shadow_begins(arguments, number, quiet);
                     recipe.train_and_sample(rows, synthetic.rows() as u64, seed).map_err(|error| error.to_string())
                 }
             });
-            let attack = generate.as_mut().map(|generate| (&shadows, generate as Generate));
+            let attack = generate.as_mut().map(|generate| (&shadows, generate as Generate<Table>));
             Ok(evaluate_with_shadows(&read.table, synthetic, holdout.as_ref(), &options, attack, &mut stage)?)
         })
         .collect::<Result<Vec<Report>, Failure>>()?;
     let lists: Vec<&[Score]> = reports.iter().map(|report| &report.scores[..]).collect();
     deliver(arguments, &reports, Report::to_html, || scores(&headings(arguments), &lists))
+}
+
+/// Says that a shadow model is trained next; its seed.
+pub(crate) fn shadow_begins(arguments: &Evaluate, number: u64, quiet: bool) -> u64 {
+    if !quiet {
+        say(&format!("  shadow model {} of {}", number + 1, arguments.shadows));
+    }
+    arguments.seed.wrapping_add(1 + number)
 }
 
 /// Refuses outputs that cannot be written before any work is done.

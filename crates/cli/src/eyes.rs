@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use semblant::Device;
 use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
-use semblant::metrics::image::eye::Eye;
+use semblant::metrics::image::eye::{Eye, Provenance};
 use semblant::metrics::image::inception::Inception;
 use semblant::metrics::image::paired::Lpips;
 use semblant::metrics::image::resize::Resize;
 use semblant::prelude::*;
+use semblant::progress::Event;
 
 use crate::fit::check_writable;
 use crate::{Failure, observer, say};
@@ -47,19 +48,58 @@ impl Features {
     }
 
     /// The network for images that come in no pairs.
-    pub(crate) fn eye(&self, real: &Images, holdout: Option<&Images>, seed: u64, quiet: bool) -> Result<Box<dyn Eye>, Failure> {
-        let device = semblant::device::select("cpu")?;
-        match self {
-            Self::Classifier(file) => Ok(Box::new(classifier(file, real, holdout, (device, seed), quiet)?)),
-            Self::Inception(file, way) => Ok(Box::new(Inception::load(file, *way, &device)?)),
-            Self::Lpips(..) => Err(Failure::Usage("--features lpips compares images in pairs".into())),
-        }
+    pub(crate) fn eye(&self, real: &Images, holdout: Option<&Images>, run: (&Device, u64), quiet: bool) -> Result<Watched, Failure> {
+        let eye: Box<dyn Eye> = match self {
+            Self::Classifier(file) => Box::new(classifier(file, real, holdout, run, quiet)?),
+            Self::Inception(file, way) => Box::new(Inception::load(file, *way, run.0)?),
+            Self::Lpips(..) => return Err(Failure::Usage("--features lpips compares images in pairs".into())),
+        };
+        Ok(Watched { eye, quiet })
     }
 
     /// The network for images in pairs, if this is one.
-    pub(crate) fn paired(&self) -> Result<Option<Lpips>, Failure> {
+    pub(crate) fn paired(&self, device: &Device) -> Result<Option<Lpips>, Failure> {
         let Self::Lpips(backbone, channels) = self else { return Ok(None) };
-        Ok(Some(Lpips::load(backbone, channels, &semblant::device::select("cpu")?)?))
+        Ok(Some(Lpips::load(backbone, channels, device)?))
+    }
+}
+
+/// A network that says how far it is.
+pub(crate) struct Watched {
+    eye: Box<dyn Eye>,
+    quiet: bool,
+}
+
+impl Eye for Watched {
+    fn width(&self) -> usize {
+        self.eye.width()
+    }
+
+    fn classes(&self) -> usize {
+        self.eye.classes()
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.eye.class_names()
+    }
+
+    fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> semblant::Result<()> {
+        let (mut observer, mut done, total) = (observer(self.quiet), 0, images.count() as u64);
+        self.eye.look(images, &mut |features, log_shares| {
+            take(features, log_shares);
+            done += 1;
+            observer.event(Event::Rows { done, total });
+        })?;
+        observer.event(Event::Done);
+        Ok(())
+    }
+
+    fn device(&self) -> &Device {
+        self.eye.device()
+    }
+
+    fn provenance(&self) -> semblant::Result<Provenance> {
+        self.eye.provenance()
     }
 }
 
@@ -68,17 +108,17 @@ fn classifier(
     path: &Path,
     real: &Images,
     holdout: Option<&Images>,
-    (device, seed): (Device, u64),
+    (device, seed): (&Device, u64),
     quiet: bool,
 ) -> Result<Classifier, Failure> {
     if path.exists() {
-        return Ok(Classifier::load(path, &device)?);
+        return Ok(Classifier::load(path, device)?);
     }
     check_writable(path)?;
     if !quiet {
         say(&format!("training a classifier on {} real images; it is kept in {}", real.count(), path.display()));
     }
-    let mut run = Run { observer: observer(quiet), ..Run::new(device, seed) };
+    let mut run = Run { observer: observer(quiet), ..Run::new(device.clone(), seed) };
     let classifier = Classifier::fit(real, holdout, &ClassifierConfig::default(), &mut run)?;
     classifier.save(path)?;
     Ok(classifier)

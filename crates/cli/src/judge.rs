@@ -2,17 +2,20 @@
 
 use std::path::Path;
 
-use semblant::AnyModel;
 use semblant::checkpoint::write_atomically;
 use semblant::metrics::image::eye::Provenance;
 use semblant::metrics::image::paired::{Lpips, psnr, ssim};
+use semblant::metrics::image::shadow::by_shadows;
 use semblant::metrics::image::utility::{ImageUtility, image_utility};
-use semblant::metrics::report::images::{ImageReport, Sources, report_images};
+use semblant::metrics::membership::Membership;
+use semblant::metrics::report::images::{ImageReport, Sources, Trained, report_images};
 use semblant::prelude::*;
+use semblant::shadow::Recipe;
+use semblant::{AnyModel, DataKind, Device};
 use serde_json::json;
 
 use crate::arguments::Evaluate;
-use crate::evaluate::{check_outputs, deliver, headings, scores};
+use crate::evaluate::{check_outputs, deliver, headings, scores, shadow_begins};
 use crate::eyes::Features;
 use crate::{Failure, Outcome, beside, observer, print, say, source};
 
@@ -21,23 +24,47 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
     if arguments.target.is_some() || arguments.schema.is_some() {
         return Err(Failure::Usage("--target and --schema are for tables".into()));
     }
+    let device = semblant::device::select(&arguments.device)?;
+    let recipe = arguments.shadow.as_deref().map(|model| Recipe::read(model, DataKind::Image, &device)).transpose()?;
     let sets = Sets::read(arguments, quiet)?;
-    if let Some(lpips) = features.paired()? {
+    if let Some(lpips) = features.paired(&device)? {
         return pairs(arguments, &sets, &lpips);
     }
     check_outputs(arguments)?;
     let Sets { real, synthetics, holdout } = &sets;
-    let eye = features.eye(real, holdout.as_ref(), arguments.seed, quiet)?;
+    let eye = features.eye(real, holdout.as_ref(), (&device, arguments.seed), quiet)?;
     let mut utilities =
-        arguments.utility.map(|images| learn(arguments.seed, &sets, images, quiet)).transpose()?.unwrap_or_default().into_iter();
+        arguments.utility.map(|images| learn((&device, arguments.seed), &sets, images, quiet)).transpose()?.unwrap_or_default().into_iter();
+    let mut stage = |name: &str| {
+        if !quiet {
+            say(name);
+        }
+    };
     let judge = |(path, synthetic): (&&Path, &Images)| -> Result<ImageReport, Failure> {
-        let utility = utilities.next();
-        let report = report_images(real, synthetic, holdout.as_ref(), eye.as_ref(), utility, arguments.seed)?;
+        let attack = |(recipe, holdout)| attack(arguments, recipe, [real, synthetic, holdout], quiet);
+        let membership = recipe.as_ref().zip(holdout.as_ref()).map(attack).transpose()?;
+        let trained = Trained { utility: utilities.next(), membership };
+        let report = report_images(real, synthetic, holdout.as_ref(), &eye, trained, arguments.seed, &mut stage)?;
         let (real, synthetic, holdout) = (arguments.real.clone(), path.to_string_lossy().into_owned(), arguments.holdout.clone());
         Ok(ImageReport { sources: Some(Sources { real, synthetic, holdout }), ..report })
     };
     let reports = arguments.synthetics().iter().zip(synthetics).map(judge).collect::<Result<Vec<ImageReport>, Failure>>()?;
     deliver(arguments, &reports, ImageReport::to_html, || lines(&headings(arguments), &reports))
+}
+
+/// `--shadow`: models are trained with and without single images.
+fn attack(
+    arguments: &Evaluate,
+    recipe: &Recipe,
+    [real, synthetic, holdout]: [&Images; 3],
+    quiet: bool,
+) -> Result<(usize, Membership), Failure> {
+    let shadows = arguments.plan();
+    let mut generate = |images: &Images, number: u64| {
+        let seed = shadow_begins(arguments, number, quiet);
+        recipe.train_and_sample_images(images, synthetic.count() as u64, seed).map_err(|error| error.to_string())
+    };
+    Ok((shadows.models, by_shadows(real, synthetic, holdout, &shadows, &mut generate)?))
 }
 
 /// All images of one call.
@@ -58,21 +85,21 @@ impl Sets {
 }
 
 /// Three classifiers for every synthetic set, for who asked for them.
-fn learn(seed: u64, sets: &Sets, images: u64, quiet: bool) -> Result<Vec<ImageUtility>, Failure> {
+fn learn((device, seed): (&Device, u64), sets: &Sets, images: u64, quiet: bool) -> Result<Vec<ImageUtility>, Failure> {
     let Some(holdout) = &sets.holdout else {
         return Err(Failure::Usage("--utility tests what is learnt on real images that nobody has seen; name them with --holdout".into()));
     };
     if !quiet {
         say(&format!("training three classifiers on {images} images each: synthetic ones, real ones, and both"));
     }
-    let mut run = Run { observer: observer(quiet), ..Run::new(semblant::device::select("cpu")?, seed) };
+    let mut run = Run { observer: observer(quiet), ..Run::new(device.clone(), seed) };
     Ok(image_utility(&sets.real, &sets.synthetics, holdout, images, &mut run)?)
 }
 
 /// `--features lpips`: image by image, each synthetic one beside the real one in the same place.
 fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
-    if arguments.output.is_some() || arguments.holdout.is_some() || arguments.utility.is_some() {
-        let what = "--features lpips compares images in pairs; --output, --holdout and --utility are for the other features";
+    if arguments.output.is_some() || arguments.holdout.is_some() {
+        let what = "--features lpips compares images in pairs; --output, --holdout and what needs one are for the other features";
         return Err(Failure::Usage(what.into()));
     }
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -104,7 +131,7 @@ fn pairs(arguments: &Evaluate, sets: &Sets, lpips: &Lpips) -> Outcome {
 
 /// `semblant evaluate --likelihood`: how unlikely a model finds images.
 pub(crate) fn likelihood(arguments: &Evaluate, model: &Path, quiet: bool) -> Outcome {
-    let AnyModel::Image(model) = semblant::load_model(model, "cpu")? else {
+    let AnyModel::Image(model) = semblant::load_model(model, &arguments.device)? else {
         return Err(Failure::Usage(format!("{}: a model of tables has no likelihood that can be estimated", model.display())));
     };
     let images = read(&arguments.real, quiet)?;

@@ -24,7 +24,7 @@ fn shadow_models_attack_membership() {
     let run = || place.good(&with(&["--shadows", "4", "--persons", "100", "--json", "-"]));
     let (first, again) = (run(), run());
     assert_eq!(first.out, again.out);
-    assert!(first.err.contains("model 4 of 4"), "{}", first.err);
+    assert!(first.err.contains("shadow model 4 of 4"), "{}", first.err);
     let found = &first.json()["attacks"]["membership_shadow"];
     // A copula of 300 rows gives next to nothing away.
     assert!((found["auc"]["value"].as_f64().expect("a number") - 0.5).abs() < 0.15, "{found}");

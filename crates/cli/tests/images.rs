@@ -271,10 +271,14 @@ fn wrong_usage_is_one_line_and_code_two() {
     let judged = |more: &[&str], words: &[&str]| {
         place.bad(2, &[&["evaluate", "--real", "shapes", "--synthetic", "shapes"], more].concat(), words);
     };
+    let attacked =
+        ["evaluate", "--real", "shapes", "--synthetic", "shapes", "--holdout", "shapes", "--features", "classifier:c.safetensors"];
+    place.bad(1, &[&attacked[..], &["--shadow", "t.safetensors"]].concat(), &["t.safetensors", "model of tables", "images"]);
     judged(&["--features", "inception:w.pth,resize=lanczos"], &["lanczos", "pytorch-fid, tf1, clean"]);
     judged(&["--features", "lpips:w.pth"], &["weights by channel", "lin="]);
     judged(&["--utility"], &["--features", "--holdout"]);
     judged(&["--features", "classifier:c", "--utility"], &["--holdout"]);
+    judged(&["--features", "classifier:c", "--shadow", "m.safetensors"], &["--holdout"]);
     place.bad(
         2,
         &["evaluate", "--real", "shapes", "--synthetic", "shapes", "--features", "classifier:c", "--target", "class"],
@@ -357,10 +361,13 @@ fn digits_are_fitted_sampled_and_judged() {
     test.write_folder(place.path("real"), false).expect("writable");
     let real = judge("real");
     // The same images in another order: sums differ in their last digits only.
-    for key in ["class_accuracy", "frechet_distance", "classifier_score", "class_share_distance", "nearest", "memorised"] {
+    for key in ["class_accuracy", "frechet_distance", "class_share_distance", "nearest", "memorised"] {
         let [score, reference] = both(&real, key);
         assert!((score - reference).abs() < 1e-4, "{key}: {real}");
     }
+    // Parts are drawn by place, so that the order counts.
+    let ([score, reference], [deviation, _]) = (both(&real, "classifier_score"), both(&real, "classifier_score_deviation"));
+    assert!((score - reference).abs() < 3.0 * deviation && deviation > 0.0, "{real}");
     let compare = ["-q", "evaluate", "--real", "digits8x8", "--compare", "made", "real"];
     let said = place.good(&[&compare[..], &features].concat()).out;
     assert_eq!(
@@ -414,4 +421,25 @@ fn a_vae_tells_how_likely_images_are_and_rebuilds_them() {
     place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "0"], &["samples = 0"]);
     place.bad(2, &["evaluate", "--real", "shapes"], &["--synthetic"]);
     place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--synthetic", "shapes"], &["--synthetic"]);
+}
+
+#[test]
+fn shadow_models_of_images_attack_membership() {
+    let place = with_model(&[]);
+    shapes().write_folder(place.path("kept"), false).expect("writable");
+    place.good(&["sample", "m.safetensors", "-n", "18", "-o", "made"]);
+    let asked = ["evaluate", "--real", "shapes", "--synthetic", "made", "--holdout", "kept", "--features", "classifier:c.safetensors"];
+    let shadows = ["--shadow", "m.safetensors", "--shadows", "4", "--json", "-", "--device", "cpu"];
+    let run = || place.good(&[&asked[..], &shadows].concat());
+    let (first, again) = (run(), run());
+    assert_eq!(first.json(), again.json());
+    for said in ["shadow model 4 of 4", "features of 18 synthetic images", "memory of holdout images"] {
+        assert!(first.err.contains(said), "{said}: {}", first.err);
+    }
+    let found = &first.json()["membership_shadow"];
+    assert_eq!(found["rows"], serde_json::json!([18, 18]));
+    // The holdout equals the training images: nobody can be told.
+    let auc = found["auc"]["interval"].as_array().expect("two").iter().filter_map(serde_json::Value::as_f64).collect::<Vec<f64>>();
+    assert!(auc[0] < 0.5 && auc[1] > 0.5, "{found}");
+    assert!(first.json()["scores"].to_string().contains("membership_shadow_found_01"));
 }

@@ -26,6 +26,7 @@ mod bootstrap;
 mod error;
 pub mod image;
 pub mod learn;
+pub mod membership;
 mod nearest;
 mod random;
 pub mod report;

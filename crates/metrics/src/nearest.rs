@@ -1,8 +1,10 @@
 //! Distances between all rows of two sets, a block at a time, by matrix products.
 
+use burn::tensor::{Device, Tensor};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use semblant_core::host;
 
 /// Rows of `width` numbers each, one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,70 @@ impl<'a, T: Copy + Into<f64> + Sync> Rows<'a, T> {
     }
 }
 
+/// Queries that go to a device together: with a tile of references 64 MiB of products come back.
+const QUERIES_ON_DEVICE: usize = 4096;
+
+impl Rows<'_, f32> {
+    /// As [`Rows::fold`], with the products in single precision on `device` where that is not this process's memory: distances are then good to
+    /// about 1e-6 of the largest squares around the centre of the references.
+    pub(crate) fn fold_on<S: Send>(
+        &self,
+        references: &Rows<f32>,
+        device: &Device,
+        start: impl Fn(usize) -> S + Sync,
+        step: impl Fn(&mut S, usize, &[f64]) + Sync,
+    ) -> Vec<S> {
+        if host::is_host(device) { self.fold(references, start, step) } else { self.fold_by(device, references, start, step) }
+    }
+
+    fn fold_by<S: Send>(
+        &self,
+        device: &Device,
+        references: &Rows<f32>,
+        start: impl Fn(usize) -> S,
+        step: impl Fn(&mut S, usize, &[f64]) + Sync,
+    ) -> Vec<S> {
+        let width = self.width;
+        // Moving both sides changes no distance, and less is lost in differences of large numbers.
+        let centre = references.mean();
+        let centred = |rows: &[f32]| -> Vec<f32> {
+            rows.chunks_exact(width).flat_map(|row| row.iter().zip(&centre).map(|(value, centre)| value - centre)).collect()
+        };
+        let upload = |rows: &[f32]| {
+            let rows = centred(rows);
+            let of_row = |row: &[f32]| row.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+            let squares: Vec<f64> = rows.chunks_exact(width).map(of_row).collect();
+            let shape = [squares.len(), width];
+            (squares, host::tensor(rows, shape, device))
+        };
+        let tiles: Vec<(Vec<f64>, Tensor<2>)> = references.values.chunks(REFERENCES * width).map(upload).collect();
+        let mut states: Vec<S> = (0..self.count()).map(start).collect();
+        for (queries, states) in self.values.chunks(QUERIES_ON_DEVICE * width).zip(states.chunks_mut(QUERIES_ON_DEVICE)) {
+            let (squares, queries) = upload(queries);
+            for (tile, (tile_squares, references)) in tiles.iter().enumerate() {
+                let products = queries.clone().matmul(references.clone().transpose()); // [queries, references]
+                host::read(&products, |products| {
+                    let rows = products.par_chunks_exact(tile_squares.len()).zip(&squares);
+                    states.par_iter_mut().zip(rows).for_each_init(Vec::new, |distances, (state, (products, square))| {
+                        let distance = |(product, of_it): (&f32, &f64)| (square + of_it - 2.0 * f64::from(*product)).max(0.0);
+                        distances.clear();
+                        distances.extend(products.iter().zip(tile_squares).map(distance));
+                        step(state, tile * REFERENCES, distances);
+                    });
+                });
+            }
+        }
+        states
+    }
+
+    /// The mean row.
+    fn mean(&self) -> Vec<f32> {
+        let mut sums = vec![0.0; self.width];
+        self.values.chunks_exact(self.width).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value)));
+        sums.into_iter().map(|sum| (sum / self.count().max(1) as f64) as f32).collect()
+    }
+}
+
 fn double<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
     values.iter().map(|&value| value.into()).collect()
 }
@@ -127,6 +193,27 @@ mod tests {
                 let expected: i32 = query.iter().zip(reference).map(|(&a, &b)| (i32::from(a) - i32::from(b)).pow(2)).sum();
                 assert_eq!(found, f64::from(expected));
             }
+        }
+    }
+
+    #[test]
+    fn a_device_finds_the_same_distances() {
+        let mut random = Random::new(4, 0);
+        // Far from the origin, where single precision would not tell them apart.
+        let mut rows = |rows: usize| (0..rows * 3).map(|_| 100.0 + random.unit() as f32).collect::<Vec<f32>>();
+        let (queries, references) = (rows(QUERIES_ON_DEVICE + 70), rows(REFERENCES + 50));
+        let (queries, references) = (Rows::new(&queries, 3), Rows::new(&references, 3));
+        let add = |smallest: &mut (usize, Smallest<2>), first: usize, distances: &[f64]| {
+            assert_eq!(smallest.0, first);
+            smallest.0 += distances.len();
+            distances.iter().for_each(|&distance| smallest.1.add(distance));
+        };
+        let start = |_| (0, Smallest::new());
+        let (host, device) = (queries.fold(&references, start, add), queries.fold_by(&Device::flex(), &references, start, add));
+        assert_eq!(host.len(), device.len());
+        for (host, device) in host.iter().zip(&device) {
+            assert_eq!(host.0, device.0);
+            assert!(host.1.0.iter().zip(device.1.0).all(|(host, device)| (host - device).abs() < 1e-6), "{host:?} {device:?}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! The judge of images on bars: upright, level, and sloping ones.
 
+use burn::tensor::Device;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
-use semblant_metrics::image::classes::classifier_score;
+use semblant_metrics::image::classes::{classifier_score, classifier_score_in_order};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::evaluate_images;
 use semblant_metrics::image::eye::Eye;
@@ -103,7 +104,7 @@ fn overlap_and_spread_are_those_of_the_reference_packages() {
         let expected = golden[name].as_f64().expect("a number");
         assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{name}: {found} and not {expected}");
     };
-    let manifold = |features| Manifold::new(features, width).expect("enough");
+    let manifold = |features| Manifold::new(features, width, &Device::flex()).expect("enough");
     let found = manifold(&real).prdc(&manifold(&synthetic));
     for (name, found) in
         [("precision", found.precision), ("recall", found.recall), ("density", found.density), ("coverage", found.coverage)]
@@ -115,6 +116,12 @@ fn overlap_and_spread_are_those_of_the_reference_packages() {
     close("mind", sliced_along(&real[..equal], &synthetic, width, &list("directions")).expect("equally many"));
     let classes = golden["classes"].as_u64().expect("a number") as usize;
     close("inception_score", classifier_score(&list("log_shares"), classes).expect("images"));
+    let parts = classifier_score_in_order(&list("log_shares"), classes).expect("images");
+    for (place, found) in [parts.mean, parts.deviation].into_iter().enumerate() {
+        let expected = golden["inception_score_parts"][place].as_f64().expect("a number");
+        // Shares are kept in single precision; a deviation is a difference of scores, so that theirs is the scale.
+        assert!((found - expected).abs() <= 1e-6 * parts.mean, "{found} and not {expected}");
+    }
 }
 
 #[test]

@@ -117,7 +117,9 @@ fn distances_are_those_of_the_packages_on_the_same_features() {
     close("frechet_pytorch_fid", distance);
     close("frechet_torch_fidelity", distance);
     close("kid", polynomial_discrepancy(&real[..200 * width], &synthetic, width).expect("enough"));
-    let found = Manifold::new(&real, width).expect("enough").prdc(&Manifold::new(&synthetic, width).expect("enough"));
+    let found = Manifold::new(&real, width, &Device::flex())
+        .expect("enough")
+        .prdc(&Manifold::new(&synthetic, width, &Device::flex()).expect("enough"));
     close("precision", found.precision);
     close("recall", found.recall);
     close("density", found.density);

@@ -4,8 +4,10 @@ use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
 use semblant_data::table::{Column, ColumnKind, Table};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
-use semblant_metrics::report::images::report_images;
+use semblant_metrics::membership::lira::Shadows;
+use semblant_metrics::report::images::{Trained, report_images};
 use semblant_metrics::{Options, evaluate};
 use serde_json::Value;
 
@@ -141,8 +143,15 @@ fn the_report_of_images_is_as_described_and_its_page_whole() {
     assert_eq!((utility.both.learnt_from, utility.tested, utility.images_seen), (100, 30, 2_000));
     assert_eq!(utility.real.classes.len(), 2);
     let schema = include_str!("../../../docs/schemas/image-report.json");
-    for (holdout, utility) in [(Some(&holdout), Some(utility)), (None, None)] {
-        let report = report_images(&real, &synthetic, holdout, &eye, utility, 0).expect("comparable");
+    let shadows = Shadows { models: 4, persons: 20, seed: 0 };
+    let mut copies = |learnt: &Images, _: u64| Ok(learnt.clone());
+    let membership = by_shadows(&real, &synthetic, &holdout, &shadows, &mut copies).expect("enough");
+    let trained = Trained { utility: Some(utility), membership: Some((4, membership)) };
+    for (holdout, trained) in [(Some(&holdout), trained), (None, Trained::default())] {
+        let mut stages = Vec::new();
+        let mut hear = |stage: &str| stages.push(stage.to_owned());
+        let report = report_images(&real, &synthetic, holdout, &eye, trained.clone(), 0, &mut hear).expect("comparable");
+        assert!(stages[0].contains("60 real images") && stages.len() == if holdout.is_some() { 8 } else { 5 }, "{stages:?}");
         let json = report.to_json().expect("JSON");
         holds(&json, schema);
         let page = report.to_html();
@@ -150,16 +159,14 @@ fn the_report_of_images_is_as_described_and_its_page_whole() {
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("data:image/png;base64,") && page.contains(&report.features.sha256));
         assert!(!page.contains("<script") && !page.contains("http") && !page.contains("<b>left") && page.contains("&lt;b&gt;left"));
         assert_eq!(page.matches("<img").count(), page.matches(" alt=\"").count());
-        assert_eq!(
-            json,
-            report_images(&real, &synthetic, holdout, &eye, report.utility.clone(), 0).expect("again").to_json().expect("JSON")
-        );
+        assert_eq!(json, report_images(&real, &synthetic, holdout, &eye, trained, 0, &mut |_| {}).expect("again").to_json().expect("JSON"));
         if holdout.is_none() {
             assert!(report.verdicts.iter().all(|verdict| verdict.grade == semblant_metrics::report::Grade::Unknown));
         }
     }
     // Too few for neighbours, not for the rest.
-    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &eye, None, 0).expect("enough for the rest");
+    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &eye, Trained::default(), 0, &mut |_| {})
+        .expect("enough for the rest");
     let score = few.score("precision").expect("listed");
     assert!(score.value.is_none() && score.undefined.as_deref().is_some_and(|why| why.contains("five")), "{score:?}");
     holds(&few.to_json().expect("JSON"), schema);

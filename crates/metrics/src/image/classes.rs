@@ -2,6 +2,10 @@
 
 use crate::Result;
 use crate::error::undefined;
+use crate::random::Random;
+
+/// Parts of the images that [`classifier_score_of_parts`] is a mean over.
+pub const PARTS: usize = 10;
 
 /// Half the total difference between the shares of the classes on both sides: 0 when they come equally often, 1 when no class comes on both.
 ///
@@ -23,7 +27,7 @@ pub fn class_share_distance(a: &[u32], b: &[u32], classes: usize) -> Result<f64>
 }
 
 /// `exp` of the mean Kullback-Leibler divergence of an image's class shares from the mean shares of all: the Inception Score with this
-/// classifier in the place of Inception, over all images at once. From 1 (every image is judged alike) to the number of classes (each is
+/// classifier in the place of Inception, over all of these images at once. From 1 (every image is judged alike) to the number of classes (each is
 /// surely of one class, and all come equally often). It does not see whether images of one class differ. Source: Salimans et al. 2016,
 /// section 4.
 ///
@@ -50,6 +54,40 @@ pub fn classifier_score(log_shares: &[f32], classes: usize) -> Result<f64> {
     Ok((own / count as f64 - common).exp())
 }
 
+/// [`classifier_score`] of ten parts of the images, as published Inception Scores are given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassifierScore {
+    /// Mean over the parts; lower than that of all images at once where a part has few images for so many classes.
+    pub mean: f64,
+    /// Standard deviation over the parts, with `n` and not `n - 1` below, as torch-fidelity prints it.
+    pub deviation: f64,
+}
+
+/// The mean of [`classifier_score`] over ten parts of the images, or as many as there are images, in an order drawn by `seed`.
+///
+/// # Errors
+/// As [`classifier_score`].
+pub fn classifier_score_of_parts(log_shares: &[f32], classes: usize, seed: u64) -> Result<ClassifierScore> {
+    let mut order: Vec<usize> = (0..log_shares.len() / classes).collect();
+    Random::new(seed, 50).shuffle(&mut order);
+    let shuffled: Vec<f32> = order.iter().flat_map(|&image| &log_shares[image * classes..(image + 1) * classes]).copied().collect();
+    classifier_score_in_order(&shuffled, classes)
+}
+
+/// As [`classifier_score_of_parts`], with the images in the order in which they come.
+///
+/// # Errors
+/// As [`classifier_score`].
+pub fn classifier_score_in_order(log_shares: &[f32], classes: usize) -> Result<ClassifierScore> {
+    let count = log_shares.len() / classes;
+    let parts = PARTS.min(count).max(1);
+    let part = |part: usize| &log_shares[part * count / parts * classes..(part + 1) * count / parts * classes];
+    let scores = (0..parts).map(|place| classifier_score(part(place), classes)).collect::<Result<Vec<f64>>>()?;
+    let mean = scores.iter().sum::<f64>() / parts as f64;
+    let deviation = (scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / parts as f64).sqrt();
+    Ok(ClassifierScore { mean, deviation })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +101,19 @@ mod tests {
         assert!((classifier_score(&two, 4).unwrap() - 2.0).abs() < 1e-12);
         assert!((classifier_score(&[0.25f32.ln(); 40], 4).unwrap() - 1.0).abs() < 1e-12);
         assert!(classifier_score(&[], 4).is_err());
+    }
+
+    #[test]
+    fn parts_in_random_order_are_balanced_and_parts_in_order_of_class_are_not() {
+        let sure = |class: usize| (0..4).map(|other| if other == class { 0.0 } else { f32::NEG_INFINITY }).collect::<Vec<f32>>();
+        let sorted: Vec<f32> = (0..4000).flat_map(|image| sure(image / 1000)).collect();
+        let (drawn, found) = (classifier_score_of_parts(&sorted, 4, 3).unwrap(), classifier_score_in_order(&sorted, 4).unwrap());
+        assert!(drawn.mean > 3.9 && drawn.deviation < 0.05, "{drawn:?}");
+        // Of ten parts in order, eight hold one class and two hold two: scores of 1 and 2.
+        assert!((found.mean - 1.2).abs() < 1e-12 && (found.deviation - 0.4).abs() < 1e-12, "{found:?}");
+        let three = classifier_score_in_order(&sorted[..12], 4).unwrap();
+        assert_eq!((three.mean, three.deviation), (1.0, 0.0));
+        assert!(classifier_score_of_parts(&[], 4, 0).is_err());
     }
 
     #[test]

@@ -297,6 +297,10 @@ impl Eye for Classifier {
         Ok(())
     }
 
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
     fn provenance(&self) -> Result<Provenance> {
         let ClassifierConfig { channels: [one, two], features, .. } = self.about.config;
         let digest = Sha256::digest(self.file()?.to_bytes());

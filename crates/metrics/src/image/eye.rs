@@ -1,5 +1,6 @@
 //! What images are looked at with: a network that gives features and shares of classes.
 
+use burn::tensor::Device;
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub trait Eye {
     /// # Errors
     /// Images of a size that it cannot look at.
     fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()>;
+
+    /// Where it looks: what is matrix work between features is done there too.
+    fn device(&self) -> &Device;
 
     /// What it is, for whoever reads numbers made with it.
     ///

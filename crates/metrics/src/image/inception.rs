@@ -26,8 +26,10 @@ pub const WIDTH: usize = 2048;
 pub const CLASSES: usize = 1008;
 /// What keeps a normalisation from dividing by zero.
 const EPSILON: f32 = 1e-3;
-/// Images that go through it together: about 60 MB in its widest layer.
+/// Images that go through it together on the CPU: about 60 MB in its widest layer.
 const AT_ONCE: usize = 8;
+/// And on any other device, which has more to do at once.
+const AT_ONCE_ON_DEVICE: usize = 64;
 
 /// Where weights come from and where they go.
 struct Source<'a> {
@@ -313,7 +315,7 @@ impl Eye for Inception {
 
     fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()> {
         let every: Vec<usize> = (0..images.count()).collect();
-        for indices in every.chunks(AT_ONCE) {
+        for indices in every.chunks(if host::is_host(&self.device) { AT_ONCE } else { AT_ONCE_ON_DEVICE }) {
             let batch = TensorData::new(self.resize.apply(images, indices), [indices.len(), 3, SIDE, SIDE]);
             let features = self.features(Tensor::from_data(batch, &self.device)); // [batch, 2048]
             let log_shares = log_softmax(self.logits(features.clone()), 1); // [batch, 1008]
@@ -323,6 +325,10 @@ impl Eye for Inception {
             });
         }
         Ok(())
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
     }
 
     fn provenance(&self) -> Result<Provenance> {

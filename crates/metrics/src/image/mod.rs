@@ -9,6 +9,7 @@ pub mod memory;
 pub mod paired;
 pub mod prdc;
 pub mod resize;
+pub mod shadow;
 pub mod spread;
 pub mod utility;
 mod weights;
@@ -18,7 +19,7 @@ use serde::Serialize;
 
 use crate::random::subsample;
 use crate::{Error, Result};
-use classes::{class_share_distance, classifier_score};
+use classes::{class_share_distance, classifier_score_of_parts};
 use eye::{Eye, Provenance, Seen, accuracy};
 use frechet::{Moments, frechet_distance};
 use memory::{Nearest, nearest, summary};
@@ -58,8 +59,10 @@ pub struct Scores {
     pub class_accuracy: Option<f64>,
     /// [`class_share_distance`] between the classes that are found here and among the real images; none where the eye knows others.
     pub class_share_distance: Option<f64>,
-    /// [`classifier_score`].
+    /// [`classifier_score_of_parts`].
     pub classifier_score: f64,
+    /// Its standard deviation over the parts.
+    pub classifier_score_deviation: f64,
     /// [`frechet_distance`] of the features, of all images on either side; a few hundred overstate it.
     pub frechet_distance: f64,
     /// [`kernel_distance`] of the features.
@@ -82,7 +85,7 @@ pub struct Scores {
 /// # Errors
 /// Images of another size than the eye's, or fewer than two on a side.
 pub fn evaluate_images(real: &Images, synthetic: &Images, holdout: Option<&Images>, eye: &dyn Eye, seed: u64) -> Result<ImageScores> {
-    Ok(judge(real, synthetic, holdout, eye, seed)?.scores)
+    Ok(judge(real, synthetic, holdout, eye, seed, &mut |_| {})?.scores)
 }
 
 /// Scores, and what they were computed from as far as a report shows it.
@@ -96,15 +99,22 @@ pub(crate) struct Judged {
     pub(crate) nearest: Vec<(usize, Nearest)>,
 }
 
-/// See [`evaluate_images`].
-pub(crate) fn judge(real: &Images, synthetic: &Images, holdout: Option<&Images>, eye: &dyn Eye, seed: u64) -> Result<Judged> {
+/// See [`evaluate_images`]; `stage` hears what is done next.
+pub(crate) fn judge(
+    real: &Images,
+    synthetic: &Images,
+    holdout: Option<&Images>,
+    eye: &dyn Eye,
+    seed: u64,
+    stage: &mut dyn FnMut(&str),
+) -> Result<Judged> {
     let sets = [Some(real), Some(synthetic), holdout];
     let compared = sets.iter().flatten().map(|images| images.count()).min().unwrap_or(0).min(MOST_COMPARED);
-    let judge = Judge { eye, compared, seed };
-    let real = judge.look(real, 0)?;
-    let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, eye.width())?) } else { None };
-    let (scores, looked, mut nearest) = judge.scores(&real, near_real.as_ref(), synthetic, 1)?;
-    let reference = holdout.map(|holdout| judge.scores(&real, near_real.as_ref(), holdout, 2)).transpose()?;
+    let mut judge = Judge { eye, compared, seed, stage };
+    let real = judge.look(real, (0, "real"))?;
+    let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, eye.width(), eye.device())?) } else { None };
+    let (scores, looked, mut nearest) = judge.scores(&real, near_real.as_ref(), synthetic, (1, "synthetic"))?;
+    let reference = holdout.map(|holdout| judge.scores(&real, near_real.as_ref(), holdout, (2, "holdout"))).transpose()?;
     nearest.sort_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
     let scores = ImageScores {
         synthetic: scores,
@@ -129,6 +139,7 @@ struct Judge<'a> {
     eye: &'a dyn Eye,
     compared: usize,
     seed: u64,
+    stage: &'a mut dyn FnMut(&str),
 }
 
 /// Images and what was seen in them.
@@ -141,7 +152,9 @@ struct Looked<'a> {
 }
 
 impl Judge<'_> {
-    fn look<'i>(&self, images: &'i Images, side: u64) -> Result<Looked<'i>> {
+    /// `side` is a number and a name.
+    fn look<'i>(&mut self, images: &'i Images, (side, name): (u64, &str)) -> Result<Looked<'i>> {
+        (self.stage)(&format!("features of {} {name} images", images.count()));
         let seen = self.eye.see(images).map_err(core)?;
         let width = self.eye.width();
         let rows = subsample(images.count(), self.compared, self.seed, 30 + side);
@@ -150,11 +163,11 @@ impl Judge<'_> {
     }
 
     fn scores<'i>(
-        &self,
+        &mut self,
         real: &Looked,
         near_real: Option<&Manifold>,
         images: &'i Images,
-        side: u64,
+        (side, name): (u64, &str),
     ) -> Result<(Scores, Looked<'i>, Vec<(usize, Nearest)>)> {
         if images.shape()[1..] != real.images.shape()[1..] {
             let shapes = [real.images, images].map(|images| images.shape()[1..].to_vec());
@@ -165,25 +178,32 @@ impl Judge<'_> {
             return Err(Error::Images(what));
         }
         let (names, width) = (self.eye.class_names(), self.eye.width());
-        let looked = self.look(images, side)?;
+        let looked = self.look(images, (side, name))?;
+        (self.stage)(&format!("distances between real and {name} features"));
         let asked = images.classes().filter(|_| !names.is_empty());
         let class_accuracy = asked.map(|_| accuracy(names, images, &looked.seen.classes).map_err(core)).transpose()?;
         let shares = || class_share_distance(&real.seen.classes, &looked.seen.classes, names.len());
         // First, because it refuses too few images in words.
         let frechet_distance = frechet_distance(&real.moments, &looked.moments)?;
-        let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed)?;
+        let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed, self.eye.device())?;
+        let prdc = near_real
+            .map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width, self.eye.device())?)))
+            .transpose()?;
+        let mind = sliced_distance(&real.drawn, &looked.drawn, width, self.seed)?;
+        (self.stage)(&format!("memory of {name} images, pixel by pixel"));
         let held = subsample(images.count(), MOST_HELD_AGAINST_REAL, self.seed, 40 + side);
         let nearest = nearest(real.images, &images.select(&held))?;
         let memory = summary(&nearest);
-        let prdc = near_real.map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width)?))).transpose()?;
+        let classes = classifier_score_of_parts(&looked.seen.log_shares, self.eye.classes(), self.seed)?;
         let scores = Scores {
             class_accuracy,
             class_share_distance: if names.is_empty() { None } else { Some(shares()?) },
-            classifier_score: classifier_score(&looked.seen.log_shares, self.eye.classes())?,
+            classifier_score: classes.mean,
+            classifier_score_deviation: classes.deviation,
             frechet_distance,
             kid: kernel.mean,
             kid_deviation: kernel.deviation,
-            mind: sliced_distance(&real.drawn, &looked.drawn, width, self.seed)?,
+            mind,
             prdc,
             memorised: memory.memorised,
             nearest: memory.nearest,

@@ -1,5 +1,6 @@
 //! Precision, recall, density and coverage: do synthetic images lie where real ones do, and are they everywhere that real ones are?
 
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -32,17 +33,20 @@ pub struct Manifold<'a> {
     features: Rows<'a, f32>,
     /// For precision and recall, and for density and coverage.
     radii: Vec<[f64; 2]>,
+    /// Where products are computed.
+    device: Device,
 }
 
 impl<'a> Manifold<'a> {
-    /// Of `features [n, width]`, row-major. Takes `n^2 width` multiplications, and memory for a few thousand rows.
+    /// Of `features [n, width]`, row-major. Takes `n^2 width` multiplications, on the CPU in double precision and on any other `device` in
+    /// single, and memory for a few thousand rows.
     ///
     /// # Errors
     /// Fewer than six features, as each needs five neighbours.
     ///
     /// # Panics
     /// When the length is no multiple of `width`.
-    pub fn new(features: &'a [f32], width: usize) -> Result<Self> {
+    pub fn new(features: &'a [f32], width: usize, device: &Device) -> Result<Self> {
         let features = Rows::new(features, width);
         if features.count() <= DENSITY_NEIGHBOURS {
             return undefined(format!(
@@ -57,9 +61,9 @@ impl<'a> Manifold<'a> {
                 }
             }
         };
-        let nearest = features.fold(&features, |query| (query, Smallest::new()), others);
+        let nearest = features.fold_on(&features, device, |query| (query, Smallest::new()), others);
         let radii = nearest.iter().map(|(_, smallest)| [PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS].map(|k| smallest.0[k - 1])).collect();
-        Ok(Self { features, radii })
+        Ok(Self { features, radii, device: device.clone() })
     }
 
     /// Precision and recall with balls up to and with the 3rd neighbour; density and coverage with balls up to but without the 5th.
@@ -78,7 +82,7 @@ impl<'a> Manifold<'a> {
                 *balls += u64::from(distance < narrow);
             }
         };
-        let inside = synthetic.features.fold(&self.features, |_| (false, 0), count);
+        let inside = synthetic.features.fold_on(&self.features, &self.device, |_| (false, 0), count);
         // Balls of synthetic features around each real one, and its nearest synthetic one.
         let cover = |(any, nearest): &mut (bool, f64), first: usize, distances: &[f64]| {
             for (distance, [radius, _]) in distances.iter().zip(&synthetic.radii[first..]) {
@@ -86,7 +90,7 @@ impl<'a> Manifold<'a> {
                 *nearest = nearest.min(*distance);
             }
         };
-        let covered = self.features.fold(&synthetic.features, |_| (false, f64::INFINITY), cover);
+        let covered = self.features.fold_on(&synthetic.features, &self.device, |_| (false, f64::INFINITY), cover);
         let share = |hits: usize, of: usize| hits as f64 / of as f64;
         let balls: u64 = inside.iter().map(|(_, balls)| balls).sum();
         Prdc {
@@ -112,22 +116,22 @@ mod tests {
     #[test]
     fn equal_clouds_overlap_and_distant_ones_do_not() {
         let (real, other) = (cloud(0, 500, 0.0), cloud(1, 500, 0.0));
-        let real = Manifold::new(&real, 4).unwrap();
+        let real = Manifold::new(&real, 4, &Device::flex()).unwrap();
         let same = real.prdc(&real);
         assert_eq!((same.precision, same.recall, same.coverage), (1.0, 1.0, 1.0));
-        let alike = real.prdc(&Manifold::new(&other, 4).unwrap());
+        let alike = real.prdc(&Manifold::new(&other, 4, &Device::flex()).unwrap());
         assert!(alike.precision > 0.75 && alike.recall > 0.75 && (alike.density - 1.0).abs() < 0.15 && alike.coverage > 0.9, "{alike:?}");
         let far = cloud(2, 500, 50.0);
-        let far = real.prdc(&Manifold::new(&far, 4).unwrap());
+        let far = real.prdc(&Manifold::new(&far, 4, &Device::flex()).unwrap());
         assert_eq!(far, Prdc { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
-        assert!(Manifold::new(&[0.0; 20], 4).is_err());
+        assert!(Manifold::new(&[0.0; 20], 4, &Device::flex()).is_err());
     }
 
     #[test]
     fn a_lost_mode_costs_recall_and_coverage_but_not_precision() {
         let modes = |seed, count: u64| [cloud(seed, count / 2, 0.0), cloud(seed + 1, count / 2, 30.0)].concat();
         let (real, one) = (modes(0, 600), cloud(7, 600, 0.0));
-        let (real, lost) = (Manifold::new(&real, 4).unwrap(), Manifold::new(&one, 4).unwrap());
+        let (real, lost) = (Manifold::new(&real, 4, &Device::flex()).unwrap(), Manifold::new(&one, 4, &Device::flex()).unwrap());
         let scores = real.prdc(&lost);
         assert!(scores.precision > 0.75 && scores.density > 0.8, "{scores:?}");
         assert!(scores.recall <= 0.5 && scores.coverage <= 0.5 && scores.coverage > 0.45, "{scores:?}");

@@ -1,8 +1,10 @@
 //! Distances between two clouds of features that need no covariance: the kernel distance and the sliced one.
 
+use burn::tensor::{Device, Tensor};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use semblant_core::host;
 use semblant_core::seeds::Stream;
 
 use crate::Result;
@@ -28,23 +30,30 @@ pub struct KernelDistance {
 
 /// The kernel distance (KID): the mean of [`polynomial_discrepancy`] over 100 subsets of 1,000 features of either side, or of as many as the
 /// smaller has, drawn by `seed`. About 0 for equal distributions, slightly negative by chance; higher is worse; not biased by the number
-/// of images. Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; subsets as in torch-fidelity.
+/// of images. Products are computed in double precision on the CPU and in single on any other `device`. Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; subsets as in torch-fidelity.
 ///
 /// # Errors
 /// Fewer than two features on a side.
 ///
 /// # Panics
 /// When a length is no multiple of `width`.
-pub fn kernel_distance(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result<KernelDistance> {
+pub fn kernel_distance(a: &[f32], b: &[f32], width: usize, seed: u64, device: &Device) -> Result<KernelDistance> {
     let size = (a.len() / width).min(b.len() / width).min(KERNEL_SUBSET_SIZE);
-    let one = |subset: usize| {
+    let draw = |subset: usize| {
         let part = |features: &[f32], side: u64| {
             let rows = subsample(features.len() / width, size, seed, (1 << 32) + 2 * subset as u64 + side);
             rows.iter().flat_map(|&row| features[row * width..(row + 1) * width].iter().copied()).collect::<Vec<f32>>()
         };
-        polynomial_discrepancy(&part(a, 0), &part(b, 1), width)
+        (part(a, 0), part(b, 1))
     };
-    let found = (0..KERNEL_SUBSETS).into_par_iter().map(one).collect::<Result<Vec<f64>>>()?;
+    let subsets = 0..KERNEL_SUBSETS;
+    let found = if host::is_host(device) {
+        let one = |(a, b): (Vec<f32>, Vec<f32>)| polynomial_discrepancy(&a, &b, width);
+        subsets.into_par_iter().map(|subset| one(draw(subset))).collect::<Result<Vec<f64>>>()?
+    } else {
+        let one = |(a, b): (Vec<f32>, Vec<f32>)| discrepancy(&a, &b, width, |a, b| products_on(device, a, b, width));
+        subsets.map(|subset| one(draw(subset))).collect::<Result<Vec<f64>>>()?
+    };
     let centre = mean(found.iter().copied()).unwrap_or(f64::NAN);
     let variance = mean(found.iter().map(|value| (value - centre) * (value - centre))).unwrap_or(f64::NAN);
     Ok(KernelDistance { mean: centre, deviation: variance.sqrt() })
@@ -59,26 +68,38 @@ pub fn kernel_distance(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result<
 /// # Panics
 /// When a length is no multiple of `width`.
 pub fn polynomial_discrepancy(a: &[f32], b: &[f32], width: usize) -> Result<f64> {
-    let (a, b) = (double(a, width), double(b, width));
-    if a.ncols() < 2 || b.ncols() < 2 {
-        return undefined(format!("a kernel distance needs two images on each side, there are {} and {}", a.ncols(), b.ncols()));
+    discrepancy(a, b, width, |a, b| products(a, b, width))
+}
+
+/// [`polynomial_discrepancy`] with the scalar products of all rows of two matrices by `products`.
+fn discrepancy(a: &[f32], b: &[f32], width: usize, products: impl Fn(&[f32], &[f32]) -> Vec<f64>) -> Result<f64> {
+    let [of_a, of_b] = [a, b].map(|features| (features.len() / width) as f64);
+    if of_a < 2.0 || of_b < 2.0 {
+        return undefined(format!("a kernel distance needs two images on each side, there are {of_a} and {of_b}"));
     }
-    let within = |x: &Mat<f64>| {
-        let n = x.ncols() as f64;
-        let itself: f64 = x.col_iter().map(|column| kernel(column.iter().map(|value| value * value).sum(), width)).sum();
-        (kernel_sum(x, x) - itself) / (n * (n - 1.0))
+    let kernel = |product: f64| (product / width as f64 + 1.0).powi(3);
+    let sum = |a: &[f32], b: &[f32]| products(a, b).into_iter().map(kernel).sum::<f64>();
+    let within = |x: &[f32], n: f64| {
+        let itself = |row: &[f32]| kernel(row.iter().map(|value| f64::from(*value) * f64::from(*value)).sum());
+        (sum(x, x) - x.chunks_exact(width).map(itself).sum::<f64>()) / (n * (n - 1.0))
     };
-    Ok(within(&a) + within(&b) - 2.0 * kernel_sum(&a, &b) / (a.ncols() * b.ncols()) as f64)
+    Ok(within(a, of_a) + within(b, of_b) - 2.0 * sum(a, b) / (of_a * of_b))
 }
 
-fn kernel(product: f64, width: usize) -> f64 {
-    (product / width as f64 + 1.0).powi(3)
+/// The scalar products of all rows of `a` and `b`, in double precision.
+fn products(a: &[f32], b: &[f32], width: usize) -> Vec<f64> {
+    let (a, b) = (double(a, width), double(b, width));
+    let mut products = vec![0.0; a.ncols() * b.ncols()];
+    let out = MatMut::from_column_major_slice_mut(&mut products, a.ncols(), b.ncols());
+    matmul(out, Accum::Replace, a.transpose(), b, 1.0, Par::Seq);
+    products
 }
 
-fn kernel_sum(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
-    let mut products = Mat::zeros(a.ncols(), b.ncols());
-    matmul(products.as_mut(), Accum::Replace, a.transpose(), b, 1.0, Par::Seq);
-    products.col_iter().map(|column| column.iter().map(|product| kernel(*product, a.nrows())).sum::<f64>()).sum()
+/// The same on a device.
+fn products_on(device: &Device, a: &[f32], b: &[f32], width: usize) -> Vec<f64> {
+    let rows = |values: &[f32]| host::tensor(values.to_vec(), [values.len() / width, width], device);
+    let products: Tensor<2> = rows(a).matmul(rows(b).transpose()); // [a, b]
+    host::read(&products, |products| products.iter().copied().map(f64::from).collect())
 }
 
 /// `[n, width]` row-major as columns.
@@ -151,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn products_on_a_device_are_those_of_the_host() {
+        let (a, b) = (cloud(0), cloud(1));
+        let host = polynomial_discrepancy(&a, &b[..300 * 6], 6).unwrap();
+        let device = discrepancy(&a, &b[..300 * 6], 6, |a, b| products_on(&Device::flex(), a, b, 6)).unwrap();
+        assert!((host - device).abs() < 1e-6, "{host} {device}");
+    }
+
+    #[test]
     fn a_shift_costs_what_it_should_and_equal_clouds_nothing() {
         let (a, b) = (cloud(0), cloud(1));
         let moved: Vec<f32> = a.iter().map(|value| value + 2.0).collect();
@@ -158,8 +187,8 @@ mod tests {
         // The mean square of a random unit direction's sum is 1, so each line moves by 2^2 on average.
         let shifted = sliced_distance(&a, &moved, 6, 0).unwrap();
         assert!((shifted / (3.0 * 6.0 * 4.0) - 1.0).abs() < 0.1, "{shifted}");
-        let near = kernel_distance(&a, &b, 6, 0).unwrap();
-        let far = kernel_distance(&a, &moved, 6, 0).unwrap();
+        let near = kernel_distance(&a, &b, 6, 0, &Device::flex()).unwrap();
+        let far = kernel_distance(&a, &moved, 6, 0, &Device::flex()).unwrap();
         assert!(near.mean.abs() < 0.2 && far.mean > 50.0 * near.mean.abs(), "{near:?} {far:?}");
         assert!(sliced_distance(&a, &b[..12], 6, 0).is_err() && polynomial_discrepancy(&a, &b[..6], 6).is_err());
     }
@@ -167,7 +196,7 @@ mod tests {
     #[test]
     fn subsets_come_from_the_seed() {
         let (a, b) = (cloud(0).repeat(4), cloud(1).repeat(4));
-        let with = |seed| kernel_distance(&a, &b, 6, seed).unwrap();
+        let with = |seed| kernel_distance(&a, &b, 6, seed, &Device::flex()).unwrap();
         assert_eq!(with(3), with(3));
         assert!(with(3) != with(4) && with(3).deviation > 0.0);
     }

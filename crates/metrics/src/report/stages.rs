@@ -5,9 +5,9 @@ use semblant_data::table::Table;
 use super::scores::{Compared, Scores, Spread};
 use super::verdict::verdicts;
 use super::{ColumnDetail, FORMAT, Figures, Options, Report, Rows, figures};
+use crate::membership::lira::{Generate, Shadows};
 use crate::random::subsample;
 use crate::table::align::align;
-use crate::table::attacks::shadow::{Generate, Shadows};
 use crate::table::detection::detection_auc;
 use crate::table::pairs::column_pair_trends;
 use crate::table::privacy::privacy;
@@ -32,7 +32,7 @@ pub fn evaluate(
     evaluate_with_shadows(real, synthetic, holdout, options, None, progress)
 }
 
-/// As [`evaluate`], and with the attack by shadow models ([`crate::table::attacks::shadow`]) where a model is given that can be trained anew.
+/// As [`evaluate`], and with the attack by shadow models ([`crate::membership::lira`]) where a model is given that can be trained anew.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -41,7 +41,7 @@ pub fn evaluate_with_shadows(
     synthetic: &Table,
     holdout: Option<&Table>,
     options: &Options,
-    shadows: Option<(&Shadows, Generate)>,
+    shadows: Option<(&Shadows, Generate<Table>)>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Report> {
     let target = options.target.as_deref().or(real.schema().target.as_deref());

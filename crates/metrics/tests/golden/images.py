@@ -41,6 +41,7 @@ out = {
     "classes": classes,
     "log_shares": log_shares.ravel().tolist(),
     "inception_score": isc_features_to_metric(torch.tensor(log_shares), splits=1, shuffle=False)["inception_score_mean"],
+    "inception_score_parts": [isc_features_to_metric(torch.tensor(log_shares), splits=10, shuffle=False)[f"inception_score_{of}"] for of in ("mean", "std")],
 }
 pathlib.Path(__file__).with_name("images.json").write_text(json.dumps(out, indent=1) + "\n")
 print({k: v for k, v in out.items() if not isinstance(v, list)})

@@ -13,6 +13,7 @@ use crate::Result;
 use crate::image::eye::{Eye, Provenance};
 use crate::image::utility::ImageUtility;
 use crate::image::{Judged, judge};
+use crate::membership::Membership;
 pub use pictures::Pictures;
 
 /// Everything that was found in synthetic images. It is derived from real ones, and the page shows some of them: share it as you would share
@@ -46,6 +47,8 @@ pub struct ImageReport {
     pub classes: Vec<ClassShare>,
     /// What classifiers learn from either side, where that was asked for.
     pub utility: Option<ImageUtility>,
+    /// The attack on membership by shadow models, where models were trained for it.
+    pub membership_shadow: Option<Membership>,
     /// The synthetic images that are most like one training image and no other: the smallest share of the distance to the second nearest
     /// first.
     pub closest: Vec<Closest>,
@@ -109,8 +112,17 @@ const CLOSEST: usize = 12;
 /// Points of either side in the scatter plot.
 const POINTS: usize = 500;
 
+/// What was found with networks that were trained for it, where that was asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trained {
+    /// By [`image_utility`](crate::image::utility::image_utility).
+    pub utility: Option<ImageUtility>,
+    /// By [`by_shadows`](crate::image::shadow::by_shadows), and how many models that took.
+    pub membership: Option<(usize, Membership)>,
+}
+
 /// Measures `synthetic` images against `real` ones, which their generator was trained on, and against a `holdout` of real images that it never
-/// saw, through `eye`. `utility` is what [`image_utility`](crate::image::utility::image_utility) found, if it was run.
+/// saw, through `eye`; `stage` hears what is done next.
 ///
 /// # Errors
 /// As [`evaluate_images`](crate::image::evaluate_images).
@@ -119,11 +131,13 @@ pub fn report_images(
     synthetic: &Images,
     holdout: Option<&Images>,
     eye: &dyn Eye,
-    utility: Option<ImageUtility>,
+    trained: Trained,
     seed: u64,
+    stage: &mut dyn FnMut(&str),
 ) -> Result<ImageReport> {
-    let Judged { scores: found, found: classes, features, nearest } = judge(real, synthetic, holdout, eye, seed)?;
-    let scores = scores::of(&found, utility.as_ref());
+    let Judged { scores: found, found: classes, features, nearest } = judge(real, synthetic, holdout, eye, seed, stage)?;
+    let scores = scores::of(&found, &trained);
+    stage("figures");
     let closest: Vec<Closest> = nearest
         .iter()
         .take(CLOSEST)
@@ -139,10 +153,11 @@ pub fn report_images(
         seed,
         compared: found.compared,
         held_against_real: found.held_against_real,
-        verdicts: verdict::verdicts(&scores, &found, holdout.is_some(), utility.as_ref()),
+        verdicts: verdict::verdicts(&scores, &found, holdout.is_some(), &trained),
         scores,
         classes: class_shares(eye.class_names(), &classes),
-        utility,
+        utility: trained.utility,
+        membership_shadow: trained.membership.map(|(_, found)| found),
         scatter: points.map(|[real, synthetic]| Scatter { real, synthetic }),
         notes: notes(&found, holdout.is_some()),
         features: found.features,

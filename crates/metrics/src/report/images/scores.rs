@@ -1,6 +1,8 @@
 //! The scores of images, each with its name, its reference and what it says.
 
+use super::super::scores::membership::{how_shadows, of_membership};
 use super::super::{Direction, Group, ReferenceFrom, Score};
+use super::Trained;
 use crate::image::utility::ImageUtility;
 use crate::image::{ImageScores, Scores};
 
@@ -80,7 +82,7 @@ const ROWS: [Row; 12] = [
         id: "classifier_score",
         name: "Classifier score",
         direction: Direction::NearReference,
-        meaning: "How surely, and how evenly over classes, the images are classified, from 1 to the number of classes. Known as the Inception Score with Inception. Blind to variety within a class.",
+        meaning: "How surely, and how evenly over classes, the images are classified, from 1 to the number of classes; a mean over ten parts of the images. Known as the Inception Score with Inception. Blind to variety within a class.",
         get: |scores| Some(scores.classifier_score),
     },
     Row {
@@ -117,7 +119,7 @@ const ROWS: [Row; 12] = [
     },
 ];
 
-pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>) -> Vec<Score> {
+pub(super) fn of(found: &ImageScores, trained: &Trained) -> Vec<Score> {
     let mut list: Vec<Score> = Vec::new();
     let from = if found.reference.is_some() { ReferenceFrom::Holdout } else { ReferenceFrom::Ideal };
     for Row { group, id, name, direction, meaning, get } in &ROWS {
@@ -136,18 +138,32 @@ pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>) -> Vec<Sco
             undefined: value.is_none().then(|| why.into()),
         });
     }
-    // Its own reference is of another kind: it says how far subsets differ.
-    let deviation = Score {
-        id: "kid_deviation".into(),
-        name: "Kernel distance, deviation".into(),
-        value: Some(found.synthetic.kid_deviation),
-        reference: found.reference.as_ref().map(|scores| scores.kid_deviation),
-        meaning: "How much the kernel distance varies over 100 subsets.".into(),
-        direction: Direction::NearReference,
-        ..list[1].clone()
+    // What follows says how far parts of the images differ.
+    let deviation = |of: &str, name: &str, meaning: &str, get: fn(&Scores) -> f64, list: &mut Vec<Score>| {
+        let place = list.iter().position(|score| score.id == of).unwrap_or(list.len());
+        let deviation = Score {
+            id: format!("{of}_deviation"),
+            name: format!("{name}, deviation"),
+            value: Some(get(&found.synthetic)),
+            reference: found.reference.as_ref().map(get),
+            meaning: meaning.into(),
+            direction: Direction::NearReference,
+            ..list[place].clone()
+        };
+        list.insert(place + 1, deviation);
     };
-    list.insert(2, deviation);
-    list.extend(utility.into_iter().flat_map(of_utility));
+    deviation("kid", "Kernel distance", "How much the kernel distance varies over 100 subsets.", |scores| scores.kid_deviation, &mut list);
+    deviation(
+        "classifier_score",
+        "Classifier score",
+        "How much the classifier score varies over ten parts.",
+        |scores| scores.classifier_score_deviation,
+        &mut list,
+    );
+    list.extend(trained.utility.iter().flat_map(of_utility));
+    list.extend(
+        trained.membership.iter().flat_map(|(shadows, found)| of_membership("shadow", Ok(found), "images", &how_shadows(*shadows))),
+    );
     list
 }
 

@@ -2,11 +2,14 @@
 
 use super::super::verdict::{chance, find, keeps, verdict};
 use super::super::{Grade, Score, Verdict};
+use super::Trained;
+use crate::bootstrap::Estimate;
 use crate::image::ImageScores;
 use crate::image::utility::ImageUtility;
 
-pub(super) fn verdicts(scores: &[Score], found: &ImageScores, holdout: bool, utility: Option<&ImageUtility>) -> Vec<Verdict> {
-    vec![looks(scores, holdout), works(utility), gives_away(scores, found, holdout)]
+pub(super) fn verdicts(scores: &[Score], found: &ImageScores, holdout: bool, trained: &Trained) -> Vec<Verdict> {
+    let membership = trained.membership.as_ref().map(|(_, found)| found.auc);
+    vec![looks(scores, holdout), works(trained.utility.as_ref()), gives_away(scores, found, holdout, membership)]
 }
 
 /// Precision, recall and coverage against the holdout's, and how many times the holdout's sliced distance there is: all of equally many
@@ -71,22 +74,27 @@ fn works(utility: Option<&ImageUtility>) -> Verdict {
     verdict(question, grade, answer, because)
 }
 
-/// Copies beyond what chance makes of the holdout's; and whether images are much nearer to training images than the holdout is.
-fn gives_away(scores: &[Score], found: &ImageScores, holdout: bool) -> Verdict {
+/// Copies beyond what chance makes of the holdout's; whether images are much nearer to training images than the holdout is; and, where models
+/// were trained for it, how well members are told, with the limits of tables.
+fn gives_away(scores: &[Score], found: &ImageScores, holdout: bool, membership: Option<Estimate>) -> Verdict {
     let question = "Does it give anyone away?";
     let ((Some(memorised), Some(real_memorised)), (Some(nearest), Some(real_nearest)), true) =
         (find(scores, "memorised"), find(scores, "nearest"), holdout)
     else {
         return verdict(question, Grade::Unknown, "Not known", "That needs a holdout: real images that the generator never saw.".into());
     };
-    let because = format!(
+    let mut because = format!(
         "{:.2} % of the synthetic images are copies of a training image or nearly so (new real images: {:.2} %). Half of them are within {nearest:.3} of one (new real images: {real_nearest:.3}). Signs of it are more copies than chance makes of the new images' share; possibly means half as near as those or nearer.",
         100.0 * memorised,
         100.0 * real_memorised,
     );
-    if memorised - real_memorised > chance(real_memorised, found.held_against_real) {
+    because += &membership.map_or_else(String::new, |auc| {
+        format!(" By shadow models training images are told from held-out ones with an AUC of {:.2} (0.50 is guessing).", auc.value)
+    });
+    let known = membership.map_or(0.5, |auc| auc.interval[0]);
+    if memorised - real_memorised > chance(real_memorised, found.held_against_real) || known > 0.6 {
         verdict(question, Grade::Poor, "Yes, there are signs of it", because)
-    } else if nearest < 0.5 * real_nearest {
+    } else if nearest < 0.5 * real_nearest || known > 0.52 {
         verdict(question, Grade::Fair, "Possibly", because)
     } else {
         let caution = " This can find copies; it cannot prove that there are none, as shifted or turned ones are not seen.";

@@ -1,14 +1,18 @@
 //! The attacks of a report: run, named, and each beside what guessing gets.
 
+use semblant_data::table::Table;
 use serde::{Deserialize, Serialize};
 
+use super::membership::{how_shadows, of_membership};
 use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
 use crate::bootstrap::Estimate;
 use crate::error::undefined;
+use crate::membership::Membership;
+use crate::membership::lira::{Generate, Shadows};
 use crate::table::align::align;
-use crate::table::attacks::membership::{Membership, by_density, by_distance};
-use crate::table::attacks::shadow::{Generate, Shadows, by_shadows};
+use crate::table::attacks::membership::{by_density, by_distance};
+use crate::table::attacks::shadow::by_shadows;
 use crate::table::attacks::{Outcome, Predicates, inference, linkability, singling_out};
 
 /// Persons, or predicates, of an attack.
@@ -147,38 +151,21 @@ impl Scores {
     }
 
     /// The attack by shadow models, for which models are trained.
-    pub(in crate::report) fn shadows(&mut self, tables: &Compared, shadows: &Shadows, generate: Generate) -> Result<Option<Membership>> {
+    pub(in crate::report) fn shadows(
+        &mut self,
+        tables: &Compared,
+        shadows: &Shadows,
+        generate: Generate<Table>,
+    ) -> Result<Option<Membership>> {
         let found = tables
             .holdout
             .map_or_else(|| undefined("needs a holdout"), |holdout| by_shadows(tables.real, tables.synthetic, holdout, shadows, generate));
-        let how = format!("{} models of the same kind were trained with and without each person", shadows.models);
-        self.members("shadow", found, &how)
+        self.members("shadow", found, &how_shadows(shadows.models))
     }
 
     fn members(&mut self, by: &str, found: Result<Membership>, how: &str) -> Result<Option<Membership>> {
         let found = reason(found)?;
-        let parts: [(&str, &str, fn(&Membership) -> Estimate, f64, &str); 3] = [
-            ("auc", "AUC", |found| found.auc, 0.5, "how well training rows are told from holdout rows, 0.5 is guessing"),
-            (
-                "found_1",
-                "found at 1 %",
-                |found| found.found_at_1_percent,
-                0.01,
-                "share of training rows recognised when 1 % of the others are taken for such",
-            ),
-            ("found_01", "found at 0.1 %", |found| found.found_at_01_percent, 0.001, "the same at 0.1 %"),
-        ];
-        for (id, name, get, guessing, says) in parts {
-            let estimate = found.as_ref().map(get).map_err(Clone::clone);
-            let interval = estimate.as_ref().map_or_else(
-                |_| String::new(),
-                |estimate| format!(" 95 % interval {:.3} to {:.3}.", estimate.interval[0], estimate.interval[1]),
-            );
-            let meaning = format!("Membership: {says}; {how}.{interval}");
-            let (id, name) = (format!("membership_{by}_{id}"), format!("Membership by {by}, {name}"));
-            self.add_attack(&id, &name, estimate.map(|estimate| estimate.value), &meaning);
-            self.ideal(guessing);
-        }
+        self.list.extend(of_membership(by, found.as_ref(), "rows", how));
         Ok(found.ok())
     }
 }

@@ -3,6 +3,7 @@
 mod attacks;
 mod distributions;
 mod intervals;
+pub(super) mod membership;
 mod privacy;
 mod utility;
 

@@ -2,61 +2,15 @@
 
 use faer::{Mat, Side};
 use semblant_data::table::Table;
-use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::bootstrap::{DRAWS, Estimate};
 use crate::error::undefined;
-use crate::learn::scores::roc_auc;
+use crate::membership::{Membership, membership};
 use crate::nearest::Rows;
-use crate::random::{Random, subsample};
+use crate::random::subsample;
 use crate::table::align::align;
 use crate::table::distance::{BoxTree, Scale};
 use crate::table::embed::Embedding;
-
-/// How well training rows are told from holdout rows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Membership {
-    /// ROC AUC: 0.5 is guessing, 1 never wrong. An average over all people, which hides the few who are found out for certain.
-    pub auc: Estimate,
-    /// Share of members that are recognised when 1 % of the others are taken for members; 0.01 is guessing.
-    pub found_at_1_percent: Estimate,
-    /// The same at 0.1 %; 0.001 is guessing. With fewer than 1,000 others no error is allowed at all.
-    pub found_at_01_percent: Estimate,
-    /// Training rows and holdout rows that were judged.
-    pub rows: [usize; 2],
-}
-
-/// The scores of members and of others, higher for members, as AUC and shares found; `seed` draws the bootstrap.
-///
-/// # Errors
-/// [`crate::Error::Undefined`] when a side is empty or a score is not a number.
-pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membership> {
-    if members.iter().chain(others).any(|score| score.is_nan()) {
-        return undefined("a score of membership is not a number");
-    }
-    let measure = |members: &[f64], others: &[f64]| -> Result<[f64; 3]> {
-        let positive: Vec<bool> = members.iter().map(|_| true).chain(others.iter().map(|_| false)).collect();
-        let auc = roc_auc(&positive, &[members, others].concat())?;
-        Ok([auc, found_at(members, others, 0.01), found_at(members, others, 0.001)])
-    };
-    let values = measure(members, others)?;
-    let mut random = Random::new(seed, 60);
-    let mut again = |scores: &[f64]| -> Vec<f64> { (0..scores.len()).map(|_| scores[random.below(scores.len())]).collect() };
-    let draws = (0..DRAWS).map(|_| (again(members), again(others))).collect::<Vec<_>>();
-    let draws = draws.iter().map(|(members, others)| measure(members, others)).collect::<Result<Vec<_>>>()?;
-    let estimate = |place: usize| Estimate::from_draws(values[place], draws.iter().map(|draw| draw[place]).collect());
-    let rows = [members.len(), others.len()];
-    Ok(Membership { auc: estimate(0), found_at_1_percent: estimate(1), found_at_01_percent: estimate(2), rows })
-}
-
-/// The share of members above the score that at most `wrong` of the others exceed.
-fn found_at(members: &[f64], others: &[f64], wrong: f64) -> f64 {
-    let mut sorted = others.to_vec();
-    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-    let limit = sorted[((wrong * others.len() as f64) as usize).min(others.len() - 1)];
-    members.iter().filter(|&&score| score > limit).count() as f64 / members.len() as f64
-}
 
 /// The attacker takes for members whom a synthetic row is close to: the score is minus the distance to the closest one
 /// ([`super::super::distance`]). Judges `rows` rows of each real table, drawn by `seed`.
@@ -238,14 +192,5 @@ mod tests {
             );
             assert!(nothing.found_at_1_percent.value < 0.03, "{nothing:?}");
         }
-    }
-
-    #[test]
-    fn shares_found_keep_to_the_allowed_errors() {
-        let others: Vec<f64> = (0..1000).map(f64::from).collect();
-        assert_eq!(found_at(&[989.5, 988.5, 2000.0, 0.0], &others, 0.01), 0.5);
-        assert_eq!(found_at(&[998.5, 2000.0], &others, 0.001), 1.0);
-        assert_eq!(found_at(&[997.5, 998.0], &others, 0.001), 0.0);
-        assert!(membership(&[], &others, 0).is_err() && membership(&[f64::NAN], &others, 0).is_err());
     }
 }
