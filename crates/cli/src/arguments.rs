@@ -94,6 +94,10 @@ pub(crate) struct Fit {
     /// Where to train: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
+    /// Several devices that learn together, each from its part of every batch: cuda:0,cuda:1. For models of images whose loss is a mean over
+    /// images.
+    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "DEVICE,DEVICE", conflicts_with = "device")]
+    pub(crate) devices: Vec<String>,
     /// The precision of products while training: f32, or bf16 for networks of images on a GPU.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,

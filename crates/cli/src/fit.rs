@@ -28,7 +28,7 @@ fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     if arguments.precision != Precision::F32 {
         return Err(Failure::Usage(format!("--precision bf16 is for networks of images, and {} is a model of tables", arguments.model)));
     }
-    let device = devices::choose(&arguments.device, quiet)?;
+    let devices = chosen(arguments, quiet)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
     }
@@ -41,7 +41,7 @@ fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     if !quiet {
         read.notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
-    train(arguments, model, &read.table, device, &settings, quiet)
+    train(arguments, model, &read.table, devices, &settings, quiet)
 }
 
 fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
@@ -52,7 +52,7 @@ fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
         let what = format!("--target, --schema, --write-schema and --drop are for tables, and {} is a model of images", arguments.model);
         return Err(Failure::Usage(what));
     }
-    let device = devices::choose(&arguments.device, quiet)?;
+    let devices = chosen(arguments, quiet)?;
     if let Some(output) = &arguments.output {
         check_writable(output)?;
     }
@@ -62,7 +62,13 @@ fn fit_images(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     if !quiet {
         read.notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
-    train(arguments, model, &read.images, device, &settings, quiet)
+    train(arguments, model, &read.images, devices, &settings, quiet)
+}
+
+/// The device that was asked for, or those that shall learn together.
+fn chosen(arguments: &Fit, quiet: bool) -> Result<Vec<semblant::Device>, Failure> {
+    let names = if arguments.devices.is_empty() { std::slice::from_ref(&arguments.device) } else { &arguments.devices };
+    names.iter().map(|name| devices::choose(name, quiet)).collect()
 }
 
 /// `32` or `32x48`, height first.
@@ -78,7 +84,7 @@ fn train<D>(
     arguments: &Fit,
     mut model: Box<dyn Synthesizer<Data = D>>,
     data: &D,
-    device: semblant::Device,
+    devices: Vec<semblant::Device>,
     settings: &Value,
     quiet: bool,
 ) -> Outcome {
@@ -89,8 +95,11 @@ fn train<D>(
         Precision::F32 => semblant::precision::Precision::F32,
         Precision::Bf16 => semblant::precision::Precision::Bf16,
     };
-    precision.check(&device)?;
+    devices.iter().try_for_each(|device| precision.check(device))?;
+    let mut devices = devices.into_iter();
+    let Some(device) = devices.next() else { return Err(Failure::Usage("--devices names no device".into())) };
     let mut run = Run {
+        also: devices.collect(),
         folder: Some(folder.clone()),
         precision,
         resume: arguments.resume,

@@ -89,6 +89,7 @@ macro_rules! model {
             type Data = Table;
 
             fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
+                run.check_alone(Self::NAME, "it is no work for several")?;
                 let start = Instant::now();
                 run.observer.event(Event::Stage($stage));
                 self.fitted = Some($fit(data)?);

@@ -52,6 +52,12 @@ pub enum Error {
         /// Where the state lies, and how to go on.
         kept: String,
     },
+    /// Another of the devices that learn one model together has gone.
+    #[error("another device ended at step {step}, so that this one cannot go on; what was saved before is kept")]
+    Worker {
+        /// The step that could not be taken.
+        step: u64,
+    },
     /// The data cannot be learnt from as they are.
     #[error("{0}")]
     Data(String),

@@ -27,6 +27,7 @@ pub mod math;
 pub mod model;
 pub mod nn;
 pub mod optim;
+pub mod parallel;
 pub mod passes;
 pub mod precision;
 pub mod progress;

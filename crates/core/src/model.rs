@@ -1,5 +1,7 @@
 //! What a paper calls the model: networks, and one step of their training.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -19,12 +21,41 @@ pub struct Step {
     pub batch_rows: u64,
     /// The run's seed.
     pub seed: u64,
+    /// Which part of the batch this worker learns from.
+    pub part: Part,
+}
+
+/// A worker's part of every batch, where several devices learn one model together ([`crate::parallel`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Which worker, from 0.
+    pub worker: u64,
+    /// How many there are.
+    pub workers: u64,
+}
+
+impl Part {
+    /// All of the batch: a worker alone.
+    pub const WHOLE: Self = Self { worker: 0, workers: 1 };
 }
 
 impl Step {
     /// How much of the run is done, from 0 to 1.
     pub fn progress(&self) -> f64 {
         self.rows_seen as f64 / self.total_rows.max(1) as f64
+    }
+
+    /// The places within the batch of the rows that this worker learns from.
+    pub fn places(&self) -> Range<usize> {
+        let Part { worker, workers } = self.part;
+        let end = |worker: u64| (self.batch_rows * worker / workers) as usize;
+        end(worker)..end(worker + 1)
+    }
+
+    /// The same rows by their address: how many the run has seen before each.
+    pub fn rows(&self) -> Range<u64> {
+        let places = self.places();
+        self.rows_seen + places.start as u64..self.rows_seen + places.end as u64
     }
 
     /// Random numbers for purpose `purpose` of a training run; a step reads the row [`Step::index`] of it.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host;
 use crate::model::Step;
+use crate::parallel::Link;
 use crate::{Error, Result};
 
 /// How the learning rate moves with the progress of the run.
@@ -127,13 +128,29 @@ struct Optimizer {
 
 /// The optimizers of a model by name (`generator`, `critic`...), saved and restored together.
 #[derive(Debug, Clone, Default)]
-pub struct Optimizers(BTreeMap<String, Optimizer>);
+pub struct Optimizers {
+    named: BTreeMap<String, Optimizer>,
+    /// To the other workers, where several learn one model.
+    link: Option<Link>,
+    /// Whether one of them has gone, so that no step is taken any more.
+    alone: bool,
+}
 
 impl Optimizers {
     /// Adds an Adam.
     pub fn with(mut self, name: &str, settings: Adam) -> Self {
-        self.0.insert(name.into(), Optimizer { settings, steps: 0, moments: BTreeMap::new() });
+        self.named.insert(name.into(), Optimizer { settings, steps: 0, moments: BTreeMap::new() });
         self
+    }
+
+    /// From now on every step is taken along the gradients of all workers together.
+    pub(crate) fn join(&mut self, link: Link) {
+        self.link = Some(link);
+    }
+
+    /// Whether another worker has gone; steps since then were not taken.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Moves the parameters of `module` that have a gradient.
@@ -141,7 +158,17 @@ impl Optimizers {
     /// # Panics
     /// When no optimizer of this name was added.
     pub fn step<M: Module>(&mut self, name: &str, module: M, mut gradients: GradientsParams, step: &Step) -> M {
-        let optimizer = self.0.get_mut(name).unwrap_or_else(|| panic!("no optimizer is called {name}"));
+        if let Some(link) = &self.link {
+            let share = step.places().len() as f32 / step.batch_rows as f32;
+            match of_all(link, &module, gradients, share) {
+                Some(of_all) => gradients = of_all,
+                None => {
+                    self.alone = true;
+                    return module;
+                }
+            }
+        }
+        let optimizer = self.named.get_mut(name).unwrap_or_else(|| panic!("no optimizer is called {name}"));
         optimizer.steps += 1;
         let settings = optimizer.settings;
         let clip = (settings.clip_norm > 0.0).then(|| clip_factor(&module, &gradients, settings.clip_norm));
@@ -161,7 +188,7 @@ impl Optimizers {
     pub fn state<M: Module>(&self, module: &M) -> (Vec<(String, Tensor<1>)>, BTreeMap<String, u64>) {
         let ids = parameter_ids(module);
         let mut tensors = Vec::new();
-        for (name, optimizer) in &self.0 {
+        for (name, optimizer) in &self.named {
             for (position, id) in ids.iter().enumerate() {
                 if let Some(moments) = optimizer.moments.get(id) {
                     tensors.push((format!("{name}.{position}.first"), moments.first.clone()));
@@ -169,13 +196,13 @@ impl Optimizers {
                 }
             }
         }
-        (tensors, self.0.iter().map(|(name, optimizer)| (name.clone(), optimizer.steps)).collect())
+        (tensors, self.named.iter().map(|(name, optimizer)| (name.clone(), optimizer.steps)).collect())
     }
 
     /// Takes back what [`Optimizers::state`] gave, for a `module` of the same structure.
     pub fn restore<M: Module>(&mut self, module: &M, mut take: impl FnMut(&str) -> Option<Tensor<1>>, steps: &BTreeMap<String, u64>) {
         let ids = parameter_ids(module);
-        for (name, optimizer) in &mut self.0 {
+        for (name, optimizer) in &mut self.named {
             optimizer.steps = steps.get(name).copied().unwrap_or_default();
             for (position, id) in ids.iter().enumerate() {
                 let first = take(&format!("{name}.{position}.first"));
@@ -185,6 +212,33 @@ impl Optimizers {
             }
         }
     }
+}
+
+/// The gradients of all workers together: the sum of each one's, weighted by its share of the rows. None when a worker has gone.
+fn of_all<M: Module>(link: &Link, module: &M, gradients: GradientsParams, share: f32) -> Option<GradientsParams> {
+    struct Gather<'a>(&'a GradientsParams, Vec<Tensor<1>>);
+    impl ModuleVisitor for Gather<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.extend(self.0.get::<D>(param.id).map(|gradient| gradient.inner().flatten::<1>(0, D - 1)));
+        }
+    }
+    struct Spread<'a>(&'a [f32], GradientsParams, &'a GradientsParams);
+    impl ModuleVisitor for Spread<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let Some(own) = self.2.get::<D>(param.id) else { return };
+            let (values, left) = self.0.split_at(own.shape().num_elements());
+            self.0 = left;
+            self.1.register(param.id, host::tensor::<D>(values.to_vec(), own.dims(), &own.device().inner()));
+        }
+    }
+    let mut gather = Gather(&gradients, Vec::new());
+    module.visit(&mut gather);
+    // One transfer for all of them.
+    let values = host::read(&Tensor::cat(gather.1, 0), <[f32]>::to_vec);
+    let sum = link.sum(values, share)?;
+    let mut spread = Spread(&sum, GradientsParams::new(), &gradients);
+    module.visit(&mut spread);
+    Some(spread.1)
 }
 
 fn parameter_ids<M: Module>(module: &M) -> Vec<ParamId> {
@@ -312,12 +366,13 @@ impl Update {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Part;
     use crate::nn;
     use crate::seeds::Stream;
     use burn::tensor::Device;
 
     fn step(index: u64) -> Step {
-        Step { index, rows_seen: index, total_rows: 100, batch_rows: 1, seed: 0 }
+        Step { index, rows_seen: index, total_rows: 100, batch_rows: 1, seed: 0, part: Part::WHOLE }
     }
 
     /// torch.optim.Adam([p], lr=0.1, betas=(0.5, 0.9), weight_decay=0.01), p = [1, -2], gradients [0.5, 1], [0.25, -1], [-3, 0.1];
@@ -327,7 +382,7 @@ mod tests {
     #[test]
     fn the_rate_rises_and_then_follows_its_schedule() {
         let adam = Adam { learning_rate: 0.1, warm_up: 0.2, schedule: Schedule::Linear, ..Adam::default() };
-        let at = |rows_seen| adam.rate(&Step { index: 0, rows_seen, total_rows: 1000, batch_rows: 100, seed: 0 });
+        let at = |rows_seen| adam.rate(&Step { index: 0, rows_seen, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE });
         // Half of the way up after the first step, all of it after the second; the line falls from the beginning.
         for (rows_seen, expected) in [(0, 0.05), (100, 0.09), (500, 0.05), (900, 0.01)] {
             assert!((at(rows_seen) - expected).abs() < 1e-12, "{rows_seen}: {}", at(rows_seen));

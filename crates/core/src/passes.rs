@@ -25,7 +25,7 @@ impl Passes {
 
     /// The rows of a step's batch.
     pub fn batch(&mut self, step: &Step) -> Vec<usize> {
-        (step.rows_seen..step.rows_seen + step.batch_rows).map(|position| self.row_at(position, step)).collect()
+        step.rows().map(|position| self.row_at(position, step)).collect()
     }
 
     fn row_at(&mut self, position: u64, step: &Step) -> usize {
@@ -42,10 +42,11 @@ impl Passes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Part;
 
     #[test]
     fn every_row_comes_once_a_pass_and_places_do_not_depend_on_what_was_asked_before() {
-        let step = |index: u64| Step { index, rows_seen: 4 * index, total_rows: 100, batch_rows: 4, seed: 3 };
+        let step = |index: u64| Step { index, rows_seen: 4 * index, total_rows: 100, batch_rows: 4, seed: 3, part: Part::WHOLE };
         let mut passes = Passes::new(6, 0);
         let all: Vec<usize> = (0..6).flat_map(|index| passes.batch(&step(index))).collect();
         for pass in all.chunks(6) {

@@ -97,6 +97,8 @@ pub struct Sample<D> {
 pub struct Run {
     /// The device to train on.
     pub device: Device,
+    /// Further devices, each of which learns from its part of every batch ([`crate::parallel`]); which models can is said by those that cannot.
+    pub also: Vec<Device>,
     /// The precision of products while training.
     pub precision: Precision,
     /// The seed of everything random in the fit.
@@ -114,7 +116,33 @@ pub struct Run {
 impl Run {
     /// A silent run on `device` that keeps nothing on disk.
     pub fn new(device: Device, seed: u64) -> Self {
-        Self { device, precision: Precision::F32, seed, folder: None, resume: false, observer: Box::new(Silent), stop: Arc::default() }
+        Self {
+            device,
+            also: Vec::new(),
+            precision: Precision::F32,
+            seed,
+            folder: None,
+            resume: false,
+            observer: Box::new(Silent),
+            stop: Arc::default(),
+        }
+    }
+
+    /// Refuses further devices for a model whose step needs the whole batch in one place.
+    ///
+    /// # Errors
+    /// When there are further devices.
+    pub fn check_alone(&self, model: &str, why: &str) -> Result<()> {
+        if self.also.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Config(format!("{model} is trained on one device: {why}; name one with --device")))
+    }
+
+    /// The same run for another worker: the same seed, precision and state, on `device`, telling nobody anything.
+    pub fn of_helper(&self, device: Device) -> Self {
+        let Self { precision, seed, ref folder, resume, .. } = *self;
+        Self { precision, folder: folder.clone(), resume, ..Self::new(device, seed) }
     }
 
     /// Whether the run was asked to stop.

@@ -15,8 +15,9 @@ use serde_json::json;
 
 use crate::checkpoint::Checkpoint;
 use crate::ema::Ema;
-use crate::model::{Losses, Model, Step};
+use crate::model::{Losses, Model, Part, Step};
 use crate::optim::Optimizers;
+use crate::parallel::Seat;
 use crate::precision::{Precision, within};
 use crate::progress::Event;
 use crate::synthesizer::{Run, Summary};
@@ -89,6 +90,8 @@ pub struct Trainer<'a, M: Model> {
     pub watch: Option<Watch<'a, M::Sampled>>,
     /// Names data and settings: a state with another fingerprint is refused.
     pub fingerprint: String,
+    /// Where several devices learn one model: this worker's place among them.
+    pub seat: Option<Seat>,
 }
 
 /// What moves during a run.
@@ -105,27 +108,17 @@ impl<M: Model> Trainer<'_, M> {
     ///
     /// # Errors
     /// [`Error::NotFinite`] when a loss is NaN or infinite (the last state on disk is kept), [`Error::Interrupted`] when the run was
-    /// asked to stop (its state is saved first), and whatever writing log and state can meet.
+    /// asked to stop (its state is saved first), [`Error::Worker`] when another worker has gone, and whatever writing log and state can meet.
     pub fn fit(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<Trained<M>> {
         let started = Instant::now();
-        run.precision.check(&run.device)?;
-        if run.precision != Precision::F32 {
-            self.fingerprint.push_str("-bf16");
-        }
-        let average = model.sampled();
-        let clock = Clock { fingerprint: self.fingerprint.clone(), ..Clock::default() };
-        let mut state = State { model, average, best: None, optimizers, clock };
-        if run.resume {
-            state = self.resume(state, run)?;
-        }
+        let mut state = self.begin(model, optimizers, run)?;
         let mut log = open_log(run, state.clock.log_bytes)?;
         let mut losses = Losses::default();
         let mut named = Vec::new();
         let total_rows = self.schedule.steps * self.schedule.batch_rows;
         while state.clock.step < self.schedule.steps {
             let step = self.step(state.clock.step, run.seed);
-            let batch = (self.batch)(&step);
-            (state.model, losses) = within(run.precision, || state.model.train_step(batch, &mut state.optimizers, &step));
+            (state.model, losses) = self.train(state.model, &mut state.optimizers, &step, run)?;
             state.average = self.ema.update(state.average, &state.model.sampled(), &step);
             state.clock.step += 1;
             let rows = step.rows_seen + step.batch_rows;
@@ -153,12 +146,64 @@ impl<M: Model> Trainer<'_, M> {
         Ok(Trained { sampled: state.best.unwrap_or(state.average), summary })
     }
 
-    fn step(&self, index: u64, seed: u64) -> Step {
-        let batch_rows = self.schedule.batch_rows;
-        Step { index, rows_seen: index * batch_rows, total_rows: self.schedule.steps * batch_rows, batch_rows, seed }
+    /// Takes part in a run that another worker leads, to its end or until that one goes: the same steps on this worker's part of every batch.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`] has them before its first step. That the leader has gone is none: it says why itself.
+    pub fn assist(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<()> {
+        let State { mut model, mut optimizers, clock, .. } = self.begin(model, optimizers, run)?;
+        for index in clock.step..self.schedule.steps {
+            let step = self.step(index, run.seed);
+            let Ok((moved, losses)) = self.train(model, &mut optimizers, &step, run) else { return Ok(()) };
+            model = moved;
+            let rows = step.rows_seen + step.batch_rows;
+            if index + 1 == self.schedule.steps || crosses(step.rows_seen, rows, self.schedule.tick_rows) {
+                self.read(&losses, &step);
+            }
+        }
+        Ok(())
     }
 
-    /// Reads the losses back (the only sync point of the loop), judges them, and writes a log line.
+    /// What a run begins with: fresh, or from the state in its folder.
+    fn begin(&mut self, model: M, mut optimizers: Optimizers, run: &mut Run) -> Result<State<M>> {
+        run.precision.check(&run.device)?;
+        if run.precision != Precision::F32 {
+            self.fingerprint.push_str("-bf16");
+        }
+        if let Some(seat) = &self.seat {
+            optimizers.join(seat.link());
+        }
+        let average = model.sampled();
+        let clock = Clock { fingerprint: self.fingerprint.clone(), ..Clock::default() };
+        let state = State { model, average, best: None, optimizers, clock };
+        if run.resume { self.resume(state, run) } else { Ok(state) }
+    }
+
+    /// One step.
+    fn train(&mut self, model: M, optimizers: &mut Optimizers, step: &Step, run: &Run) -> Result<(M, Losses)> {
+        let batch = (self.batch)(step);
+        let moved = within(run.precision, || model.train_step(batch, optimizers, step));
+        if optimizers.is_alone() { Err(Error::Worker { step: step.index }) } else { Ok(moved) }
+    }
+
+    /// The losses by name, of all workers' rows together (the only sync point of the loop).
+    fn read(&self, losses: &Losses, step: &Step) -> Vec<(String, f64)> {
+        let mut values: Vec<f32> = losses.0.iter().map(|(_, value)| host::scalar(value.clone())).collect();
+        if let Some(seat) = &self.seat {
+            let share = step.places().len() as f32 / step.batch_rows as f32;
+            // Where a worker has gone the next step says so; these are then this worker's own.
+            values = seat.link().sum(values.clone(), share).map_or(values, |sum| sum.to_vec());
+        }
+        losses.0.iter().zip(values).map(|((name, _), value)| ((*name).to_string(), f64::from(value))).collect()
+    }
+
+    fn step(&self, index: u64, seed: u64) -> Step {
+        let batch_rows = self.schedule.batch_rows;
+        let part = self.seat.as_ref().map_or(Part::WHOLE, Seat::part);
+        Step { index, rows_seen: index * batch_rows, total_rows: self.schedule.steps * batch_rows, batch_rows, seed, part }
+    }
+
+    /// Reads the losses back, judges them, and writes a log line.
     fn tick(
         &mut self,
         state: &mut State<M>,
@@ -168,8 +213,7 @@ impl<M: Model> Trainer<'_, M> {
         log: Option<&mut File>,
         started: Instant,
     ) -> Result<Vec<(String, f64)>> {
-        let named: Vec<(String, f64)> =
-            losses.0.iter().map(|(name, value)| ((*name).to_string(), f64::from(host::scalar(value.clone())))).collect();
+        let named = self.read(losses, step);
         let rows_seen = step.rows_seen + step.batch_rows;
         if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
             let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {

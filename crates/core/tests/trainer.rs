@@ -1,4 +1,4 @@
-//! The loop on a model of one layer: resume, interruption, NaN, early stopping.
+//! The loop on a model of one layer: resume, interruption, NaN, early stopping, several workers.
 
 use std::sync::atomic::Ordering;
 
@@ -9,6 +9,7 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, Optimizers};
+use semblant_core::parallel::{Seat, seats};
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{Schedule, Score, Trained, Trainer, read_log};
@@ -67,9 +68,58 @@ fn fit(
         score: score.map(|score| score as Score<'_, Linear>),
         watch: None,
         fingerprint: format!("seed {}", run.seed),
+        seat: None,
     };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
     trainer.fit(model, Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() }), run)
+}
+
+/// Two workers of one run. The second brings NaN at one step, and falls out at another.
+fn together(schedule: Schedule, poison_at: Option<u64>, falls_at: Option<u64>) -> [Result<Linear>; 2] {
+    let work = |seat: Seat| {
+        let second = seat.part().worker == 1;
+        let mut batch = |step: &Step| {
+            assert!(!second || falls_at != Some(step.index), "falls out");
+            let mut values = step.stream(0).matrix(step.rows(), 3, Stream::normals);
+            if second && poison_at == Some(step.index) {
+                values[0] = f32::NAN;
+            }
+            host::tensor(values, [step.places().len(), 3], &device())
+        };
+        let ema = Ema { half_life_rows: 100.0, warm_up: 0.1 };
+        let seat = Some(seat);
+        let trainer = Trainer { schedule, ema, batch: &mut batch, score: None, watch: None, fingerprint: "seed 1".into(), seat };
+        let model = Sum { layer: nn::linear(3, 1, Stream::new(1, 9), &device()) };
+        let optimizers = Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() });
+        let mut run = Run::new(Device::flex(), 1);
+        if second {
+            let own = model.sampled();
+            trainer.assist(model, optimizers, &mut run).map(|()| own)
+        } else {
+            trainer.fit(model, optimizers, &mut run).map(|trained| trained.sampled)
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = seats(2).into_iter().map(|seat| scope.spawn(|| work(seat))).collect();
+        let mut ended = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err(Error::Data("fell out".into()))));
+        [(); 2].map(|()| ended.next().expect("two"))
+    })
+}
+
+#[test]
+fn two_workers_learn_what_one_does_and_nobody_waits_for_who_has_gone() {
+    let folder = tempfile::tempdir().expect("temp");
+    let one = fit(SCHEDULE, &mut run(folder.path(), false), None, None, None).expect("trains").sampled;
+    let [two, helped] = together(SCHEDULE, None, None);
+    assert!(helped.is_ok());
+    let weights = |layer: &Linear| host::read(&layer.weight.val(), <[f32]>::to_vec);
+    let (one, two) = (weights(&one), weights(&two.expect("trains")));
+    assert!(one.iter().zip(&two).all(|(one, two)| (one - two).abs() < 1e-5), "{one:?} {two:?}");
+    // The worker that sees NaN is not the one that reads the losses, but they are those of all rows.
+    let [poisoned, helped] = together(SCHEDULE, Some(37), None);
+    assert!(matches!(poisoned, Err(Error::NotFinite { .. })) && helped.is_ok());
+    let [left, fell] = together(SCHEDULE, None, Some(12));
+    assert!(matches!(left, Err(Error::Worker { step: 12 })) && fell.is_err(), "{:?}", left.err());
 }
 
 fn run(folder: &std::path::Path, resume: bool) -> Run {

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::model::Step;
+use semblant_core::model::{Part, Step};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_diffusion::networks::dit::DitConfig;
@@ -53,7 +53,7 @@ fn main() {
         let forward = start.elapsed().as_secs_f64();
         let gradients = GradientsParams::from_grads(loss.backward(), &net);
         let backward = start.elapsed().as_secs_f64();
-        let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: batch as u64, seed: 0 };
+        let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: batch as u64, seed: 0, part: Part::WHOLE };
         net = optimizers.step("net", net, gradients, &step);
         found.push([start.elapsed().as_secs_f64(), forward, backward - forward]);
     }

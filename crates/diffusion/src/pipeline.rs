@@ -72,6 +72,10 @@ impl<P: Process + Sync> Family for Diffused<P> {
         P::resolve(config)
     }
 
+    fn alone(_: &P::Config) -> Option<&'static str> {
+        None
+    }
+
     fn pace(config: &P::Config) -> Pace {
         P::parts(config).1.pace()
     }

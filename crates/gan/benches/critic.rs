@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::host;
-use semblant_core::model::Step;
+use semblant_core::model::{Part, Step};
 use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::seeds::Stream;
@@ -62,6 +62,6 @@ fn one_step(
     let loss = Loss::Relativistic.critic(scores.clone().narrow(0, 0, PAIRS), scores.narrow(0, PAIRS, PAIRS));
     let loss = if penalised { loss + zero_centred_penalty(critic.input_gradient(slopes, Some(classes))) } else { loss };
     let gradients = GradientsParams::from_grads(loss.backward(), &critic);
-    let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: PAIRS as u64, seed: 0 };
+    let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: PAIRS as u64, seed: 0, part: Part::WHOLE };
     optimizers.step("critic", critic, gradients, &step)
 }

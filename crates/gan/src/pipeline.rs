@@ -50,6 +50,10 @@ impl<A: Adversary> Family for Played<A> {
         training.check()
     }
 
+    fn alone(_: &A::Config) -> Option<&'static str> {
+        Some("its augmentation and its game follow what one critic sees of the whole batch")
+    }
+
     fn pace(config: &A::Config) -> Pace {
         A::parts(config).1.pace()
     }

@@ -56,7 +56,7 @@ impl Batches {
             None => (self.held.batch(&indices), None),
             Some(augmentation) => {
                 let stream = step.stream(purpose::AUGMENTATION);
-                let (images, labels) = augmentation.apply(&stream, step.rows_seen, &self.images, &indices).into_tensors(&self.device);
+                let (images, labels) = augmentation.apply(&stream, step.rows().start, &self.images, &indices).into_tensors(&self.device);
                 (images, Some(labels))
             }
         };
@@ -68,9 +68,10 @@ impl Batches {
 
 /// The classes of the images at `indices`, each replaced by `none` with the chance `dropout`. `[indices.len()]`, without autodiff.
 pub fn shown_classes(classes: &[u32], none: i32, indices: &[usize], dropout: f64, step: &Step, device: &Device) -> Tensor<1, Int> {
-    let mut chances = vec![0.0; indices.len()];
+    let places = step.places();
+    let mut chances = vec![0.0; places.end];
     step.stream(purpose::CLASS_DROPOUT).uniforms(step.index, &mut chances);
-    let shown = indices.iter().zip(chances);
-    let shown = shown.map(|(&index, chance)| if f64::from(chance) < dropout { none } else { classes[index] as i32 });
+    let shown = indices.iter().zip(&chances[places.start..]);
+    let shown = shown.map(|(&index, &chance)| if f64::from(chance) < dropout { none } else { classes[index] as i32 });
     Tensor::from_data(TensorData::new(shown.collect::<Vec<i32>>(), [indices.len()]), device)
 }

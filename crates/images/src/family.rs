@@ -10,7 +10,7 @@ use semblant_core::optim::Optimizers;
 use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Sample, SampleRequest, Summary, Synthesizer, settings};
-use semblant_core::trainer::{Trained, Trainer, fingerprint};
+use semblant_core::trainer::Trained;
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use serde::Serialize;
@@ -20,11 +20,12 @@ use serde_json::Value;
 use crate::draw::ImageDraw;
 use crate::kind::{ImageKind, ImageShape};
 use crate::pace::Pace;
+use crate::workers::Begin;
 
 /// The networks that a model samples with.
-type Sampled<F> = <<F as Family>::Model as Model>::Sampled;
+pub(crate) type Sampled<F> = <<F as Family>::Model as Model>::Sampled;
 /// What a step of a model learns from.
-type Batch<F> = <<F as Family>::Model as Model>::Batch;
+pub(crate) type Batch<F> = <<F as Family>::Model as Model>::Batch;
 
 /// What tells one model of images from another.
 pub trait Family: Send + Sync + 'static {
@@ -52,6 +53,9 @@ pub trait Family: Send + Sync + 'static {
     fn resolve(config: Self::Config) -> Result<Self::Config> {
         Ok(config)
     }
+    /// Why it cannot be trained on several devices at once, if it cannot: its loss is then no mean over images, or a step changes more than
+    /// weights.
+    fn alone(config: &Self::Config) -> Option<&'static str>;
     /// What it learns of the images: a model that is not told classes leaves them out.
     fn kind(_: &Self::Config, images: &Images) -> ImageKind {
         ImageKind::of(images)
@@ -183,12 +187,14 @@ impl<F: Family> Synthesizer for Generator<F> {
                 F::NAME
             )));
         }
+        if let Some(why) = F::alone(&self.config) {
+            run.check_alone(F::NAME, why)?;
+        }
         let started = Instant::now();
         self.config = F::resolve(self.config.clone())?;
         let (config, kind, device) = (self.config.clone(), F::kind(&self.config, data), run.device.clone());
-        let model = F::model(&config, &kind, run.seed, &device.clone().autodiff())?;
-        let mut batches = F::batches(&config, data, &device)?;
-        let pace = F::pace(&config);
+        let begin = Begin::<F> { config: &config, kind: &kind, data };
+        let (model, mut batches) = begin.on(&device, run.seed)?;
         let folder = run.folder.clone();
         let mut watch = |net: &Sampled<F>, images_seen: u64| match &folder {
             Some(folder) => {
@@ -197,20 +203,10 @@ impl<F: Family> Synthesizer for Generator<F> {
             }
             None => Ok(()),
         };
-        let trainer = Trainer {
-            schedule: pace.schedule(),
-            ema: pace.ema,
-            batch: &mut *batches,
-            score: None,
-            watch: Some(&mut watch),
-            fingerprint: {
-                let settings = serde_json::to_string(&config).ok();
-                fingerprint((F::NAME, run.seed, settings, data.shape(), data.class_names(), data.pixels(), data.classes()))
-            },
-        };
         let encode_secs = started.elapsed().as_secs_f64();
-        run.observer.event(Event::Stage(&format!("training {} on {}", F::NAME, semblant_core::device::name(&device))));
-        let Trained { sampled, summary } = trainer.fit(model, F::optimizers(&config), run)?;
+        let devices: Vec<String> = std::iter::once(&device).chain(&run.also).map(semblant_core::device::name).collect();
+        run.observer.event(Event::Stage(&format!("training {} on {}", F::NAME, devices.join(" and "))));
+        let Trained { sampled, summary } = begin.trained(model, &mut *batches, &mut watch, run)?;
         let net = F::finish(&config, sampled, data, run)?;
         self.fitted = Some(Fitted { config, kind, net, device });
         Ok(Summary { encode_secs, ..summary })

@@ -9,6 +9,7 @@ mod draw;
 mod family;
 mod kind;
 mod pace;
+mod workers;
 
 pub use batches::{Batches, Shown, purpose, shown_classes};
 pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};

@@ -143,6 +143,10 @@ impl Family for LatentDitFamily {
         Ok(LatentDitConfig { autoencoder_network: Some(network), ..config })
     }
 
+    fn alone(_: &LatentDitConfig) -> Option<&'static str> {
+        None
+    }
+
     fn pace(config: &LatentDitConfig) -> Pace {
         config.training.pace()
     }
@@ -268,12 +272,13 @@ impl Batches {
     /// The batch of a step: a function of (seed, step) alone.
     fn of(&mut self, step: &Step) -> Batch {
         let indices = self.passes.batch(step);
-        let mut chances = vec![0.0; indices.len()];
+        let places = step.places();
+        let mut chances = vec![0.0; places.end];
         step.stream(purpose::AUGMENTATION).uniforms(step.index, &mut chances);
         let one = self.shape.len();
         let mut values = Vec::with_capacity(indices.len() * one);
-        for (&index, chance) in indices.iter().zip(chances) {
-            let from = self.flipped.as_ref().filter(|_| f64::from(chance) < self.flip).unwrap_or(&self.straight);
+        for (&index, chance) in indices.iter().zip(&chances[places.start..]) {
+            let from = self.flipped.as_ref().filter(|_| f64::from(*chance) < self.flip).unwrap_or(&self.straight);
             values.extend_from_slice(&from[index * one..(index + 1) * one]);
         }
         let ImageShape { channels, height, width } = self.shape;

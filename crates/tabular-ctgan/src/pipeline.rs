@@ -90,6 +90,7 @@ impl<F: Family> Synthesizer for Tabular<F> {
                 F::NAME
             )));
         }
+        run.check_alone(F::NAME, "normalisation within batches is not that of their parts")?;
         let started = Instant::now();
         run.observer.event(Event::Stage(&format!("encoding {} rows of {} columns", data.rows(), data.columns().len())));
         let transform = TableTransform::fit(data, &F::numbers(&self.config))?;

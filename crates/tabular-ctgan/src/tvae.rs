@@ -347,7 +347,8 @@ impl Family for Tvae {
         let (device, order) = (run.device.clone(), Vec::new());
         let mut shuffled = Shuffled { encoded, layout: layout.clone(), device, epoch: None, order, on_device };
         let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score, watch: None, fingerprint };
+        let trainer =
+            Trainer { schedule, ema: config.ema, batch: &mut |step| shuffled.batch(step), score, watch: None, fingerprint, seat: None };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
         Ok((sampled, summary))
     }

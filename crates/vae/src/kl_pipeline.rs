@@ -80,6 +80,10 @@ impl Family for KlFamily {
         ImageKind { class_names: Vec::new(), class_counts: Vec::new(), ..ImageKind::of(images) }
     }
 
+    fn alone(_: &AutoencoderKlConfig) -> Option<&'static str> {
+        None
+    }
+
     fn pace(config: &AutoencoderKlConfig) -> Pace {
         config.training.pace()
     }

@@ -50,6 +50,10 @@ impl Family for VaeFamily {
         }
     }
 
+    fn alone(config: &VaeConfig) -> Option<&'static str> {
+        (config.free_bits > 0.0).then_some("free_bits are of the whole batch's average")
+    }
+
     fn pace(config: &VaeConfig) -> Pace {
         config.training.pace()
     }

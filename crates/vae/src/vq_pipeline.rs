@@ -32,6 +32,10 @@ impl Family for VqVaeFamily {
         config.check()
     }
 
+    fn alone(_: &VqVaeConfig) -> Option<&'static str> {
+        Some("its codes move with the features of the whole batch")
+    }
+
     fn pace(config: &VqVaeConfig) -> Pace {
         config.training.pace()
     }

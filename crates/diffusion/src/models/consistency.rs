@@ -249,11 +249,12 @@ fn edm_file(config: &ConsistencyConfig) -> Result<(Checkpoint, EdmConfig)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use semblant_core::model::Part;
 
     #[test]
     fn the_lower_level_moves_from_the_image_towards_the_upper_one() {
         let config = ConsistencyConfig::default();
-        let at = |rows_seen| Step { index: 0, rows_seen, total_rows: 800, batch_rows: 1, seed: 0 };
+        let at = |rows_seen| Step { index: 0, rows_seen, total_rows: 800, batch_rows: 1, seed: 0, part: Part::WHOLE };
         for t in [0.05, 1.0, 20.0] {
             let lower: Vec<f64> = (0..8).map(|part| config.lower(t, &at(part * 100))).collect();
             assert!(lower.windows(2).all(|pair| pair[0] <= pair[1]), "{lower:?}");

@@ -87,8 +87,8 @@ impl Model for Ddpm {
 
     fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
         let stream = step.stream(purpose::LEVEL);
-        let count = batch.images.dims()[0] as u32;
-        let timesteps = (0..count).map(|place| stream.below(step.index, place, self.config.timesteps as u64));
+        let places = step.places().start as u32..step.places().end as u32;
+        let timesteps = places.map(|place| stream.below(step.index, place, self.config.timesteps as u64));
         let levels: Vec<_> = timesteps.map(|timestep| self.table.level(timestep as f64)).collect();
         let noise = training_noise(&batch.images, step);
         let loss = denoising_loss(&self.net, &self.config.prediction, &self.config.weighting, batch, &levels, noise);

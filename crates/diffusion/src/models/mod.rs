@@ -116,16 +116,17 @@ pub(crate) fn batches(images: &Images, training: &Training, device: &Device) -> 
 /// Standard normal noise of the shape of a batch, for this step.
 pub(crate) fn training_noise(images: &Tensor<4>, step: &Step) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
-    let first = step.rows_seen;
+    let first = step.rows().start;
     let values = step.stream(purpose::NOISE).matrix(first..first + batch as u64, channels * height * width, Stream::normals);
     Tensor::from_inner(host::tensor(values, [batch, channels, height, width], &images.device().inner()))
 }
 
 /// One standard normal number an image, for the level that it is noised to in this step.
 pub(crate) fn level_normals(count: usize, step: &Step) -> Vec<f64> {
-    let mut normals = vec![0.0; count];
+    let first = step.places().start;
+    let mut normals = vec![0.0; first + count];
     step.stream(purpose::LEVEL).normals(step.index, &mut normals);
-    normals.into_iter().map(f64::from).collect()
+    normals[first..].iter().copied().map(f64::from).collect()
 }
 
 /// One number an image as a tensor `[batch, 1, 1, 1]`.

@@ -196,6 +196,7 @@ impl Classifier {
             score: None,
             watch: None,
             fingerprint: format!("classifier {} {}", run.seed, serde_json::json!(config)),
+            seat: None,
         };
         let net = Net::new(config, shape, names.len(), run.seed, &device.clone().autodiff());
         let adam = Adam { learning_rate: config.learning_rate, schedule: Rate::Cosine, ..Adam::default() };

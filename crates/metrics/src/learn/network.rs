@@ -148,6 +148,7 @@ fn learn(points: &[f32], wanted: &[f32], net: Net, seed: u64, device: &Device) -
         score: None,
         watch: None,
         fingerprint: String::new(),
+        seat: None,
     };
     let adam = Adam { learning_rate: LEARNING_RATE, schedule: Rate::Cosine, ..Adam::default() };
     let mut run = Run::new(device.clone(), seed);

@@ -6,6 +6,7 @@ mod fits;
 mod networks;
 mod sampling;
 mod support;
+mod together;
 
 use fits::{StopAt, bytes, run};
 use semblant::Error;

@@ -73,7 +73,7 @@ impl Family for Ctgan {
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
         let batch = Arc::new(CtganBatch { encoded, sampler, on_device });
         let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint };
+        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint, seat: None };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
         calibrate(&mut generator, config, conditions, run.seed, &run.device);
         Ok((generator, summary))

@@ -155,7 +155,7 @@ impl Model for AutoencoderKl {
 
 /// Standard normal numbers for the latent images of a step.
 fn noise(shape: [usize; 4], step: &Step, device: &Device) -> Tensor<4> {
-    let first = step.rows_seen;
+    let first = step.rows().start;
     let values = step.stream(purpose::NOISE).matrix(first..first + shape[0] as u64, shape[1..].iter().product(), Stream::normals);
     Tensor::from_inner(host::tensor(values, shape, &device.clone().inner()))
 }

@@ -209,7 +209,7 @@ impl Model for Vae {
         let likelihood = self.config.likelihood;
         let (samples, latent) = (self.config.importance_samples, self.config.latent_width);
         let [count, ..] = batch.images.dims();
-        let targets = target_tensor(&likelihood, &batch.images, step.stream(purpose::BINARY), step.rows_seen); // [batch, pixels]
+        let targets = target_tensor(&likelihood, &batch.images, step.stream(purpose::BINARY), step.rows().start); // [batch, pixels]
         let posterior = self.net.encode(targets.clone(), batch.classes.clone(), &likelihood);
         let noise = noise(count, [samples, latent], step, &targets.device()); // [batch, samples, latent]
         let z = posterior.sample(noise.clone());
@@ -234,7 +234,7 @@ impl Model for Vae {
 
 /// Standard normal numbers for the latent vectors of a step.
 fn noise(count: usize, [samples, latent]: [usize; 2], step: &Step, device: &Device) -> Tensor<3> {
-    let first = step.rows_seen;
+    let first = step.rows().start;
     let values = step.stream(purpose::NOISE).matrix(first..first + count as u64, samples * latent, Stream::normals);
     Tensor::from_inner(host::tensor(values, [count, samples, latent], &device.clone().inner()))
 }

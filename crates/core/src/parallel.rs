@@ -1,0 +1,169 @@
+//! Several devices that learn one model together: each from its part of every batch, with gradients that are those of the whole.
+//!
+//! Every worker holds the whole model and takes the same steps. What differs is the part of the batch that it is shown
+//! ([`Step::part`](crate::model::Step::part)); before an optimizer moves the weights, [`Seat::sum`] adds the gradients of all workers, weighted
+//! by their shares of the rows. The sum is taken in one order, by whoever comes last, so that all workers go on with the same bits, and a run on
+//! two devices is as reproducible as one on one.
+//!
+//! Gradients meet in the memory of this process: that works between any two devices, at the price of a transfer there and back for each step.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::model::Part;
+
+/// What the workers share.
+#[derive(Debug)]
+struct Table {
+    workers: usize,
+    round: Mutex<Round>,
+    changed: Condvar,
+}
+
+/// One sum.
+#[derive(Debug, Default)]
+struct Round {
+    /// How many sums there were before.
+    number: u64,
+    /// What each worker adds, weighted.
+    parts: Vec<Option<Vec<f32>>>,
+    /// The last sum and how many have not taken it yet.
+    sum: Option<(Arc<Vec<f32>>, usize)>,
+    /// Whether a worker has gone: no further sum will come about.
+    broken: bool,
+}
+
+/// One worker's place. When it is dropped, by an error or at the end, nobody waits for this worker any more.
+#[derive(Debug)]
+pub struct Seat {
+    table: Arc<Table>,
+    worker: usize,
+}
+
+/// What a seat's optimizers hold of it.
+#[derive(Debug, Clone)]
+pub struct Link {
+    table: Arc<Table>,
+    worker: usize,
+}
+
+/// Seats for so many workers.
+pub fn seats(workers: usize) -> Vec<Seat> {
+    let round = Round { parts: vec![None; workers], ..Round::default() };
+    let table = Arc::new(Table { workers, round: Mutex::new(round), changed: Condvar::new() });
+    (0..workers).map(|worker| Seat { table: table.clone(), worker }).collect()
+}
+
+impl Seat {
+    /// Which worker this is, from 0, which leads: it keeps the log, the state and the average.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// This worker's part of every batch.
+    pub fn part(&self) -> Part {
+        Part { worker: self.worker as u64, workers: self.table.workers as u64 }
+    }
+
+    /// For the optimizers.
+    pub fn link(&self) -> Link {
+        Link { table: self.table.clone(), worker: self.worker }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.table.lock().broken = true;
+        self.table.changed.notify_all();
+    }
+}
+
+impl Table {
+    /// A worker that panicked while it held the lock has left no half-done round: every change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, Round> {
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, round: MutexGuard<'a, Round>) -> MutexGuard<'a, Round> {
+        self.changed.wait(round).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    /// The sum over all workers of `values` times `weight`; every worker calls this equally often and with equally many values. None when a
+    /// worker has gone.
+    ///
+    /// # Panics
+    /// When workers bring different numbers of values.
+    pub fn sum(&self, mut values: Vec<f32>, weight: f32) -> Option<Arc<Vec<f32>>> {
+        values.iter_mut().for_each(|value| *value *= weight);
+        let table = &*self.table;
+        let mut round = table.lock();
+        // The last sum must have been taken by all before a new one begins.
+        while round.sum.is_some() && !round.broken {
+            round = table.wait(round);
+        }
+        let number = round.number;
+        round.parts[self.worker] = Some(values);
+        if round.parts.iter().all(Option::is_some) {
+            let mut parts = round.parts.iter_mut().filter_map(Option::take);
+            let mut sum = parts.next()?;
+            for part in parts {
+                assert_eq!(part.len(), sum.len(), "workers of one model have equally many gradients");
+                sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+            }
+            round.sum = Some((Arc::new(sum), table.workers));
+            round.number += 1;
+            table.changed.notify_all();
+        }
+        while round.number == number {
+            if round.broken {
+                return None;
+            }
+            round = table.wait(round);
+        }
+        // A sum that came about is given to all, also when a worker goes right afterwards.
+        let (sum, left) = round.sum.as_mut()?;
+        let sum = sum.clone();
+        *left -= 1;
+        if *left == 0 {
+            round.sum = None;
+            table.changed.notify_all();
+        }
+        Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_worker_gets_the_weighted_sum_of_every_round() {
+        let work = |seat: &Seat| -> Vec<Vec<f32>> {
+            let (link, own) = (seat.link(), seat.worker() as f32);
+            (0..200).map(|round| link.sum(vec![own, round as f32], 0.5).expect("nobody has gone").to_vec()).collect()
+        };
+        let seats = seats(3);
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> = seats.iter().map(|seat| scope.spawn(move || work(seat))).collect();
+            workers.into_iter().map(|worker| worker.join().expect("ends")).collect()
+        });
+        let expected: Vec<Vec<f32>> = (0..200).map(|round| vec![1.5, 1.5 * round as f32]).collect();
+        assert!(found.iter().all(|found| *found == expected));
+    }
+
+    #[test]
+    fn nobody_waits_for_one_who_has_gone_and_nobody_loses_a_sum_that_came_about() {
+        let mut two = seats(2);
+        let (second, first) = (two.remove(1), two.remove(0));
+        let leaves = std::thread::spawn(move || {
+            let sum = second.link().sum(vec![1.0], 1.0);
+            drop(second);
+            sum.map(|sum| sum[0])
+        });
+        // The other may have gone by the time this one takes its sum.
+        assert_eq!(first.link().sum(vec![2.0], 1.0).map(|sum| sum[0]), Some(3.0));
+        assert_eq!(leaves.join().expect("ends"), Some(3.0));
+        assert_eq!(first.link().sum(vec![2.0], 1.0), None);
+    }
+}

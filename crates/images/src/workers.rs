@@ -1,0 +1,80 @@
+//! The training of a model of images on one device or on several.
+
+use std::panic::resume_unwind;
+use std::thread::ScopedJoinHandle;
+
+use burn::tensor::Device;
+use semblant_core::model::Step;
+use semblant_core::parallel::{Seat, seats};
+use semblant_core::synthesizer::Run;
+use semblant_core::trainer::{Trained, Trainer, Watch, fingerprint};
+use semblant_core::{Error, Result};
+use semblant_data::image::Images;
+
+use crate::family::{Batch, Family, Sampled};
+use crate::kind::ImageKind;
+
+/// What every worker of a fit begins with.
+pub(crate) struct Begin<'a, F: Family> {
+    pub(crate) config: &'a F::Config,
+    pub(crate) kind: &'a ImageKind,
+    pub(crate) data: &'a Images,
+}
+
+/// What makes the batch of a step.
+type MakeBatch<F> = Box<dyn FnMut(&Step) -> Batch<F>>;
+
+impl<F: Family> Begin<'_, F> {
+    /// A fresh model and its batches on a device; equal seeds give every worker the same.
+    pub(crate) fn on(&self, device: &Device, seed: u64) -> Result<(F::Model, MakeBatch<F>)> {
+        Ok((F::model(self.config, self.kind, seed, &device.clone().autodiff())?, F::batches(self.config, self.data, device)?))
+    }
+
+    fn trainer<'t>(
+        &self,
+        batch: &'t mut dyn FnMut(&Step) -> Batch<F>,
+        watch: Option<Watch<'t, Sampled<F>>>,
+        fingerprint: String,
+        seat: Option<Seat>,
+    ) -> Trainer<'t, F::Model> {
+        let pace = F::pace(self.config);
+        Trainer { schedule: pace.schedule(), ema: pace.ema, batch, score: None, watch, fingerprint, seat }
+    }
+
+    fn fingerprint(&self, seed: u64) -> String {
+        let (settings, data) = (serde_json::to_string(self.config).ok(), self.data);
+        fingerprint((F::NAME, seed, settings, data.shape(), data.class_names(), data.pixels(), data.classes()))
+    }
+
+    /// Trains on the run's device, and on its further ones at the same time.
+    pub(crate) fn trained(
+        &self,
+        model: F::Model,
+        batches: &mut dyn FnMut(&Step) -> Batch<F>,
+        watch: Watch<'_, Sampled<F>>,
+        run: &mut Run,
+    ) -> Result<Trained<F::Model>> {
+        let fingerprint = self.fingerprint(run.seed);
+        let mut seats = seats(1 + run.also.len()).into_iter();
+        // Worker 0 leads; alone, it needs nobody.
+        let seat = seats.next().filter(|_| !run.also.is_empty());
+        std::thread::scope(|scope| {
+            let help = |(device, seat): (&Device, Seat)| {
+                let (mut own, fingerprint) = (run.of_helper(device.clone()), fingerprint.clone());
+                scope.spawn(move || {
+                    let (model, mut batches) = self.on(&own.device, own.seed)?;
+                    self.trainer(&mut *batches, None, fingerprint, Some(seat)).assist(model, F::optimizers(self.config), &mut own)
+                })
+            };
+            let helpers: Vec<_> = run.also.iter().zip(seats).map(help).collect();
+            let trainer = self.trainer(batches, Some(watch), fingerprint, seat);
+            let done = trainer.fit(model, F::optimizers(self.config), run);
+            let join = |helper: ScopedJoinHandle<'_, Result<()>>| helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+            // A helper that failed says why; the leader only that it had gone.
+            match (done, helpers.into_iter().try_for_each(join)) {
+                (Err(Error::Worker { .. }), Err(why)) => Err(why),
+                (done, _) => done,
+            }
+        })
+    }
+}
