@@ -60,9 +60,7 @@ impl DiffAugment {
             return images;
         }
         let [batch, ..] = images.dims();
-        let device = chance.device();
-        let numbers = stream.matrix(first_row..first_row + batch as u64, NUMBERS, Stream::uniforms);
-        let numbers = host::tensor(numbers, [batch, NUMBERS], &device);
+        let numbers = stream.uniforms_on(first_row..first_row + batch as u64, NUMBERS, &chance.device()); // [batch, NUMBERS]
         let number = |index: usize| numbers.clone().narrow(1, index, 1); // [batch, 1]
         let gate = |index: usize| number(index).lower(chance.clone().reshape([1, 1]).repeat(&[batch, 1])).float();
         let mut images = images;

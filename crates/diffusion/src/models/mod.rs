@@ -117,8 +117,8 @@ pub(crate) fn batches(images: &Images, training: &Training, device: &Device) -> 
 pub(crate) fn training_noise(images: &Tensor<4>, step: &Step) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
     let first = step.rows_seen;
-    let values = step.stream(purpose::NOISE).matrix(first..first + batch as u64, channels * height * width, Stream::normals);
-    Tensor::from_inner(host::tensor(values, [batch, channels, height, width], &images.device().inner()))
+    let noise = step.stream(purpose::NOISE).normals_on(first..first + batch as u64, channels * height * width, &images.device());
+    Tensor::from_inner(noise.reshape([batch, channels, height, width]))
 }
 
 /// One standard normal number an image, for the level that it is noised to in this step.

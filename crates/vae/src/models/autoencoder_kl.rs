@@ -156,6 +156,6 @@ impl Model for AutoencoderKl {
 /// Standard normal numbers for the latent images of a step.
 fn noise(shape: [usize; 4], step: &Step, device: &Device) -> Tensor<4> {
     let first = step.rows_seen;
-    let values = step.stream(purpose::NOISE).matrix(first..first + shape[0] as u64, shape[1..].iter().product(), Stream::normals);
-    Tensor::from_inner(host::tensor(values, shape, &device.clone().inner()))
+    let noise = step.stream(purpose::NOISE).normals_on(first..first + shape[0] as u64, shape[1..].iter().product(), device);
+    Tensor::from_inner(noise.reshape(shape))
 }

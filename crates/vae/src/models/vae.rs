@@ -235,6 +235,6 @@ impl Model for Vae {
 /// Standard normal numbers for the latent vectors of a step.
 fn noise(count: usize, [samples, latent]: [usize; 2], step: &Step, device: &Device) -> Tensor<3> {
     let first = step.rows_seen;
-    let values = step.stream(purpose::NOISE).matrix(first..first + count as u64, samples * latent, Stream::normals);
-    Tensor::from_inner(host::tensor(values, [count, samples, latent], &device.clone().inner()))
+    let noise = step.stream(purpose::NOISE).normals_on(first..first + count as u64, samples * latent, device);
+    Tensor::from_inner(noise.reshape([count, samples, latent]))
 }
