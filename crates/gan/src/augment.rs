@@ -3,7 +3,6 @@
 //! ("Training generative adversarial networks with limited data", Karras et al. 2020).
 
 use burn::tensor::{Int, Tensor};
-use semblant_core::host;
 use semblant_core::seeds::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +149,7 @@ fn cut_out(images: Tensor<4>, centre: [Tensor<2>; 2], gate: Tensor<2>, share: f6
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use semblant_core::host;
 
     fn ramp(device: &Device) -> Tensor<4> {
         host::tensor((0..64).map(|i| i as f32 / 32.0 - 1.0).collect(), [4, 1, 4, 4], device)

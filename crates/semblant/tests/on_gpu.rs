@@ -71,6 +71,10 @@ fn random_numbers_are_those_of_the_cpu() {
         }
         numbers::same_numbers(&stream, 0..700, 1000, &gpu, &mut worst);
     }
+    // Here the 24 bits of a number are all 1 (a logarithm's, then an angle's) and all 0.
+    for row in [1_205_178, 10_174_669, 9_373_564] {
+        numbers::same_numbers(&Stream::new(0, 0), row..row + 1, 64, &gpu, &mut worst);
+    }
     println!("in units of the tolerance: {worst:?}");
     numbers::slices_are_the_whole(&gpu);
 }

@@ -18,7 +18,6 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
-use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,6 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, Schedule};
-use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;

@@ -12,9 +12,9 @@ const TOLERANCE: f32 = 1e-6;
 
 /// The greatest differences that were seen, of normals and of Gumbels, in units of the tolerance.
 #[derive(Debug, Default)]
-pub struct Worst {
-    pub normal: f32,
-    pub gumbel: f32,
+pub(crate) struct Worst {
+    pub(crate) normal: f32,
+    pub(crate) gumbel: f32,
 }
 
 fn values(tensor: &Tensor<2>) -> Vec<f32> {
@@ -31,7 +31,7 @@ fn near(what: &str, found: &[f32], expected: &[f32], worst: &mut f32) {
 }
 
 /// All four laws of `rows`: uniforms and factors bit for bit, normals and Gumbels within the tolerance.
-pub fn same_numbers(stream: &Stream, rows: Range<u64>, width: usize, device: &Device, worst: &mut Worst) {
+pub(crate) fn same_numbers(stream: &Stream, rows: Range<u64>, width: usize, device: &Device, worst: &mut Worst) {
     let what = format!("{stream:?}, rows {rows:?} of {width}");
     let shape = [(rows.end - rows.start) as usize, width];
     let uniforms = stream.uniforms_on(rows.clone(), width, device);
@@ -48,7 +48,7 @@ pub fn same_numbers(stream: &Stream, rows: Range<u64>, width: usize, device: &De
 }
 
 /// A slice of rows has the whole's bits, and so have the numbers that other operations are fused with.
-pub fn slices_are_the_whole(device: &Device) {
+pub(crate) fn slices_are_the_whole(device: &Device) {
     let stream = Stream::new(7, 3);
     let (whole, slice) = (stream.normals_on(0..100, 37, device), stream.normals_on(40..60, 37, device));
     assert_eq!(values(&whole)[40 * 37..60 * 37], values(&slice)[..]);

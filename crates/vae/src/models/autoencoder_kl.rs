@@ -9,7 +9,6 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};

@@ -9,8 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result, host};
+use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
