@@ -11,17 +11,36 @@ use burn::tensor::{Device, Tensor};
 use super::Stream;
 use crate::host;
 
+/// What a stream's words become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Law {
+    /// See [`Stream::uniforms`].
+    Uniform,
+    /// See [`Stream::normals`].
+    Normal,
+    /// See [`Stream::gumbels`].
+    Gumbel,
+    /// See [`Stream::dropout`].
+    Dropout,
+}
+
+/// A matrix of random numbers.
+#[derive(Debug, Clone)]
+struct Asked {
+    rows: Range<u64>,
+    width: usize,
+    law: Law,
+    /// The share that dropout keeps; the other laws do not look at it.
+    keep: f32,
+}
+
 impl Stream {
     /// [`Stream::uniforms`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
     pub fn uniforms_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
-        #[cfg(any(feature = "cuda", feature = "wgpu"))]
-        if let Some(numbers) = self.by_kernel(super::kernel::Law::Uniform, 1.0, &rows, width, device) {
-            return numbers;
-        }
-        self.uploaded(rows, width, device, Stream::uniforms)
+        self.on(Asked { rows, width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::normals`] of `rows` as a tensor of `device`.
@@ -29,11 +48,7 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn normals_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
-        #[cfg(any(feature = "cuda", feature = "wgpu"))]
-        if let Some(numbers) = self.by_kernel(super::kernel::Law::Normal, 1.0, &rows, width, device) {
-            return numbers;
-        }
-        self.uploaded(rows, width, device, Stream::normals)
+        self.on(Asked { rows, width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::gumbels`] of `rows` as a tensor of `device`.
@@ -41,11 +56,7 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn gumbels_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
-        #[cfg(any(feature = "cuda", feature = "wgpu"))]
-        if let Some(numbers) = self.by_kernel(super::kernel::Law::Gumbel, 1.0, &rows, width, device) {
-            return numbers;
-        }
-        self.uploaded(rows, width, device, Stream::gumbels)
+        self.on(Asked { rows, width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::dropout`] of `rows` as a tensor of `device`.
@@ -53,34 +64,38 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn dropout_on(&self, rows: Range<u64>, width: usize, keep: f32, device: &Device) -> Tensor<2> {
-        #[cfg(any(feature = "cuda", feature = "wgpu"))]
-        if let Some(factors) = self.by_kernel(super::kernel::Law::Dropout, keep, &rows, width, device) {
-            return factors;
-        }
-        self.uploaded(rows, width, device, |stream, row, out| stream.dropout(row, keep, out))
+        self.on(Asked { rows, width, law: Law::Dropout, keep }, &device.clone().inner())
     }
 
-    fn uploaded(&self, rows: Range<u64>, width: usize, device: &Device, one_row: impl Fn(&Self, u64, &mut [f32]) + Sync) -> Tensor<2> {
+    fn on(&self, asked: Asked, device: &Device) -> Tensor<2> {
+        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        if let Some(numbers) = self.by_kernel(&asked, device) {
+            return numbers;
+        }
+        let Asked { rows, width, law, keep } = asked;
         let shape = [(rows.end - rows.start) as usize, width];
-        host::tensor(self.matrix(rows, width, one_row), shape, &device.clone().inner())
+        let values = match law {
+            Law::Uniform => self.matrix(rows, width, Stream::uniforms),
+            Law::Normal => self.matrix(rows, width, Stream::normals),
+            Law::Gumbel => self.matrix(rows, width, Stream::gumbels),
+            Law::Dropout => self.matrix(rows, width, |stream, row, out| stream.dropout(row, keep, out)),
+        };
+        host::tensor(values, shape, device)
     }
 
     /// Nothing for the CPU, whether or not it is treated as a device, and for a matrix without values.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
-    fn by_kernel(&self, law: super::kernel::Law, keep: f32, rows: &Range<u64>, width: usize, device: &Device) -> Option<Tensor<2>> {
+    fn by_kernel(&self, asked: &Asked, device: &Device) -> Option<Tensor<2>> {
         use super::kernel::{Numbers, Request};
 
-        let device = device.clone().inner();
-        if device == Device::flex() {
+        if *device == Device::flex() {
             return None;
         }
-        let (count, width) = (u32::try_from(rows.end - rows.start).ok()?, u32::try_from(width).ok()?);
-        if count == 0 || width == 0 {
-            return None;
-        }
-        let request = Request { stream: *self, law, keep, first_row: rows.start, rows: count, width };
+        let rows = u32::try_from(asked.rows.end - asked.rows.start).ok().filter(|&rows| rows > 0)?;
+        let width = u32::try_from(asked.width).ok().filter(|&width| width > 0)?;
+        let request = Request { stream: *self, law: asked.law, keep: asked.keep, first_row: asked.rows.start, rows, width };
         // An operation finds its backend and its client by a tensor; this one is never written.
-        let like = Tensor::<1>::empty([1], &device);
+        let like = Tensor::<1>::empty([1], device);
         Some(Tensor::from_dispatch(burn::backend::Dispatch::numbers(like.into_dispatch(), request)))
     }
 }

@@ -18,20 +18,12 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
+use super::device::Law;
 use super::{CHUNK, LANES, Stream, dropout_limit};
 
-/// What the words become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Law {
-    /// See [`Stream::uniforms`].
-    Uniform,
-    /// See [`Stream::normals`].
-    Normal,
-    /// See [`Stream::gumbels`].
-    Gumbel,
-    /// See [`Stream::dropout`].
-    Dropout,
-}
+/// [`LANES`] and [`CHUNK`] as a device counts.
+const LANE_COUNT: u32 = LANES as u32;
+const CHUNK_WORDS: u32 = CHUNK as u32;
 
 /// A matrix of random numbers: `[rows, width]`.
 #[derive(Debug, Clone, Copy)]
@@ -48,13 +40,13 @@ pub(super) struct Request {
 impl Request {
     /// How many numbers one chunk of [`LANES`] blocks gives.
     fn chunk(&self) -> u32 {
-        if self.law == Law::Dropout { 2 * CHUNK as u32 } else { CHUNK as u32 }
+        if self.law == Law::Dropout { 2 * CHUNK_WORDS } else { CHUNK_WORDS }
     }
 
     /// The Philox blocks of a row. A last chunk that is not full needs the lanes before its end: every lane's first number lies at its own
     /// index.
     fn blocks(&self) -> u32 {
-        self.width / self.chunk() * LANES as u32 + (self.width % self.chunk()).min(LANES as u32)
+        self.width / self.chunk() * LANE_COUNT + (self.width % self.chunk()).min(LANE_COUNT)
     }
 }
 
@@ -127,29 +119,29 @@ fn numbers_kernel(
     let row_high = first_row_high + select(row_low < first_row_low, 1u32, 0u32);
     let words = philox(key_low, key_high, block, stream, row_low, row_high);
 
-    let (chunk, lane) = (block / 16u32, block % 16u32);
+    let (chunk, lane) = (block / LANE_COUNT, block % LANE_COUNT);
     let start = index * width as usize;
     if comptime!(law == Law::Dropout) {
         #[unroll]
         for word in 0..4u32 {
-            let at = chunk * 128u32 + word * 32u32 + lane;
-            let value = words[word as usize];
-            write(out, start, at, width, select(value & 0xffffu32 < limit, factor, 0.0f32));
-            write(out, start, at + 16u32, width, select(value >> 16u32 < limit, factor, 0.0f32));
+            let at = 2u32 * (chunk * CHUNK_WORDS + word * LANE_COUNT) + lane;
+            let halves = words[word as usize];
+            write(out, start, at, width, select(halves & 0xffffu32 < limit, factor, 0.0f32));
+            write(out, start, at + LANE_COUNT, width, select(halves >> 16u32 < limit, factor, 0.0f32));
         }
     } else if comptime!(law == Law::Normal) {
         #[unroll]
         for pair in 0..2u32 {
-            let at = chunk * 64u32 + pair * 32u32 + lane;
+            let at = chunk * CHUNK_WORDS + 2u32 * pair * LANE_COUNT + lane;
             let radius = (-2.0f32 * ln(unit(words[(2u32 * pair) as usize]))).sqrt();
-            let turn = words[(2u32 * pair + 1u32) as usize];
-            write(out, start, at, width, radius * cosine_of_turn(turn));
-            write(out, start, at + 16u32, width, radius * sine_of_turn(turn));
+            let (sine, cosine) = sin_cos_turn(words[(2u32 * pair + 1u32) as usize]);
+            write(out, start, at, width, radius * cosine);
+            write(out, start, at + LANE_COUNT, width, radius * sine);
         }
     } else {
         #[unroll]
         for word in 0..4u32 {
-            let at = chunk * 64u32 + word * 16u32 + lane;
+            let at = chunk * CHUNK_WORDS + word * LANE_COUNT + lane;
             let value = unit(words[word as usize]);
             if comptime!(law == Law::Gumbel) {
                 write(out, start, at, width, -ln(-ln(value)));
@@ -223,46 +215,18 @@ fn ln(x: f32) -> f32 {
     m + tail + exponent * 0.693_359_4f32
 }
 
-/// The quarter turn nearest to the turn of `word`, the even one of two as near: see [`crate::math::sin_cos_turn`].
+/// See [`crate::math::sin_cos_turn`], of the uniform number of `word`.
 #[cube]
-fn quarter(word: u32) -> u32 {
+fn sin_cos_turn(word: u32) -> (f32, f32) {
+    // The nearest quarter turn, the even one of two as near, and the rest as an angle in [-pi/4, pi/4].
     let scaled = scaled_unit(word);
-    (scaled + 0x3f_ffffu32 + ((scaled >> 23u32) & 1u32)) >> 23u32
-}
-
-/// The rest of the turn as an angle in [-pi/4, pi/4].
-#[cube]
-fn angle(word: u32, quarter: u32) -> f32 {
-    let rest = i32::reinterpret(scaled_unit(word) - (quarter << 23u32));
-    f32::cast_from(rest) * (1.0f32 / 8_388_608.0f32) * 1.570_796_4f32
-}
-
-#[cube]
-fn sine(angle: f32) -> f32 {
+    let quarter = (scaled + 0x3f_ffffu32 + ((scaled >> 23u32) & 1u32)) >> 23u32;
+    let rest = f32::cast_from(i32::reinterpret(scaled - (quarter << 23u32))) * (1.0f32 / 8_388_608.0f32);
+    let angle = rest * 1.570_796_4f32;
     let z = angle * angle;
-    ((-1.951_529_6e-4f32 * z + 8.332_161e-3f32) * z - 1.666_665_5e-1f32) * z * angle + angle
-}
-
-#[cube]
-fn cosine(angle: f32) -> f32 {
-    let z = angle * angle;
-    ((2.443_315_7e-5f32 * z - 1.388_731_6e-3f32) * z + 4.166_664_6e-2f32) * z * z - 0.5f32 * z + 1.0f32
-}
-
-/// The sine of the uniform number of `word`, in turns.
-#[cube]
-fn sine_of_turn(word: u32) -> f32 {
-    let quarter = quarter(word);
-    let angle = angle(word, quarter);
-    let value = select(quarter & 1u32 == 1u32, cosine(angle), sine(angle));
-    select(quarter & 3u32 >= 2u32, -value, value)
-}
-
-/// The cosine of the uniform number of `word`, in turns.
-#[cube]
-fn cosine_of_turn(word: u32) -> f32 {
-    let quarter = quarter(word);
-    let angle = angle(word, quarter);
-    let value = select(quarter & 1u32 == 1u32, sine(angle), cosine(angle));
-    select((quarter + 1u32) & 3u32 >= 2u32, -value, value)
+    let sine = ((-1.951_529_6e-4f32 * z + 8.332_161e-3f32) * z - 1.666_665_5e-1f32) * z * angle + angle;
+    let cosine = ((2.443_315_7e-5f32 * z - 1.388_731_6e-3f32) * z + 4.166_664_6e-2f32) * z * z - 0.5f32 * z + 1.0f32;
+    let odd = quarter & 1u32 == 1u32;
+    let (s, c) = (select(odd, cosine, sine), select(odd, sine, cosine));
+    (select(quarter & 3u32 >= 2u32, -s, s), select((quarter + 1u32) & 3u32 >= 2u32, -c, c))
 }
