@@ -3,6 +3,10 @@
 //! A number is a pure function of (seed, stream, row, position). Nothing has state, so row 500,000 of a sample is computed
 //! without the 499,999 before it, and any slice, batch size, thread count or shard gives the same bits.
 
+mod device;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod kernel;
+
 use std::ops::Range;
 
 use pulp::Arch;
@@ -103,7 +107,7 @@ impl Stream {
     // A function of its own that is always inlined: only so is it compiled for the vectors that `dispatch` chooses.
     #[inline(always)]
     fn fill_dropout(&self, row: u64, keep: f32, out: &mut [f32]) {
-        let limit = ((keep * 65_536.0).round() as u32).max(1);
+        let limit = dropout_limit(keep);
         let factor = 65_536.0 / limit as f32;
         let mut buffer = [0.0; 2 * CHUNK];
         for (chunk, out) in out.chunks_mut(2 * CHUNK).enumerate() {
@@ -149,6 +153,11 @@ impl Stream {
         }
         out
     }
+}
+
+/// Below which a half word keeps, for the chance `keep` of it.
+fn dropout_limit(keep: f32) -> u32 {
+    ((keep * 65_536.0).round() as u32).max(1)
 }
 
 /// 24 random bits, centred in their cell, so that neither 0 nor 1 can come.

@@ -86,7 +86,19 @@ impl<'a> DiffusionSampler<'a> {
     }
 
     fn noise(&self, draws: &[ImageDraw], seed: u64, purpose: u32) -> Tensor<4> {
-        self.tensor(draws, |draw, out| Stream::new(seed, purpose).normals(draw.row, out))
+        let stream = Stream::new(seed, purpose);
+        let follow_each_other = draws.windows(2).all(|pair| pair[0].row.checked_add(1) == Some(pair[1].row));
+        // A GPU makes rows that follow each other itself, and gets others from the host.
+        if host::is_host(&self.device) || !follow_each_other || draws.is_empty() {
+            return self.tensor(draws, |draw, out| stream.normals(draw.row, out));
+        }
+        let (ImageShape { channels, height, width }, count) = (self.shape, draws.len());
+        let first = draws[0].row;
+        let mut noise = stream.normals_on(first..first + count as u64, self.shape.len(), &self.device); // [draws, pixels]
+        if count < CHUNK {
+            noise = Tensor::cat(vec![noise, Tensor::zeros([CHUNK - count, self.shape.len()], &self.device)], 0);
+        }
+        noise.reshape([CHUNK, channels, height, width])
     }
 
     fn first_noise(&self, draws: &[ImageDraw], seed: u64) -> Tensor<4> {

@@ -193,8 +193,7 @@ impl Game {
 
     fn latents(&self, batch: usize, purpose: u32, step: &Step, device: &Device) -> Tensor<2> {
         let latent = self.generator.latent();
-        let values = step.stream(purpose).matrix(step.rows_seen..step.rows_seen + batch as u64, latent, Stream::normals);
-        Tensor::from_inner(host::tensor(values, [batch, latent], device))
+        Tensor::from_inner(step.stream(purpose).normals_on(step.rows_seen..step.rows_seen + batch as u64, latent, device))
     }
 
     /// One step of the critic and, if it is its turn, one of the generator. `penalty` is what is added to the critic's loss, with its
@@ -226,8 +225,8 @@ impl Game {
         let mut losses = Losses::default().with("score_real", of_real.clone().mean()).with("score_fake", of_fake.clone().mean());
         let plain = loss.critic(of_real.clone(), of_fake);
         losses = losses.with("critic", plain.clone());
-        let between = step.stream(purpose::BETWEEN).matrix(step.rows_seen..step.rows_seen + count as u64, 1, Stream::uniforms);
-        let between = Tensor::from_inner(host::tensor(between, [count, 1, 1, 1], &device));
+        let between = step.stream(purpose::BETWEEN).uniforms_on(step.rows_seen..step.rows_seen + count as u64, 1, &device);
+        let between = Tensor::from_inner(between.reshape([count, 1, 1, 1]));
         let total = match penalty(&self.critic, Judged { images, classes: twice, slopes, between }) {
             Some(penalty) => {
                 losses = losses.with("penalty", penalty.clone());
@@ -281,8 +280,7 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
     let indices: Vec<usize> = (0..count).map(|place| place * images.count() / count).collect();
     let held = DeviceImages::new(images.select(&indices), &run.device);
     let every: Vec<usize> = (0..count).collect();
-    let z = Stream::new(run.seed, purpose::COLLAPSE).matrix(0..count as u64, generator.latent(), Stream::normals);
-    let z = host::tensor(z, [count, generator.latent()], &run.device);
+    let z = Stream::new(run.seed, purpose::COLLAPSE).normals_on(0..count as u64, generator.latent(), &run.device);
     let made = generator.forward(z, held.batch_classes(&every).as_ref());
     let (real, made) = (host::scalar(spread(held.batch(&every))), host::scalar(spread(made)));
     if made < LEAST_SHARE * real {

@@ -3,7 +3,6 @@
 //! ("Training generative adversarial networks with limited data", Karras et al. 2020).
 
 use burn::tensor::{Int, Tensor};
-use semblant_core::host;
 use semblant_core::seeds::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -60,9 +59,7 @@ impl DiffAugment {
             return images;
         }
         let [batch, ..] = images.dims();
-        let device = chance.device();
-        let numbers = stream.matrix(first_row..first_row + batch as u64, NUMBERS, Stream::uniforms);
-        let numbers = host::tensor(numbers, [batch, NUMBERS], &device);
+        let numbers = stream.uniforms_on(first_row..first_row + batch as u64, NUMBERS, &chance.device()); // [batch, NUMBERS]
         let number = |index: usize| numbers.clone().narrow(1, index, 1); // [batch, 1]
         let gate = |index: usize| number(index).lower(chance.clone().reshape([1, 1]).repeat(&[batch, 1])).float();
         let mut images = images;
@@ -152,6 +149,7 @@ fn cut_out(images: Tensor<4>, centre: [Tensor<2>; 2], gate: Tensor<2>, share: f6
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use semblant_core::host;
 
     fn ramp(device: &Device) -> Tensor<4> {
         host::tensor((0..64).map(|i| i as f32 / 32.0 - 1.0).collect(), [4, 1, 4, 4], device)

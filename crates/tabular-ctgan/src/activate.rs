@@ -23,8 +23,7 @@ pub fn gumbel_softmax(logits: Tensor<2>, laid: &Laid, tau: f32, stream: Stream, 
     let layout = &laid.layout;
     if let Some(on_device) = &laid.on_device {
         let rows = logits.dims()[0];
-        let noise = stream.matrix(first_row..first_row + rows as u64, layout.width, Stream::gumbels);
-        let noise = host::tensor(noise, [rows, layout.width], &logits.device());
+        let noise = stream.gumbels_on(first_row..first_row + rows as u64, layout.width, &logits.device());
         return on_device.gumbel_softmax(logits, noise, tau);
     }
     host::update(logits, |values| {

@@ -18,7 +18,6 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
-use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
@@ -214,9 +213,8 @@ impl Ctgan {
         let rows = step.batch_rows as usize;
         let first = step.index * step.batch_rows;
         let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
-        let noise = step.stream(purpose::NOISE + sub).matrix(first..first + step.batch_rows, config.noise_width, Stream::normals);
         let places: Vec<u32> = asked.iter().map(|&asked| batch.sampler.conditions().place(asked) as u32).collect();
-        let noise = host::tensor(noise, [rows, config.noise_width], &self.device());
+        let noise = step.stream(purpose::NOISE + sub).normals_on(first..first + step.batch_rows, config.noise_width, &self.device());
         let (logits, tape) = self.generator.forward_train(noise, &places, MOMENTUM);
         let activated = gumbel_softmax(logits.clone(), laid, config.temperature, step.stream(purpose::GUMBEL + sub), first);
         Fake { asked, logits, activated, tape }
@@ -260,9 +258,9 @@ impl Ctgan {
         let widths = self.shape.config.critic_widths.iter().enumerate();
         widths
             .map(|(layer, &width)| {
-                let mut values = vec![0.0; packs * width];
-                step.stream(purpose::DROPOUT + sub).dropout(step.index << 8 | layer as u64, keep, &mut values);
-                host::tensor(values, [packs, width], &device)
+                // All of a layer's factors are one row.
+                let row = step.index << 8 | layer as u64;
+                step.stream(purpose::DROPOUT + sub).dropout_on(row..row + 1, packs * width, keep, &device).reshape([packs, width])
             })
             .collect()
     }

@@ -184,8 +184,7 @@ impl Model for Tvae {
         let hidden = self.encoder.iter().fold(Tensor::from_inner(rows.clone()), |x, layer| relu(layer.forward(x)));
         let (mean, log_variance) = (self.mean.forward(hidden.clone()), self.log_variance.forward(hidden)); // [batch, latent]
         let first = step.index * step.batch_rows;
-        let noise = step.stream(purpose::LATENT).matrix(first..first + batch as u64, width, Stream::normals);
-        let noise = Tensor::from_inner(host::tensor(noise, [batch, width], &device));
+        let noise = Tensor::from_inner(step.stream(purpose::LATENT).normals_on(first..first + batch as u64, width, &device));
         let latent = mean.clone() + (log_variance.clone() * 0.5).exp() * noise;
         let raw = self.decoder.forward(latent); // [batch, layout.width]
 

@@ -162,8 +162,8 @@ fn on_device(likelihood: &Likelihood, pixels: Tensor<2>, stream: Stream, first_r
     let ([rows, width], device) = (pixels.dims(), pixels.device());
     match binarisation {
         Binarisation::Dynamic => {
-            let chances = stream.matrix(first_row..first_row + rows as u64, width, Stream::uniforms);
-            host::tensor(chances, [rows, width], &device).lower((pixels + 1.0) * 0.5).float()
+            let chances = stream.uniforms_on(first_row..first_row + rows as u64, width, &device);
+            chances.lower((pixels + 1.0) * 0.5).float()
         }
         Binarisation::Threshold => pixels.greater_equal_elem(0.0).float(),
         Binarisation::None => (pixels + 1.0) * 0.5,

@@ -195,9 +195,9 @@ fn posterior_draws(config: &VaeConfig, net: &VaeNet, kind: &ImageKind, images: &
         let classes = indices.iter().map(|&image| own_class(kind, images, image) as i32).collect();
         let targets = host::tensor(targets, [indices.len(), width], &run.device);
         let posterior = net.encode(targets, Some(class_tensor(classes, &run.device)), &config.likelihood);
-        let noise = Stream::new(run.seed, LATENT_NOISE).matrix(first..first + indices.len() as u64, latent, Stream::normals);
+        let noise = Stream::new(run.seed, LATENT_NOISE).normals_on(first..first + indices.len() as u64, latent, &run.device);
         host::read(&posterior.mean, |values| means.extend_from_slice(values));
-        let draws = posterior.sample(host::tensor(noise, [indices.len(), 1, latent], &run.device));
+        let draws = posterior.sample(noise.reshape([indices.len(), 1, latent]));
         host::read(&draws, |values| vectors.extend_from_slice(values));
     }
     (means, vectors)

@@ -9,7 +9,6 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, Schedule};
-use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
@@ -117,8 +116,8 @@ pub(crate) fn batches(images: &Images, training: &Training, device: &Device) -> 
 pub(crate) fn training_noise(images: &Tensor<4>, step: &Step) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
     let first = step.rows().start;
-    let values = step.stream(purpose::NOISE).matrix(first..first + batch as u64, channels * height * width, Stream::normals);
-    Tensor::from_inner(host::tensor(values, [batch, channels, height, width], &images.device().inner()))
+    let noise = step.stream(purpose::NOISE).normals_on(first..first + batch as u64, channels * height * width, &images.device());
+    Tensor::from_inner(noise.reshape([batch, channels, height, width]))
 }
 
 /// One standard normal number an image, for the level that it is noised to in this step.

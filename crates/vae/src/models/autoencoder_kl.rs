@@ -9,7 +9,6 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
@@ -156,6 +155,6 @@ impl Model for AutoencoderKl {
 /// Standard normal numbers for the latent images of a step.
 fn noise(shape: [usize; 4], step: &Step, device: &Device) -> Tensor<4> {
     let first = step.rows().start;
-    let values = step.stream(purpose::NOISE).matrix(first..first + shape[0] as u64, shape[1..].iter().product(), Stream::normals);
-    Tensor::from_inner(host::tensor(values, shape, &device.clone().inner()))
+    let noise = step.stream(purpose::NOISE).normals_on(first..first + shape[0] as u64, shape[1..].iter().product(), device);
+    Tensor::from_inner(noise.reshape(shape))
 }

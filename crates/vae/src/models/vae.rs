@@ -9,8 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result, host};
+use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
@@ -235,6 +234,6 @@ impl Model for Vae {
 /// Standard normal numbers for the latent vectors of a step.
 fn noise(count: usize, [samples, latent]: [usize; 2], step: &Step, device: &Device) -> Tensor<3> {
     let first = step.rows().start;
-    let values = step.stream(purpose::NOISE).matrix(first..first + count as u64, samples * latent, Stream::normals);
-    Tensor::from_inner(host::tensor(values, [count, samples, latent], &device.clone().inner()))
+    let noise = step.stream(purpose::NOISE).normals_on(first..first + count as u64, samples * latent, device);
+    Tensor::from_inner(noise.reshape([count, samples, latent]))
 }
