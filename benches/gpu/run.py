@@ -87,8 +87,8 @@ def row(name, found, key, unit, peer=None):
     if value and theirs:
         # How many times faster than PyTorch eager: for a time the quotient the other way round than for a rate.
         ratio = f"{theirs / value if unit != 'images/s' else value / theirs:.2f}"
-    extra = [f"{found[k]:.0f}" if k in found else "" for k in ("memory_mib", "busy")]
-    return f"| {name} | {number(found, key)} | {unit if value is not None else ''} | {ratio} | {extra[0]} | {extra[1]} |"
+    extra = " | ".join(f"{found[k]:.0f}" if k in found else "" for k in ("launches", "memory_mib", "busy"))
+    return f"| {name} | {number(found, key)} | {unit if value is not None else ''} | {ratio} | {extra} |"
 
 
 def lines_of(work, table):
@@ -118,7 +118,7 @@ def main():
         head += [f"{device['name']}: {device['description']}." for device in backend["devices"]]
     if arguments.dry_run:
         head.insert(0, "**A dry run with tiny sizes on the CPU: these numbers mean nothing.**")
-    head += ["", "| work | | | times PyTorch eager (or Python ctgan) | peak memory of the GPU, MiB | busy, % |", "|---|---|---|---|---|---|"]
+    head += ["", "| work | | | times PyTorch eager (or Python ctgan) | kernel launches a step | peak memory of the GPU, MiB | busy, % |", "|---|---|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "table.csv"
         said([*BINARY, "table", str(table), "500" if arguments.dry_run else "26049"])

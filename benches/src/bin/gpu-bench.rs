@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use semblant::data::table::simulate_patients;
 use semblant::device;
+use semblant::launches::Launches;
 use semblant::precision::Precision;
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
@@ -52,10 +53,14 @@ fn print(value: &Value) {
     println!("{value}");
 }
 
-/// The moments and rows of every tick.
+/// The moment of a tick, the rows and the kernel launches until then.
+type Tick = (Instant, u64, u64);
+
+/// Every tick.
 struct Ticks {
     rows: u64,
-    at: Arc<Mutex<Vec<(Instant, u64)>>>,
+    launches: Launches,
+    at: Arc<Mutex<Vec<Tick>>>,
 }
 
 impl Observer for Ticks {
@@ -63,7 +68,10 @@ impl Observer for Ticks {
         match event {
             Event::Rows { done, .. } => self.rows = done,
             // A tick's losses have been read: all work before it is done.
-            Event::Losses(_) => self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((Instant::now(), self.rows)),
+            Event::Losses(_) => {
+                let tick = (Instant::now(), self.rows, self.launches.count());
+                self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(tick);
+            }
             _ => {}
         }
     }
@@ -80,20 +88,23 @@ impl Place {
     /// Fits, and gives the median time of a step of `batch` rows in milliseconds.
     fn timed<D>(&self, model: &mut dyn Synthesizer<Data = D>, data: &D, batch: u64) -> Result<Value, Failure> {
         let at = Arc::new(Mutex::new(Vec::new()));
-        let observer = Box::new(Ticks { rows: 0, at: at.clone() });
+        let observer = Box::new(Ticks { rows: 0, launches: Launches::begin(), at: at.clone() });
         let mut run = Run { observer, precision: self.precision, ..Run::new(self.device.clone(), 0) };
         let started = Instant::now();
         let summary = model.fit(data, &mut run)?;
         let whole = started.elapsed().as_secs_f64();
         let at = at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let of_pair = |pair: &[(Instant, u64)]| {
-            let steps = (pair[1].1 - pair[0].1) as f64 / batch as f64;
-            1e3 * pair[1].0.duration_since(pair[0].0).as_secs_f64() / steps
-        };
-        let mut times: Vec<f64> = at.windows(2).skip(WARM_UP_TICKS - 1).map(of_pair).collect();
+        let steps = |pair: &[Tick]| (pair[1].1 - pair[0].1) as f64 / batch as f64;
+        let time = |pair: &[Tick]| 1e3 * pair[1].0.duration_since(pair[0].0).as_secs_f64() / steps(pair);
+        let mut times: Vec<f64> = at.windows(2).skip(WARM_UP_TICKS - 1).map(time).collect();
         times.sort_by(f64::total_cmp);
         let Some(median) = times.get(times.len() / 2) else { return Err("too few ticks to measure".into()) };
-        Ok(json!({ "step_ms": median, "fastest_ms": times[0], "whole_s": whole, "steps": summary.steps, "encode_s": summary.encode_secs }))
+        // The last tick has no kernel that was launched to be measured.
+        let launches = at.windows(2).last().map_or(0.0, |pair| (pair[1].2 - pair[0].2) as f64 / steps(pair));
+        Ok(json!({
+            "step_ms": median, "fastest_ms": times[0], "launches": launches,
+            "whole_s": whole, "steps": summary.steps, "encode_s": summary.encode_secs,
+        }))
     }
 
     fn ctgan(&self) -> Result<Value, Failure> {

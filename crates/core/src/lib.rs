@@ -23,6 +23,8 @@ pub mod device;
 pub mod ema;
 mod error;
 pub mod host;
+pub mod launches;
+mod many;
 pub mod math;
 pub mod model;
 pub mod nn;

@@ -1,20 +1,24 @@
 //! Adam with decoupled or L2 weight decay, global-norm clipping and schedules, one pass over memory a step.
 //!
 //! burn's own optimizer is a chain of about twelve tensor operations a parameter; on a CPU that costs more than the matrix products of
-//! a small network. Here the host path is one loop; other devices run the same formula as tensor operations.
+//! a small network. Here the host path is one loop, and a GPU takes one launch for many parameters.
+
+mod update;
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::host;
 use crate::model::Step;
 use crate::parallel::Link;
 use crate::{Error, Result};
+
+pub(crate) use update::Update;
+use update::{apply, clip_factor};
 
 /// How the learning rate moves with the progress of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +185,7 @@ impl Optimizers {
             epsilon: settings.epsilon as f32,
             weight_decay: settings.weight_decay as f32,
         };
-        module.map(&mut Apply { update, clip, gradients: &mut gradients, moments: &mut optimizer.moments })
+        apply(module, update, clip, gradients, &mut optimizer.moments)
     }
 
     /// The state as named flat tensors: `{optimizer}.{parameter's position}.{first|second}`, and the step counts.
@@ -253,116 +257,6 @@ fn parameter_ids<M: Module>(module: &M) -> Vec<ParamId> {
     ids.0
 }
 
-/// min(1, norm / ||all gradients||_2), left on the device. Shape `[1]`.
-fn clip_factor<M: Module>(module: &M, gradients: &GradientsParams, norm: f64) -> Tensor<1> {
-    struct Squares<'a>(&'a GradientsParams, Option<Tensor<1>>);
-    impl ModuleVisitor for Squares<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.get::<D>(param.id) {
-                let sum = gradient.square().sum();
-                self.1 = Some(match self.1.take() {
-                    Some(before) => before + sum,
-                    None => sum,
-                });
-            }
-        }
-    }
-    let mut squares = Squares(gradients, None);
-    module.visit(&mut squares);
-    let total = squares.1.expect("a step has at least one gradient");
-    ((total.sqrt() + 1e-6).recip() * norm).clamp_max(1.0)
-}
-
-#[derive(Clone, Copy)]
-struct Update {
-    step_size: f32,
-    beta_1: f32,
-    beta_2: f32,
-    correction_1: f32,
-    correction_2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-}
-
-struct Apply<'a> {
-    update: Update,
-    clip: Option<Tensor<1>>,
-    gradients: &'a mut GradientsParams,
-    moments: &'a mut BTreeMap<ParamId, Moments>,
-}
-
-impl ModuleMapper for Apply<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let (id, weight, mapper) = param.consume();
-        let tracked = weight.is_require_grad();
-        let weight = weight.inner();
-        let shape = weight.shape();
-        let count = shape.num_elements();
-        let device = weight.device();
-        let Moments { first, second } = self
-            .moments
-            .remove(&id)
-            .unwrap_or_else(|| Moments { first: Tensor::zeros([count], &device), second: Tensor::zeros([count], &device) });
-        let weight = weight.reshape([count]);
-        let mut gradient = gradient.inner().reshape([count]);
-        if let Some(clip) = &self.clip {
-            gradient = gradient * clip.clone();
-        }
-        let (weight, first, second) = if host::is_host(&device) {
-            self.update.on_host(weight, gradient, first, second)
-        } else {
-            self.update.on_device(weight, gradient, first, second)
-        };
-        self.moments.insert(id, Moments { first, second });
-        let weight = weight.reshape(shape);
-        Param::from_mapped_value(id, if tracked { Tensor::from_inner(weight).require_grad() } else { weight }, mapper)
-    }
-}
-
-impl Update {
-    fn on_host(self, weight: Tensor<1>, gradient: Tensor<1>, first: Tensor<1>, second: Tensor<1>) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-        /// Values one task works on: enough to outweigh the hand-over, few enough to share the work.
-        const PART: usize = 32_768;
-        let (mut new_first, mut new_second) = (None, None);
-        let weight = host::update(weight, |weight| {
-            new_first = Some(host::update(first, |first| {
-                new_second = Some(host::update(second, |second| {
-                    host::read(&gradient, |gradient| {
-                        (weight.par_chunks_mut(PART), first.par_chunks_mut(PART), second.par_chunks_mut(PART), gradient.par_chunks(PART))
-                            .into_par_iter()
-                            .for_each(|(weight, first, second, gradient)| self.one_part(weight, first, second, gradient));
-                    });
-                }));
-            }));
-        });
-        (weight, new_first.expect("set above"), new_second.expect("set above"))
-    }
-
-    fn one_part(self, weight: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        let (rate, root) = (self.step_size / self.correction_1, 1.0 / self.correction_2.sqrt());
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (((w, m), v), &g) in weight.iter_mut().zip(first).zip(second).zip(gradient) {
-                    let g = g + self.weight_decay * *w;
-                    *m += (g - *m) * (1.0 - self.beta_1);
-                    *v += (g * g - *v) * (1.0 - self.beta_2);
-                    *w -= rate * *m / (v.sqrt() * root + self.epsilon);
-                }
-            },
-        );
-    }
-
-    fn on_device(self, weight: Tensor<1>, gradient: Tensor<1>, first: Tensor<1>, second: Tensor<1>) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-        let gradient = gradient + weight.clone() * self.weight_decay;
-        let first = first.clone() + (gradient.clone() - first) * (1.0 - self.beta_1);
-        let second = second.clone() + (gradient.square() - second) * (1.0 - self.beta_2);
-        let root = second.clone().sqrt() / self.correction_2.sqrt() + self.epsilon;
-        (weight - first.clone() / root * (self.step_size / self.correction_1), first, second)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,10 +269,6 @@ mod tests {
         Step { index, rows_seen: index, total_rows: 100, batch_rows: 1, seed: 0, part: Part::WHOLE }
     }
 
-    /// torch.optim.Adam([p], lr=0.1, betas=(0.5, 0.9), weight_decay=0.01), p = [1, -2], gradients [0.5, 1], [0.25, -1], [-3, 0.1];
-    /// the parameters after the third step as PyTorch prints them.
-    const EXPECTED: [f32; 2] = [0.898_647_3, -2.051_320_8];
-
     #[test]
     fn the_rate_rises_and_then_follows_its_schedule() {
         let adam = Adam { learning_rate: 0.1, warm_up: 0.2, schedule: Schedule::Linear, ..Adam::default() };
@@ -387,46 +277,6 @@ mod tests {
         for (rows_seen, expected) in [(0, 0.05), (100, 0.09), (500, 0.05), (900, 0.01)] {
             assert!((at(rows_seen) - expected).abs() < 1e-12, "{rows_seen}: {}", at(rows_seen));
         }
-    }
-
-    #[test]
-    fn steps_are_those_of_pytorch() {
-        let gradients = [[0.5f32, 1.0], [0.25, -1.0], [-3.0, 0.1]];
-        let device = Device::flex();
-        for on_host in [true, false] {
-            let mut tensors = (Tensor::<1>::from_floats([1.0, -2.0], &device), Tensor::zeros([2], &device), Tensor::zeros([2], &device));
-            for (index, gradient) in gradients.iter().enumerate() {
-                let update = Update {
-                    step_size: 0.1,
-                    beta_1: 0.5,
-                    beta_2: 0.9,
-                    correction_1: 1.0 - 0.5f32.powi(index as i32 + 1),
-                    correction_2: 1.0 - 0.9f32.powi(index as i32 + 1),
-                    epsilon: 1e-8,
-                    weight_decay: 0.01,
-                };
-                let (weight, first, second) = tensors;
-                let gradient = Tensor::<1>::from_floats(*gradient, &device);
-                tensors = if on_host {
-                    update.on_host(weight, gradient, first, second)
-                } else {
-                    update.on_device(weight, gradient, first, second)
-                };
-            }
-            host::read(&tensors.0, |w| w.iter().zip(EXPECTED).for_each(|(a, e)| assert!((a - e).abs() < 1e-6, "{a} against {e}")));
-        }
-    }
-
-    #[test]
-    fn clipping_scales_all_gradients_together() {
-        let device = Device::flex().autodiff();
-        let layer = nn::linear(2, 1, Stream::new(0, 0), &device);
-        let loss = (layer.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)) * 10.0).sum();
-        let gradients = GradientsParams::from_grads(loss.backward(), &layer);
-        // The gradients are (30, 40) and 10: norm sqrt(2600).
-        let factor = clip_factor(&layer, &gradients, 1.0).into_scalar::<f32>();
-        assert!((factor - 1.0 / 2600f32.sqrt()).abs() < 1e-6);
-        assert_eq!(clip_factor(&layer, &gradients, 100.0).into_scalar::<f32>(), 1.0);
     }
 
     #[test]

@@ -12,8 +12,6 @@ mod counts;
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 #[path = "images_contract/support.rs"]
 mod images;
-#[path = "support/numbers.rs"]
-mod numbers;
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 #[path = "support/mod.rs"]
 mod tables;
@@ -25,7 +23,6 @@ use agree::{same_losses, same_pictures, same_rows};
 use counts::fit_and_count;
 use semblant::Device;
 use semblant::prelude::*;
-use semblant_core::seeds::Stream;
 use serde_json::{Value, json};
 use tables::{fits, patients};
 
@@ -54,29 +51,6 @@ fn takes_part(name: &str, represents: bool) -> bool {
 
 fn on(device: &Device) -> Run {
     Run::new(device.clone(), 1)
-}
-
-/// Random numbers that the device makes itself: odd widths, rows on both sides of the 32 bits that a device counts with, and enough of them
-/// that a wrong lowest bit would change some factor of dropout.
-#[test]
-fn random_numbers_are_those_of_the_cpu() {
-    let Some((_, gpu, _turn)) = gpu() else { return };
-    let mut worst = numbers::Worst::default();
-    for (seed, number) in [(0, 0), (7, 3), (u64::MAX, u32::MAX), (0x0123_4567_89ab_cdef, 0x4000_0001)] {
-        let stream = Stream::new(seed, number);
-        for first in [0, 12_345, (1 << 32) - 3, 5 << 32 | 6, u64::MAX - 9] {
-            for width in [1, 7, 64, 129] {
-                numbers::same_numbers(&stream, first..first + 7, width, &gpu, &mut worst);
-            }
-        }
-        numbers::same_numbers(&stream, 0..700, 1000, &gpu, &mut worst);
-    }
-    // Here the 24 bits of a number are all 1 (a logarithm's, then an angle's) and all 0.
-    for row in [1_205_178, 10_174_669, 9_373_564] {
-        numbers::same_numbers(&Stream::new(0, 0), row..row + 1, 64, &gpu, &mut worst);
-    }
-    println!("in units of the tolerance: {worst:?}");
-    numbers::slices_are_the_whole(&gpu);
 }
 
 /// Two steps of a table model, then its rows.

@@ -2,11 +2,11 @@
 //!
 //! Blocks are ragged. They are grouped by width, rounded up to powers of two, so that a sum over every block is one selection, one
 //! reshape and one sum a group, and the padding at most doubles the values; there is no loop over columns. What is per block is spread
-//! back over the outputs by one selection.
+//! back over the outputs by one selection. Where [`Spans`] has kernels, they do the same in one launch.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use semblant_core::host;
-use semblant_core::nn::unit_vectors;
+use semblant_core::nn::{self, Spans, unit_vectors};
 use semblant_data::table::encode::{EncodedTable, Layout};
 
 /// A layout, ready for the device that it is used on.
@@ -54,6 +54,14 @@ pub(crate) struct DeviceLayout {
     is_block: Tensor<2>,
     /// The block that begins at an output; `i32::MAX` where none does.
     begins: Vec<i32>,
+    /// The kernels, where the device has them.
+    kernels: Option<Spans>,
+}
+
+/// Where the spans of a layout lie, for the kernels of devices that have them.
+fn spans(layout: &Layout, device: &Device) -> Option<Spans> {
+    let spans = layout.spans.iter().map(|span| nn::Span { start: span.start, width: span.width, is_block: span.is_block() });
+    Spans::new(&spans.collect::<Vec<_>>(), device)
 }
 
 impl DeviceLayout {
@@ -79,7 +87,7 @@ impl DeviceLayout {
             groups.push(Group { outputs: host::indices(outputs, device), counts: host::tensor(counts, [1, blocks, width], device) });
         }
         let is_block = host::tensor(is_block, [1, layout.width], device);
-        Self { groups, block_of: host::indices(block_of, device), is_block, begins }
+        Self { groups, block_of: host::indices(block_of, device), is_block, begins, kernels: spans(layout, device) }
     }
 
     /// What `reduce` makes of every block, of padded values and what counts among them. `[rows, width]` gives `[rows, blocks]`.
@@ -108,6 +116,9 @@ impl DeviceLayout {
 
     /// Softmax of every block, shifted by its greatest value so that nothing overflows; 0 at scalars.
     pub(crate) fn softmax(&self, values: Tensor<2>) -> Tensor<2> {
+        if let Some(kernels) = &self.kernels {
+            return kernels.softmax(values);
+        }
         if !self.has_blocks() {
             return values.zeros_like();
         }
@@ -125,12 +136,18 @@ impl DeviceLayout {
 
     /// See [`crate::activate::gumbel_softmax`]; `noise` is `[rows, width]`.
     pub(crate) fn gumbel_softmax(&self, logits: Tensor<2>, noise: Tensor<2>, tau: f32) -> Tensor<2> {
+        if let Some(kernels) = &self.kernels {
+            return kernels.gumbel_softmax(logits, noise, tau);
+        }
         let scalars = logits.clone().tanh() * self.is_scalar();
         self.softmax((logits + noise) / tau) + scalars
     }
 
     /// See [`crate::activate::gumbel_softmax_backward`].
     pub(crate) fn gumbel_softmax_backward(&self, activated: &Tensor<2>, gradient: Tensor<2>, tau: f32) -> Tensor<2> {
+        if let Some(kernels) = &self.kernels {
+            return kernels.gumbel_softmax_backward(activated.clone(), gradient, tau);
+        }
         let scalars = (activated.clone().square().neg() + 1.0) * gradient.clone() * self.is_scalar();
         if !self.has_blocks() {
             return scalars;
@@ -144,6 +161,10 @@ impl DeviceLayout {
     pub(crate) fn condition_loss(&self, logits: &Tensor<2>, wanted: &[(usize, usize, usize)]) -> (Tensor<1>, Tensor<2>) {
         let ([rows, width], device) = (logits.dims(), logits.device());
         let places = wanted.iter().map(|&(start, _, position)| (start + position) as i32).collect();
+        if let Some(kernels) = &self.kernels {
+            let (losses, gradient) = kernels.cross_entropy(logits.clone(), host::indices(places, &device));
+            return (losses.mean(), gradient);
+        }
         let blocks = wanted.iter().map(|&(start, ..)| self.begins[start]).collect();
         let wanted = unit_vectors(host::indices(places, &device), width); // [rows, width]
         let block: Tensor<2, Int> = host::indices(blocks, &device).reshape([rows, 1]).expand([rows, width]);
@@ -184,6 +205,8 @@ pub struct DeviceTable {
     /// `[rows, spans]`.
     values: Tensor<2>,
     width: usize,
+    /// The kernels, where the device has them.
+    kernels: Option<Spans>,
 }
 
 impl DeviceTable {
@@ -193,12 +216,12 @@ impl DeviceTable {
     }
 
     fn filled(encoded: &EncodedTable, layout: &Layout, device: &Device) -> Self {
-        let spans = layout.spans.len();
-        let (mut outputs, mut values) = (vec![0i32; encoded.rows * spans], vec![1.0f32; encoded.rows * spans]);
+        let count = layout.spans.len();
+        let (mut outputs, mut values) = (vec![0i32; encoded.rows * count], vec![1.0f32; encoded.rows * count]);
         let (mut block, mut scalar) = (0, 0);
         for (place, span) in layout.spans.iter().enumerate() {
             for row in 0..encoded.rows {
-                let at = row * spans + place;
+                let at = row * count + place;
                 if span.is_block() {
                     outputs[at] = (span.start + encoded.codes[block][row] as usize) as i32;
                 } else {
@@ -207,14 +230,18 @@ impl DeviceTable {
             }
             if span.is_block() { block += 1 } else { scalar += 1 }
         }
-        let outputs = host::indices(outputs, device).reshape([encoded.rows, spans]);
-        Self { outputs, values: host::tensor(values, [encoded.rows, spans], device), width: layout.width }
+        let outputs = host::indices(outputs, device).reshape([encoded.rows, count]);
+        let values = host::tensor(values, [encoded.rows, count], device);
+        Self { outputs, values, width: layout.width, kernels: spans(layout, device) }
     }
 
     /// The rows at `chosen` as a network sees them, `[chosen, width]`.
     pub fn rows(&self, chosen: Vec<i32>) -> Tensor<2> {
         let (count, device) = (chosen.len(), self.values.device());
         let chosen = host::indices(chosen, &device);
+        if let Some(kernels) = &self.kernels {
+            return kernels.rows(self.outputs.clone(), self.values.clone(), chosen);
+        }
         let empty = Tensor::zeros([count, self.width], &device);
         let (outputs, values) = (self.outputs.clone().select(0, chosen.clone()), self.values.clone().select(0, chosen));
         empty.scatter(1, outputs, values, IndexingUpdateOp::Add)

@@ -17,6 +17,7 @@ mod modulation;
 mod piecewise;
 mod resample;
 mod slopes;
+mod spans;
 mod sums;
 mod transposed;
 mod unit_vectors;
@@ -39,6 +40,7 @@ pub use piecewise::{
 };
 pub use resample::{average_pool, upsample_nearest};
 pub use slopes::{blur, leaky_relu, leaky_relu_dropout, times};
+pub use spans::{Span, Spans};
 pub use transposed::conv_transpose2d;
 pub use unit_vectors::unit_vectors;
 

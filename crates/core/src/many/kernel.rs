@@ -1,0 +1,274 @@
+//! The kernels. Each unit works on one value, addressed as if the tensors stood one after the other; which of them it lies in is found by
+//! comparisons that are unrolled, as their number is known when the kernel is compiled.
+//!
+//! An operation over any number of tensors is more than burn's macro for extensions can write, so this file registers it with burn's
+//! fusion itself.
+
+use burn::backend::fusion::Fusion;
+use burn::backend::fusion::custom::{CustomOpIr, HandleContainer, Operation, OperationIr, StreamId, TensorIr};
+use burn::backend::fusion::{ExecutionError, FusionRuntime};
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::cubecl;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::prelude::*;
+
+use super::{Moved, Moving};
+use crate::optim::Update;
+
+pub(super) const PRESENT: bool = true;
+
+/// How many tensors one launch covers where the device would allow more: the code of a kernel grows with them.
+const AT_MOST: usize = 32;
+/// Partial sums of a sum of squares.
+const PARTS: usize = 4096;
+
+/// What is done, with the scalars that it takes.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// Of gradient, weight, first and second moment for each parameter, then the clip factor; gives the last three.
+    Adam { update: Update, clipped: bool },
+    /// Of average and weight for each parameter; gives the averages.
+    Average { keep: f32 },
+    /// Of any tensors; gives partial sums.
+    Squares,
+}
+
+/// [`Work`] as burn's fusion queues it.
+#[derive(Debug)]
+struct Queued {
+    work: Work,
+    inputs: Vec<TensorIr>,
+    outputs: Vec<TensorIr>,
+}
+
+type Handles<R> = HandleContainer<<R as FusionRuntime>::FusionHandle>;
+
+impl Operation<burn_cubecl::fusion::FusionCubeRuntime> for Queued {
+    fn execute(&self, handles: &mut Handles<burn_cubecl::fusion::FusionCubeRuntime>) -> Result<(), ExecutionError> {
+        let inputs = self.inputs.iter().map(|input| handles.get_float_tensor::<CubeBackend>(input)).collect();
+        let outputs = match self.work {
+            Work::Adam { update, clipped } => run_adam(inputs, update, clipped),
+            Work::Average { keep } => run_averages(inputs, keep),
+            Work::Squares => vec![run_squares(inputs)],
+        };
+        for (ir, output) in self.outputs.iter().zip(outputs) {
+            handles.register_float_tensor::<CubeBackend>(&ir.id, output);
+        }
+        Ok(())
+    }
+}
+
+/// Queues `work` on flat tensors; gives as many as `lengths`, of those lengths.
+fn queue(work: Work, inputs: Vec<Tensor<1>>, lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = Tensor<1>> {
+    let primitive = |input: Tensor<1>| input.try_into_primitive::<Fusion<CubeBackend>>().expect("a tensor of a GPU");
+    let inputs: Vec<_> = inputs.into_iter().map(primitive).collect();
+    let client = inputs.first().expect("work has a tensor").client.clone();
+    let outputs: Vec<TensorIr> =
+        lengths.map(|length| TensorIr::uninit(client.create_empty_handle(), [length].into(), DType::F32)).collect();
+    let inputs: Vec<TensorIr> = inputs.into_iter().map(|input| input.into_ir()).collect();
+    let name = match work {
+        Work::Adam { .. } => "adam",
+        Work::Average { .. } => "average",
+        Work::Squares => "squares",
+    };
+    let described = CustomOpIr::new(name, &inputs, &outputs);
+    let queued = Queued { work, inputs, outputs };
+    let outputs = client.register(StreamId::current(), OperationIr::Custom(described), queued);
+    outputs.into_iter().map(Tensor::from_primitive::<Fusion<CubeBackend>>)
+}
+
+pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) -> Vec<Moved> {
+    let lengths: Vec<usize> = all.iter().flat_map(|moving| [moving.weight.dims()[0]; 3]).collect();
+    let mut inputs: Vec<Tensor<1>> =
+        all.into_iter().flat_map(|moving| [moving.gradient, moving.weight, moving.first, moving.second]).collect();
+    let clipped = clip.is_some();
+    inputs.extend(clip);
+    let mut outputs = queue(Work::Adam { update, clipped }, inputs, lengths.into_iter());
+    std::iter::from_fn(|| Some((outputs.next()?, outputs.next()?, outputs.next()?))).collect()
+}
+
+pub(super) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32) -> Vec<Tensor<1>> {
+    let lengths: Vec<usize> = weights.iter().map(|weight| weight.dims()[0]).collect();
+    let inputs = averages.into_iter().zip(weights).flat_map(|(average, weight)| [average, weight]).collect();
+    queue(Work::Average { keep }, inputs, lengths.into_iter()).collect()
+}
+
+pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
+    queue(Work::Squares, tensors, [PARTS].into_iter()).next().expect("it gives one tensor").sum()
+}
+
+/// How many groups of `each` tensors a launch may cover beside `others` more.
+fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
+    // One buffer is the kernel's own, for scalars and lengths.
+    let bindings = of.client.properties().hardware.max_bindings as usize;
+    (bindings.saturating_sub(others + 1) / each).clamp(1, AT_MOST)
+}
+
+/// A buffer that a kernel may write over.
+fn writable(tensor: CubeTensor) -> CubeTensor {
+    let tensor = into_contiguous(tensor);
+    if tensor.can_mut() && tensor.is_contiguous_buffer() { tensor } else { tensor.copy() }
+}
+
+fn run_adam(mut inputs: Vec<CubeTensor>, update: Update, clipped: bool) -> Vec<CubeTensor> {
+    // Where nothing is clipped the kernel does not look at the factor; any tensor will do.
+    let clip = if clipped { inputs.pop().expect("the clip factor is the last") } else { inputs[0].clone() };
+    let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 4, 1));
+    let mut outputs = Vec::with_capacity(inputs.len() / 4 * 3);
+    let mut inputs = inputs.into_iter();
+    loop {
+        let (mut gradients, mut moved) = (SequenceArg::new(), [SequenceArg::new(), SequenceArg::new(), SequenceArg::new()]);
+        let mut units = 0;
+        for _ in 0..at_once {
+            let Some(gradient) = inputs.next() else { break };
+            units += gradient.meta.shape().num_elements();
+            gradients.push(into_contiguous(gradient).into_buffer_arg());
+            for (moved, tensor) in moved.iter_mut().zip(inputs.by_ref()) {
+                let tensor = writable(tensor);
+                moved.push(tensor.clone().into_buffer_arg());
+                outputs.push(tensor);
+            }
+        }
+        if units == 0 {
+            return outputs;
+        }
+        let ([weights, firsts, seconds], dim) = (moved, CubeDim::new(&client, units));
+        adam_kernel::launch(
+            &client,
+            calculate_cube_count_elemwise(&client, units, dim),
+            dim,
+            AddressType::U32,
+            gradients,
+            weights,
+            firsts,
+            seconds,
+            clip.clone().into_buffer_arg(),
+            update.step_size / update.correction_1,
+            1.0 - update.beta_1,
+            1.0 - update.beta_2,
+            1.0 / update.correction_2.sqrt(),
+            update.epsilon,
+            update.weight_decay,
+            clipped,
+        );
+    }
+}
+
+fn run_averages(inputs: Vec<CubeTensor>, keep: f32) -> Vec<CubeTensor> {
+    let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 0));
+    let mut outputs = Vec::with_capacity(inputs.len() / 2);
+    let mut inputs = inputs.into_iter();
+    loop {
+        let (mut averages, mut weights, mut units) = (SequenceArg::new(), SequenceArg::new(), 0);
+        for _ in 0..at_once {
+            let (Some(average), Some(weight)) = (inputs.next(), inputs.next()) else { break };
+            units += weight.meta.shape().num_elements();
+            let average = writable(average);
+            averages.push(average.clone().into_buffer_arg());
+            weights.push(into_contiguous(weight).into_buffer_arg());
+            outputs.push(average);
+        }
+        if units == 0 {
+            return outputs;
+        }
+        let dim = CubeDim::new(&client, units);
+        let count = calculate_cube_count_elemwise(&client, units, dim);
+        averages_kernel::launch(&client, count, dim, AddressType::U32, averages, weights, keep);
+    }
+}
+
+fn run_squares(inputs: Vec<CubeTensor>) -> CubeTensor {
+    let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 1, 1));
+    let out = empty_device_contiguous_dtype(client.clone(), inputs[0].device.clone(), [PARTS].into(), DType::F32);
+    let dim = CubeDim::new(&client, PARTS);
+    for (number, group) in inputs.chunks(at_once).enumerate() {
+        let tensors = group.iter().map(|tensor| into_contiguous(tensor.clone()).into_buffer_arg()).collect();
+        let count = calculate_cube_count_elemwise(&client, PARTS, dim);
+        squares_kernel::launch(&client, count, dim, AddressType::U32, tensors, out.clone().into_buffer_arg(), PARTS as u32, number == 0);
+    }
+    out
+}
+
+#[cube(launch, address_type = "dynamic")]
+fn adam_kernel(
+    gradients: &Sequence<Box<[f32]>>,
+    weights: &mut Sequence<Box<[f32]>>,
+    firsts: &mut Sequence<Box<[f32]>>,
+    seconds: &mut Sequence<Box<[f32]>>,
+    clip: &[f32],
+    rate: f32,
+    toward_1: f32,
+    toward_2: f32,
+    root: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    #[comptime] clipped: bool,
+) {
+    let mut begin = 0usize;
+    #[unroll]
+    for tensor in 0..gradients.len() {
+        let end = begin + gradients[tensor].len();
+        if ABSOLUTE_POS >= begin && ABSOLUTE_POS < end {
+            let at = ABSOLUTE_POS - begin;
+            let mut g = gradients[tensor][at];
+            if comptime!(clipped) {
+                g *= clip[0];
+            }
+            let w = weights[tensor][at];
+            g += weight_decay * w;
+            let m = firsts[tensor][at] + (g - firsts[tensor][at]) * toward_1;
+            let v = seconds[tensor][at] + (g * g - seconds[tensor][at]) * toward_2;
+            write(firsts.index_mut(tensor), at, m);
+            write(seconds.index_mut(tensor), at, v);
+            write(weights.index_mut(tensor), at, w - rate * m / (v.sqrt() * root + epsilon));
+        }
+        begin = end;
+    }
+}
+
+#[cube]
+fn write(values: &mut [f32], at: usize, value: f32) {
+    values[at] = value;
+}
+
+#[cube(launch, address_type = "dynamic")]
+fn averages_kernel(averages: &mut Sequence<Box<[f32]>>, weights: &Sequence<Box<[f32]>>, keep: f32) {
+    let mut begin = 0usize;
+    #[unroll]
+    for tensor in 0..weights.len() {
+        let end = begin + weights[tensor].len();
+        if ABSOLUTE_POS >= begin && ABSOLUTE_POS < end {
+            let at = ABSOLUTE_POS - begin;
+            let weight = weights[tensor][at];
+            let moved = weight + keep * (averages[tensor][at] - weight);
+            write(averages.index_mut(tensor), at, moved);
+        }
+        begin = end;
+    }
+}
+
+/// Every unit adds what lies `parts` apart, in one order, so that the sum is the same in every run.
+#[cube(launch, address_type = "dynamic")]
+fn squares_kernel(tensors: &Sequence<Box<[f32]>>, out: &mut [f32], parts: u32, #[comptime] is_first: bool) {
+    if ABSOLUTE_POS >= parts as usize {
+        terminate!();
+    }
+    let mut sum = 0.0f32;
+    #[unroll]
+    for tensor in 0..tensors.len() {
+        let mut at = ABSOLUTE_POS;
+        while at < tensors[tensor].len() {
+            sum += tensors[tensor][at] * tensors[tensor][at];
+            at += parts as usize;
+        }
+    }
+    if comptime!(is_first) {
+        out[ABSOLUTE_POS] = sum;
+    } else {
+        out[ABSOLUTE_POS] += sum;
+    }
+}
