@@ -19,9 +19,12 @@
 //! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod custom;
 pub mod device;
 pub mod ema;
 mod error;
+pub mod graph;
 pub mod host;
 pub mod launches;
 mod many;

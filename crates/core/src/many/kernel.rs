@@ -1,14 +1,7 @@
 //! The kernels. Each unit works on one value, addressed as if the tensors stood one after the other; which of them it lies in is found by
 //! comparisons that are unrolled, as their number is known when the kernel is compiled.
-//!
-//! An operation over any number of tensors is more than burn's macro for extensions can write, so this file registers it with burn's
-//! fusion itself.
 
-use burn::backend::fusion::Fusion;
-use burn::backend::fusion::custom::{CustomOpIr, HandleContainer, Operation, OperationIr, StreamId, TensorIr};
-use burn::backend::fusion::{ExecutionError, FusionRuntime};
 use burn::tensor::{DType, Tensor};
-use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -17,6 +10,7 @@ use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 use super::{Moved, Moving};
+use crate::custom::{Work, queue};
 use crate::optim::Update;
 
 pub(super) const PRESENT: bool = true;
@@ -26,59 +20,45 @@ const AT_MOST: usize = 32;
 /// Partial sums of a sum of squares.
 const PARTS: usize = 4096;
 
-/// What is done, with the scalars that it takes.
-#[derive(Debug, Clone, Copy)]
-enum Work {
-    /// Of gradient, weight, first and second moment for each parameter, then the clip factor; gives the last three.
-    Adam { update: Update, clipped: bool },
-    /// Of average and weight for each parameter; gives the averages.
-    Average { keep: f32 },
-    /// Of any tensors; gives partial sums.
-    Squares,
-}
-
-/// [`Work`] as burn's fusion queues it.
+/// Of gradient, weight, first and second moment for each parameter, then the clip factor, if any; gives the last three of each.
 #[derive(Debug)]
-struct Queued {
-    work: Work,
-    inputs: Vec<TensorIr>,
-    outputs: Vec<TensorIr>,
+struct AdamStep {
+    update: Update,
+    clipped: bool,
 }
 
-type Handles<R> = HandleContainer<<R as FusionRuntime>::FusionHandle>;
+impl Work for AdamStep {
+    const NAME: &'static str = "adam";
 
-impl Operation<burn_cubecl::fusion::FusionCubeRuntime> for Queued {
-    fn execute(&self, handles: &mut Handles<burn_cubecl::fusion::FusionCubeRuntime>) -> Result<(), ExecutionError> {
-        let inputs = self.inputs.iter().map(|input| handles.get_float_tensor::<CubeBackend>(input)).collect();
-        let outputs = match self.work {
-            Work::Adam { update, clipped } => run_adam(inputs, update, clipped),
-            Work::Average { keep } => run_averages(inputs, keep),
-            Work::Squares => vec![run_squares(inputs)],
-        };
-        for (ir, output) in self.outputs.iter().zip(outputs) {
-            handles.register_float_tensor::<CubeBackend>(&ir.id, output);
-        }
-        Ok(())
+    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        run_adam(inputs, self.update, self.clipped)
     }
 }
 
-/// Queues `work` on flat tensors; gives as many as `lengths`, of those lengths.
-fn queue(work: Work, inputs: Vec<Tensor<1>>, lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = Tensor<1>> {
-    let primitive = |input: Tensor<1>| input.try_into_primitive::<Fusion<CubeBackend>>().expect("a tensor of a GPU");
-    let inputs: Vec<_> = inputs.into_iter().map(primitive).collect();
-    let client = inputs.first().expect("work has a tensor").client.clone();
-    let outputs: Vec<TensorIr> =
-        lengths.map(|length| TensorIr::uninit(client.create_empty_handle(), [length].into(), DType::F32)).collect();
-    let inputs: Vec<TensorIr> = inputs.into_iter().map(|input| input.into_ir()).collect();
-    let name = match work {
-        Work::Adam { .. } => "adam",
-        Work::Average { .. } => "average",
-        Work::Squares => "squares",
-    };
-    let described = CustomOpIr::new(name, &inputs, &outputs);
-    let queued = Queued { work, inputs, outputs };
-    let outputs = client.register(StreamId::current(), OperationIr::Custom(described), queued);
-    outputs.into_iter().map(Tensor::from_primitive::<Fusion<CubeBackend>>)
+/// Of average and weight for each parameter; gives the averages.
+#[derive(Debug)]
+struct Averaging {
+    keep: f32,
+}
+
+impl Work for Averaging {
+    const NAME: &'static str = "average";
+
+    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        run_averages(inputs, self.keep)
+    }
+}
+
+/// Of any tensors; gives partial sums.
+#[derive(Debug)]
+struct Squares;
+
+impl Work for Squares {
+    const NAME: &'static str = "squares";
+
+    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        vec![run_squares(inputs)]
+    }
 }
 
 pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) -> Vec<Moved> {
@@ -87,18 +67,18 @@ pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) ->
         all.into_iter().flat_map(|moving| [moving.gradient, moving.weight, moving.first, moving.second]).collect();
     let clipped = clip.is_some();
     inputs.extend(clip);
-    let mut outputs = queue(Work::Adam { update, clipped }, inputs, lengths.into_iter());
+    let mut outputs = queue(AdamStep { update, clipped }, inputs, &lengths);
     std::iter::from_fn(|| Some((outputs.next()?, outputs.next()?, outputs.next()?))).collect()
 }
 
 pub(super) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32) -> Vec<Tensor<1>> {
     let lengths: Vec<usize> = weights.iter().map(|weight| weight.dims()[0]).collect();
     let inputs = averages.into_iter().zip(weights).flat_map(|(average, weight)| [average, weight]).collect();
-    queue(Work::Average { keep }, inputs, lengths.into_iter()).collect()
+    queue(Averaging { keep }, inputs, &lengths).collect()
 }
 
 pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
-    queue(Work::Squares, tensors, [PARTS].into_iter()).next().expect("it gives one tensor").sum()
+    queue(Squares, tensors, &[PARTS]).next().expect("it gives one tensor").sum()
 }
 
 /// How many groups of `each` tensors a launch may cover beside `others` more.

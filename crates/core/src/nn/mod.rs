@@ -5,6 +5,7 @@
 
 mod activation;
 mod attention;
+mod constants;
 mod conv;
 mod correlate;
 mod critic;
@@ -28,6 +29,7 @@ use burn::tensor::Device;
 
 pub use activation::{gelu_tanh, silu};
 pub use attention::{attention, causal_attention};
+pub use constants::Constants;
 pub use conv::{Conv, conv2d, conv2d_biased};
 pub use critic::{MlpCritic, Slopes, gradient_penalty};
 pub use group_norm::{GroupNorm, group_norm, group_norm_silu};

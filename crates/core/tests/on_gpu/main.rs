@@ -2,6 +2,7 @@
 //!
 //! `.ci/wgpu` runs them on software Vulkan.
 
+mod graph;
 mod many;
 mod numbers;
 mod spans;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::Device;
+use semblant_core::nn::Constants;
 use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -127,6 +128,7 @@ pub(super) fn read(found: Configuration, mut tensors: Tensors, device: &Device) 
         last: tensors.take_linear("proj_out_2", width, pixels * channels_out, device)?,
         config: sizes,
         shape,
+        constants: Constants::default(),
     };
     tensors.finish()?;
     Ok(network)
@@ -140,6 +142,7 @@ fn read_block(tensors: &mut Tensors, index: usize, width: usize, rows: usize, de
         time_2: tensors.take_linear(&name("norm1.emb.timestep_embedder.linear_2"), width, width, device)?,
         classes: Param::from_tensor(host::tensor(table, [rows, width], device)),
         augmentation: None,
+        constants: Constants::default(),
     };
     let (mut weight, mut bias) = (Vec::with_capacity(3 * width * width), Vec::with_capacity(3 * width));
     for part in ["to_q", "to_k", "to_v"] {

@@ -6,7 +6,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{self, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
+use semblant_core::nn::{self, Constants, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,8 @@ pub struct Dit {
     pub(crate) config: DitConfig,
     #[module(skip)]
     pub(crate) shape: ImageShape,
+    #[module(skip)]
+    pub(crate) constants: Constants,
 }
 
 impl Dit {
@@ -165,6 +167,7 @@ impl Dit {
             last: nn::linear_with(Init::Zero, width, pixels * channels_out, stream(), device),
             config: config.clone(),
             shape: *shape,
+            constants: Constants::default(),
         }
     }
 
@@ -193,8 +196,9 @@ impl Network for Dit {
     fn forward(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let (rows, columns) = (height / self.config.patch, width / self.config.patch);
-        let device = x.device();
-        let positions = Tensor::<1>::from_floats(positions(self.config.width, rows, columns).as_slice(), &device);
+        // Tokens alone do not say how many rows they stand in, so the shape does.
+        let positions =
+            self.constants.get([1, rows, columns, self.config.width], &x.device(), || positions(self.config.width, rows, columns));
         let tokens = apply_linear(self.patches(x), &self.patch); // [batch, tokens, width]
         let mut tokens = tokens + positions.reshape([1, rows * columns, self.config.width]);
         let raw: Vec<Tensor<2>> = self.embedders.iter().map(|embedder| embedder.forward(time.clone(), condition)).collect();

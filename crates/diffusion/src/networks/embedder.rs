@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{self, Init, Linear, apply_linear, silu};
+use semblant_core::nn::{self, Constants, Init, Linear, apply_linear, silu};
 use semblant_core::seeds::Stream;
 use semblant_data::image::augment::LABELS;
 
@@ -20,6 +20,8 @@ pub struct Embedder {
     pub(crate) classes: Param<Tensor<2>>,
     /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
     pub(crate) augmentation: Option<Linear>,
+    #[module(skip)]
+    pub(crate) constants: Constants,
 }
 
 impl Embedder {
@@ -30,6 +32,7 @@ impl Embedder {
             time_2: nn::linear_with(Init::Normal(0.02), width, width, stream(), device),
             classes: Param::from_tensor(host::tensor(table, [classes + 1, width], device)),
             augmentation: None,
+            constants: Constants::default(),
         }
     }
 
@@ -43,7 +46,7 @@ impl Embedder {
 
     /// `time [batch]` and a condition give `[batch, width]`.
     pub(crate) fn forward(&self, time: Tensor<1>, condition: &Condition) -> Tensor<2> {
-        let sinusoid = sinusoid(time, TIME_WIDTH, true, 1.0); // [batch, 256]
+        let sinusoid = sinusoid(time, TIME_WIDTH, true, 1.0, &self.constants); // [batch, 256]
         let embedded = apply_linear(silu(apply_linear(sinusoid, &self.time_1)), &self.time_2); // [batch, width]
         let [batch, _] = embedded.dims();
         let none = self.classes.val().dims()[0] - 1;
@@ -58,13 +61,15 @@ impl Embedder {
 
 /// The sinusoidal embedding of a time (Vaswani et al. 2017) as diffusers computes it: `time [batch]` gives `[batch, width]`, sines and
 /// cosines of `time / 10000^(k / (width / 2 - shift))`, cosines first if `cosine_first`; an odd width ends in a zero.
-pub fn sinusoid(time: Tensor<1>, width: usize, cosine_first: bool, shift: f64) -> Tensor<2> {
+///
+/// `constants` keeps the frequencies; it belongs to one width and one shift.
+pub fn sinusoid(time: Tensor<1>, width: usize, cosine_first: bool, shift: f64, constants: &Constants) -> Tensor<2> {
     let half = width / 2;
     let device = time.device();
     // Rounded where diffusers rounds: at time 999 the last bit of a frequency is 6e-5 of an angle.
     let exponent = |k: usize| -(10_000f64.ln()) as f32 * k as f32 / (half as f64 - shift) as f32;
-    let frequencies: Vec<f32> = (0..half).map(|k| exponent(k).exp()).collect();
-    let angles = time.unsqueeze_dim::<2>(1) * Tensor::<1>::from_floats(frequencies.as_slice(), &device).unsqueeze::<2>(); // [batch, half]
+    let frequencies = constants.get([1, half], &device, || (0..half).map(|k| exponent(k).exp()).collect());
+    let angles = time.unsqueeze_dim::<2>(1) * frequencies; // [batch, half]
     let (sine, cosine) = (angles.clone().sin(), angles.cos());
     let mut parts = if cosine_first { vec![cosine, sine] } else { vec![sine, cosine] };
     if width % 2 == 1 {

@@ -10,7 +10,7 @@ pub mod names;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Conv, GroupNorm, Init, Linear, apply_linear, draw, silu};
+use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, apply_linear, draw, silu};
 use semblant_data::image::augment::LABELS;
 
 pub use blocks::{Attention, DownBlock, MidBlock, Resample, Resnet, Sampler, UpBlock};
@@ -59,6 +59,8 @@ pub struct UNet2D {
     pub(crate) config: UnetConfig,
     #[module(skip)]
     pub(crate) shape: ImageShape,
+    #[module(skip)]
+    constants: Constants,
 }
 
 impl UNet2D {
@@ -121,6 +123,7 @@ impl UNet2D {
             conv_norm_out: make.norm(first, config.norm_num_groups),
             conv_out: make.conv(Init::Zero, first, channels_out, 3),
             config: config.clone(),
+            constants: Constants::default(),
             shape: *shape,
         }
     }
@@ -151,7 +154,7 @@ impl UNet2D {
     fn embed(&self, time: Tensor<1>, condition: &Condition) -> Tensor<2> {
         let config = &self.config;
         let waves = match &self.time_proj {
-            None => sinusoid(time, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift as f64), // [batch, first]
+            None => sinusoid(time, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift as f64, &self.constants), // [batch, first]
             Some(projection) => {
                 let frequencies = projection.weight.val().detach().unsqueeze::<2>();
                 // In the order of diffusers: at a hundred turns the order of rounding shows in the fifth digit.

@@ -1,0 +1,56 @@
+//! Operations of our own over any number of tensors of a GPU. They are registered with burn's fusion by hand, since its macro for extensions
+//! can only write operations whose number of tensors is known.
+
+use std::fmt::Debug;
+
+use burn::backend::fusion::custom::{CustomOpIr, HandleContainer, Operation, OperationIr, StreamId, TensorIr};
+use burn::backend::fusion::{ExecutionError, Fusion, FusionRuntime};
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::fusion::FusionCubeRuntime;
+use burn_cubecl::tensor::CubeTensor;
+
+/// What is done to tensors when its turn comes.
+pub(crate) trait Work: Debug + Send + Sync + 'static {
+    /// What burn calls it.
+    const NAME: &'static str;
+
+    /// Does it, and gives the tensors that were promised.
+    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor>;
+}
+
+#[derive(Debug)]
+struct Queued<W> {
+    work: W,
+    inputs: Vec<TensorIr>,
+    outputs: Vec<TensorIr>,
+}
+
+type Handles = HandleContainer<<FusionCubeRuntime as FusionRuntime>::FusionHandle>;
+
+impl<W: Work> Operation<FusionCubeRuntime> for Queued<W> {
+    fn execute(&self, handles: &mut Handles) -> Result<(), ExecutionError> {
+        let inputs = self.inputs.iter().map(|input| handles.get_float_tensor::<CubeBackend>(input)).collect();
+        for (ir, output) in self.outputs.iter().zip(self.work.run(inputs)) {
+            handles.register_float_tensor::<CubeBackend>(&ir.id, output);
+        }
+        Ok(())
+    }
+}
+
+/// Queues work on flat f32 tensors of one GPU; gives as many as `lengths`, of those lengths. It is done when their values are needed, and not
+/// at all when all of them are dropped before.
+///
+/// # Panics
+/// When there is no tensor, or one of them is not a GPU's.
+pub(crate) fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> impl Iterator<Item = Tensor<1>> {
+    let primitive = |input: Tensor<1>| input.try_into_primitive::<Fusion<CubeBackend>>().expect("a tensor of a GPU");
+    let inputs: Vec<_> = inputs.into_iter().map(primitive).collect();
+    let client = inputs.first().expect("work has a tensor").client.clone();
+    let promised = |&length: &usize| TensorIr::uninit(client.create_empty_handle(), [length].into(), DType::F32);
+    let outputs: Vec<TensorIr> = lengths.iter().map(promised).collect();
+    let inputs: Vec<TensorIr> = inputs.into_iter().map(|input| input.into_ir()).collect();
+    let described = CustomOpIr::new(W::NAME, &inputs, &outputs);
+    let outputs = client.register(StreamId::current(), OperationIr::Custom(described), Queued { work, inputs, outputs });
+    outputs.into_iter().map(Tensor::from_primitive::<Fusion<CubeBackend>>)
+}
