@@ -53,8 +53,8 @@ fn print(value: &Value) {
     println!("{value}");
 }
 
-/// The moment of a tick, the rows and the kernel launches until then.
-type Tick = (Instant, u64, u64);
+/// The moment of a tick, the rows and the launches of every kernel until then.
+type Tick = (Instant, u64, Vec<(&'static str, u64)>);
 
 /// Every tick.
 struct Ticks {
@@ -69,7 +69,7 @@ impl Observer for Ticks {
             Event::Rows { done, .. } => self.rows = done,
             // A tick's losses have been read: all work before it is done.
             Event::Losses(_) => {
-                let tick = (Instant::now(), self.rows, self.launches.count());
+                let tick = (Instant::now(), self.rows, self.launches.by_kernel());
                 self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(tick);
             }
             _ => {}
@@ -99,10 +99,9 @@ impl Place {
         let mut times: Vec<f64> = at.windows(2).skip(WARM_UP_TICKS - 1).map(time).collect();
         times.sort_by(f64::total_cmp);
         let Some(median) = times.get(times.len() / 2) else { return Err("too few ticks to measure".into()) };
-        // The last tick has no kernel that was launched to be measured.
-        let launches = at.windows(2).last().map_or(0.0, |pair| (pair[1].2 - pair[0].2) as f64 / steps(pair));
+        let (launches, kernels) = at.windows(2).last().map_or((0.0, Value::Null), |pair| launched(pair, steps(pair)));
         Ok(json!({
-            "step_ms": median, "fastest_ms": times[0], "launches": launches,
+            "step_ms": median, "fastest_ms": times[0], "launches": launches, "kernels": kernels,
             "whole_s": whole, "steps": summary.steps, "encode_s": summary.encode_secs,
         }))
     }
@@ -157,6 +156,20 @@ impl Place {
         }
         Ok(json!({ "images_per_s": count as f64 / seconds, "images": count, "whole_s": seconds }))
     }
+}
+
+/// How many kernels a step of the last tick launched, which has none that was launched to be measured; and the ten most frequent ones.
+fn launched(pair: &[Tick], steps: f64) -> (f64, Value) {
+    let before = |kernel: &str| pair[0].2.iter().find(|(known, _)| *known == kernel).map_or(0, |(_, count)| *count);
+    let mut each: Vec<(&str, f64)> = pair[1]
+        .2
+        .iter()
+        .map(|&(kernel, count)| (kernel, (count - before(kernel)) as f64 / steps))
+        .filter(|(_, count)| *count > 0.0)
+        .collect();
+    each.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let all = each.iter().map(|(_, count)| count).sum();
+    (all, each.iter().take(10).map(|&(kernel, count)| json!([kernel, count])).collect())
 }
 
 fn unet(widths: [usize; 3], layers: usize, groups: usize) -> Value {

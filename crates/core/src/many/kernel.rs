@@ -91,7 +91,7 @@ fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
 /// A buffer that a kernel may write over.
 fn writable(tensor: CubeTensor) -> CubeTensor {
     let tensor = into_contiguous(tensor);
-    if tensor.can_mut() && tensor.is_contiguous_buffer() { tensor } else { tensor.copy() }
+    if tensor.can_mut() { tensor } else { tensor.copy() }
 }
 
 fn run_adam(mut inputs: Vec<CubeTensor>, update: Update, clipped: bool) -> Vec<CubeTensor> {

@@ -66,13 +66,26 @@ pub fn conv2d_biased(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, stride: u
 fn plain(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, stride: usize, [top, bottom, left, right]: [usize; 4]) -> Tensor<4> {
     let options = ConvOptions::new_with_padding([stride; 2], [(top, bottom), (left, right)], [1; 2], 1);
     let [images, outputs] = bias.dims();
-    if is_narrow() {
-        return wide(module::conv2d(narrow(x), narrow(weight), None, options)) + bias.reshape([images, outputs, 1, 1]);
+    let x = in_usual_order(x);
+    in_usual_order(if is_narrow() {
+        wide(module::conv2d(narrow(x), narrow(weight), None, options)) + bias.reshape([images, outputs, 1, 1])
+    } else if images == 1 {
+        module::conv2d(x, weight, Some(bias.reshape([outputs])), options)
+    } else {
+        module::conv2d(x, weight, None, options) + bias.reshape([images, outputs, 1, 1])
+    })
+}
+
+/// The same images, and on the way back the same gradients, in the order that their dimensions say.
+///
+/// What a GPU's convolution gives lies channels last. With one channel burn 0.22.1's fusion mistakes that order where it joins the result with
+/// a tensor beside it: `(conv(x) - y).abs()` has wrong values. A reshape settles the order; with more channels there is nothing to mistake.
+pub(super) fn in_usual_order(images: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = images.dims();
+    if channels > 1 {
+        return images;
     }
-    if images == 1 {
-        return module::conv2d(x, weight, Some(bias.reshape([outputs])), options);
-    }
-    module::conv2d(x, weight, None, options) + bias.reshape([images, outputs, 1, 1])
+    images.reshape([batch, height * width]).reshape([batch, channels, height, width])
 }
 
 /// The sizes of one convolution.

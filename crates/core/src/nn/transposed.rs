@@ -3,7 +3,7 @@
 use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::{Tensor, module};
 
-use super::conv::Sizes;
+use super::conv::{Sizes, in_usual_order};
 use super::host_op::{HostOp, on_host};
 use crate::precision::{narrow, wide};
 
@@ -22,7 +22,8 @@ pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, stride: usize, padding:
     if !on_host(&x) {
         let beyond = |side: usize| size[side] + 2 * padding - kernel - (result(side) - 1) * stride;
         let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [beyond(0), beyond(1)], [1; 2], 1);
-        return wide(module::conv_transpose2d(narrow(x), narrow(weight), None, options));
+        let out = wide(module::conv_transpose2d(narrow(in_usual_order(x)), narrow(weight), None, options));
+        return in_usual_order(out);
     }
     let op = HostOp::new([x.into(), weight.into()]);
     let [x, weight] = op.values();

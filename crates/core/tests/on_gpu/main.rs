@@ -3,6 +3,7 @@
 //! `.ci/wgpu` runs them on software Vulkan.
 
 mod graph;
+mod layers;
 mod many;
 mod numbers;
 mod spans;
