@@ -106,7 +106,7 @@ def lines_of(work, table):
             yield row(f"{work} {precision}, semblant {device}", ours, key, unit, eager)
             if work == "ctgan" and "step_ms" in ours and "step_ms" in eager:
                 whole = lambda found: found["encode_s"] + 300 * (found["steps"] / (5 if arguments.dry_run else 20)) * found["step_ms"] / 1e3
-                yield f"| ctgan, whole fit of 300 epochs by the step above, semblant {device} | {whole(ours):.1f} | s | {whole(eager) / whole(ours):.2f} | | |"
+                yield f"| ctgan, whole fit of 300 epochs by the step above, semblant {device} | {whole(ours):.1f} | s | {whole(eager) / whole(ours):.2f} | | | |"
 
 
 def main():

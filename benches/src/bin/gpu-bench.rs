@@ -168,7 +168,7 @@ fn launched(pair: &[Tick], steps: f64) -> (f64, Value) {
         .filter(|(_, count)| *count > 0.0)
         .collect();
     each.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let all = each.iter().map(|(_, count)| count).sum();
+    let all = each.iter().fold(0.0, |sum, (_, count)| sum + count);
     (all, each.iter().take(10).map(|&(kernel, count)| json!([kernel, count])).collect())
 }
 

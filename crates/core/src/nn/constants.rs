@@ -24,14 +24,16 @@ impl Constants {
     /// # Panics
     /// When the number of values is not the product of `shape`.
     pub fn get<const D: usize>(&self, shape: [usize; D], device: &Device, values: impl FnOnce() -> Vec<f32>) -> Tensor<D> {
+        // Kept without autodiff, which the equality of devices does not look at.
+        let plain = device.clone().inner();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.iter().find(|constant| constant.shape == shape && constant.device == *device);
+        let known = all.iter().find(|constant| constant.shape == shape && constant.device == plain);
         let flat = known.map(|constant| constant.values.clone()).unwrap_or_else(|| {
-            let values = host::tensor(values(), [shape.iter().product()], device);
-            all.push(Constant { shape: shape.to_vec(), device: device.clone(), values: values.clone() });
+            let values = host::tensor(values(), [shape.iter().product()], &plain);
+            all.push(Constant { shape: shape.to_vec(), device: plain, values: values.clone() });
             values
         });
-        flat.reshape(shape)
+        if device.is_autodiff() { Tensor::from_inner(flat.reshape(shape)) } else { flat.reshape(shape) }
     }
 }
 
@@ -46,6 +48,7 @@ mod tests {
         let again = constants.get([2, 2], &device, || unreachable!("already there"));
         assert_eq!(host::read(&first, <[f32]>::to_vec), host::read(&again, <[f32]>::to_vec));
         assert_eq!(host::read(&constants.get([3], &device, || vec![7.0; 3]), <[f32]>::to_vec), [7.0; 3]);
-        assert!(constants.get([3], &device.clone().autodiff(), || vec![7.0; 3]).device().is_autodiff(), "another device");
+        let tracked = constants.get([3], &device.clone().autodiff(), || unreachable!("already there"));
+        assert!(tracked.device().is_autodiff() && !constants.get([3], &device, Vec::new).device().is_autodiff(), "as asked for");
     }
 }
