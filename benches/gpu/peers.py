@@ -2,7 +2,7 @@
 
     python peers.py WORK DEVICE PRECISION SIZE [--compile] [--table table.csv]
 
-WORK is ctgan, mlp, dit, unet or sampling; DEVICE what torch calls it; PRECISION f32 or bf16 (autocast). The networks have the sizes that
+WORK is ctgan, mlp, dit, unet, sampling or metrics; DEVICE what torch calls it; PRECISION f32 or bf16 (autocast). The networks have the sizes that
 gpu-bench has, and a step is the same work: a batch from the device, noise, forward, loss, backward, clipping, Adam, weight average.
 """
 import argparse, json, statistics, sys, time, warnings
@@ -226,5 +226,47 @@ def ctgan():
     return {"step_ms": 1e3 * (whole - encode) / (epochs * steps), "whole_s": whole, "steps": epochs * steps, "encode_s": encode}
 
 
-works = {"ctgan": ctgan, "sampling": sampling}
+def metrics():
+    """Precision, recall (3 neighbours), density, coverage (5) and the kernel distance (100 subsets of 1,000), by blocks of all distances."""
+    count, width = (200, 16) if tiny else (10_000, 2048)
+    real, synthetic = torch.randn(count, width, device=device), torch.randn(count, width, device=device)
+
+    def radii(features):
+        # The nearest is the feature itself.
+        blocks = [torch.cdist(part, features).topk(6, largest=False).values[:, [3, 5]] for part in features.split(2000)]
+        return torch.cat(blocks)
+
+    def overlap(real_radii, synthetic_radii):
+        within_real, balls, covered = [], 0, []
+        recalled = torch.zeros(count, dtype=torch.bool, device=device)
+        for begin in range(0, count, 2000):
+            distances = torch.cdist(real[begin : begin + 2000], synthetic)
+            own = real_radii[begin : begin + 2000]
+            within_real.append((distances < own[:, :1]).any(0))
+            balls += (distances < own[:, 1:]).sum()
+            covered.append((distances.min(1).values < own[:, 1]))
+            recalled[begin : begin + 2000] = (distances < synthetic_radii[:, 0]).any(1)
+        return torch.stack(within_real).any(0).float().mean(), recalled.float().mean(), balls / 5 / count, torch.cat(covered).float().mean()
+
+    def kernel(a, b):
+        return (a @ b.T / width + 1) ** 3
+
+    def kernel_distance():
+        size = min(1000, count)
+        found = []
+        for _ in range(100):
+            a, b = real[torch.randperm(count, device=device)[:size]], synthetic[torch.randperm(count, device=device)[:size]]
+            own = sum((k.sum() - k.diagonal().sum()) / (size * (size - 1)) for k in (kernel(a, a), kernel(b, b)))
+            found.append(own - 2 * kernel(a, b).mean())
+        return torch.stack(found).mean()
+
+    for _ in range(2):
+        wait()
+        start = time.perf_counter()
+        [value.item() for value in (*overlap(radii(real), radii(synthetic)), kernel_distance())]
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "features": count, "width": width}
+
+
+works = {"ctgan": ctgan, "sampling": sampling, "metrics": metrics}
 print(json.dumps(works.get(arguments.work, lambda: train(arguments.work))()))

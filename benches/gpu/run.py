@@ -18,7 +18,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--binary", required=True, help="gpu-bench, or a command that runs it")
 parser.add_argument("--devices", nargs="+", default=["cuda:0", "wgpu:0"])
 parser.add_argument("--torch-device", default="cuda")
-parser.add_argument("--works", nargs="+", default=["ctgan", "mlp", "dit", "unet", "sampling"])
+parser.add_argument("--works", nargs="+", default=["ctgan", "mlp", "dit", "unet", "sampling", "metrics"])
 parser.add_argument("--out")
 parser.add_argument("--limit", type=float, default=1800, help="seconds for one measurement")
 parser.add_argument("--dry-run", action="store_true")
@@ -92,14 +92,14 @@ def row(name, found, key, unit, peer=None):
 
 
 def lines_of(work, table):
-    key, unit = ("images_per_s", "images/s") if work == "sampling" else ("step_ms", "ms a step")
-    precisions = ["f32"] if work in ("ctgan", "sampling") or arguments.dry_run else ["f32", "bf16"]
+    key, unit = {"sampling": ("images_per_s", "images/s"), "metrics": ("seconds", "s")}.get(work, ("step_ms", "ms a step"))
+    precisions = ["f32"] if work in ("ctgan", "sampling", "metrics") or arguments.dry_run else ["f32", "bf16"]
     for precision in precisions:
         peer_command = [*PEERS, work, arguments.torch_device, precision, SIZE, "--table", str(table)]
         eager = measure(peer_command)
         name = "Python ctgan" if work == "ctgan" else "PyTorch eager"
         yield row(f"{work} {precision}, {name}", eager, key, unit)
-        if work != "ctgan" and not arguments.dry_run:
+        if work not in ("ctgan", "metrics") and not arguments.dry_run:
             yield row(f"{work} {precision}, torch.compile", measure([*peer_command, "--compile"]), key, unit, eager)
         for device in arguments.devices:
             ours = measure([*BINARY, work, device, precision, SIZE])

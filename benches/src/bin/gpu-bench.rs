@@ -4,7 +4,7 @@
 //!     gpu-bench table OUT.csv ROWS
 //!     gpu-bench WORK DEVICE PRECISION SIZE        e.g. gpu-bench dit cuda:0 bf16 full
 //!
-//! WORK is ctgan, mlp, dit, unet or sampling; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at which the
+//! WORK is ctgan, mlp, dit, unet, sampling or metrics; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at which the
 //! losses are read and the device has done all its work, so nothing is measured that was only queued.
 
 use std::sync::{Arc, Mutex};
@@ -13,9 +13,12 @@ use std::time::Instant;
 use semblant::data::table::simulate_patients;
 use semblant::device;
 use semblant::launches::Launches;
+use semblant::metrics::image::prdc::Manifold;
+use semblant::metrics::image::spread::kernel_distance;
 use semblant::precision::Precision;
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
+use semblant::seeds::Stream;
 use serde_json::{Value, json};
 
 #[global_allocator]
@@ -40,6 +43,7 @@ fn main() -> Result<(), Failure> {
             print(&match work {
                 "ctgan" => place.ctgan()?,
                 "sampling" => place.sampling()?,
+                "metrics" => place.metrics()?,
                 network => place.network(network)?,
             });
         }
@@ -135,7 +139,7 @@ impl Place {
             ("dit", true) => json!({ "kind": "dit", "patch": 8, "width": 16, "depth": 1, "heads": 2 }),
             ("unet", false) => unet([128, 256, 256], 2, 32),
             ("unet", true) => unet([8, 8, 8], 1, 4),
-            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, mlp, dit, unet or sampling").into()),
+            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, mlp, dit, unet, sampling or metrics").into()),
         };
         let (batch, steps) = (self.batch(kind), if self.tiny { 1 } else { 10 });
         let training = json!({ "batch_images": batch, "tick_images": batch * steps, "images": batch * steps * ticks });
@@ -155,6 +159,22 @@ impl Place {
             seconds = started.elapsed().as_secs_f64();
         }
         Ok(json!({ "images_per_s": count as f64 / seconds, "images": count, "whole_s": seconds }))
+    }
+
+    /// Precision, recall, density, coverage and the kernel distance of as many features as are compared, of Inception's width; the first pass
+    /// compiles and tunes.
+    fn metrics(&self) -> Result<Value, Failure> {
+        let (count, width) = if self.tiny { (200, 16) } else { (10_000, 2048) };
+        let cloud = |number: u32| Stream::new(0, number).matrix(0..count, width, Stream::normals);
+        let (real, synthetic) = (cloud(0), cloud(1));
+        let mut seconds = 0.0;
+        for _ in 0..2 {
+            let started = Instant::now();
+            Manifold::new(&real, width, &self.device)?.prdc(&Manifold::new(&synthetic, width, &self.device)?);
+            kernel_distance(&real, &synthetic, width, 0, &self.device)?;
+            seconds = started.elapsed().as_secs_f64();
+        }
+        Ok(json!({ "seconds": seconds, "features": count, "width": width }))
     }
 }
 
