@@ -157,10 +157,8 @@ pub fn name(device: &Device) -> String {
 }
 
 fn is_built(backend: &str) -> bool {
-    match backend {
-        "cuda" => cfg!(feature = "cuda"),
-        _ => cfg!(feature = "wgpu"),
-    }
+    let (cuda, wgpu) = (cfg!(feature = "cuda"), cfg!(feature = "wgpu"));
+    if backend == "cuda" { cuda } else { wgpu }
 }
 
 /// What a backend enumerates, in its own order.

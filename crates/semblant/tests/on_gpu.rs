@@ -4,6 +4,7 @@
 //! One model of each family by default, because a software adapter takes minutes to compile the kernels of each;
 //! `SEMBLANT_GPU_MODELS=all` takes every model that trains, and a list such as `ctgan,flow` those.
 #![cfg(any(feature = "cuda", feature = "wgpu"))]
+#![allow(clippy::print_stdout, reason = "a test says what it skipped and how long it took")]
 
 #[path = "support/agree.rs"]
 mod agree;

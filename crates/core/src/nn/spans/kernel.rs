@@ -225,6 +225,7 @@ fn softmax_in_place(values: &mut [f32], start: usize, end: usize) {
     }
 }
 
+#[allow(clippy::manual_memcpy, reason = "a kernel has no slices to copy")]
 #[cube(launch, address_type = "dynamic")]
 fn cross_entropy_kernel(
     logits: &[f32],
