@@ -42,8 +42,9 @@ impl<W: Work> Operation<FusionCubeRuntime> for Queued<W> {
 /// at all when all of them are dropped before.
 ///
 /// # Panics
-/// When there is no tensor, or one of them is not a GPU's.
+/// When there is no tensor, or one of them is not a GPU's or not of f32.
 pub(crate) fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> impl Iterator<Item = Tensor<1>> {
+    assert!(inputs.iter().all(|input| input.dtype() == DType::F32), "kernels of this crate work on f32");
     let primitive = |input: Tensor<1>| input.try_into_primitive::<Fusion<CubeBackend>>().expect("a tensor of a GPU");
     let inputs: Vec<_> = inputs.into_iter().map(primitive).collect();
     let client = inputs.first().expect("work has a tensor").client.clone();

@@ -1,7 +1,7 @@
 //! Several devices that learn one model together: each from its part of every batch, with gradients that are those of the whole.
 //!
 //! Every worker holds the whole model and takes the same steps. What differs is the part of the batch that it is shown
-//! ([`Step::part`](crate::model::Step::part)); before an optimizer moves the weights, [`Seat::sum`] adds the gradients of all workers, weighted
+//! ([`Step::part`](crate::model::Step::part)); before an optimizer moves the weights, [`Link::sum`] adds the gradients of all workers, weighted
 //! by their shares of the rows. The sum is taken in one order, by whoever comes last, so that all workers go on with the same bits, and a run on
 //! two devices is as reproducible as one on one.
 //!

@@ -428,6 +428,8 @@ fn archives_for_numpy_are_equal_for_equal_images() {
     images.write_grid(folder.path().join("g.png"), 2, 3).expect("writable");
     assert_eq!(folder.names(), ["a.npz", "b.npz", "g.png"]);
     images.write_npz(folder.path()).expect_err("a folder");
+    let read_back = read(&folder.path().join("a.npz"));
+    assert_eq!(read_back.images, images, "pixels, classes and their names");
 }
 
 /// Tests may print, as a skipped one that is silent passes for one that ran.

@@ -129,7 +129,7 @@ impl Images {
     }
 
     /// Writes a NumPy archive: `images`, bytes of shape `[count, height, width, channels]`, and, if there are classes, `labels`, 64-bit
-    /// integers of shape `[count]`. Equal images give equal files.
+    /// integers of shape `[count]`, with their names as `class_names`. Equal images give equal files.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -150,6 +150,15 @@ impl Images {
                 let bytes: Vec<u8> = classes.iter().flat_map(|&class| i64::from(class).to_le_bytes()).collect();
                 archive.write_all(&npy_header("<i8", &[count]))?;
                 archive.write_all(&bytes)?;
+                // NumPy's texts are all as long as the longest, four bytes a character.
+                let names = self.class_names();
+                let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(1);
+                archive.start_file("class_names.npy", options)?;
+                archive.write_all(&npy_header(&format!("<U{longest}"), &[names.len()]))?;
+                for name in names {
+                    let filled = name.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest);
+                    archive.write_all(&filled.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())?;
+                }
             }
             archive.finish()?.flush()
         })

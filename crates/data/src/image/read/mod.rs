@@ -7,6 +7,7 @@ mod decode;
 mod folder;
 mod idx;
 mod merge;
+mod npz;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -103,6 +104,7 @@ enum Format {
     Archive,
     Idx,
     Columns,
+    Numpy,
 }
 
 impl Images {
@@ -116,6 +118,9 @@ impl Images {
     ///   read.
     /// - a `.csv` (also `.gz`) with a column for each pixel, in rows from top to bottom, and maybe a class. The images are square; with
     ///   three channels, the red plane comes first, then green, then blue.
+    ///
+    /// - NumPy's `.npz`, as [`Images::write_npz`] and `numpy.savez` write it: bytes `images` (or `arr_0`) of `[count, height, width]` or with 1 or 3
+    ///   channels behind, and maybe whole numbers `labels` (or `arr_1`), which are the classes' names.
     ///
     /// Images come in the order of their paths, whatever the threads that decode them. Classes are numbered in the order of their names,
     /// those of numbers in numerical order. Hidden files are passed over. 16-bit images are rounded to 8 bits, transparent ones laid over
@@ -135,7 +140,7 @@ impl Images {
     ///
     /// # Errors
     /// When the path cannot be read or is of no known kind, when images differ in size without [`ImageOptions::size`], when none is left,
-    /// and for anything out of order in IDX, CIFAR and CSV files. The message names the file, the place and the remedy.
+    /// and for anything out of order in IDX, CIFAR, CSV and NumPy files. The message names the file, the place and the remedy.
     pub fn read(path: impl AsRef<Path>, options: &ImageOptions) -> Result<ReadImages> {
         let path = path.as_ref();
         options.check()?;
@@ -153,6 +158,7 @@ impl Images {
             Format::CifarFolder => cifar::read_folder(path, options),
             Format::CifarFile => cifar::read_file(path, options),
             Format::Columns => columns::read(path, options),
+            Format::Numpy => npz::read(path, options),
         }
     }
 }
@@ -177,13 +183,16 @@ fn recognise(path: &Path) -> Result<Format> {
     if start.get(257..262) == Some(b"ustar".as_slice()) || ends(&[".tar", ".tgz"]) {
         return Ok(Format::Archive);
     }
+    if ends(&[".npz"]) {
+        return Ok(Format::Numpy);
+    }
     if ends(&[".bin"]) {
         return Ok(Format::CifarFile);
     }
     if ends(&[".csv"]) {
         return Ok(Format::Columns);
     }
-    let what = "is of no known kind; name a folder of images, a .tar, .tar.gz or .csv file, IDX images, or CIFAR's .bin";
+    let what = "is of no known kind; name a folder of images, a .tar, .tar.gz, .csv or .npz file, IDX images, or CIFAR's .bin";
     Err(Error::format(path, if decode::is_image_name(path) { "is one image; name the folder that it lies in" } else { what }))
 }
 
