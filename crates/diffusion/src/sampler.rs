@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use semblant_core::graph::Recorded;
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
@@ -134,10 +134,16 @@ impl<'a> DiffusionSampler<'a> {
 
     /// What the network says, by its graph where it is recorded.
     fn evaluate(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
+        let replayed = condition.class.as_ref().and_then(|class| self.replayed(&x, &time, class));
+        replayed.unwrap_or_else(|| self.net.forward(x, time, condition))
+    }
+
+    /// The same by its graph, if there is one.
+    fn replayed(&self, x: &Tensor<4>, time: &Tensor<1>, class: &Tensor<1, Int>) -> Option<Tensor<4>> {
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(class) = condition.class.as_ref().filter(|_| !matches!(*recorded, Recording::Off)) else {
-            return self.net.forward(x, time, condition);
-        };
+        if matches!(*recorded, Recording::Off) {
+            return None;
+        }
         let [batch, channels, height, width] = x.dims();
         let inputs = [x.clone().flatten::<1>(0, 3), time.clone(), class.clone().float()];
         if matches!(*recorded, Recording::Asked) {
@@ -150,14 +156,10 @@ impl<'a> DiffusionSampler<'a> {
             let other = [inputs[0].clone() * 0.5, time.clone() * 0.5, inputs[2].clone()];
             *recorded = Recorded::new(&inputs, &other, compute).map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
         }
-        let Recording::Done(graph) = &mut *recorded else { return self.net.forward(x, time, condition) };
-        match graph.replay(&inputs) {
-            Some(out) => {
-                let channels = out.dims()[0] / (batch * height * width);
-                out.reshape([batch, channels, height, width])
-            }
-            None => self.net.forward(x, time, condition),
-        }
+        let Recording::Done(graph) = &mut *recorded else { return None };
+        let out = graph.replay(&inputs)?;
+        let channels = out.dims()[0] / (batch * height * width);
+        Some(out.reshape([batch, channels, height, width]))
     }
 
     fn condition(&self, draws: &[ImageDraw], asked: bool) -> Condition {
