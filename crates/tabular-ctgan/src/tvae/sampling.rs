@@ -1,0 +1,140 @@
+//! TVAE behind the [`Synthesizer`](semblant_core::synthesizer::Synthesizer) trait: its training run, and rows from its decoder.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use semblant_core::model::{Sampler, Step};
+use semblant_core::optim::Optimizers;
+use semblant_core::passes::Passes;
+use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::{Run, Summary};
+use semblant_core::trainer::{self, Trained, Trainer};
+use semblant_core::{Result, host, math};
+use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
+
+use super::{Decoder, Tvae, TvaeConfig, purpose};
+use crate::conditions::{Conditions, write_row};
+use crate::laid::DeviceTable;
+use crate::pipeline::Family;
+use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
+use crate::stopping::Judge;
+
+/// The rows of a step, each as a network sees it.
+struct Batches {
+    encoded: EncodedTable,
+    layout: Layout,
+    device: Device,
+    passes: Passes,
+    /// The table where the networks are, unless that is the CPU.
+    on_device: Option<DeviceTable>,
+}
+
+impl Batches {
+    fn batch(&mut self, step: &Step) -> Tensor<2> {
+        let (chosen, width) = (self.passes.batch(step), self.layout.width);
+        if let Some(table) = &self.on_device {
+            return table.rows(chosen.into_iter().map(|row| row as i32).collect());
+        }
+        let mut values = vec![0.0; chosen.len() * width];
+        for (&row, out) in chosen.iter().zip(values.chunks_exact_mut(width)) {
+            write_row(&self.encoded, &self.layout.spans, row, out);
+        }
+        host::tensor(values, [chosen.len(), width], &self.device)
+    }
+}
+
+impl Family for Tvae {
+    const NAME: &'static str = "tvae";
+    const SUMMARY: &'static str = "variational autoencoder for mixed tables (Xu et al. 2019)";
+    type Config = TvaeConfig;
+    type Net = Decoder;
+
+    fn check(config: &TvaeConfig) -> Result<()> {
+        config.check()
+    }
+
+    fn numbers(config: &TvaeConfig) -> NumberOptions {
+        config.numbers
+    }
+
+    fn conditions(_: &TvaeConfig, _: &Layout, _: &EncodedTable) -> Conditions {
+        Conditions::default()
+    }
+
+    fn empty(config: &TvaeConfig, layout: &Layout, _: &Conditions, device: &Device) -> Decoder {
+        Decoder::new(config, layout.width, 0, device)
+    }
+
+    fn train(
+        config: &TvaeConfig,
+        layout: &Layout,
+        _: &Conditions,
+        encoded: EncodedTable,
+        fingerprint: String,
+        run: &mut Run,
+    ) -> Result<(Decoder, Summary)> {
+        let rows = encoded.rows as u64;
+        let steps_per_epoch = rows.div_ceil(config.batch_rows);
+        let schedule = trainer::Schedule {
+            steps: (config.epochs * rows).div_ceil(config.batch_rows),
+            batch_rows: config.batch_rows,
+            tick_rows: steps_per_epoch * config.batch_rows,
+            checkpoint_rows: 10 * steps_per_epoch * config.batch_rows,
+            patience_ticks: config.patience_epochs,
+        };
+        let judge = Judge::new(&encoded, run.seed);
+        let conditions = Conditions::default();
+        let mut score = |decoder: &Decoder| judge.distance(&Self::maker(config, decoder, layout, &conditions));
+        let score: Option<trainer::Score<'_, Decoder>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
+        let on_device = DeviceTable::new(&encoded, layout, &run.device);
+        let passes = Passes::new(encoded.rows, purpose::ORDER);
+        let mut batches = Batches { encoded, layout: layout.clone(), device: run.device.clone(), passes, on_device };
+        let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
+        let trainer =
+            Trainer { schedule, ema: config.ema, batch: &mut |step| batches.batch(step), score, watch: None, fingerprint, seat: None };
+        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
+        Ok((sampled, summary))
+    }
+
+    fn maker<'a>(config: &'a TvaeConfig, net: &'a Decoder, layout: &'a Layout, _: &'a Conditions) -> impl RowMaker + 'a {
+        Maker { config, net, layout, sigma: Arc::new(host::read(&net.sigma.val(), <[f32]>::to_vec)) }
+    }
+}
+
+/// A trained decoder with what it takes to draw rows from it.
+struct Maker<'a> {
+    config: &'a TvaeConfig,
+    net: &'a Decoder,
+    layout: &'a Layout,
+    sigma: Arc<Vec<f32>>,
+}
+
+impl Sampler for Maker<'_> {
+    type Draw = Draw;
+    type Output = Rows;
+
+    fn make(&self, draws: &[Draw], seed: u64) -> Rows {
+        let width = self.config.latent_width;
+        let stream = |draw: &Draw, purpose: u32| Stream::new(seed, purpose::SAMPLE + 4 * draw.attempt + purpose);
+        let mut latent = vec![0.0; CHUNK * width];
+        for (draw, out) in draws.iter().zip(latent.chunks_exact_mut(width)) {
+            stream(draw, 0).normals(draw.row, out);
+        }
+        let raw = self.net.forward(host::tensor(latent, [CHUNK, width], &self.net.head.weight.val().device())); // [CHUNK, layout.width]
+        host::read(&raw, |raw| {
+            let mut noise = vec![0.0; self.layout.scalars().count()];
+            draw_rows(
+                raw,
+                self.layout,
+                draws,
+                |draw| stream(draw, 1),
+                |draw, position, index, raw| {
+                    if index == 0 {
+                        stream(draw, 2).normals(draw.row, &mut noise);
+                    }
+                    math::tanh(raw) + self.sigma[position] * noise[index]
+                },
+            )
+        })
+    }
+}
