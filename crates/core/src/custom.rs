@@ -1,5 +1,5 @@
 //! Operations of our own over any number of tensors of a GPU. They are registered with burn's fusion by hand, since its macro for extensions
-//! can only write operations whose number of tensors is known.
+//! can only write operations whose number of tensors is known. What every kernel's launch needs is here too.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,10 @@ use burn::backend::fusion::custom::{CustomOpIr, HandleContainer, Operation, Oper
 use burn::backend::fusion::{ExecutionError, Fusion, FusionRuntime};
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeBackend;
+use burn_cubecl::cubecl::calculate_cube_count_elemwise;
+use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim};
 use burn_cubecl::fusion::FusionCubeRuntime;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 /// What is done to tensors when its turn comes.
@@ -54,4 +57,15 @@ pub(crate) fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize])
     let described = CustomOpIr::new(W::NAME, &inputs, &outputs);
     let outputs = client.register(StreamId::current(), OperationIr::Custom(described), Queued { work, inputs, outputs });
     outputs.into_iter().map(Tensor::from_primitive::<Fusion<CubeBackend>>)
+}
+
+/// A new f32 tensor on the device of `like`; its values are whatever was there.
+pub(crate) fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), DType::F32)
+}
+
+/// The grid of a launch of so many units, or a few more, on the device of `like`.
+pub(crate) fn grid(like: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new(&like.client, units);
+    (calculate_cube_count_elemwise(&like.client, units, dim), dim)
 }

@@ -156,6 +156,11 @@ pub fn name(device: &Device) -> String {
     BACKENDS.into_iter().find_map(number).unwrap_or_else(|| format!("{device:?}"))
 }
 
+/// Whether the kernels of this crate run on `device`: a GPU's, in a build with a GPU's backend.
+pub(crate) fn has_kernels(device: &Device) -> bool {
+    cfg!(any(feature = "cuda", feature = "wgpu")) && *device != Device::flex()
+}
+
 fn is_built(backend: &str) -> bool {
     let (cuda, wgpu) = (cfg!(feature = "cuda"), cfg!(feature = "wgpu"));
     if backend == "cuda" { cuda } else { wgpu }

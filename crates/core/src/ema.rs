@@ -1,16 +1,12 @@
 //! An exponential moving average of weights, with its half-life in rows so that it means the same at every batch size
 //! (Karras et al. 2022, "Elucidating the design space of diffusion-based generative models", appendix F).
 
-use std::any::Any;
-use std::collections::VecDeque;
-
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamMapper};
-use burn::tensor::Tensor;
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use crate::many;
 use crate::model::Step;
-use crate::{Error, Result};
+use crate::{Error, Result, parameters};
 
 /// How the average follows the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -50,58 +46,9 @@ impl Ema {
 
     /// Moves `average` towards `weights`.
     pub fn update<M: Module>(&self, average: M, weights: &M, step: &Step) -> M {
-        let mut collected = Collect::default();
-        weights.visit(&mut collected);
-        let mut taken = Take::default();
-        let average = average.map(&mut taken);
-        let Take { values, mappers } = taken;
-        let moved = many::averages(values, collected.0, self.decay(step) as f32);
-        average.map(&mut Put { values: moved.into(), mappers })
-    }
-}
-
-/// Weights in visiting order, each flattened.
-#[derive(Default)]
-struct Collect(Vec<Tensor<1>>);
-
-impl ModuleVisitor for Collect {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push(param.val().inner().flatten::<1>(0, D - 1));
-    }
-}
-
-/// Takes the values out of a module, each flattened, so that nobody else holds them while they are moved.
-#[derive(Default)]
-struct Take {
-    values: Vec<Tensor<1>>,
-    /// A `ParamMapper` of each parameter's rank.
-    mappers: VecDeque<Box<dyn Any>>,
-}
-
-impl ModuleMapper for Take {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, value, mapper) = param.consume();
-        let (shape, device) = (value.shape(), value.device());
-        self.values.push(value.flatten::<1>(0, D - 1));
-        self.mappers.push_back(Box::new(mapper));
-        // Nobody looks at it before its values are put back.
-        let later = shape.clone();
-        Param::uninitialized(id, move |device, _| Tensor::empty(later, device), device, false, shape)
-    }
-}
-
-/// Puts moved values back where they were taken from.
-struct Put {
-    values: VecDeque<Tensor<1>>,
-    mappers: VecDeque<Box<dyn Any>>,
-}
-
-impl ModuleMapper for Put {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let value = self.values.pop_front().expect("as many as were taken").reshape(param.lazy_shape());
-        let mapper = self.mappers.pop_front().expect("as many as were taken");
-        let mapper = *mapper.downcast::<ParamMapper<Tensor<D>>>().expect("taken from a parameter of this rank");
-        Param::from_mapped_value(param.id, value, mapper)
+        let (average, out, values) = parameters::take(average, None);
+        let moved = many::averages(values, parameters::values(weights), self.decay(step) as f32);
+        parameters::put(average, out, moved)
     }
 }
 

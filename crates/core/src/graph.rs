@@ -13,10 +13,20 @@ use std::thread::{self, ThreadId};
 
 use burn::tensor::{Device, Graph, Tensor, capture};
 
+use crate::device::has_kernels;
 use crate::host;
 
-/// What is recorded: flat tensors in, a flat tensor out.
-type Compute<'a> = Box<dyn Fn(&[Tensor<1>]) -> Tensor<1> + Send + Sync + 'a>;
+/// What is recorded, with its inputs at hand.
+type Compute<'a> = Box<dyn FnMut() -> Tensor<1> + Send + 'a>;
+
+/// By what a recording is replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// A graph in hardware; without one there is no recording.
+    Graph,
+    /// Where the backend has no graphs, the computation itself: a test of what is around a graph.
+    Anything,
+}
 
 /// How far a replayed value may lie from a computed one, in units of the greatest computed value: the kernels are the same, so that only
 /// sums whose order is open may differ.
@@ -25,7 +35,7 @@ const TOLERANCE: f32 = 1e-4;
 /// A recorded computation.
 pub struct Recorded<'a> {
     inputs: Vec<Tensor<1>>,
-    graph: Graph<Tensor<1>, Box<dyn FnMut() -> Tensor<1> + Send + 'a>>,
+    graph: Graph<Tensor<1>, Compute<'a>>,
     thread: ThreadId,
 }
 
@@ -40,34 +50,17 @@ impl<'a> Recorded<'a> {
     pub fn new(
         first: &[Tensor<1>],
         second: &[Tensor<1>],
+        by: Replay,
         compute: impl Fn(&[Tensor<1>]) -> Tensor<1> + Send + Sync + Clone + 'a,
-    ) -> Option<Self> {
-        Self::with(first, second, compute, true)
-    }
-
-    /// As [`Recorded::new`], but where the backend has no graphs what was recorded is computed anew. A test of what is around the graph.
-    pub fn without_hardware(
-        first: &[Tensor<1>],
-        second: &[Tensor<1>],
-        compute: impl Fn(&[Tensor<1>]) -> Tensor<1> + Send + Sync + Clone + 'a,
-    ) -> Option<Self> {
-        Self::with(first, second, compute, false)
-    }
-
-    fn with(
-        first: &[Tensor<1>],
-        second: &[Tensor<1>],
-        compute: impl Fn(&[Tensor<1>]) -> Tensor<1> + Send + Sync + Clone + 'a,
-        in_hardware: bool,
     ) -> Option<Self> {
         let device: Device = first.first().expect("a computation has an input").device();
-        if !kernel::PRESENT || device == Device::flex() {
+        if !has_kernels(&device) {
             return None;
         }
         let inputs: Vec<Tensor<1>> = first.iter().cloned().map(kernel::copy).collect();
-        let (held, recorded): (_, Compute<'a>) = (inputs.clone(), Box::new(compute.clone()));
-        let graph = capture(&device, Box::new(move || recorded(&held)) as Box<dyn FnMut() -> Tensor<1> + Send + 'a>);
-        if in_hardware && !graph.is_hardware() {
+        let (held, recorded) = (inputs.clone(), compute.clone());
+        let graph = capture(&device, Box::new(move || recorded(&held)) as Compute<'a>);
+        if by == Replay::Graph && !graph.is_hardware() {
             return None;
         }
         let mut this = Self { inputs, graph, thread: thread::current().id() };
@@ -122,6 +115,6 @@ mod tests {
     #[test]
     fn the_cpu_records_nothing() {
         let input = [Tensor::<1>::from_floats([1.0], &Device::flex())];
-        assert!(Recorded::without_hardware(&input, &input, |inputs| inputs[0].clone() * 2.0).is_none());
+        assert!(Recorded::new(&input, &input, Replay::Anything, |inputs| inputs[0].clone() * 2.0).is_none());
     }
 }

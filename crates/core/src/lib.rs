@@ -33,6 +33,7 @@ pub mod model;
 pub mod nn;
 pub mod optim;
 pub mod parallel;
+mod parameters;
 pub mod passes;
 pub mod precision;
 pub mod progress;

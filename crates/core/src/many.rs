@@ -7,8 +7,9 @@ mod kernel;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernel;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
+use crate::device::has_kernels;
 use crate::host;
 use crate::optim::Update;
 
@@ -23,10 +24,6 @@ pub(crate) struct Moving {
 
 /// The weight and both moments after it.
 pub(crate) type Moved = (Tensor<1>, Tensor<1>, Tensor<1>);
-
-fn has_kernels(device: &Device) -> bool {
-    kernel::PRESENT && *device != Device::flex()
-}
 
 /// One step of Adam; every gradient is first multiplied by `clip`.
 pub(crate) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) -> Vec<Moved> {

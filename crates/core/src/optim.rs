@@ -7,7 +7,7 @@ mod update;
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::host;
 use crate::model::Step;
 use crate::parallel::Link;
-use crate::{Error, Result};
+use crate::{Error, Result, parameters};
 
 pub(crate) use update::Update;
 use update::{apply, clip_factor};
@@ -161,10 +161,11 @@ impl Optimizers {
     ///
     /// # Panics
     /// When no optimizer of this name was added.
-    pub fn step<M: Module>(&mut self, name: &str, module: M, mut gradients: GradientsParams, step: &Step) -> M {
+    pub fn step<M: Module>(&mut self, name: &str, module: M, gradients: GradientsParams, step: &Step) -> M {
+        let mut gradients = parameters::gradients(&module, gradients);
         if let Some(link) = &self.link {
             let share = step.places().len() as f32 / step.batch_rows as f32;
-            match of_all(link, &module, gradients, share) {
+            match of_all(link, gradients, share) {
                 Some(of_all) => gradients = of_all,
                 None => {
                     self.alone = true;
@@ -175,7 +176,7 @@ impl Optimizers {
         let optimizer = self.named.get_mut(name).unwrap_or_else(|| panic!("no optimizer is called {name}"));
         optimizer.steps += 1;
         let settings = optimizer.settings;
-        let clip = (settings.clip_norm > 0.0).then(|| clip_factor(&module, &gradients, settings.clip_norm));
+        let clip = (settings.clip_norm > 0.0).then(|| clip_factor(&gradients, settings.clip_norm));
         let update = Update {
             step_size: settings.rate(step) as f32,
             beta_1: settings.beta_1 as f32,
@@ -190,7 +191,7 @@ impl Optimizers {
 
     /// The state as named flat tensors: `{optimizer}.{parameter's position}.{first|second}`, and the step counts.
     pub fn state<M: Module>(&self, module: &M) -> (Vec<(String, Tensor<1>)>, BTreeMap<String, u64>) {
-        let ids = parameter_ids(module);
+        let ids = parameters::ids(module);
         let mut tensors = Vec::new();
         for (name, optimizer) in &self.named {
             for (position, id) in ids.iter().enumerate() {
@@ -205,7 +206,7 @@ impl Optimizers {
 
     /// Takes back what [`Optimizers::state`] gave, for a `module` of the same structure.
     pub fn restore<M: Module>(&mut self, module: &M, mut take: impl FnMut(&str) -> Option<Tensor<1>>, steps: &BTreeMap<String, u64>) {
-        let ids = parameter_ids(module);
+        let ids = parameters::ids(module);
         for (name, optimizer) in &mut self.named {
             optimizer.steps = steps.get(name).copied().unwrap_or_default();
             for (position, id) in ids.iter().enumerate() {
@@ -219,42 +220,17 @@ impl Optimizers {
 }
 
 /// The gradients of all workers together: the sum of each one's, weighted by its share of the rows. None when a worker has gone.
-fn of_all<M: Module>(link: &Link, module: &M, gradients: GradientsParams, share: f32) -> Option<GradientsParams> {
-    struct Gather<'a>(&'a GradientsParams, Vec<Tensor<1>>);
-    impl ModuleVisitor for Gather<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.extend(self.0.get::<D>(param.id).map(|gradient| gradient.inner().flatten::<1>(0, D - 1)));
-        }
-    }
-    struct Spread<'a>(&'a [f32], GradientsParams, &'a GradientsParams);
-    impl ModuleVisitor for Spread<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let Some(own) = self.2.get::<D>(param.id) else { return };
-            let (values, left) = self.0.split_at(own.shape().num_elements());
-            self.0 = left;
-            self.1.register(param.id, host::tensor::<D>(values.to_vec(), own.dims(), &own.device().inner()));
-        }
-    }
-    let mut gather = Gather(&gradients, Vec::new());
-    module.visit(&mut gather);
+fn of_all(link: &Link, gradients: Vec<(ParamId, Tensor<1>)>, share: f32) -> Option<Vec<(ParamId, Tensor<1>)>> {
     // One transfer for all of them.
-    let values = host::read(&Tensor::cat(gather.1, 0), <[f32]>::to_vec);
-    let sum = link.sum(values, share)?;
-    let mut spread = Spread(&sum, GradientsParams::new(), &gradients);
-    module.visit(&mut spread);
-    Some(spread.1)
-}
-
-fn parameter_ids<M: Module>(module: &M) -> Vec<ParamId> {
-    struct Ids(Vec<ParamId>);
-    impl ModuleVisitor for Ids {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.id);
-        }
-    }
-    let mut ids = Ids(Vec::new());
-    module.visit(&mut ids);
-    ids.0
+    let all = Tensor::cat(gradients.iter().map(|(_, gradient)| gradient.clone()).collect(), 0);
+    let sum = link.sum(host::read(&all, <[f32]>::to_vec), share)?;
+    let mut left = &sum[..];
+    let own = |(id, gradient): (ParamId, Tensor<1>)| {
+        let (values, others) = left.split_at(gradient.dims()[0]);
+        left = others;
+        (id, host::tensor(values.to_vec(), gradient.dims(), &gradient.device()))
+    };
+    Some(gradients.into_iter().map(own).collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::graph::Recorded;
+use semblant_core::graph::{Recorded, Replay};
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
@@ -154,7 +154,8 @@ impl<'a> DiffusionSampler<'a> {
                 net.forward(x.clone().reshape([batch, channels, height, width]), time.clone(), &condition).flatten::<1>(0, 3)
             };
             let other = [inputs[0].clone() * 0.5, time.clone() * 0.5, inputs[2].clone()];
-            *recorded = Recorded::new(&inputs, &other, compute).map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
+            *recorded =
+                Recorded::new(&inputs, &other, Replay::Graph, compute).map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
         }
         let Recording::Done(graph) = &mut *recorded else { return None };
         let out = graph.replay(&inputs)?;

@@ -4,12 +4,9 @@ use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use crate::custom::{Work, queue};
-
-pub(super) const PRESENT: bool = true;
+use crate::custom::{Work, grid, queue};
 
 /// Of a tensor and what it becomes; gives the first, whose buffer is written to whoever else holds it.
 #[derive(Debug)]
@@ -23,8 +20,7 @@ impl Work for WriteOver {
         let (client, units) = (target.client.clone(), target.meta.shape().num_elements());
         assert!(target.is_contiguous(), "a buffer that stays where it is was made here");
         assert_eq!(units, source.meta.shape().num_elements(), "a buffer keeps its length");
-        let dim = CubeDim::new(&client, units);
-        let count = calculate_cube_count_elemwise(&client, units, dim);
+        let (count, dim) = grid(&target, units);
         let address = target.required_address_type();
         write_over_kernel::launch(&client, count, dim, address, source.into_buffer_arg(), target.clone().into_buffer_arg(), units as u32);
         vec![target]

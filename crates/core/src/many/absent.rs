@@ -5,8 +5,6 @@ use burn::tensor::Tensor;
 use super::{Moved, Moving};
 use crate::optim::Update;
 
-pub(super) const PRESENT: bool = false;
-
 const NONE: &str = "a device without kernels is worked on parameter by parameter";
 
 pub(super) fn adam(_: Vec<Moving>, _: Update, _: Option<Tensor<1>>) -> Vec<Moved> {

@@ -1,19 +1,15 @@
 //! The kernels. Each unit works on one value, addressed as if the tensors stood one after the other; which of them it lies in is found by
 //! comparisons that are unrolled, as their number is known when the kernel is compiled.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 use super::{Moved, Moving};
-use crate::custom::{Work, queue};
+use crate::custom::{Work, empty, grid, queue};
 use crate::optim::Update;
-
-pub(super) const PRESENT: bool = true;
 
 /// How many tensors one launch covers where the device would allow more: the code of a kernel grows with them.
 const AT_MOST: usize = 32;
@@ -30,8 +26,49 @@ struct AdamStep {
 impl Work for AdamStep {
     const NAME: &'static str = "adam";
 
-    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        run_adam(inputs, self.update, self.clipped)
+    fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        let Self { update, clipped } = *self;
+        // Where nothing is clipped the kernel does not look at the factor; any tensor will do.
+        let clip = if clipped { inputs.pop().expect("the clip factor is the last") } else { inputs[0].clone() };
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 4, 1));
+        let mut outputs = Vec::with_capacity(inputs.len() / 4 * 3);
+        let mut inputs = inputs.into_iter();
+        loop {
+            let (mut gradients, mut moved) = (SequenceArg::new(), [SequenceArg::new(), SequenceArg::new(), SequenceArg::new()]);
+            let mut units = 0;
+            for _ in 0..at_once {
+                let Some(gradient) = inputs.next() else { break };
+                units += gradient.meta.shape().num_elements();
+                gradients.push(into_contiguous(gradient).into_buffer_arg());
+                for (moved, tensor) in moved.iter_mut().zip(inputs.by_ref()) {
+                    let tensor = writable(tensor);
+                    moved.push(tensor.clone().into_buffer_arg());
+                    outputs.push(tensor);
+                }
+            }
+            if units == 0 {
+                return outputs;
+            }
+            let ([weights, firsts, seconds], (count, dim)) = (moved, grid(&clip, units));
+            adam_kernel::launch(
+                &client,
+                count,
+                dim,
+                AddressType::U32,
+                gradients,
+                weights,
+                firsts,
+                seconds,
+                clip.clone().into_buffer_arg(),
+                update.step_size / update.correction_1,
+                1.0 - update.beta_1,
+                1.0 - update.beta_2,
+                1.0 / update.correction_2.sqrt(),
+                update.epsilon,
+                update.weight_decay,
+                clipped,
+            );
+        }
     }
 }
 
@@ -45,7 +82,25 @@ impl Work for Averaging {
     const NAME: &'static str = "average";
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        run_averages(inputs, self.keep)
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 0));
+        let mut outputs = Vec::with_capacity(inputs.len() / 2);
+        let mut inputs = inputs.into_iter();
+        loop {
+            let (mut averages, mut weights, mut units) = (SequenceArg::new(), SequenceArg::new(), 0);
+            for _ in 0..at_once {
+                let (Some(average), Some(weight)) = (inputs.next(), inputs.next()) else { break };
+                units += weight.meta.shape().num_elements();
+                let average = writable(average);
+                averages.push(average.clone().into_buffer_arg());
+                weights.push(into_contiguous(weight).into_buffer_arg());
+                outputs.push(average);
+            }
+            if units == 0 {
+                return outputs;
+            }
+            let (count, dim) = grid(&outputs[0], units);
+            averages_kernel::launch(&client, count, dim, AddressType::U32, averages, weights, self.keep);
+        }
     }
 }
 
@@ -57,7 +112,23 @@ impl Work for Squares {
     const NAME: &'static str = "squares";
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        vec![run_squares(inputs)]
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 1, 1));
+        let out = empty(&inputs[0], [PARTS]);
+        for (number, group) in inputs.chunks(at_once).enumerate() {
+            let tensors = group.iter().map(|tensor| into_contiguous(tensor.clone()).into_buffer_arg()).collect();
+            let (count, dim) = grid(&out, PARTS);
+            squares_kernel::launch(
+                &client,
+                count,
+                dim,
+                AddressType::U32,
+                tensors,
+                out.clone().into_buffer_arg(),
+                PARTS as u32,
+                number == 0,
+            );
+        }
+        vec![out]
     }
 }
 
@@ -92,85 +163,6 @@ fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
 fn writable(tensor: CubeTensor) -> CubeTensor {
     let tensor = into_contiguous(tensor);
     if tensor.can_mut() { tensor } else { tensor.copy() }
-}
-
-fn run_adam(mut inputs: Vec<CubeTensor>, update: Update, clipped: bool) -> Vec<CubeTensor> {
-    // Where nothing is clipped the kernel does not look at the factor; any tensor will do.
-    let clip = if clipped { inputs.pop().expect("the clip factor is the last") } else { inputs[0].clone() };
-    let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 4, 1));
-    let mut outputs = Vec::with_capacity(inputs.len() / 4 * 3);
-    let mut inputs = inputs.into_iter();
-    loop {
-        let (mut gradients, mut moved) = (SequenceArg::new(), [SequenceArg::new(), SequenceArg::new(), SequenceArg::new()]);
-        let mut units = 0;
-        for _ in 0..at_once {
-            let Some(gradient) = inputs.next() else { break };
-            units += gradient.meta.shape().num_elements();
-            gradients.push(into_contiguous(gradient).into_buffer_arg());
-            for (moved, tensor) in moved.iter_mut().zip(inputs.by_ref()) {
-                let tensor = writable(tensor);
-                moved.push(tensor.clone().into_buffer_arg());
-                outputs.push(tensor);
-            }
-        }
-        if units == 0 {
-            return outputs;
-        }
-        let ([weights, firsts, seconds], dim) = (moved, CubeDim::new(&client, units));
-        adam_kernel::launch(
-            &client,
-            calculate_cube_count_elemwise(&client, units, dim),
-            dim,
-            AddressType::U32,
-            gradients,
-            weights,
-            firsts,
-            seconds,
-            clip.clone().into_buffer_arg(),
-            update.step_size / update.correction_1,
-            1.0 - update.beta_1,
-            1.0 - update.beta_2,
-            1.0 / update.correction_2.sqrt(),
-            update.epsilon,
-            update.weight_decay,
-            clipped,
-        );
-    }
-}
-
-fn run_averages(inputs: Vec<CubeTensor>, keep: f32) -> Vec<CubeTensor> {
-    let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 0));
-    let mut outputs = Vec::with_capacity(inputs.len() / 2);
-    let mut inputs = inputs.into_iter();
-    loop {
-        let (mut averages, mut weights, mut units) = (SequenceArg::new(), SequenceArg::new(), 0);
-        for _ in 0..at_once {
-            let (Some(average), Some(weight)) = (inputs.next(), inputs.next()) else { break };
-            units += weight.meta.shape().num_elements();
-            let average = writable(average);
-            averages.push(average.clone().into_buffer_arg());
-            weights.push(into_contiguous(weight).into_buffer_arg());
-            outputs.push(average);
-        }
-        if units == 0 {
-            return outputs;
-        }
-        let dim = CubeDim::new(&client, units);
-        let count = calculate_cube_count_elemwise(&client, units, dim);
-        averages_kernel::launch(&client, count, dim, AddressType::U32, averages, weights, keep);
-    }
-}
-
-fn run_squares(inputs: Vec<CubeTensor>) -> CubeTensor {
-    let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 1, 1));
-    let out = empty_device_contiguous_dtype(client.clone(), inputs[0].device.clone(), [PARTS].into(), DType::F32);
-    let dim = CubeDim::new(&client, PARTS);
-    for (number, group) in inputs.chunks(at_once).enumerate() {
-        let tensors = group.iter().map(|tensor| into_contiguous(tensor.clone()).into_buffer_arg()).collect();
-        let count = calculate_cube_count_elemwise(&client, PARTS, dim);
-        squares_kernel::launch(&client, count, dim, AddressType::U32, tensors, out.clone().into_buffer_arg(), PARTS as u32, number == 0);
-    }
-    out
 }
 
 #[cube(launch, address_type = "dynamic")]

@@ -1,28 +1,19 @@
 //! One step of Adam. On the CPU it is one loop a parameter, by kernels one launch for many parameters, elsewhere tensor operations.
 
-use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, ParamMapper};
-use burn::optim::GradientsParams;
-use burn::tensor::{Shape, Tensor};
+use burn::module::{Module, ParamId};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::Moments;
 use crate::host;
 use crate::many::{self, Moved, Moving};
+use crate::parameters;
 
 /// min(1, norm / ||all gradients||_2), left on the device. Shape `[1]`.
-pub(super) fn clip_factor<M: Module>(module: &M, gradients: &GradientsParams, norm: f64) -> Tensor<1> {
-    struct Flat<'a>(&'a GradientsParams, Vec<Tensor<1>>);
-    impl ModuleVisitor for Flat<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.extend(self.0.get::<D>(param.id).map(|gradient| gradient.inner().flatten::<1>(0, D - 1)));
-        }
-    }
-    let mut flat = Flat(gradients, Vec::new());
-    module.visit(&mut flat);
-    let total = many::sum_of_squares(flat.1);
+pub(super) fn clip_factor(gradients: &[(ParamId, Tensor<1>)], norm: f64) -> Tensor<1> {
+    let total = many::sum_of_squares(gradients.iter().map(|(_, gradient)| gradient.clone()).collect());
     ((total.sqrt() + 1e-6).recip() * norm).clamp_max(1.0)
 }
 
@@ -38,74 +29,27 @@ pub(crate) struct Update {
     pub(crate) weight_decay: f32,
 }
 
-/// What is kept of a parameter while its values are moved.
-struct Kept {
-    id: ParamId,
-    shape: Shape,
-    tracked: bool,
-    /// A `ParamMapper` of the parameter's rank.
-    mapper: Box<dyn Any>,
-}
-
-/// Takes the values of the parameters that have a gradient out of a module, so that nobody else holds them while they are moved.
-struct Take<'a> {
-    gradients: GradientsParams,
-    moments: &'a mut BTreeMap<ParamId, Moments>,
-    kept: VecDeque<Kept>,
-    moving: Vec<Moving>,
-}
-
-impl ModuleMapper for Take<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let (id, weight, mapper) = param.consume();
-        let (tracked, weight) = (weight.is_require_grad(), weight.inner());
-        let (shape, device) = (weight.shape(), weight.device());
-        let count = shape.num_elements();
-        let Moments { first, second } = self
-            .moments
-            .remove(&id)
-            .unwrap_or_else(|| Moments { first: Tensor::zeros([count], &device), second: Tensor::zeros([count], &device) });
-        self.moving.push(Moving { weight: weight.reshape([count]), gradient: gradient.inner().reshape([count]), first, second });
-        self.kept.push_back(Kept { id, shape: shape.clone(), tracked, mapper: Box::new(mapper) });
-        // Nobody looks at it before its values are put back.
-        let later = shape.clone();
-        Param::uninitialized(id, move |device, _| Tensor::empty(later, device), device, false, shape)
-    }
-}
-
-/// Puts moved values back where they were taken from.
-struct Put {
-    kept: VecDeque<Kept>,
-    weights: VecDeque<Tensor<1>>,
-}
-
-impl ModuleMapper for Put {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(Kept { id, shape, tracked, mapper }) = self.kept.pop_front_if(|kept| kept.id == param.id) else { return param };
-        let weight = self.weights.pop_front().expect("as many as were taken").reshape(shape);
-        let mapper = *mapper.downcast::<ParamMapper<Tensor<D>>>().expect("taken from a parameter of this rank");
-        Param::from_mapped_value(id, if tracked { Tensor::from_inner(weight).require_grad() } else { weight }, mapper)
-    }
-}
-
 /// Moves the parameters of `module` that have a gradient, which is first multiplied by `clip`.
 pub(super) fn apply<M: Module>(
     module: M,
     update: Update,
     clip: Option<Tensor<1>>,
-    gradients: GradientsParams,
+    gradients: Vec<(ParamId, Tensor<1>)>,
     moments: &mut BTreeMap<ParamId, Moments>,
 ) -> M {
-    let mut take = Take { gradients, moments, kept: VecDeque::new(), moving: Vec::new() };
-    let module = module.map(&mut take);
-    let Take { kept, moving, moments, .. } = take;
-    let mut weights = VecDeque::with_capacity(kept.len());
-    for (kept, (weight, first, second)) in kept.iter().zip(many::adam(moving, update, clip)) {
-        moments.insert(kept.id, Moments { first, second });
-        weights.push_back(weight);
+    let ids: Vec<ParamId> = gradients.iter().map(|(id, _)| *id).collect();
+    let (module, out, weights) = parameters::take(module, Some(ids.iter().copied().collect()));
+    let moving = gradients.into_iter().zip(weights).map(|((id, gradient), weight)| {
+        let Moments { first, second } =
+            moments.remove(&id).unwrap_or_else(|| Moments { first: weight.zeros_like(), second: weight.zeros_like() });
+        Moving { weight, gradient, first, second }
+    });
+    let mut weights = Vec::with_capacity(ids.len());
+    for (id, (weight, first, second)) in ids.into_iter().zip(many::adam(moving.collect(), update, clip)) {
+        moments.insert(id, Moments { first, second });
+        weights.push(weight);
     }
-    module.map(&mut Put { kept, weights })
+    parameters::put(module, out, weights)
 }
 
 impl Update {
@@ -158,6 +102,7 @@ mod tests {
     use super::*;
     use crate::nn;
     use crate::seeds::Stream;
+    use burn::optim::GradientsParams;
     use burn::tensor::Device;
 
     /// torch.optim.Adam([p], lr=0.1, betas=(0.5, 0.9), weight_decay=0.01), p = [1, -2], gradients [0.5, 1], [0.25, -1], [-3, 0.1];
@@ -193,10 +138,10 @@ mod tests {
         let device = Device::flex().autodiff();
         let layer = nn::linear(2, 1, Stream::new(0, 0), &device);
         let loss = (layer.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)) * 10.0).sum();
-        let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+        let gradients = parameters::gradients(&layer, GradientsParams::from_grads(loss.backward(), &layer));
         // The gradients are (30, 40) and 10: norm sqrt(2600).
-        let factor = clip_factor(&layer, &gradients, 1.0).into_scalar::<f32>();
+        let factor = clip_factor(&gradients, 1.0).into_scalar::<f32>();
         assert!((factor - 1.0 / 2600f32.sqrt()).abs() < 1e-6);
-        assert_eq!(clip_factor(&layer, &gradients, 100.0).into_scalar::<f32>(), 1.0);
+        assert_eq!(clip_factor(&gradients, 100.0).into_scalar::<f32>(), 1.0);
     }
 }

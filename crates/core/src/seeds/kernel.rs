@@ -14,12 +14,11 @@ use burn::backend::{Backend, backend_extension};
 use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 use super::device::Law;
 use super::{CHUNK, LANES, Stream, dropout_limit};
+use crate::custom::{empty, grid};
 
 /// [`LANES`] and [`CHUNK`] as a device counts.
 const LANE_COUNT: u32 = LANES as u32;
@@ -68,14 +67,12 @@ pub(super) trait Numbers: Backend {
 impl Numbers for CubeBackend {
     fn numbers(like: FloatTensor<Self>, request: Request) -> FloatTensor<Self> {
         assert!(request.rows > 0 && request.width > 0, "an empty matrix has no kernel");
-        let (client, shape) = (like.client.clone(), [request.rows as usize, request.width as usize]);
-        let out = empty_device_contiguous_dtype(client.clone(), like.device.clone(), shape.into(), DType::F32);
-        let units = request.rows as usize * request.blocks() as usize;
-        let dim = CubeDim::new(&client, units);
+        let out = empty(&like, [request.rows as usize, request.width as usize]);
+        let (count, dim) = grid(&like, request.rows as usize * request.blocks() as usize);
         let limit = dropout_limit(request.keep);
         numbers_kernel::launch(
-            &client,
-            calculate_cube_count_elemwise(&client, units, dim),
+            &like.client,
+            count,
             dim,
             out.required_address_type(),
             out.clone().into_buffer_arg(),

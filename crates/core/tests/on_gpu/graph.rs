@@ -1,7 +1,7 @@
 //! What surrounds a graph: inputs that are written over in place, outputs that are copied out.
 
 use burn::tensor::Tensor;
-use semblant_core::graph::Recorded;
+use semblant_core::graph::{Recorded, Replay};
 use semblant_core::host;
 use semblant_core::nn;
 use semblant_core::seeds::Stream;
@@ -23,7 +23,7 @@ fn a_loop_of_replays_is_the_loop_itself() {
         host::tensor::<1>(values, [ROWS * width], &gpu)
     };
     let (first, second) = ([drawn(0, 8), drawn(1, 1)], [drawn(2, 8), drawn(3, 1)]);
-    let mut recorded = Recorded::without_hardware(&first, &second, compute).expect("a replay gives what the computation gives");
+    let mut recorded = Recorded::new(&first, &second, Replay::Anything, compute).expect("a replay gives what the computation gives");
     let (mut x, mut expected) = (drawn(4, 8), drawn(4, 8));
     let (mut kept, mut expected_kept) = (Vec::new(), Vec::new());
     for step in 0..6 {
@@ -57,7 +57,7 @@ fn a_replay_that_differs_is_not_used() {
         inputs[0].clone() + f64::from(call)
     };
     let input = [Tensor::<1>::from_floats([1.0, 2.0], &gpu)];
-    assert!(Recorded::without_hardware(&input, &input, &compute).is_none());
+    assert!(Recorded::new(&input, &input, Replay::Anything, &compute).is_none());
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn without_graphs_in_hardware_nothing_is_recorded() {
     let Some(gpu) = gpu() else { return };
     let input = [Tensor::<1>::from_floats([1.0, 2.0], &gpu)];
     // CUDA has them; what it gives is then what the computation gives, which is what the recording was tried on.
-    if let Some(mut recorded) = Recorded::new(&input, &input, |inputs: &[Tensor<1>]| inputs[0].clone() * 2.0) {
+    if let Some(mut recorded) = Recorded::new(&input, &input, Replay::Graph, |inputs: &[Tensor<1>]| inputs[0].clone() * 2.0) {
         let found = recorded.replay(&[Tensor::from_floats([3.0, 4.0], &gpu)]).expect("the same thread");
         assert_eq!(host::read(&found, <[f32]>::to_vec), [6.0, 8.0]);
     }

@@ -2,8 +2,6 @@
 
 use burn::tensor::{Int, Tensor};
 
-pub(super) const PRESENT: bool = false;
-
 const NONE: &str = "there are no spans on a device without kernels";
 
 pub(super) fn softmax(_: Tensor<2>, _: Tensor<2, Int>) -> Tensor<2> {

@@ -6,12 +6,10 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::cubecl;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, cubecl::prelude::*};
-use cubecl::calculate_cube_count_elemwise;
 
-pub(super) const PRESENT: bool = true;
+use crate::custom::{empty, grid};
 
 /// What happens to a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,20 +78,15 @@ pub(super) trait Ragged: Backend {
     fn rows(outputs: IntTensor<Self>, values: FloatTensor<Self>, chosen: IntTensor<Self>, span_of: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// A new tensor on the device of `like`.
-fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
-    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), DType::F32)
-}
-
 impl Ragged for CubeBackend {
     fn on_spans(first: CubeTensor, second: CubeTensor, places: CubeTensor, sharpness: f32, law: Law) -> CubeTensor {
         let (first, second, places) = (into_contiguous(first), into_contiguous(second), into_contiguous(places));
         let ([rows, width], spans) = ([first.meta.shape()[0], first.meta.shape()[1]], places.meta.shape()[0]);
         let (client, out) = (first.client.clone(), empty(&first, [rows, width]));
-        let dim = CubeDim::new(&client, rows * spans);
+        let (count, dim) = grid(&out, rows * spans);
         spans_kernel::launch(
             &client,
-            calculate_cube_count_elemwise(&client, rows * spans, dim),
+            count,
             dim,
             out.required_address_type(),
             first.into_buffer_arg(),
@@ -114,10 +107,10 @@ impl Ragged for CubeBackend {
             (into_contiguous(logits), into_contiguous(asked), into_contiguous(places), into_contiguous(span_of));
         let ([rows, width], spans) = ([logits.meta.shape()[0], logits.meta.shape()[1]], places.meta.shape()[0]);
         let (client, losses, gradient) = (logits.client.clone(), empty(&logits, [rows]), empty(&logits, [rows, width]));
-        let dim = CubeDim::new(&client, rows * spans);
+        let (count, dim) = grid(&losses, rows * spans);
         cross_entropy_kernel::launch(
             &client,
-            calculate_cube_count_elemwise(&client, rows * spans, dim),
+            count,
             dim,
             gradient.required_address_type(),
             logits.into_buffer_arg(),
@@ -138,10 +131,10 @@ impl Ragged for CubeBackend {
             (into_contiguous(outputs), into_contiguous(values), into_contiguous(chosen), into_contiguous(span_of));
         let (spans, rows, width) = (values.meta.shape()[1], chosen.meta.shape()[0], span_of.meta.shape()[0]);
         let (client, out) = (values.client.clone(), empty(&values, [rows, width]));
-        let dim = CubeDim::new(&client, rows * width);
+        let (count, dim) = grid(&out, rows * width);
         rows_kernel::launch(
             &client,
-            calculate_cube_count_elemwise(&client, rows * width, dim),
+            count,
             dim,
             values.required_address_type().max(out.required_address_type()),
             outputs.into_buffer_arg(),
