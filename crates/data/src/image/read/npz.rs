@@ -80,16 +80,13 @@ fn labels(path: &Path, name: &str, header: &Header, bytes: &[u8], count: usize) 
             format!("{name} has the shape {shape:?} where there are {count} images; one label belongs to each"),
         ));
     }
-    let signed = |bytes: &[u8]| {
-        let mut wide = [if bytes[bytes.len() - 1] > 127 { 0xff } else { 0 }; 8];
+    let widened = |bytes: &[u8], fill: u8| {
+        let mut wide = [fill; 8];
         wide[..bytes.len()].copy_from_slice(bytes);
-        i64::from_le_bytes(wide).to_string()
+        wide
     };
-    let unsigned = |bytes: &[u8]| {
-        let mut wide = [0; 8];
-        wide[..bytes.len()].copy_from_slice(bytes);
-        u64::from_le_bytes(wide).to_string()
-    };
+    let signed = |bytes: &[u8]| i64::from_le_bytes(widened(bytes, if bytes[bytes.len() - 1] > 127 { 0xff } else { 0 })).to_string();
+    let unsigned = |bytes: &[u8]| u64::from_le_bytes(widened(bytes, 0)).to_string();
     Ok(match kind.as_str() {
         "|i1" | "<i2" | "<i4" | "<i8" => bytes.chunks_exact(width(kind)).map(signed).collect(),
         "|u1" | "<u2" | "<u4" | "<u8" => bytes.chunks_exact(width(kind)).map(unsigned).collect(),
