@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use semblant::DataKind;
+use semblant::graph::Replay;
 use semblant::prelude::*;
 use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
@@ -102,6 +103,7 @@ fn train<D>(
         also: devices.collect(),
         folder: Some(folder.clone()),
         precision,
+        record: arguments.record.then_some(Replay::Graph),
         resume: arguments.resume,
         observer: observer(quiet),
         stop,

@@ -61,7 +61,12 @@ pub(crate) fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize])
 
 /// A new f32 tensor on the device of `like`; its values are whatever was there.
 pub(crate) fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
-    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), DType::F32)
+    empty_of(like, shape, DType::F32)
+}
+
+/// As [`empty`], of another type.
+pub(crate) fn empty_of<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> CubeTensor {
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
 }
 
 /// The grid of a launch of so many units, or a few more, on the device of `like`.

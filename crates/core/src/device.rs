@@ -219,7 +219,7 @@ fn is_software(_: &Device) -> bool {
 /// Runs what may panic for want of a driver, a library or an adapter, and gives the panic's words instead of printing them.
 ///
 /// A driver is asked from threads of its own, so the hook is that of the process; it is put back at once.
-fn quietly<T>(ask: impl FnOnce() -> T) -> std::result::Result<T, String> {
+pub(crate) fn quietly<T>(ask: impl FnOnce() -> T) -> std::result::Result<T, String> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let before = panic::take_hook();

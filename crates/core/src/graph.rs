@@ -9,6 +9,7 @@ mod kernel;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernel;
 
+use std::ops::Range;
 use std::thread::{self, ThreadId};
 
 use burn::tensor::{Device, Graph, Tensor, capture};
@@ -17,7 +18,7 @@ use crate::device::has_kernels;
 use crate::host;
 
 /// What is recorded, with its inputs at hand.
-type Compute<'a> = Box<dyn FnMut() -> Tensor<1> + Send + 'a>;
+type Compute<'a> = Box<dyn FnMut() -> Vec<Tensor<1>> + Send + 'a>;
 
 /// By what a recording is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +29,23 @@ pub enum Replay {
     Anything,
 }
 
-/// How far a replayed value may lie from a computed one, in units of the greatest computed value: the kernels are the same, so that only
-/// sums whose order is open may differ.
+/// How far a replayed value may lie from a computed one, in units of the greatest computed value of its tensor: the kernels are the same, so that
+/// only sums whose order is open may differ.
 const TOLERANCE: f32 = 1e-4;
 
 /// A recorded computation.
 pub struct Recorded<'a> {
+    /// What the graph reads, by the latest handles of its buffers: a queue keeps the order of what it knows to depend on each other.
     inputs: Vec<Tensor<1>>,
-    graph: Graph<Tensor<1>, Compute<'a>>,
+    graph: Graph<Vec<Tensor<1>>, Compute<'a>>,
+    device: Device,
     thread: ThreadId,
 }
 
 impl<'a> Recorded<'a> {
-    /// Records `compute` on inputs like `first`, and tries the recording on `second`, which must have the same lengths: values are read back for
-    /// that. None where the device of the inputs records nothing, or where a replay does not give what `compute` gives.
+    /// Records `compute` on inputs like `first`, and tries the recording on `second`, which must have the same lengths and should differ in all that
+    /// changes from one replay to the next: values are read back, and must be the `expected` ones. None where the device of the inputs records
+    /// nothing, or where a replay gives other values.
     ///
     /// `compute` must be a function of its inputs: what it computes on the CPU, and numbers that it passes to kernels, are recorded as they are.
     ///
@@ -50,48 +54,83 @@ impl<'a> Recorded<'a> {
     pub fn new(
         first: &[Tensor<1>],
         second: &[Tensor<1>],
+        expected: &[Tensor<1>],
         by: Replay,
-        compute: impl Fn(&[Tensor<1>]) -> Tensor<1> + Send + Sync + Clone + 'a,
+        compute: impl Fn(&[Tensor<1>]) -> Vec<Tensor<1>> + Send + 'a,
     ) -> Option<Self> {
         let device: Device = first.first().expect("a computation has an input").device();
         if !has_kernels(&device) {
             return None;
         }
-        let inputs: Vec<Tensor<1>> = first.iter().cloned().map(kernel::copy).collect();
-        let (held, recorded) = (inputs.clone(), compute.clone());
-        let graph = capture(&device, Box::new(move || recorded(&held)) as Compute<'a>);
+        let inputs = kernel::copies(first.to_vec());
+        let held = inputs.clone();
+        let graph = capture(&device, Box::new(move || compute(&held)) as Compute<'a>);
         if by == Replay::Graph && !graph.is_hardware() {
             return None;
         }
-        let mut this = Self { inputs, graph, thread: thread::current().id() };
-        let (found, expected) = (this.replay(second)?, compute(second));
-        let agree = host::read(&found, |found| host::read(&expected, |expected| same(found, expected)));
-        agree.then_some(this)
+        let mut this = Self { inputs, graph, device, thread: thread::current().id() };
+        let found = this.replay(second)?;
+        let agree = |(found, expected): (&Tensor<1>, &Tensor<1>)| host::read(found, |found| host::read(expected, |e| same(found, e)));
+        (found.len() == expected.len() && found.iter().zip(expected).all(agree)).then_some(this)
     }
 
-    /// What the computation gives for these inputs, in a tensor of its own. None on another thread than that of the recording: a graph is
+    /// What the computation gives for these inputs, in tensors of their own. None on another thread than that of the recording: a graph is
     /// bound to the queue of the thread that recorded it.
     ///
     /// # Panics
     /// When the lengths are not those of the recording, or the driver refuses the graph.
-    pub fn replay(&mut self, inputs: &[Tensor<1>]) -> Option<Tensor<1>> {
+    pub fn replay(&mut self, inputs: &[Tensor<1>]) -> Option<Vec<Tensor<1>>> {
+        self.advance(inputs)
+    }
+
+    /// As [`Recorded::replay`] for a loop: `given` are the last inputs. What stands before them is the loop's state, and becomes what the
+    /// computation gives first; the rest of what it gives is returned.
+    ///
+    /// # Panics
+    /// As [`Recorded::replay`], and when there is less given back than state.
+    pub fn advance(&mut self, given: &[Tensor<1>]) -> Option<Vec<Tensor<1>>> {
         if thread::current().id() != self.thread {
             return None;
         }
-        assert_eq!(inputs.len(), self.inputs.len(), "a graph has the inputs that it was recorded with");
-        let pairs = self.inputs.iter().zip(inputs);
-        // Kept until they are written: what nobody holds is not computed.
-        let written: Vec<Tensor<1>> = pairs.map(|(held, new)| kernel::write_over(held.clone(), new.clone())).collect();
+        let state = self.inputs.len().checked_sub(given.len()).expect("a graph has the inputs that it was recorded with");
+        self.write(state..self.inputs.len(), given.to_vec());
+        if !self.graph.is_hardware() {
+            // A graph waits for what is queued; a computation that knows its inputs by earlier handles does not.
+            self.device.sync().ok()?;
+        }
         // SAFETY: what `Graph::replay` asks for holds as long as `self` lives.
-        // - Liveness: the inputs are owned by `self` and by the recorded closure, the output by the graph, whatever lies between them by the
-        //   graph's own pool, and what the closure borrows outlives `'a`, hence `self`. No caller has the inputs or the output: the former
-        //   are copies made above, the latter is copied below.
+        // - Liveness: the inputs are owned by the recorded closure, the outputs by the graph, whatever lies between them by the graph's own
+        //   pool, and what the closure borrows outlives `'a`, hence `self`. No caller has an input or an output: the former are copies made in
+        //   `new`, the latter are copied below.
         // - No concurrent use: `&mut self` allows one replay at a time, and no other thread has a tensor of the graph.
-        // - One stream: the thread is that of the recording, checked above; writes before and the copy after are queued on it in this order,
+        // - One stream: the thread is that of the recording, checked above; writes before and copies after are queued on it in this order,
         //   and a replay first hands over everything that is queued.
-        let output = unsafe { self.graph.replay() }.clone();
-        drop(written);
-        Some(kernel::copy(output))
+        let mut outputs = unsafe { self.graph.replay() }.clone();
+        let rest = kernel::copies(outputs.split_off(state));
+        self.write(0..state, outputs);
+        Some(rest)
+    }
+
+    /// The loop's state, its first `count` inputs, in tensors of their own.
+    ///
+    /// # Panics
+    /// When there are fewer inputs.
+    pub fn state(&self, count: usize) -> Vec<Tensor<1>> {
+        kernel::copies(self.inputs[..count].to_vec())
+    }
+
+    /// Puts another state in its place.
+    ///
+    /// # Panics
+    /// When the lengths are not those of the recording.
+    pub fn set_state(&mut self, state: Vec<Tensor<1>>) {
+        self.write(0..state.len(), state);
+    }
+
+    /// Writes into inputs.
+    fn write(&mut self, which: Range<usize>, values: Vec<Tensor<1>>) {
+        let written = kernel::write_over(self.inputs[which.clone()].to_vec(), values);
+        self.inputs.splice(which, written);
     }
 }
 
@@ -115,6 +154,7 @@ mod tests {
     #[test]
     fn the_cpu_records_nothing() {
         let input = [Tensor::<1>::from_floats([1.0], &Device::flex())];
-        assert!(Recorded::new(&input, &input, Replay::Anything, |inputs| inputs[0].clone() * 2.0).is_none());
+        let twice = |inputs: &[Tensor<1>]| vec![inputs[0].clone() * 2.0];
+        assert!(Recorded::new(&input, &input, &twice(&input), Replay::Anything, twice).is_none());
     }
 }

@@ -19,6 +19,8 @@
 //! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
+pub mod choices;
+mod clock;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod custom;
 pub mod device;

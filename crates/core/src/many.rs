@@ -8,7 +8,10 @@ mod kernel;
 mod kernel;
 
 use burn::tensor::Tensor;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub(crate) use kernel::groups;
 
+use crate::clock;
 use crate::device::has_kernels;
 use crate::host;
 use crate::optim::Update;
@@ -25,11 +28,12 @@ pub(crate) struct Moving {
 /// The weight and both moments after it.
 pub(crate) type Moved = (Tensor<1>, Tensor<1>, Tensor<1>);
 
-/// One step of Adam; every gradient is first multiplied by `clip`.
-pub(crate) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) -> Vec<Moved> {
+/// One step of Adam; every gradient is first multiplied by `clip`. Kernels take rate and root from a clock, at the place behind it, where there is
+/// one; nothing else is recorded.
+pub(crate) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<Moved> {
     let Some(device) = all.first().map(|moving| moving.weight.device()) else { return Vec::new() };
     if has_kernels(&device) {
-        return kernel::adam(all, update, clip);
+        return kernel::adam(all, update, clip, clock);
     }
     let one = |mut moving: Moving| {
         if let Some(clip) = &clip {
@@ -40,11 +44,11 @@ pub(crate) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) ->
     all.into_iter().map(one).collect()
 }
 
-/// Averages moved towards weights: `weight + keep * (average - weight)`.
+/// Averages moved towards weights: `weight + keep * (average - weight)`; in a recording `keep` is its clock's.
 pub(crate) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32) -> Vec<Tensor<1>> {
     let Some(device) = weights.first().map(Tensor::device) else { return averages };
     if has_kernels(&device) {
-        return kernel::averages(averages, weights, keep);
+        return kernel::averages(averages, weights, keep, clock::current());
     }
     let one = |(average, weight): (Tensor<1>, Tensor<1>)| {
         if !host::is_host(&device) {

@@ -12,10 +12,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::host;
 use crate::model::Step;
 use crate::parallel::Link;
-use crate::{Error, Result, parameters};
+use crate::{Error, Result, clock, parameters};
 
 pub(crate) use update::Update;
 use update::{apply, clip_factor};
@@ -130,6 +129,23 @@ struct Optimizer {
     moments: BTreeMap<ParamId, Moments>,
 }
 
+impl Optimizer {
+    /// Counts a step; gives what it does to every value.
+    fn next(&mut self, step: &Step) -> Update {
+        self.steps += 1;
+        let settings = &self.settings;
+        Update {
+            step_size: settings.rate(step) as f32,
+            beta_1: settings.beta_1 as f32,
+            beta_2: settings.beta_2 as f32,
+            correction_1: (1.0 - settings.beta_1.powf(self.steps as f64)) as f32,
+            correction_2: (1.0 - settings.beta_2.powf(self.steps as f64)) as f32,
+            epsilon: settings.epsilon as f32,
+            weight_decay: settings.weight_decay as f32,
+        }
+    }
+}
+
 /// The optimizers of a model by name (`generator`, `critic`...), saved and restored together.
 #[derive(Debug, Clone, Default)]
 pub struct Optimizers {
@@ -138,6 +154,8 @@ pub struct Optimizers {
     link: Option<Link>,
     /// Whether one of them has gone, so that no step is taken any more.
     alone: bool,
+    /// Who was called, where somebody wants to know.
+    called: Option<Vec<String>>,
 }
 
 impl Optimizers {
@@ -173,20 +191,51 @@ impl Optimizers {
                 }
             }
         }
+        self.called.iter_mut().for_each(|called| called.push(name.into()));
         let optimizer = self.named.get_mut(name).unwrap_or_else(|| panic!("no optimizer is called {name}"));
-        optimizer.steps += 1;
-        let settings = optimizer.settings;
-        let clip = (settings.clip_norm > 0.0).then(|| clip_factor(&gradients, settings.clip_norm));
-        let update = Update {
-            step_size: settings.rate(step) as f32,
-            beta_1: settings.beta_1 as f32,
-            beta_2: settings.beta_2 as f32,
-            correction_1: (1.0 - settings.beta_1.powf(optimizer.steps as f64)) as f32,
-            correction_2: (1.0 - settings.beta_2.powf(optimizer.steps as f64)) as f32,
-            epsilon: settings.epsilon as f32,
-            weight_decay: settings.weight_decay as f32,
-        };
-        apply(module, update, clip, gradients, &mut optimizer.moments)
+        let update = optimizer.next(step);
+        let clip_norm = optimizer.settings.clip_norm;
+        let clip = (clip_norm > 0.0).then(|| clip_factor(&gradients, clip_norm));
+        apply(module, update, clip, clock::next_pair(), gradients, &mut optimizer.moments)
+    }
+
+    /// From now on calls are listed.
+    pub(crate) fn list_calls(&mut self) {
+        self.called = Some(Vec::new());
+    }
+
+    /// Which optimizers were called since then, in order.
+    pub(crate) fn calls(&self) -> &[String] {
+        self.called.as_deref().unwrap_or_default()
+    }
+
+    /// Counts so many steps of every optimizer without taking one.
+    pub(crate) fn age(&mut self, steps: u64) {
+        self.named.values_mut().for_each(|optimizer| optimizer.steps += steps);
+    }
+
+    /// Counts a step that calls these optimizers; gives what a clock holds of each call.
+    pub(crate) fn count(&mut self, called: &[String], step: &Step) -> Vec<[f32; 2]> {
+        let one =
+            |name: &String| self.named.get_mut(name).map(|optimizer| optimizer.next(step)).map(|update| [update.rate(), update.root()]);
+        called.iter().filter_map(one).collect()
+    }
+
+    /// All moments.
+    pub(crate) fn moments(&self) -> Vec<Tensor<1>> {
+        let all = self.named.values().flat_map(|optimizer| optimizer.moments.values());
+        all.flat_map(|moments| [moments.first.clone(), moments.second.clone()]).collect()
+    }
+
+    /// Puts others in their place, in the same order.
+    ///
+    /// # Panics
+    /// When there are fewer than moments.
+    pub(crate) fn set_moments(&mut self, mut others: impl Iterator<Item = Tensor<1>>) {
+        let mut next = || others.next().expect("as many as there are moments");
+        for moments in self.named.values_mut().flat_map(|optimizer| optimizer.moments.values_mut()) {
+            (moments.first, moments.second) = (next(), next());
+        }
     }
 
     /// The state as named flat tensors: `{optimizer}.{parameter's position}.{first|second}`, and the step counts.
@@ -221,16 +270,8 @@ impl Optimizers {
 
 /// The gradients of all workers together: the sum of each one's, weighted by its share of the rows. None when a worker has gone.
 fn of_all(link: &Link, gradients: Vec<(ParamId, Tensor<1>)>, share: f32) -> Option<Vec<(ParamId, Tensor<1>)>> {
-    // One transfer for all of them.
-    let all = Tensor::cat(gradients.iter().map(|(_, gradient)| gradient.clone()).collect(), 0);
-    let sum = link.sum(host::read(&all, <[f32]>::to_vec), share)?;
-    let mut left = &sum[..];
-    let own = |(id, gradient): (ParamId, Tensor<1>)| {
-        let (values, others) = left.split_at(gradient.dims()[0]);
-        left = others;
-        (id, host::tensor(values.to_vec(), gradient.dims(), &gradient.device()))
-    };
-    Some(gradients.into_iter().map(own).collect())
+    let (ids, gradients): (Vec<_>, Vec<_>) = gradients.into_iter().unzip();
+    Some(ids.into_iter().zip(link.sums(gradients, share)?).collect())
 }
 
 #[cfg(test)]

@@ -5,16 +5,24 @@
 //! by their shares of the rows. The sum is taken in one order, by whoever comes last, so that all workers go on with the same bits, and a run on
 //! two devices is as reproducible as one on one.
 //!
-//! Gradients meet in the memory of this process: that works between any two devices, at the price of a transfer there and back for each step.
+//! CUDA devices take the sum among themselves, by NCCL through burn's collective, where a trial of it succeeds. Elsewhere gradients meet in the
+//! memory of this process: that works between any two devices, at the price of a transfer there and back for each step.
+
+mod collective;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use burn::tensor::{Device, Tensor};
+
+use crate::host;
 use crate::model::Part;
 
 /// What the workers share.
 #[derive(Debug)]
 struct Table {
-    workers: usize,
+    devices: Vec<Device>,
+    /// Why the devices cannot take sums among themselves; nothing where they can.
+    by_host: Option<String>,
     round: Mutex<Round>,
     changed: Condvar,
 }
@@ -46,10 +54,12 @@ pub struct Link {
     worker: usize,
 }
 
-/// Seats for so many workers.
-pub fn seats(workers: usize) -> Vec<Seat> {
+/// Seats for workers on these devices, one on each.
+pub fn seats(devices: &[Device]) -> Vec<Seat> {
+    let workers = devices.len();
     let round = Round { parts: vec![None; workers], ..Round::default() };
-    let table = Arc::new(Table { workers, round: Mutex::new(round), changed: Condvar::new() });
+    let by_host = if workers > 1 { collective::try_out(devices).err() } else { Some("a worker alone has nobody to sum with".into()) };
+    let table = Arc::new(Table { devices: devices.to_vec(), by_host, round: Mutex::new(round), changed: Condvar::new() });
     (0..workers).map(|worker| Seat { table: table.clone(), worker }).collect()
 }
 
@@ -61,7 +71,16 @@ impl Seat {
 
     /// This worker's part of every batch.
     pub fn part(&self) -> Part {
-        Part { worker: self.worker as u64, workers: self.table.workers as u64 }
+        Part { worker: self.worker as u64, workers: self.table.devices.len() as u64 }
+    }
+
+    /// Where the gradients meet, in one line for the user.
+    pub fn meeting(&self) -> String {
+        let workers = self.table.devices.len();
+        match &self.table.by_host {
+            None => format!("the gradients of {workers} devices meet by NCCL"),
+            Some(why) => format!("the gradients of {workers} devices meet in this machine's memory: {why}"),
+        }
     }
 
     /// For the optimizers.
@@ -89,6 +108,25 @@ impl Table {
 }
 
 impl Link {
+    /// The sums over all workers of each of `tensors` times `weight`; every worker brings tensors of the same lengths. None when a worker has gone.
+    pub(crate) fn sums(&self, tensors: Vec<Tensor<1>>, weight: f32) -> Option<Vec<Tensor<1>>> {
+        let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
+        // One transfer for all of them.
+        let all = Tensor::cat(tensors, 0);
+        let sum = match self.table.by_host {
+            Some(_) => {
+                let sum = self.sum(host::read(&all, <[f32]>::to_vec), weight)?;
+                host::tensor(sum.to_vec(), all.dims(), &all.device())
+            }
+            None => {
+                // Nobody begins a sum that another worker will not come to any more.
+                self.sum(Vec::new(), weight)?;
+                collective::sum(all * weight, &self.table.devices)
+            }
+        };
+        Some(sum.split_with_sizes(lengths, 0))
+    }
+
     /// The sum over all workers of `values` times `weight`; every worker calls this equally often and with equally many values. None when a
     /// worker has gone.
     ///
@@ -111,7 +149,7 @@ impl Link {
                 assert_eq!(part.len(), sum.len(), "workers of one model have equally many gradients");
                 sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
             }
-            round.sum = Some((Arc::new(sum), table.workers));
+            round.sum = Some((Arc::new(sum), table.devices.len()));
             round.number += 1;
             table.changed.notify_all();
         }
@@ -143,7 +181,7 @@ mod tests {
             let (link, own) = (seat.link(), seat.worker() as f32);
             (0..200).map(|round| link.sum(vec![own, round as f32], 0.5).expect("nobody has gone").to_vec()).collect()
         };
-        let seats = seats(3);
+        let seats = seats(&[(); 3].map(|()| Device::flex()));
         let found: Vec<_> = std::thread::scope(|scope| {
             let workers: Vec<_> = seats.iter().map(|seat| scope.spawn(move || work(seat))).collect();
             workers.into_iter().map(|worker| worker.join().expect("ends")).collect()
@@ -154,7 +192,8 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_one_who_has_gone_and_nobody_loses_a_sum_that_came_about() {
-        let mut two = seats(2);
+        let mut two = seats(&[Device::flex(), Device::flex()]);
+        assert!(two[0].meeting().contains("memory"), "the CPU has no collective");
         let (second, first) = (two.remove(1), two.remove(0));
         let leaves = std::thread::spawn(move || {
             let sum = second.link().sum(vec![1.0], 1.0);

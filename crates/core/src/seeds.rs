@@ -5,7 +5,7 @@
 
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-mod kernel;
+pub(crate) mod kernel;
 
 use std::ops::Range;
 
@@ -14,10 +14,14 @@ use rayon::prelude::*;
 
 use crate::math;
 
+pub use device::Rows;
+
 /// How many Philox blocks are computed side by side, one per SIMD lane.
 const LANES: usize = 16;
 /// How many 32-bit words one pass of [`LANES`] blocks gives.
 const CHUNK: usize = 4 * LANES;
+/// Whole numbers have streams of their own, with this bit.
+const WHOLE_NUMBERS: u32 = 0x8000_0000;
 
 /// One Philox 4x32-10 block: four random words from a key and a counter.
 ///
@@ -60,6 +64,12 @@ impl Stream {
     /// Stream `stream` of `seed`.
     pub fn new(seed: u64, stream: u32) -> Self {
         Self { key: [seed as u32, (seed >> 32) as u32], stream }
+    }
+
+    /// What a device needs of it: the key's two words, and the number of the stream.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    pub(crate) fn words(&self) -> [u32; 3] {
+        [self.key[0], self.key[1], self.stream]
     }
 
     /// The words of `row`, from position 0 on, one chunk of [`CHUNK`] after the other.
@@ -121,10 +131,15 @@ impl Stream {
         }
     }
 
+    /// 53 random bits: those at `position` of `row`.
+    fn bits(&self, row: u64, position: u32) -> u64 {
+        let [a, b, ..] = philox(self.key, [position, self.stream ^ WHOLE_NUMBERS, row as u32, (row >> 32) as u32]);
+        u64::from(a) << 21 ^ u64::from(b) >> 11
+    }
+
     /// One uniform number in [0, 1) with 53 random bits: the number at `position` of `row`.
     pub fn uniform_f64(&self, row: u64, position: u32) -> f64 {
-        let [a, b, ..] = philox(self.key, [position, self.stream ^ 0x8000_0000, row as u32, (row >> 32) as u32]);
-        (u64::from(a) << 21 ^ u64::from(b) >> 11) as f64 / (1u64 << 53) as f64
+        self.bits(row, position) as f64 / (1u64 << 53) as f64
     }
 
     /// One whole number in `0..bound` (multiply and shift; the bias is below `bound / 2^53`).
@@ -132,8 +147,18 @@ impl Stream {
     /// # Panics
     /// When `bound` is 0.
     pub fn below(&self, row: u64, position: u32, bound: u64) -> u64 {
+        self.split(row, position, bound).0
+    }
+
+    /// As [`Stream::below`], with how far the number lay above it on the way to the next one, in units of 2^-53: as random as the number,
+    /// and independent of it. Whole numbers throughout, so that every device draws the same.
+    ///
+    /// # Panics
+    /// When `bound` is 0.
+    pub fn split(&self, row: u64, position: u32, bound: u64) -> (u64, u64) {
         assert!(bound > 0, "no whole number lies below 0");
-        ((self.uniform_f64(row, position) * bound as f64) as u64).min(bound - 1)
+        let product = u128::from(self.bits(row, position)) * u128::from(bound);
+        ((product >> 53) as u64, product as u64 & ((1 << 53) - 1))
     }
 
     /// A permutation of `0..len` (Fisher and Yates), the same for the same (seed, stream, row).

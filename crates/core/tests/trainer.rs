@@ -100,7 +100,7 @@ fn together(schedule: Schedule, poison_at: Option<u64>, falls_at: Option<u64>) -
         }
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = seats(2).into_iter().map(|seat| scope.spawn(|| work(seat))).collect();
+        let workers: Vec<_> = seats(&[Device::flex(), Device::flex()]).into_iter().map(|seat| scope.spawn(|| work(seat))).collect();
         let mut ended = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err(Error::Data("fell out".into()))));
         [(); 2].map(|()| ended.next().expect("two"))
     })

@@ -151,14 +151,14 @@ impl<'a> DiffusionSampler<'a> {
             let compute = move |inputs: &[Tensor<1>]| {
                 let [x, time, class] = inputs else { unreachable!("as many as above") };
                 let condition = Condition { class: Some(class.clone().int()), augmentation: None };
-                net.forward(x.clone().reshape([batch, channels, height, width]), time.clone(), &condition).flatten::<1>(0, 3)
+                vec![net.forward(x.clone().reshape([batch, channels, height, width]), time.clone(), &condition).flatten::<1>(0, 3)]
             };
             let other = [inputs[0].clone() * 0.5, time.clone() * 0.5, inputs[2].clone()];
-            *recorded =
-                Recorded::new(&inputs, &other, Replay::Graph, compute).map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
+            let graph = Recorded::new(&inputs, &other, &compute(&other), Replay::Graph, compute);
+            *recorded = graph.map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
         }
         let Recording::Done(graph) = &mut *recorded else { return None };
-        let out = graph.replay(&inputs)?;
+        let out = graph.replay(&inputs)?.pop()?;
         let channels = out.dims()[0] / (batch * height * width);
         Some(out.reshape([batch, channels, height, width]))
     }

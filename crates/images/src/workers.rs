@@ -6,6 +6,7 @@ use std::thread::ScopedJoinHandle;
 use burn::tensor::Device;
 use semblant_core::model::Step;
 use semblant_core::parallel::{Seat, seats};
+use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{Trained, Trainer, Watch, fingerprint};
 use semblant_core::{Error, Result};
@@ -55,9 +56,11 @@ impl<F: Family> Begin<'_, F> {
         run: &mut Run,
     ) -> Result<Trained<F::Model>> {
         let fingerprint = self.fingerprint(run.seed);
-        let mut seats = seats(1 + run.also.len()).into_iter();
+        let devices: Vec<Device> = std::iter::once(&run.device).chain(&run.also).cloned().collect();
+        let mut seats = seats(&devices).into_iter();
         // Worker 0 leads; alone, it needs nobody.
         let seat = seats.next().filter(|_| !run.also.is_empty());
+        seat.iter().for_each(|seat| run.observer.event(Event::Note(&seat.meeting())));
         std::thread::scope(|scope| {
             let help = |(device, seat): (&Device, Seat)| {
                 let (mut own, fingerprint) = (run.of_helper(device.clone()), fingerprint.clone());

@@ -17,14 +17,16 @@ mod images;
 #[path = "support/mod.rs"]
 mod tables;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agree::{same_losses, same_pictures, same_rows};
 use counts::fit_and_count;
 use semblant::Device;
+use semblant::graph::Replay;
 use semblant::metrics::image::{classifier::Classifier, classifier::ClassifierConfig, prdc::Manifold, spread::kernel_distance};
 use semblant::prelude::*;
+use semblant::progress::{Event, Observer};
 use semblant::seeds::Stream;
 use serde_json::{Value, json};
 use tables::{fits, patients};
@@ -79,6 +81,69 @@ fn table_models_are_those_of_the_cpu() {
         same_rows(name, &rows("cpu"), &rows(&gpu_name));
         println!("{name}: {:.0} s", started.elapsed().as_secs_f64());
     }
+}
+
+/// Keeps what a run has to say.
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Notes {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Note(note) = event {
+            self.0.lock().expect("no panic").push(note.into());
+        }
+    }
+}
+
+/// The networks of tables are small enough that launches hold them up: their steps can be recorded, and learn the same.
+#[test]
+fn recorded_steps_of_table_models_are_the_steps_themselves() {
+    let Some((_, gpu, _turn)) = gpu() else { return };
+    let table = patients();
+    for name in ["ctgan", "tvae"].into_iter().filter(|name| takes_part(name, *name == "ctgan")) {
+        let [plain, recorded] = [None, Some(Replay::Anything)].map(|record| {
+            let (notes, mut settings) = (Arc::<Mutex<Vec<String>>>::default(), tables::small(name));
+            settings["batch_rows"] = json!(150);
+            let mut model = table_model(name, settings).expect("known settings");
+            let summary = model.fit(&table, &mut Run { record, observer: Box::new(Notes(notes.clone())), ..on(&gpu) }).expect("fits");
+            let told = notes.lock().expect("no panic").iter().any(|note| note == "the training step is recorded and replayed");
+            assert_eq!(told, record.is_some(), "{name}");
+            (summary, model.sample(&SampleRequest::new(100, 3)).expect("samples").data)
+        });
+        same_losses(name, &plain.0, &recorded.0);
+        same_rows(name, &plain.1, &recorded.1);
+    }
+}
+
+/// Two workers that learn one model: on two CUDA devices, which then sum their gradients among themselves, else both on the same device.
+#[test]
+fn two_workers_learn_what_one_learns() {
+    let Some((_, gpu, _turn)) = gpu() else { return };
+    if !takes_part("flow", true) {
+        return;
+    }
+    let listed = semblant::device::list().into_iter().filter(|backend| backend.name == "cuda").flat_map(|backend| backend.devices);
+    let cuda: Vec<Device> = listed.take(2).map(|device| semblant::device::select(&device.name).expect("listed")).collect();
+    let two = <[Device; 2]>::try_from(cuda).ok();
+    let among_themselves = two.is_some();
+    if !among_themselves {
+        println!("sums of GPUs among themselves were skipped: this machine does not offer two CUDA devices to this build");
+    }
+    let [first, second] = two.unwrap_or_else(|| [gpu.clone(), gpu]);
+    let fit = |also: Vec<Device>| {
+        let (notes, settings) = (Arc::<Mutex<Vec<String>>>::default(), json!({ "training": { "images": 16 } }));
+        let mut model = images::unfitted("flow", settings).expect("known settings");
+        let mut run = Run { also, observer: Box::new(Notes(notes.clone())), ..on(&first) };
+        let summary = model.fit(&images::bars(), &mut run).expect("fits");
+        let told = notes.lock().expect("no panic").iter().find(|note| note.contains("gradients")).cloned();
+        (summary, model.sample(&SampleRequest::new(20, 3)).expect("samples").data, told)
+    };
+    let ((one, alone, nothing), (two, together, told)) = (fit(Vec::new()), fit(vec![second]));
+    same_losses("flow", &one, &two);
+    same_pictures("flow", &alone, &together);
+    assert_eq!(nothing, None);
+    let told = told.expect("where the gradients meet");
+    println!("{told}");
+    assert!(told.contains(if among_themselves { "NCCL" } else { "named twice" }), "{told}");
 }
 
 /// Two steps of an image model, then its images.

@@ -7,9 +7,10 @@ use pulp::Arch;
 use rayon::prelude::*;
 use semblant_core::host;
 use semblant_core::math;
-use semblant_core::seeds::Stream;
-use semblant_data::table::encode::Layout;
+use semblant_core::seeds::{Rows, Stream};
+use semblant_data::table::encode::{Layout, Span};
 
+use crate::conditions::Places;
 use crate::laid::Laid;
 
 /// Rows one task works on.
@@ -22,8 +23,9 @@ const ROWS: usize = 32;
 pub fn gumbel_softmax(logits: Tensor<2>, laid: &Laid, tau: f32, stream: Stream, first_row: u64) -> Tensor<2> {
     let layout = &laid.layout;
     if let Some(on_device) = &laid.on_device {
-        let rows = logits.dims()[0];
-        let noise = stream.gumbels_on(first_row..first_row + rows as u64, layout.width, &logits.device());
+        let rows = logits.dims()[0] as u64;
+        // A recorded step goes on behind its own rows.
+        let noise = stream.gumbels_on(Rows::moving(first_row..first_row + rows, rows), layout.width, &logits.device());
         return on_device.gumbel_softmax(logits, noise, tau);
     }
     host::update(logits, |values| {
@@ -113,24 +115,30 @@ fn backward_row(gradient: &mut [f32], activated: &[f32], layout: &Layout, sharpn
     }
 }
 
-/// The cross-entropy between each row's conditioned block and the value it was asked for, averaged over the rows, with its gradient.
-///
-/// `wanted` names, for every row, the first output of the block, the block's width, and the position asked for.
+/// The cross-entropy between each row's block that holds the output asked for and that output, averaged over the rows, with its gradient.
+/// None without conditions.
 ///
 /// # Shapes
 /// `logits: [rows, width]`; gives the loss `[1]` and a gradient `[rows, width]` that is zero outside the conditioned blocks.
-pub fn condition_loss(logits: &Tensor<2>, wanted: &[(usize, usize, usize)], laid: &Laid) -> (Tensor<1>, Tensor<2>) {
+///
+/// # Panics
+/// When a device drew the outputs of rows of the CPU.
+pub fn condition_loss(logits: &Tensor<2>, outputs: &Places, laid: &Laid) -> Option<(Tensor<1>, Tensor<2>)> {
+    let (device, [rows, width]): (Device, _) = (logits.device(), logits.dims());
     if let Some(on_device) = &laid.on_device {
-        return on_device.condition_loss(logits, wanted);
+        return outputs.on(rows, &device).map(|outputs| on_device.condition_loss(logits, outputs));
     }
-    let device: Device = logits.device();
-    let [rows, width] = logits.dims();
+    let (outputs, spans) = (outputs.on_host(), &laid.layout.spans);
+    if outputs.is_empty() {
+        return None;
+    }
     let mut gradient = vec![0.0f32; rows * width];
     let mut total = 0.0f64;
     host::read(logits, |logits| {
-        for ((row, gradient), &(start, block, position)) in logits.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(wanted) {
-            let part = &mut gradient[start..start + block];
-            part.copy_from_slice(&row[start..start + block]);
+        for ((row, gradient), &output) in logits.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(outputs) {
+            let Span { start, width, .. } = spans[spans.partition_point(|span| span.start <= output as usize) - 1];
+            let (part, position) = (&mut gradient[start..start + width], output as usize - start);
+            part.copy_from_slice(&row[start..start + width]);
             softmax(part);
             total -= f64::from(part[position].max(1e-12).ln());
             part[position] -= 1.0;
@@ -138,14 +146,14 @@ pub fn condition_loss(logits: &Tensor<2>, wanted: &[(usize, usize, usize)], laid
         }
     });
     let loss = Tensor::from_data(TensorData::from([(total / rows as f64) as f32]), &device);
-    (loss, host::tensor(gradient, [rows, width], &device))
+    Some((loss, host::tensor(gradient, [rows, width], &device)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use burn::tensor::Tolerance;
-    use semblant_data::table::encode::{Span, SpanKind};
+    use semblant_data::table::encode::SpanKind;
 
     fn layout() -> Layout {
         let span = |kind, start, width| Span { column: 0, kind, start, width };
@@ -193,6 +201,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let x = logits(&device).require_grad();
         let wanted = [(1, 3, 2), (4, 2, 0), (4, 2, 1), (1, 3, 0), (1, 3, 1)];
+        let outputs = Places::Host(wanted.map(|(start, _, position)| (start + position) as u32).to_vec());
         let mut expected = Tensor::<1>::zeros([1], &device);
         for (row, &(start, width, position)) in wanted.iter().enumerate() {
             let block = x.clone().slice([row..row + 1, start..start + width]);
@@ -200,9 +209,10 @@ mod tests {
         }
         let gradients = expected.backward();
         for laid in Laid::both(&layout(), &Device::flex()) {
-            let (loss, gradient) = condition_loss(&logits(&Device::flex()), &wanted, &laid);
+            let (loss, gradient) = condition_loss(&logits(&Device::flex()), &outputs, &laid).expect("there are conditions");
             expected.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-5));
             x.grad(&gradients).expect("required").to_data().assert_approx_eq::<f32>(&gradient.to_data(), Tolerance::absolute(1e-5));
+            assert!(condition_loss(&logits(&Device::flex()), &Places::Host(Vec::new()), &laid).is_none(), "nothing is asked for");
         }
     }
 }

@@ -3,46 +3,12 @@
 //! Values are drawn from alias tables, rows from compressed lists of the rows that hold each value, so a draw costs the same for two
 //! categories as for a hundred thousand.
 
+use burn::tensor::{Device, Int, Tensor};
+use semblant_core::choices::{Alias, Block, Choices};
+use semblant_core::host;
 use semblant_core::seeds::Stream;
 use semblant_data::table::encode::{EncodedTable, Layout, Span, SpanKind};
 use serde::{Deserialize, Serialize};
-
-/// Draws from a discrete distribution in constant time (Walker 1977; Vose 1991).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alias {
-    keep: Vec<f64>,
-    other: Vec<u32>,
-}
-
-impl Alias {
-    /// A table for these weights, which need not sum to one.
-    ///
-    /// # Panics
-    /// When there are no weights, one is negative, or all are zero.
-    pub fn new(weights: &[f64]) -> Self {
-        let total: f64 = weights.iter().sum();
-        assert!(total > 0.0 && weights.iter().all(|weight| *weight >= 0.0), "weights of a distribution");
-        let mut keep: Vec<f64> = weights.iter().map(|weight| weight / total * weights.len() as f64).collect();
-        let mut other: Vec<u32> = (0..weights.len() as u32).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..weights.len()).partition(|&index| keep[index] < 1.0);
-        while let (Some(less), Some(&more)) = (small.pop(), large.last()) {
-            other[less] = more as u32;
-            keep[more] -= 1.0 - keep[less];
-            if keep[more] < 1.0 {
-                large.pop();
-                small.push(more);
-            }
-        }
-        Self { keep, other }
-    }
-
-    /// The position that a uniform number in [0, 1) stands for.
-    pub fn draw(&self, uniform: f64) -> usize {
-        let scaled = uniform * self.keep.len() as f64;
-        let index = (scaled as usize).min(self.keep.len() - 1);
-        if scaled - (index as f64) < self.keep[index] { index } else { self.other[index] as usize }
-    }
-}
 
 /// One block that rows can be conditioned on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +39,41 @@ pub struct Asked {
     pub block: usize,
     /// Which value.
     pub value: usize,
+}
+
+/// What every row of a batch is asked for, as one place of a vector.
+#[derive(Debug, Clone)]
+pub enum Places {
+    /// As the host knows it; none without conditions.
+    Host(Vec<u32>),
+    /// As the device drew it, `[rows]`.
+    Device(Box<Tensor<1, Int>>),
+}
+
+impl Places {
+    /// On a device, `[rows]`; rows that the host knows nothing of stand at 0. None without conditions.
+    pub(crate) fn on(&self, rows: usize, device: &Device) -> Option<Tensor<1, Int>> {
+        match self {
+            Self::Device(places) => Some((**places).clone()),
+            Self::Host(places) if places.is_empty() => None,
+            Self::Host(places) => {
+                let mut places: Vec<i32> = places.iter().map(|&place| place as i32).collect();
+                places.resize(rows, 0);
+                Some(host::indices(places, device))
+            }
+        }
+    }
+
+    /// As the host knows them.
+    ///
+    /// # Panics
+    /// When a device drew them: the CPU's own ways never ask it to.
+    pub(crate) fn on_host(&self) -> &[u32] {
+        match self {
+            Self::Host(places) => places,
+            Self::Device(_) => panic!("the CPU draws its conditions itself"),
+        }
+    }
 }
 
 impl Conditions {
@@ -119,18 +120,24 @@ impl Conditions {
         self.blocks[asked.block].condition_start + asked.value
     }
 
+    /// The output of a row that stands for what is asked.
+    pub fn output(&self, asked: Asked) -> usize {
+        self.blocks[asked.block].start + asked.value
+    }
+
     /// Alias tables for drawing values by true frequency, one a block.
     pub fn true_frequencies(&self) -> Vec<Alias> {
         self.blocks.iter().map(|block| Alias::new(&block.counts.iter().map(|&count| count as f64).collect::<Vec<_>>())).collect()
     }
 
-    /// A row's condition, by two uniform numbers: any block, then a value by true frequency. `None` when there are no blocks.
-    pub fn draw(&self, tables: &[Alias], uniforms: [f64; 2]) -> Option<Asked> {
+    /// A row's condition, by the numbers at `position` of `row` and behind it: any block, then a value by true frequency. `None` when there are no
+    /// blocks.
+    pub fn draw(&self, tables: &[Alias], stream: &Stream, row: u64, position: u32) -> Option<Asked> {
         if self.blocks.is_empty() {
             return None;
         }
-        let block = ((uniforms[0] * self.blocks.len() as f64) as usize).min(self.blocks.len() - 1);
-        Some(Asked { block, value: tables[block].draw(uniforms[1]) })
+        let block = stream.below(row, position, self.blocks.len() as u64) as usize;
+        Some(Asked { block, value: tables[block].draw(stream, row, position + 1) })
     }
 }
 
@@ -175,30 +182,38 @@ impl TrainingSampler {
 
     /// `count` conditions from row `row` of `stream`; empty when there is nothing to condition on.
     pub fn asked(&self, stream: Stream, row: u64, count: usize) -> Vec<Asked> {
-        let mut asked = Vec::with_capacity(count);
-        for position in 0..count as u32 {
-            asked.extend(
-                self.conditions.draw(&self.tables, [stream.uniform_f64(row, 2 * position), stream.uniform_f64(row, 2 * position + 1)]),
-            );
-        }
-        asked
+        (0..count as u32).filter_map(|position| self.conditions.draw(&self.tables, &stream, row, 2 * position)).collect()
     }
 
     /// A real row for every condition, uniformly among those that meet it; any rows when there are no conditions.
     pub fn rows(&self, asked: &[Asked], stream: Stream, row: u64, count: usize) -> Vec<u32> {
         let mut chosen = Vec::with_capacity(count);
         for position in 0..count {
-            let uniform = stream.uniform_f64(row, position as u32);
+            let below = |bound: usize| stream.below(row, position as u32, bound as u64) as usize;
             chosen.push(match asked.get(position) {
-                None => ((uniform * self.table_rows as f64) as usize).min(self.table_rows - 1) as u32,
+                None => below(self.table_rows) as u32,
                 Some(asked) => {
                     let offsets = &self.offsets[asked.block];
                     let (start, end) = (offsets[asked.value] as usize, offsets[asked.value + 1] as usize);
-                    self.rows[asked.block][start + ((uniform * (end - start) as f64) as usize).min(end - start - 1)]
+                    self.rows[asked.block][start + below(end - start)]
                 }
             });
         }
         chosen
+    }
+
+    /// The same tables where `device` draws `count` conditions and rows at once, if it can: values have the numbers of a row's outputs.
+    pub fn on_device(&self, count: usize, device: &Device) -> Option<Choices> {
+        let mut blocks = Vec::with_capacity(self.tables.len());
+        for (number, block) in self.conditions.blocks.iter().enumerate() {
+            blocks.push(Block {
+                alias: &self.tables[number],
+                offsets: &self.offsets[number],
+                rows: &self.rows[number],
+                output: block.start,
+            });
+        }
+        Choices::new(&blocks, count, device)
     }
 }
 
@@ -226,17 +241,6 @@ mod tests {
             vec![span(SpanKind::Values, 0, 3), span(SpanKind::Scalar, 3, 1), span(SpanKind::Modes, 4, 2), span(SpanKind::Values, 6, 2)];
         let codes = vec![vec![0, 1, 2, 0, 0, 0], vec![0, 0, 1, 1, 0, 1], vec![1, 0, 0, 1, 1, 0]];
         (Layout { spans, width: 8 }, EncodedTable { rows: 6, codes, scalars: vec![vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]] })
-    }
-
-    #[test]
-    fn alias_draws_by_weight() {
-        let alias = Alias::new(&[1.0, 0.0, 6.0, 3.0]);
-        let mut counts = [0; 4];
-        (0..100_000).for_each(|i| counts[alias.draw((f64::from(i) + 0.5) / 1e5)] += 1);
-        assert_eq!(counts[1], 0);
-        for (count, expected) in counts.into_iter().zip([10_000i32, 0, 60_000, 30_000]) {
-            assert!((count - expected).abs() <= 4, "{counts:?}");
-        }
     }
 
     #[test]

@@ -6,27 +6,30 @@
 //! zero, the critic judges rows one by one, modes of numbers are asked for as categories are, and critic and generator share the fake
 //! rows of a step, which carry no gradient in the critic's half.
 
+mod draws;
 mod sampling;
 
 use std::sync::Arc;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use rayon::prelude::*;
+use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, Optimizers, Schedule};
-use semblant_core::{Error, Result, host};
-use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
+use semblant_core::seeds::Rows;
+use semblant_core::{Error, Result};
+use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
-use crate::conditions::{Asked, TrainingSampler, write_row};
 use crate::generator::{Generator, MOMENTUM, Tape};
-use crate::laid::{DeviceTable, Laid};
+use crate::laid::Laid;
 use crate::pipeline::check_size;
+
+pub use draws::CtganBatch;
+use draws::Draws;
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,18 +176,6 @@ pub struct Ctgan {
 struct Shape {
     config: CtganConfig,
     laid: Laid,
-    condition_width: usize,
-}
-
-/// The table to learn from; the same for every step.
-#[derive(Debug)]
-pub struct CtganBatch {
-    /// The encoded table.
-    pub encoded: EncodedTable,
-    /// Draws conditions and rows from it.
-    pub sampler: TrainingSampler,
-    /// The table where the networks are, unless that is the CPU.
-    pub on_device: Option<DeviceTable>,
 }
 
 /// The generator that `config` describes, with weights from `seed`.
@@ -199,7 +190,7 @@ impl Ctgan {
         Self {
             generator: new_generator(config, layout, condition_width, seed, device),
             critic: MlpCritic::new(inputs, &config.critic_widths, 0.2, seed, purpose::CRITIC, device),
-            shape: Shape { config: config.clone(), laid: Laid::new(layout, &device.clone().inner()), condition_width },
+            shape: Shape { config: config.clone(), laid: Laid::new(layout, &device.clone().inner()) },
         }
     }
 
@@ -207,45 +198,15 @@ impl Ctgan {
         self.critic.head.weight.val().device().inner()
     }
 
-    /// Fake rows for conditions drawn by `sub`'s streams.
-    fn generate(&mut self, batch: &CtganBatch, step: &Step, sub: u32) -> Fake {
+    /// Fake rows for what was asked in `draws`, by `sub`'s streams.
+    fn generate(&mut self, draws: &Draws, step: &Step, sub: u32) -> Fake {
         let Shape { config, laid, .. } = &self.shape;
-        let rows = step.batch_rows as usize;
         let first = step.index * step.batch_rows;
-        let asked = batch.sampler.asked(step.stream(purpose::ASKED + sub), step.index, rows);
-        let places: Vec<u32> = asked.iter().map(|&asked| batch.sampler.conditions().place(asked) as u32).collect();
-        let noise = step.stream(purpose::NOISE + sub).normals_on(first..first + step.batch_rows, config.noise_width, &self.device());
-        let (logits, tape) = self.generator.forward_train(noise, &places, MOMENTUM);
+        let rows = Rows::moving(first..first + step.batch_rows, step.batch_rows);
+        let noise = step.stream(purpose::NOISE + sub).normals_on(rows, config.noise_width, &self.device());
+        let (logits, tape) = self.generator.forward_train(noise, &draws.places, MOMENTUM);
         let activated = gumbel_softmax(logits.clone(), laid, config.temperature, step.stream(purpose::GUMBEL + sub), first);
-        Fake { asked, logits, activated, tape }
-    }
-
-    /// Real rows that meet the conditions of `asked` in another order, `[packs, pac * layout.width]`, and that order.
-    fn real(&self, asked: &[Asked], batch: &CtganBatch, step: &Step, sub: u32) -> (Tensor<2>, Vec<Asked>) {
-        let Shape { config, laid, .. } = &self.shape;
-        let rows = step.batch_rows as usize;
-        let order = step.stream(purpose::SHUFFLE + sub).permutation(step.index, asked.len());
-        let shuffled: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
-        let chosen = batch.sampler.rows(&shuffled, step.stream(purpose::ROWS + sub), step.index, rows);
-        let layout = &laid.layout;
-        let packed = [rows / config.pac, config.pac * layout.width];
-        if let Some(table) = &batch.on_device {
-            return (table.rows(chosen.into_iter().map(|row| row as i32).collect()).reshape(packed), shuffled);
-        }
-        let mut values = vec![0.0; rows * layout.width];
-        values.par_chunks_mut(layout.width).with_min_len(64).zip(chosen).for_each(|(out, row)| {
-            write_row(&batch.encoded, &layout.spans, row as usize, out);
-        });
-        (host::tensor(values, packed, &self.device()), shuffled)
-    }
-
-    /// Where the conditions of a pack stand in the critic's input behind its rows, `[rows]`.
-    fn places(&self, asked: &[Asked], batch: &CtganBatch) -> Tensor<1, Int> {
-        let Shape { config, condition_width, .. } = &self.shape;
-        let place = |(row, &asked): (usize, &Asked)| (row % config.pac * condition_width + batch.sampler.conditions().place(asked)) as i32;
-        let places: Vec<i32> = asked.iter().enumerate().map(place).collect();
-        let shape = [places.len()];
-        Tensor::from_data(TensorData::new(places, shape), &self.device())
+        Fake { logits, activated, tape }
     }
 
     /// Dropout factors for `packs` judgements, `[packs, width]` a layer.
@@ -260,7 +221,8 @@ impl Ctgan {
             .map(|(layer, &width)| {
                 // All of a layer's factors are one row.
                 let row = step.index << 8 | layer as u64;
-                step.stream(purpose::DROPOUT + sub).dropout_on(row..row + 1, packs * width, keep, &device).reshape([packs, width])
+                let rows = Rows::moving(row..row + 1, 1 << 8);
+                step.stream(purpose::DROPOUT + sub).dropout_on(rows, packs * width, keep, &device).reshape([packs, width])
             })
             .collect()
     }
@@ -269,15 +231,14 @@ impl Ctgan {
     fn critic_step(
         mut self,
         fake: &Fake,
-        batch: &CtganBatch,
+        draws: &Draws,
         optimizers: &mut Optimizers,
         step: &Step,
         sub: u32,
     ) -> (Self, Tensor<1>, Tensor<1>) {
-        let (real, real_asked) = self.real(&fake.asked, batch, step, sub);
-        let [packs, width] = real.dims();
-        let judged = Tensor::cat(vec![real, fake.activated.clone().reshape([packs, width])], 0); // [2 packs, pac * layout.width]
-        let places = Tensor::cat(vec![self.places(&real_asked, batch), self.places(&fake.asked, batch)], 0);
+        let [packs, width] = draws.real.dims();
+        let judged = Tensor::cat(vec![draws.real.clone(), fake.activated.clone().reshape([packs, width])], 0); // [2 packs, pac * layout.width]
+        let places = Tensor::cat(vec![draws.real_places.clone(), draws.fake_places.clone()], 0);
         let measured = ((packs as f64 * self.shape.config.penalty_share).ceil() as usize).clamp(1, packs);
         let masks = self.masks(2 * packs + measured, step, sub);
         let part = |start: usize, end: usize| masks.iter().map(|mask| mask.clone().slice([start..end])).collect::<Vec<_>>();
@@ -286,9 +247,8 @@ impl Ctgan {
         let wasserstein = scores.clone().slice([0..packs]).mean() - scores.slice([packs..2 * packs]).mean();
 
         // The penalty is taken between real and fake. Only the slopes there matter, which are constants, so this pass needs no graph.
-        let mut mix = vec![0.0; measured];
-        step.stream(purpose::MIX + sub).uniforms(step.index, &mut mix);
-        let mix = host::tensor(mix, [measured, 1], &self.device());
+        let row = Rows::moving(step.index..step.index + 1, 1);
+        let mix = step.stream(purpose::MIX + sub).uniforms_on(row, measured, &self.device()).reshape([measured, 1]);
         let (first_real, first_fake) = (first.clone().inner().slice([0..measured]), first.inner().slice([packs..packs + measured]));
         let between = first_fake.clone() + mix * (first_real - first_fake); // [measured, first width]
         let (_, slopes) = self.critic.valid().forward_from(between, &part(2 * packs, 2 * packs + measured));
@@ -301,26 +261,21 @@ impl Ctgan {
     }
 
     /// One generator step: gives the critic's mean score of the fake rows and the condition's cross-entropy.
-    fn generator_step(mut self, fake: Fake, batch: &CtganBatch, optimizers: &mut Optimizers, step: &Step) -> (Self, Tensor<1>, Tensor<1>) {
+    fn generator_step(mut self, fake: Fake, draws: &Draws, optimizers: &mut Optimizers, step: &Step) -> (Self, Tensor<1>, Tensor<1>) {
         let rows = step.batch_rows as usize;
         let Shape { config, laid, .. } = self.shape.clone();
         let (packs, width) = (rows / config.pac, config.pac * laid.layout.width);
         // The critic is piecewise linear, so its input gradient is the whole of the backward pass that is needed here.
         let critic = self.critic.valid();
-        let first = critic.preactivation_of(fake.activated.clone().reshape([packs, width]), self.places(&fake.asked, batch));
+        let first = critic.preactivation_of(fake.activated.clone().reshape([packs, width]), draws.fake_places.clone());
         let (scores, slopes) = critic.forward_from(first, &self.masks(packs, step, 0));
         let gradient = critic.input_gradient_of(&slopes, width) * (-1.0 / packs as f32); // [packs, pac * layout.width]
         let gradient = gradient.reshape([rows, laid.layout.width]);
-        let mut gradient = gumbel_softmax_backward(&fake.activated, gradient, &laid, config.temperature);
-        let blocks = &batch.sampler.conditions().blocks;
-        let wanted: Vec<_> =
-            fake.asked.iter().map(|asked| (blocks[asked.block].start, blocks[asked.block].counts.len(), asked.value)).collect();
-        let mut asked_loss = Tensor::zeros([1], &self.device());
-        if !wanted.is_empty() {
-            let (loss, from_condition) = condition_loss(&fake.logits, &wanted, &laid);
-            gradient = gradient + from_condition;
-            asked_loss = loss;
-        }
+        let gradient = gumbel_softmax_backward(&fake.activated, gradient, &laid, config.temperature);
+        let (asked_loss, gradient) = match condition_loss(&fake.logits, &draws.outputs, &laid) {
+            Some((loss, from_condition)) => (loss, gradient + from_condition),
+            None => (Tensor::zeros([1], &self.device()), gradient),
+        };
         let gradients = self.generator.backward(fake.tape, gradient);
         self.generator = optimizers.step("generator", self.generator, gradients, step);
         (self, scores.mean(), asked_loss)
@@ -329,7 +284,6 @@ impl Ctgan {
 
 /// A batch of fake rows on its way through a step.
 struct Fake {
-    asked: Vec<Asked>,
     /// `[rows, layout.width]`.
     logits: Tensor<2>,
     /// `[rows, layout.width]`.
@@ -351,15 +305,20 @@ impl Model for Ctgan {
         let mut sub = self.shape.config.critic_steps;
         loop {
             sub -= 1;
-            let fake = self.generate(&batch, step, sub * purpose::SUB_STEP);
+            let draws = batch.draw(&self.shape, step, sub * purpose::SUB_STEP);
+            let fake = self.generate(&draws, step, sub * purpose::SUB_STEP);
             let (next, wasserstein, penalty) =
-                self.critic_step(&fake, &batch, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
+                self.critic_step(&fake, &draws, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
             self = next;
             if sub == 0 {
-                let (next, score, condition) = self.generator_step(fake, &batch, optimizers, step);
+                let (next, score, condition) = self.generator_step(fake, &draws, optimizers, step);
                 let losses = Losses::default().with("wasserstein", wasserstein).with("penalty", penalty);
                 return (next, losses.with("fake_score", score).with("condition", condition));
             }
         }
+    }
+
+    fn varying(batch: &Arc<CtganBatch>) -> Option<Vec<Tensor<1>>> {
+        batch.is_on_device().then(Vec::new)
     }
 }

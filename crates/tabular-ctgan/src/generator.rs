@@ -14,6 +14,8 @@ use semblant_core::host;
 use semblant_core::nn::{self, Linear};
 use semblant_core::seeds::Stream;
 
+use crate::conditions::Places;
+
 /// Added to the variance before its root, as in PyTorch.
 const EPSILON: f32 = 1e-5;
 /// The share of a training batch in the running statistics, as in PyTorch.
@@ -82,16 +84,20 @@ impl Generator {
         Self { layers, head: nn::linear(previous + conditions, outputs, Stream::new(seed, stream + widths.len() as u32), device) }
     }
 
-    /// Raw rows by batch statistics, and what the gradient needs. `noise` carries no autodiff; `asked` is each row's place in the
-    /// condition vector, or empty without conditions; `momentum` is this batch's share in the running statistics.
+    /// Raw rows by batch statistics, and what the gradient needs. `noise` carries no autodiff; `momentum` is this batch's share in the running
+    /// statistics.
     ///
     /// # Shapes
     /// `[batch, noise]` gives `[batch, outputs]`.
-    pub fn forward_train(&mut self, noise: Tensor<2>, asked: &[u32], momentum: f32) -> (Tensor<2>, Tape) {
+    ///
+    /// # Panics
+    /// When a device drew the places of a generator of the CPU.
+    pub fn forward_train(&mut self, noise: Tensor<2>, places: &Places, momentum: f32) -> (Tensor<2>, Tape) {
         if !host::is_host(&noise.device()) {
-            let (rows, saved) = on_device::forward_train(self, noise, asked, momentum);
+            let (rows, saved) = on_device::forward_train(self, noise, places, momentum);
             return (rows, Tape(Kept::Operations(Box::new(saved))));
         }
+        let asked = places.on_host();
         let mut layers: Vec<loops::Saved> = Vec::with_capacity(self.layers.len());
         let mut x = noise;
         for layer in &mut self.layers {
@@ -133,7 +139,7 @@ impl Generator {
     /// than the average of the statistics of the weights.
     pub fn recalibrate(&mut self, batches: impl Iterator<Item = (Tensor<2>, Vec<u32>)>) {
         for (index, (noise, asked)) in batches.enumerate() {
-            self.forward_train(noise, &asked, 1.0 / (index + 1) as f32);
+            self.forward_train(noise, &Places::Host(asked), 1.0 / (index + 1) as f32);
         }
     }
 
@@ -143,7 +149,7 @@ impl Generator {
     /// `[batch, noise]` gives `[batch, outputs]`.
     pub fn forward(&self, noise: Tensor<2>, asked: &[u32]) -> Tensor<2> {
         if !host::is_host(&noise.device()) {
-            return on_device::forward(self, noise, asked);
+            return on_device::forward(self, noise, &Places::Host(asked.to_vec()));
         }
         let x = self.layers.iter().fold(noise, |x, layer| layer.forward(&x, asked));
         self.raw_rows(&x, asked)
@@ -156,6 +162,10 @@ mod tests {
     use burn::tensor::{TensorData, Tolerance};
 
     const ASKED: [u32; 9] = [0, 2, 1, 1, 0, 2, 2, 2, 0];
+
+    fn places() -> Places {
+        Places::Device(Box::new(host::indices(ASKED.iter().map(|&place| place as i32).collect(), &Device::flex())))
+    }
 
     /// The same network by burn's operations, on autodiff, with the condition as a one-hot vector.
     fn by_operations(generator: &Generator, noise: Tensor<2>) -> Tensor<2> {
@@ -183,8 +193,8 @@ mod tests {
         let noise = host::tensor(draw(0, 9, 5), [9, 5], &Device::flex());
         let weight = host::tensor(draw(1, 9, 4), [9, 4], &Device::flex());
         let mut twin = generator.clone();
-        let (actual, tape) = generator.forward_train(noise.clone(), &ASKED, MOMENTUM);
-        let (on_device, saved) = super::on_device::forward_train(&mut twin, noise.clone(), &ASKED, MOMENTUM);
+        let (actual, tape) = generator.forward_train(noise.clone(), &Places::Host(ASKED.to_vec()), MOMENTUM);
+        let (on_device, saved) = super::on_device::forward_train(&mut twin, noise.clone(), &places(), MOMENTUM);
         let expected = by_operations(&generator, Tensor::from_inner(noise.clone()));
         expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-5));
         expected.to_data().assert_approx_eq::<f32>(&on_device.to_data(), Tolerance::absolute(1e-5));
@@ -195,7 +205,7 @@ mod tests {
         every_gradient(&twin, &autodiff, &super::on_device::backward(&twin, saved, weight));
         // The running statistics have moved alike, and rows by them are the same on both ways.
         let (loops, operations) = (generator.valid(), twin.valid());
-        let rows = super::on_device::forward(&operations, noise.clone(), &ASKED);
+        let rows = super::on_device::forward(&operations, noise.clone(), &places());
         loops.forward(noise, &ASKED).to_data().assert_approx_eq::<f32>(&rows.to_data(), Tolerance::absolute(1e-5));
     }
 

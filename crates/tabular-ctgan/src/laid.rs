@@ -52,8 +52,6 @@ pub(crate) struct DeviceLayout {
     block_of: Tensor<1, Int>,
     /// 1 at the outputs of blocks, 0 at scalars, `[1, width]`.
     is_block: Tensor<2>,
-    /// The block that begins at an output; `i32::MAX` where none does.
-    begins: Vec<i32>,
     /// The kernels, where the device has them.
     kernels: Option<Spans>,
 }
@@ -72,7 +70,7 @@ impl DeviceLayout {
         widths.dedup();
         let mut groups = Vec::new();
         let (mut block_of, mut is_block) = (vec![0; layout.width], vec![0.0; layout.width]);
-        let (mut begins, mut number) = (vec![i32::MAX; layout.width], 0);
+        let mut number = 0;
         for width in widths {
             let (mut outputs, mut counts) = (Vec::new(), Vec::new());
             for span in layout.blocks().filter(|span| padded(span.width) == width) {
@@ -80,14 +78,13 @@ impl DeviceLayout {
                 counts.extend((0..width).map(|place| f32::from(u8::from(place < span.width))));
                 block_of[span.start..span.start + span.width].fill(number);
                 is_block[span.start..span.start + span.width].fill(1.0);
-                begins[span.start] = number;
                 number += 1;
             }
             let blocks = counts.len() / width;
             groups.push(Group { outputs: host::indices(outputs, device), counts: host::tensor(counts, [1, blocks, width], device) });
         }
         let is_block = host::tensor(is_block, [1, layout.width], device);
-        Self { groups, block_of: host::indices(block_of, device), is_block, begins, kernels: spans(layout, device) }
+        Self { groups, block_of: host::indices(block_of, device), is_block, kernels: spans(layout, device) }
     }
 
     /// What `reduce` makes of every block, of padded values and what counts among them. `[rows, width]` gives `[rows, blocks]`.
@@ -157,17 +154,15 @@ impl DeviceLayout {
         blocks * self.is_block.clone() + scalars
     }
 
-    /// See [`crate::activate::condition_loss`].
-    pub(crate) fn condition_loss(&self, logits: &Tensor<2>, wanted: &[(usize, usize, usize)]) -> (Tensor<1>, Tensor<2>) {
-        let ([rows, width], device) = (logits.dims(), logits.device());
-        let places = wanted.iter().map(|&(start, _, position)| (start + position) as i32).collect();
+    /// See [`crate::activate::condition_loss`]; `outputs` is `[rows]`.
+    pub(crate) fn condition_loss(&self, logits: &Tensor<2>, outputs: Tensor<1, Int>) -> (Tensor<1>, Tensor<2>) {
         if let Some(kernels) = &self.kernels {
-            let (losses, gradient) = kernels.cross_entropy(logits.clone(), host::indices(places, &device));
+            let (losses, gradient) = kernels.cross_entropy(logits.clone(), outputs);
             return (losses.mean(), gradient);
         }
-        let blocks = wanted.iter().map(|&(start, ..)| self.begins[start]).collect();
-        let wanted = unit_vectors(host::indices(places, &device), width); // [rows, width]
-        let block: Tensor<2, Int> = host::indices(blocks, &device).reshape([rows, 1]).expand([rows, width]);
+        let [rows, width] = logits.dims();
+        let block = self.block_of.clone().select(0, outputs.clone()).reshape([rows, 1]).expand([rows, width]);
+        let wanted = unit_vectors(outputs, width); // [rows, width]
         let within = block.equal(self.block_of.clone().reshape([1, width]).expand([rows, width])).float() * self.is_block.clone();
         let chances = self.softmax(logits.clone());
         let of_wanted = (chances.clone() * wanted.clone()).sum_dim(1); // [rows, 1]
@@ -235,10 +230,9 @@ impl DeviceTable {
         Self { outputs, values, width: layout.width, kernels: spans(layout, device) }
     }
 
-    /// The rows at `chosen` as a network sees them, `[chosen, width]`.
-    pub fn rows(&self, chosen: Vec<i32>) -> Tensor<2> {
-        let (count, device) = (chosen.len(), self.values.device());
-        let chosen = host::indices(chosen, &device);
+    /// The rows at `chosen`, `[n]`, as a network sees them, `[n, width]`.
+    pub fn rows(&self, chosen: Tensor<1, Int>) -> Tensor<2> {
+        let ([count], device) = (chosen.dims(), self.values.device());
         if let Some(kernels) = &self.kernels {
             return kernels.rows(self.outputs.clone(), self.values.clone(), chosen);
         }
@@ -310,7 +304,7 @@ mod tests {
             write_row(&encoded, &layout.spans, *row as usize, out);
         }
         assert!(DeviceTable::new(&encoded, &layout, &Device::flex()).is_none(), "the CPU needs none");
-        let found = DeviceTable::filled(&encoded, &layout, &Device::flex()).rows(chosen.to_vec());
+        let found = DeviceTable::filled(&encoded, &layout, &Device::flex()).rows(host::indices(chosen.to_vec(), &Device::flex()));
         host::read(&found, |found| assert_eq!(found, expected));
     }
 }

@@ -8,6 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{Moved, Moving};
+use crate::clock::KEEP;
 use crate::custom::{Work, empty, grid, queue};
 use crate::optim::Update;
 
@@ -16,10 +17,12 @@ const AT_MOST: usize = 32;
 /// Partial sums of a sum of squares.
 const PARTS: usize = 4096;
 
-/// Of gradient, weight, first and second moment for each parameter, then the clip factor, if any; gives the last three of each.
+/// Of gradient, weight, first and second moment for each parameter, then the clock and the clip factor, if any; gives the last three of each.
 #[derive(Debug)]
 struct AdamStep {
     update: Update,
+    /// Where rate and root stand in the clock, if there is one.
+    at: Option<usize>,
     clipped: bool,
 }
 
@@ -27,10 +30,11 @@ impl Work for AdamStep {
     const NAME: &'static str = "adam";
 
     fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let Self { update, clipped } = *self;
-        // Where nothing is clipped the kernel does not look at the factor; any tensor will do.
+        let Self { update, at, clipped } = *self;
+        // Where nothing is clipped or recorded the kernel does not look at these; any tensor will do.
         let clip = if clipped { inputs.pop().expect("the clip factor is the last") } else { inputs[0].clone() };
-        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 4, 1));
+        let clock = if at.is_some() { into_contiguous(inputs.pop().expect("the clock stands before it")) } else { clip.clone() };
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 4, 2));
         let mut outputs = Vec::with_capacity(inputs.len() / 4 * 3);
         let mut inputs = inputs.into_iter();
         loop {
@@ -60,29 +64,35 @@ impl Work for AdamStep {
                 firsts,
                 seconds,
                 clip.clone().into_buffer_arg(),
-                update.step_size / update.correction_1,
+                clock.clone().into_buffer_arg(),
+                at.unwrap_or_default() as u32,
+                update.rate(),
                 1.0 - update.beta_1,
                 1.0 - update.beta_2,
-                1.0 / update.correction_2.sqrt(),
+                update.root(),
                 update.epsilon,
                 update.weight_decay,
                 clipped,
+                at.is_some(),
             );
         }
     }
 }
 
-/// Of average and weight for each parameter; gives the averages.
+/// Of average and weight for each parameter, then the clock, if any; gives the averages.
 #[derive(Debug)]
 struct Averaging {
     keep: f32,
+    recorded: bool,
 }
 
 impl Work for Averaging {
     const NAME: &'static str = "average";
 
-    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 0));
+    fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        // Where nothing is recorded the kernel does not look at it.
+        let clock = if self.recorded { into_contiguous(inputs.pop().expect("the clock is the last")) } else { inputs[1].clone() };
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 1));
         let mut outputs = Vec::with_capacity(inputs.len() / 2);
         let mut inputs = inputs.into_iter();
         loop {
@@ -99,7 +109,8 @@ impl Work for Averaging {
                 return outputs;
             }
             let (count, dim) = grid(&outputs[0], units);
-            averages_kernel::launch(&client, count, dim, AddressType::U32, averages, weights, self.keep);
+            let (address, clock) = (AddressType::U32, clock.clone().into_buffer_arg());
+            averages_kernel::launch(&client, count, dim, address, averages, weights, clock, self.keep, self.recorded);
         }
     }
 }
@@ -132,20 +143,22 @@ impl Work for Squares {
     }
 }
 
-pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>) -> Vec<Moved> {
+pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<Moved> {
     let lengths: Vec<usize> = all.iter().flat_map(|moving| [moving.weight.dims()[0]; 3]).collect();
     let mut inputs: Vec<Tensor<1>> =
         all.into_iter().flat_map(|moving| [moving.gradient, moving.weight, moving.first, moving.second]).collect();
-    let clipped = clip.is_some();
+    let (clipped, at) = (clip.is_some(), clock.as_ref().map(|&(_, at)| at));
+    inputs.extend(clock.map(|(clock, _)| clock));
     inputs.extend(clip);
-    let mut outputs = queue(AdamStep { update, clipped }, inputs, &lengths);
+    let mut outputs = queue(AdamStep { update, at, clipped }, inputs, &lengths);
     std::iter::from_fn(|| Some((outputs.next()?, outputs.next()?, outputs.next()?))).collect()
 }
 
-pub(super) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32) -> Vec<Tensor<1>> {
+pub(super) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32, clock: Option<Tensor<1>>) -> Vec<Tensor<1>> {
     let lengths: Vec<usize> = weights.iter().map(|weight| weight.dims()[0]).collect();
-    let inputs = averages.into_iter().zip(weights).flat_map(|(average, weight)| [average, weight]).collect();
-    queue(Averaging { keep }, inputs, &lengths).collect()
+    let pairs = averages.into_iter().zip(weights).flat_map(|(average, weight)| [average, weight]);
+    let recorded = clock.is_some();
+    queue(Averaging { keep, recorded }, pairs.chain(clock).collect(), &lengths).collect()
 }
 
 pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
@@ -153,7 +166,7 @@ pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
 }
 
 /// How many groups of `each` tensors a launch may cover beside `others` more.
-fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
+pub(crate) fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
     // One buffer is the kernel's own, for scalars and lengths.
     let bindings = of.client.properties().hardware.max_bindings as usize;
     (bindings.saturating_sub(others + 1) / each).clamp(1, AT_MOST)
@@ -172,6 +185,8 @@ fn adam_kernel(
     firsts: &mut Sequence<Box<[f32]>>,
     seconds: &mut Sequence<Box<[f32]>>,
     clip: &[f32],
+    clock: &[f32],
+    at_clock: u32,
     rate: f32,
     toward_1: f32,
     toward_2: f32,
@@ -179,7 +194,13 @@ fn adam_kernel(
     epsilon: f32,
     weight_decay: f32,
     #[comptime] clipped: bool,
+    #[comptime] recorded: bool,
 ) {
+    let mut scale = (rate, root);
+    if comptime!(recorded) {
+        scale.0 = clock[at_clock as usize];
+        scale.1 = clock[at_clock as usize + 1usize];
+    }
     let mut begin = 0usize;
     #[unroll]
     for tensor in 0..gradients.len() {
@@ -196,7 +217,7 @@ fn adam_kernel(
             let v = seconds[tensor][at] + (g * g - seconds[tensor][at]) * toward_2;
             write(firsts.index_mut(tensor), at, m);
             write(seconds.index_mut(tensor), at, v);
-            write(weights.index_mut(tensor), at, w - rate * m / (v.sqrt() * root + epsilon));
+            write(weights.index_mut(tensor), at, w - scale.0 * m / (v.sqrt() * scale.1 + epsilon));
         }
         begin = end;
     }
@@ -208,7 +229,17 @@ fn write(values: &mut [f32], at: usize, value: f32) {
 }
 
 #[cube(launch, address_type = "dynamic")]
-fn averages_kernel(averages: &mut Sequence<Box<[f32]>>, weights: &Sequence<Box<[f32]>>, keep: f32) {
+fn averages_kernel(
+    averages: &mut Sequence<Box<[f32]>>,
+    weights: &Sequence<Box<[f32]>>,
+    clock: &[f32],
+    keep: f32,
+    #[comptime] recorded: bool,
+) {
+    let mut share = keep;
+    if comptime!(recorded) {
+        share = clock[comptime!(KEEP)];
+    }
     let mut begin = 0usize;
     #[unroll]
     for tensor in 0..weights.len() {
@@ -216,7 +247,7 @@ fn averages_kernel(averages: &mut Sequence<Box<[f32]>>, weights: &Sequence<Box<[
         if ABSOLUTE_POS >= begin && ABSOLUTE_POS < end {
             let at = ABSOLUTE_POS - begin;
             let weight = weights[tensor][at];
-            let moved = weight + keep * (averages[tensor][at] - weight);
+            let moved = weight + share * (averages[tensor][at] - weight);
             write(averages.index_mut(tensor), at, moved);
         }
         begin = end;

@@ -29,11 +29,13 @@ pub(crate) struct Update {
     pub(crate) weight_decay: f32,
 }
 
-/// Moves the parameters of `module` that have a gradient, which is first multiplied by `clip`.
+/// Moves the parameters of `module` that have a gradient, which is first multiplied by `clip`; rate and root are those of a clock, where there
+/// is one.
 pub(super) fn apply<M: Module>(
     module: M,
     update: Update,
     clip: Option<Tensor<1>>,
+    clock: Option<(Tensor<1>, usize)>,
     gradients: Vec<(ParamId, Tensor<1>)>,
     moments: &mut BTreeMap<ParamId, Moments>,
 ) -> M {
@@ -45,7 +47,7 @@ pub(super) fn apply<M: Module>(
         Moving { weight, gradient, first, second }
     });
     let mut weights = Vec::with_capacity(ids.len());
-    for (id, (weight, first, second)) in ids.into_iter().zip(many::adam(moving.collect(), update, clip)) {
+    for (id, (weight, first, second)) in ids.into_iter().zip(many::adam(moving.collect(), update, clip, clock)) {
         moments.insert(id, Moments { first, second });
         weights.push(weight);
     }
@@ -53,6 +55,16 @@ pub(super) fn apply<M: Module>(
 }
 
 impl Update {
+    /// The rate with the first moment's correction.
+    pub(crate) fn rate(&self) -> f32 {
+        self.step_size / self.correction_1
+    }
+
+    /// The second moment's correction, of its root.
+    pub(crate) fn root(&self) -> f32 {
+        1.0 / self.correction_2.sqrt()
+    }
+
     pub(crate) fn on_host(self, moving: Moving) -> Moved {
         let Moving { weight, gradient, first, second } = moving;
         /// Values one task works on: enough to outweigh the hand-over, few enough to share the work.
@@ -73,7 +85,7 @@ impl Update {
     }
 
     fn one_part(self, weight: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        let (rate, root) = (self.step_size / self.correction_1, 1.0 / self.correction_2.sqrt());
+        let (rate, root) = (self.rate(), self.root());
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
@@ -93,7 +105,7 @@ impl Update {
         let first = first.clone() + (gradient.clone() - first) * (1.0 - self.beta_1);
         let second = second.clone() + (gradient.square() - second) * (1.0 - self.beta_2);
         let root = second.clone().sqrt() / self.correction_2.sqrt() + self.epsilon;
-        (weight - first.clone() / root * (self.step_size / self.correction_1), first, second)
+        (weight - first.clone() / root * self.rate(), first, second)
     }
 }
 

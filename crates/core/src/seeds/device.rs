@@ -24,10 +24,31 @@ pub(super) enum Law {
     Dropout,
 }
 
+/// Rows of a stream, with what a recorded step needs to know of them: by how much they move from one step to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    range: Range<u64>,
+    per_step: u64,
+}
+
+impl Rows {
+    /// Rows of a training step; those of the next one begin `per_step` later.
+    pub fn moving(range: Range<u64>, per_step: u64) -> Self {
+        Self { range, per_step }
+    }
+}
+
+impl From<Range<u64>> for Rows {
+    /// Rows that stay where they are.
+    fn from(range: Range<u64>) -> Self {
+        Self { range, per_step: 0 }
+    }
+}
+
 /// A matrix of random numbers.
 #[derive(Debug, Clone)]
 struct Asked {
-    rows: Range<u64>,
+    rows: Rows,
     width: usize,
     law: Law,
     /// The share that dropout keeps; the other laws do not look at it.
@@ -39,32 +60,32 @@ impl Stream {
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn uniforms_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows, width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
+    pub fn uniforms_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
+        self.on(Asked { rows: rows.into(), width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::normals`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn normals_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows, width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
+    pub fn normals_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
+        self.on(Asked { rows: rows.into(), width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::gumbels`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn gumbels_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows, width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
+    pub fn gumbels_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
+        self.on(Asked { rows: rows.into(), width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::dropout`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn dropout_on(&self, rows: Range<u64>, width: usize, keep: f32, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows, width, law: Law::Dropout, keep }, &device.clone().inner())
+    pub fn dropout_on(&self, rows: impl Into<Rows>, width: usize, keep: f32, device: &Device) -> Tensor<2> {
+        self.on(Asked { rows: rows.into(), width, law: Law::Dropout, keep }, &device.clone().inner())
     }
 
     fn on(&self, asked: Asked, device: &Device) -> Tensor<2> {
@@ -72,7 +93,7 @@ impl Stream {
         if let Some(numbers) = self.by_kernel(&asked, device) {
             return numbers;
         }
-        let Asked { rows, width, law, keep } = asked;
+        let Asked { rows: Rows { range: rows, .. }, width, law, keep } = asked;
         let shape = [(rows.end - rows.start) as usize, width];
         let values = match law {
             Law::Uniform => self.matrix(rows, width, Stream::uniforms),
@@ -91,12 +112,12 @@ impl Stream {
         if !crate::device::has_kernels(device) {
             return None;
         }
-        let rows = u32::try_from(asked.rows.end - asked.rows.start).ok().filter(|&rows| rows > 0)?;
+        let Rows { range, per_step } = asked.rows.clone();
+        let rows = u32::try_from(range.end - range.start).ok().filter(|&rows| rows > 0)?;
         let width = u32::try_from(asked.width).ok().filter(|&width| width > 0)?;
-        let request = Request { stream: *self, law: asked.law, keep: asked.keep, first_row: asked.rows.start, rows, width };
-        // An operation finds its backend and its client by a tensor; this one is never written.
-        let like = Tensor::<1>::empty([1], device);
-        Some(Tensor::from_dispatch(burn::backend::Dispatch::numbers(like.into_dispatch(), request)))
+        let (clock, first) = crate::clock::address(range.start, per_step, device);
+        let request = Request { stream: *self, law: asked.law, keep: asked.keep, first, rows, width };
+        Some(Tensor::from_dispatch(burn::backend::Dispatch::numbers(clock.into_dispatch(), request)))
     }
 }
 

@@ -3,10 +3,12 @@
 //! `.ci/wgpu` runs them on software Vulkan.
 #![allow(clippy::print_stdout, reason = "a test says what it skipped and how near it came")]
 
+mod choices;
 mod graph;
 mod layers;
 mod many;
 mod numbers;
+mod recorded;
 mod spans;
 
 use burn::tensor::Device;

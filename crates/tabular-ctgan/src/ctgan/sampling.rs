@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use semblant_core::choices::Alias;
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Run, Summary};
@@ -11,7 +12,7 @@ use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 
 use super::{Ctgan, CtganBatch, CtganConfig, new_generator};
-use crate::conditions::{Alias, Conditions, TrainingSampler};
+use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
 use crate::laid::DeviceTable;
 use crate::pipeline::Family;
@@ -71,7 +72,7 @@ impl Family for Ctgan {
         };
         let score: Option<trainer::Score<'_, Generator>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
-        let batch = Arc::new(CtganBatch { encoded, sampler, on_device });
+        let batch = Arc::new(CtganBatch::new(config, encoded, sampler, on_device, &run.device));
         let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
         let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint, seat: None };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
@@ -116,7 +117,7 @@ fn noise_and_conditions(
     for (draw, out) in draws.iter().zip(noise.chunks_exact_mut(config.noise_width)) {
         sampling_stream(seed, draw.attempt, offset).normals(draw.row, out);
         let which = sampling_stream(seed, draw.attempt, offset + 1);
-        let asked = draw.asked.or_else(|| conditions.draw(tables, [which.uniform_f64(draw.row, 0), which.uniform_f64(draw.row, 1)]));
+        let asked = draw.asked.or_else(|| conditions.draw(tables, &which, draw.row, 0));
         places.extend(asked.map(|asked| conditions.place(asked) as u32));
     }
     (noise, places)

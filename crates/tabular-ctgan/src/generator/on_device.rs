@@ -4,10 +4,10 @@
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use semblant_core::host;
 use semblant_core::nn::{Linear, unit_vectors};
 
 use super::{EPSILON, Generator, Residual};
+use crate::conditions::Places;
 
 /// What a residual layer's gradient needs from its forward pass.
 struct Layer {
@@ -29,12 +29,11 @@ pub(super) struct Saved {
 }
 
 /// The conditions as vectors, `[batch, conditions]`; nothing without conditions.
-fn one_hot(generator: &Generator, noise: &Tensor<2>, asked: &[u32]) -> Option<Tensor<2>> {
+fn one_hot(generator: &Generator, noise: &Tensor<2>, places: &Places) -> Option<Tensor<2>> {
     let conditions = generator.layers[0].weight.lazy_shape()[0] - noise.dims()[1];
     // Rows that pad a batch have no condition of their own; what becomes of them is thrown away.
-    let mut places: Vec<i32> = asked.iter().map(|&place| place as i32).collect();
-    places.resize(noise.dims()[0], 0);
-    (!asked.is_empty()).then(|| unit_vectors(host::indices(places, &noise.device()), conditions))
+    let places = places.on(noise.dims()[0], &noise.device())?;
+    Some(unit_vectors(places, conditions))
 }
 
 fn with(x: Tensor<2>, condition: &Option<Tensor<2>>) -> Tensor<2> {
@@ -69,8 +68,8 @@ impl Residual {
 }
 
 /// See [`Generator::forward_train`].
-pub(super) fn forward_train(generator: &mut Generator, noise: Tensor<2>, asked: &[u32], momentum: f32) -> (Tensor<2>, Saved) {
-    let condition = one_hot(generator, &noise, asked);
+pub(super) fn forward_train(generator: &mut Generator, noise: Tensor<2>, places: &Places, momentum: f32) -> (Tensor<2>, Saved) {
+    let condition = one_hot(generator, &noise, places);
     let mut layers = Vec::with_capacity(generator.layers.len());
     let mut x = noise;
     for layer in &mut generator.layers {
@@ -121,8 +120,8 @@ pub(super) fn backward(generator: &Generator, saved: Saved, gradient: Tensor<2>)
 }
 
 /// See [`Generator::forward`].
-pub(super) fn forward(generator: &Generator, noise: Tensor<2>, asked: &[u32]) -> Tensor<2> {
-    let condition = one_hot(generator, &noise, asked);
+pub(super) fn forward(generator: &Generator, noise: Tensor<2>, places: &Places) -> Tensor<2> {
+    let condition = one_hot(generator, &noise, places);
     let through = |x: Tensor<2>, layer: &Residual| {
         let product = with(x.clone(), &condition).matmul(layer.weight.val().inner());
         let inverse = (row(&layer.running_var) + EPSILON).sqrt().recip();

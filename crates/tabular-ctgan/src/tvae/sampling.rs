@@ -33,7 +33,7 @@ impl Batches {
     fn batch(&mut self, step: &Step) -> Tensor<2> {
         let (chosen, width) = (self.passes.batch(step), self.layout.width);
         if let Some(table) = &self.on_device {
-            return table.rows(chosen.into_iter().map(|row| row as i32).collect());
+            return table.rows(host::indices(chosen.into_iter().map(|row| row as i32).collect(), &self.device));
         }
         let mut values = vec![0.0; chosen.len() * width];
         for (&row, out) in chosen.iter().zip(values.chunks_exact_mut(width)) {

@@ -1,0 +1,117 @@
+//! What a step of CTGAN draws: what fake rows are asked for, and real rows that have it. A device with kernels draws by itself; else the host
+//! does, and hands over where things stand. Both give the same.
+
+use burn::tensor::{Device, Int, Tensor};
+use rayon::prelude::*;
+use semblant_core::choices::{Choices, Streams};
+use semblant_core::host;
+use semblant_core::model::Step;
+use semblant_data::table::encode::EncodedTable;
+
+use super::{CtganConfig, Shape, purpose};
+use crate::conditions::{Asked, Places, TrainingSampler, write_row};
+use crate::laid::DeviceTable;
+
+/// The table to learn from; the same for every step.
+#[derive(Debug)]
+pub struct CtganBatch {
+    /// The encoded table.
+    encoded: EncodedTable,
+    /// Draws conditions and rows from it.
+    sampler: TrainingSampler,
+    /// The table where the networks are, unless that is the CPU.
+    on_device: Option<DeviceTable>,
+    /// The sampler where the networks are, with what each row of a step adds to its place in the critic's input, `[rows]`.
+    choices: Option<(Choices, Tensor<1, Int>)>,
+    device: Device,
+}
+
+/// What one sub-step draws.
+#[derive(Debug)]
+pub(super) struct Draws {
+    /// What the fake rows are asked for, by its place in the condition vector.
+    pub(super) places: Places,
+    /// The same by a row's outputs.
+    pub(super) outputs: Places,
+    /// Where it stands in the critic's input behind the rows of a pack, `[rows]`; `[0]` without conditions.
+    pub(super) fake_places: Tensor<1, Int>,
+    /// Where that of the real rows stands.
+    pub(super) real_places: Tensor<1, Int>,
+    /// Real rows that have what was asked for, in another order, `[packs, pac * layout.width]`.
+    pub(super) real: Tensor<2>,
+}
+
+/// What each row of a step adds to the place of its condition: it has its own part behind the rows of its pack.
+fn offset(row: usize, config: &CtganConfig, condition_width: usize) -> i32 {
+    (row % config.pac * condition_width) as i32
+}
+
+impl CtganBatch {
+    /// The table `encoded`, which `sampler` draws from, for networks on `device`.
+    pub fn new(
+        config: &CtganConfig,
+        encoded: EncodedTable,
+        sampler: TrainingSampler,
+        on_device: Option<DeviceTable>,
+        device: &Device,
+    ) -> Self {
+        let (rows, width) = (config.batch_rows as usize, sampler.conditions().width);
+        let with_offsets = |choices: Choices| (choices, host::indices((0..rows).map(|row| offset(row, config, width)).collect(), device));
+        let choices = on_device.as_ref().and_then(|_| sampler.on_device(rows, device)).map(with_offsets);
+        Self { encoded, sampler, on_device, choices, device: device.clone() }
+    }
+
+    /// Whether the host has no part in what is drawn.
+    pub(super) fn is_on_device(&self) -> bool {
+        self.choices.is_some()
+    }
+
+    /// Draws for the fake rows of the streams of `sub` and for the critic that sees them.
+    pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: u32) -> Draws {
+        let streams = Streams {
+            asked: step.stream(purpose::ASKED + sub),
+            order: step.stream(purpose::SHUFFLE + purpose::CRITIC_OFFSET + sub),
+            rows: step.stream(purpose::ROWS + purpose::CRITIC_OFFSET + sub),
+        };
+        let config = &shape.config;
+        let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.laid.layout.width];
+        if let (Some((choices, offsets)), Some(table)) = (&self.choices, &self.on_device) {
+            let drawn = choices.draw(streams, step.index);
+            return Draws {
+                fake_places: drawn.asked.clone() + offsets.clone(),
+                real_places: drawn.reordered + offsets.clone(),
+                places: Places::Device(Box::new(drawn.asked)),
+                outputs: Places::Device(Box::new(drawn.outputs)),
+                real: table.rows(drawn.rows).reshape(packed),
+            };
+        }
+        let rows = step.batch_rows as usize;
+        let conditions = self.sampler.conditions();
+        let asked = self.sampler.asked(streams.asked, step.index, rows);
+        let order = streams.order.permutation(step.index, asked.len());
+        let reordered: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
+        let chosen = self.sampler.rows(&reordered, streams.rows, step.index, rows);
+        let place = |(row, &asked): (usize, &Asked)| offset(row, config, conditions.width) + conditions.place(asked) as i32;
+        let in_packs = |asked: &[Asked]| host::indices(asked.iter().enumerate().map(place).collect(), &self.device);
+        Draws {
+            places: Places::Host(asked.iter().map(|&asked| conditions.place(asked) as u32).collect()),
+            outputs: Places::Host(asked.iter().map(|&asked| conditions.output(asked) as u32).collect()),
+            fake_places: in_packs(&asked),
+            real_places: in_packs(&reordered),
+            real: self.real(&chosen, shape).reshape(packed),
+        }
+    }
+
+    /// The rows `chosen` as a network sees them, `[rows, layout.width]`.
+    fn real(&self, chosen: &[u32], shape: &Shape) -> Tensor<2> {
+        let layout = &shape.laid.layout;
+        if let Some(table) = &self.on_device {
+            return table.rows(host::indices(chosen.iter().map(|&row| row as i32).collect(), &self.device));
+        }
+        let mut values = vec![0.0; chosen.len() * layout.width];
+        values.par_chunks_mut(layout.width).with_min_len(64).zip(chosen).for_each(|(out, &row)| {
+            write_row(&self.encoded, &layout.spans, row as usize, out);
+        });
+        host::tensor(values, [chosen.len(), layout.width], &self.device)
+    }
+}
