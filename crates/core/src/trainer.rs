@@ -32,6 +32,9 @@ pub const STATE_FILE: &str = "state.safetensors";
 /// The log's file in a run's folder: one JSON object a tick.
 pub const LOG_FILE: &str = "log.jsonl";
 
+/// What a run notes that asked for a recorded step and has one.
+pub const RECORDED: &str = "the training step is recorded and replayed";
+
 /// How long to train and how often to look up from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -216,7 +219,7 @@ impl<M: Model> Trainer<'_, M> {
         let alone = self.seat.is_none();
         let recording = alone.then(|| Recording::new(state, [step, other], batches, self.ema, run.precision, by, &run.device)).flatten();
         run.observer.event(Event::Note(match recording {
-            Some(_) => "the training step is recorded and replayed",
+            Some(_) => RECORDED,
             None => "the training step is not recorded: either this model or this device cannot, or a replay gave other values",
         }));
         recording

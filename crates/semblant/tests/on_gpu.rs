@@ -28,6 +28,7 @@ use semblant::metrics::image::{classifier::Classifier, classifier::ClassifierCon
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
 use semblant::seeds::Stream;
+use semblant::trainer::RECORDED;
 use serde_json::{Value, json};
 use tables::{fits, patients};
 
@@ -105,7 +106,7 @@ fn recorded_steps_of_table_models_are_the_steps_themselves() {
             settings["batch_rows"] = json!(150);
             let mut model = table_model(name, settings).expect("known settings");
             let summary = model.fit(&table, &mut Run { record, observer: Box::new(Notes(notes.clone())), ..on(&gpu) }).expect("fits");
-            let told = notes.lock().expect("no panic").iter().any(|note| note == "the training step is recorded and replayed");
+            let told = notes.lock().expect("no panic").iter().any(|note| note == RECORDED);
             assert_eq!(told, record.is_some(), "{name}");
             (summary, model.sample(&SampleRequest::new(100, 3)).expect("samples").data)
         });

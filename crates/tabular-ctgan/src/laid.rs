@@ -162,7 +162,7 @@ impl DeviceLayout {
         }
         let [rows, width] = logits.dims();
         let block = self.block_of.clone().select(0, outputs.clone()).reshape([rows, 1]).expand([rows, width]);
-        let wanted = unit_vectors(outputs, width); // [rows, width]
+        let wanted = unit_vectors(outputs, 1, width); // [rows, width]
         let within = block.equal(self.block_of.clone().reshape([1, width]).expand([rows, width])).float() * self.is_block.clone();
         let chances = self.softmax(logits.clone());
         let of_wanted = (chances.clone() * wanted.clone()).sum_dim(1); // [rows, 1]

@@ -17,7 +17,7 @@ const AT_MOST: usize = 32;
 /// Partial sums of a sum of squares.
 const PARTS: usize = 4096;
 
-/// Of gradient, weight, first and second moment for each parameter, then the clock and the clip factor, if any; gives the last three of each.
+/// Of gradient, weight, first and second moment for each parameter, then the clip factor and the clock, if any; gives the last three of each.
 #[derive(Debug)]
 struct AdamStep {
     update: Update,
@@ -31,10 +31,8 @@ impl Work for AdamStep {
 
     fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
         let Self { update, at, clipped } = *self;
-        // Where nothing is clipped or recorded the kernel does not look at these; any tensor will do.
-        let clip = if clipped { inputs.pop().expect("the clip factor is the last") } else { inputs[0].clone() };
-        let clock = if at.is_some() { into_contiguous(inputs.pop().expect("the clock stands before it")) } else { clip.clone() };
-        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 4, 2));
+        let beside = inputs.split_off(inputs.len() - usize::from(clipped) - usize::from(at.is_some()));
+        let (any, at_once) = (inputs[0].clone(), groups(&inputs[0], 4, beside.len()));
         let mut outputs = Vec::with_capacity(inputs.len() / 4 * 3);
         let mut inputs = inputs.into_iter();
         loop {
@@ -53,9 +51,9 @@ impl Work for AdamStep {
             if units == 0 {
                 return outputs;
             }
-            let ([weights, firsts, seconds], (count, dim)) = (moved, grid(&clip, units));
+            let ([weights, firsts, seconds], (count, dim)) = (moved, grid(&any, units));
             adam_kernel::launch(
-                &client,
+                &any.client,
                 count,
                 dim,
                 AddressType::U32,
@@ -63,8 +61,7 @@ impl Work for AdamStep {
                 weights,
                 firsts,
                 seconds,
-                clip.clone().into_buffer_arg(),
-                clock.clone().into_buffer_arg(),
+                sequence(&beside),
                 at.unwrap_or_default() as u32,
                 update.rate(),
                 1.0 - update.beta_1,
@@ -90,9 +87,8 @@ impl Work for Averaging {
     const NAME: &'static str = "average";
 
     fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        // Where nothing is recorded the kernel does not look at it.
-        let clock = if self.recorded { into_contiguous(inputs.pop().expect("the clock is the last")) } else { inputs[1].clone() };
-        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 1));
+        let clock = inputs.split_off(inputs.len() - usize::from(self.recorded));
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, clock.len()));
         let mut outputs = Vec::with_capacity(inputs.len() / 2);
         let mut inputs = inputs.into_iter();
         loop {
@@ -109,7 +105,7 @@ impl Work for Averaging {
                 return outputs;
             }
             let (count, dim) = grid(&outputs[0], units);
-            let (address, clock) = (AddressType::U32, clock.clone().into_buffer_arg());
+            let (address, clock) = (AddressType::U32, sequence(&clock));
             averages_kernel::launch(&client, count, dim, address, averages, weights, clock, self.keep, self.recorded);
         }
     }
@@ -126,7 +122,7 @@ impl Work for Squares {
         let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 1, 1));
         let out = empty(&inputs[0], [PARTS]);
         for (number, group) in inputs.chunks(at_once).enumerate() {
-            let tensors = group.iter().map(|tensor| into_contiguous(tensor.clone()).into_buffer_arg()).collect();
+            let tensors = sequence(group);
             let (count, dim) = grid(&out, PARTS);
             squares_kernel::launch(
                 &client,
@@ -148,8 +144,8 @@ pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>, cl
     let mut inputs: Vec<Tensor<1>> =
         all.into_iter().flat_map(|moving| [moving.gradient, moving.weight, moving.first, moving.second]).collect();
     let (clipped, at) = (clip.is_some(), clock.as_ref().map(|&(_, at)| at));
-    inputs.extend(clock.map(|(clock, _)| clock));
     inputs.extend(clip);
+    inputs.extend(clock.map(|(clock, _)| clock));
     let mut outputs = queue(AdamStep { update, at, clipped }, inputs, &lengths);
     std::iter::from_fn(|| Some((outputs.next()?, outputs.next()?, outputs.next()?))).collect()
 }
@@ -172,6 +168,11 @@ pub(crate) fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
     (bindings.saturating_sub(others + 1) / each).clamp(1, AT_MOST)
 }
 
+/// Buffers that a kernel reads.
+fn sequence(tensors: &[CubeTensor]) -> SequenceArg<Box<[f32]>> {
+    tensors.iter().map(|tensor| into_contiguous(tensor.clone()).into_buffer_arg()).collect()
+}
+
 /// A buffer that a kernel may write over.
 fn writable(tensor: CubeTensor) -> CubeTensor {
     let tensor = into_contiguous(tensor);
@@ -184,8 +185,7 @@ fn adam_kernel(
     weights: &mut Sequence<Box<[f32]>>,
     firsts: &mut Sequence<Box<[f32]>>,
     seconds: &mut Sequence<Box<[f32]>>,
-    clip: &[f32],
-    clock: &[f32],
+    beside: &Sequence<Box<[f32]>>,
     at_clock: u32,
     rate: f32,
     toward_1: f32,
@@ -198,8 +198,9 @@ fn adam_kernel(
 ) {
     let mut scale = (rate, root);
     if comptime!(recorded) {
-        scale.0 = clock[at_clock as usize];
-        scale.1 = clock[at_clock as usize + 1usize];
+        let clock = comptime!(usize::from(clipped));
+        scale.0 = beside[clock][at_clock as usize];
+        scale.1 = beside[clock][at_clock as usize + 1usize];
     }
     let mut begin = 0usize;
     #[unroll]
@@ -209,7 +210,7 @@ fn adam_kernel(
             let at = ABSOLUTE_POS - begin;
             let mut g = gradients[tensor][at];
             if comptime!(clipped) {
-                g *= clip[0];
+                g *= beside[0usize][0];
             }
             let w = weights[tensor][at];
             g += weight_decay * w;
@@ -232,13 +233,13 @@ fn write(values: &mut [f32], at: usize, value: f32) {
 fn averages_kernel(
     averages: &mut Sequence<Box<[f32]>>,
     weights: &Sequence<Box<[f32]>>,
-    clock: &[f32],
+    clock: &Sequence<Box<[f32]>>,
     keep: f32,
     #[comptime] recorded: bool,
 ) {
     let mut share = keep;
     if comptime!(recorded) {
-        share = clock[comptime!(KEEP)];
+        share = clock[0usize][comptime!(KEEP)];
     }
     let mut begin = 0usize;
     #[unroll]

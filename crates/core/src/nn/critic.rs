@@ -85,7 +85,7 @@ impl MlpCritic {
         let (count, bias) = (ones.dims()[0] / batch, self.hidden[0].bias.as_ref().map(|bias| bias.val()));
         if count > 0 && !host::is_host(&weight.device().inner()) {
             // On a GPU the gradient of a selection is a loop over the batch for every weight; a matrix product is far quicker there.
-            let ones = unit_vectors(ones, rows - inputs).reshape([batch, count, rows - inputs]).sum_dim(1).squeeze_dim::<2>(1);
+            let ones = unit_vectors(ones, count, rows - inputs);
             let ones = if weight.device().is_autodiff() { Tensor::from_inner(ones) } else { ones };
             let result = Tensor::cat(vec![dense, ones], 1).matmul(weight);
             return bias.into_iter().fold(result, |result, bias| result + bias.unsqueeze_dim::<2>(0));

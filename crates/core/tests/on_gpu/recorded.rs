@@ -16,7 +16,7 @@ use semblant_core::optim::{Adam, Optimizers, Schedule};
 use semblant_core::progress::{Event, Observer};
 use semblant_core::seeds::{Rows, Stream};
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{self, STATE_FILE, Trainer};
+use semblant_core::trainer::{self, RECORDED, STATE_FILE, Trainer};
 use serde_json::{Value, json};
 
 use super::gpu;
@@ -148,7 +148,7 @@ fn steps_that_are_replayed_are_the_steps_themselves() {
             train(false, folder.path(), 2, None, &gpu);
             state(folder.path(), "step", begin).write(&folder.path().join(STATE_FILE)).expect("writable");
             let told = train(false, folder.path(), begin + 6, record, &gpu);
-            let recorded = told.iter().any(|note| note == "the training step is recorded and replayed");
+            let recorded = told.iter().any(|note| note == RECORDED);
             assert_eq!(recorded, record.is_some(), "{told:?}");
             // The log tells seconds, so that its length may differ.
             state(folder.path(), "log_bytes", 0).to_bytes()

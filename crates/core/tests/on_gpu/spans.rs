@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Span, Spans};
+use semblant_core::nn::{Span, Spans, unit_vectors};
 use semblant_core::seeds::Stream;
 
 use super::gpu;
@@ -140,4 +140,17 @@ fn rows_are_written_out_where_they_are_used() {
 #[test]
 fn without_kernels_there_are_no_spans() {
     assert!(Spans::new(&layout().0, &Device::flex()).is_none());
+}
+
+#[test]
+fn unit_vectors_are_counts_of_places() {
+    let Some(gpu) = gpu() else { return };
+    for (rows, each, width) in [(1, 1, 1), (7, 1, 300), (5, 3, 17), (64, 10, 129)] {
+        let places: Vec<i32> = (0..rows * each).map(|at| Stream::new(8, 0).below(0, at as u32, width as u64) as i32).collect();
+        let mut expected = vec![0.0; rows * width];
+        places.iter().enumerate().for_each(|(at, &place)| expected[at / each * width + place as usize] += 1.0);
+        let found = unit_vectors(host::indices(places, &gpu), each, width);
+        assert_eq!(found.dims(), [rows, width]);
+        host::read(&found, |found| assert_eq!(found, expected, "{rows} rows of {each} in {width}"));
+    }
 }

@@ -21,8 +21,10 @@ pub struct CtganBatch {
     sampler: TrainingSampler,
     /// The table where the networks are, unless that is the CPU.
     on_device: Option<DeviceTable>,
-    /// The sampler where the networks are, with what each row of a step adds to its place in the critic's input, `[rows]`.
-    choices: Option<(Choices, Tensor<1, Int>)>,
+    /// The sampler where the networks are.
+    choices: Option<Choices>,
+    /// What each row of a step adds to its place in the critic's input, `[rows]`, where the critic judges packs of them.
+    offsets: Option<Tensor<1, Int>>,
     device: Device,
 }
 
@@ -56,9 +58,10 @@ impl CtganBatch {
         device: &Device,
     ) -> Self {
         let (rows, width) = (config.batch_rows as usize, sampler.conditions().width);
-        let with_offsets = |choices: Choices| (choices, host::indices((0..rows).map(|row| offset(row, config, width)).collect(), device));
-        let choices = on_device.as_ref().and_then(|_| sampler.on_device(rows, device)).map(with_offsets);
-        Self { encoded, sampler, on_device, choices, device: device.clone() }
+        let choices = on_device.as_ref().and_then(|_| sampler.on_device(rows, device));
+        let in_packs = |_: &Choices| host::indices((0..rows).map(|row| offset(row, config, width)).collect(), device);
+        let offsets = choices.as_ref().filter(|_| config.pac > 1).map(in_packs);
+        Self { encoded, sampler, on_device, choices, offsets, device: device.clone() }
     }
 
     /// Whether the host has no part in what is drawn.
@@ -75,11 +78,12 @@ impl CtganBatch {
         };
         let config = &shape.config;
         let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.laid.layout.width];
-        if let (Some((choices, offsets)), Some(table)) = (&self.choices, &self.on_device) {
+        if let (Some(choices), Some(table)) = (&self.choices, &self.on_device) {
             let drawn = choices.draw(streams, step.index);
+            let in_packs = |places: Tensor<1, Int>| self.offsets.iter().fold(places, |places, offsets| places + offsets.clone());
             return Draws {
-                fake_places: drawn.asked.clone() + offsets.clone(),
-                real_places: drawn.reordered + offsets.clone(),
+                fake_places: in_packs(drawn.asked.clone()),
+                real_places: in_packs(drawn.reordered),
                 places: Places::Device(Box::new(drawn.asked)),
                 outputs: Places::Device(Box::new(drawn.outputs)),
                 real: table.rows(drawn.rows).reshape(packed),

@@ -33,7 +33,7 @@ fn one_hot(generator: &Generator, noise: &Tensor<2>, places: &Places) -> Option<
     let conditions = generator.layers[0].weight.lazy_shape()[0] - noise.dims()[1];
     // Rows that pad a batch have no condition of their own; what becomes of them is thrown away.
     let places = places.on(noise.dims()[0], &noise.device())?;
-    Some(unit_vectors(places, conditions))
+    Some(unit_vectors(places, 1, conditions))
 }
 
 fn with(x: Tensor<2>, condition: &Option<Tensor<2>>) -> Tensor<2> {

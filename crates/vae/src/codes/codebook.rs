@@ -79,7 +79,7 @@ impl Usage {
     pub(crate) fn followed(self, codebook: Codebook, z: Tensor<2>, codes: Tensor<1, Int>, follow: Follow) -> (Self, Codebook, Tensor<1>) {
         let (sizes, sums) = (inner(&self.sizes), inner(&self.sums));
         let ([count, width], keep) = (sums.dims(), follow.decay);
-        let chosen = unit_vectors(codes, count); // [rows, codes]
+        let chosen = unit_vectors(codes, 1, count); // [rows, codes]
         let used = chosen.clone().sum_dim(0).reshape([count]);
         let sizes = sizes * keep + used.clone() * (1.0 - keep);
         let sums = sums * keep + chosen.transpose().matmul(z) * (1.0 - keep);
