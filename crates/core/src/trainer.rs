@@ -213,7 +213,8 @@ impl<M: Model> Trainer<'_, M> {
     fn record(&mut self, state: &State<M>, step: Step, run: &mut Run) -> Option<Recording> {
         let by = run.record?;
         // Far from this one: another rate where the schedule has one, another random number everywhere.
-        let other = self.step(self.schedule.steps * 3 / 4 + 1, run.seed);
+        let far = self.schedule.steps * 3 / 4 + 1;
+        let other = self.step(if far == step.index { far + 1 } else { far }, run.seed);
         let batches = [(self.batch)(&step), (self.batch)(&other)];
         // Where several learn, the host takes part in every step.
         let alone = self.seat.is_none();
