@@ -225,7 +225,7 @@ pub(crate) struct Evaluate {
     pub(crate) shadows: u16,
     /// With --shadow: how many training rows or images, and as many of the holdout, are attacked.
     #[arg(long, default_value_t = 1000, requires = "shadow", value_parser = clap::value_parser!(u32).range(8..))]
-    pub(crate) persons: u32,
+    pub(crate) targets: u32,
     /// Where networks are trained and run, and features compared: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
@@ -262,7 +262,7 @@ impl Evaluate {
 
     /// What `--shadow` trains.
     pub(crate) fn plan(&self) -> Shadows {
-        Shadows { models: self.shadows.into(), persons: self.persons as usize, seed: self.seed }
+        Shadows { models: self.shadows.into(), targets: self.targets as usize, seed: self.seed }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use semblant::Device;
 use semblant::metrics::image::classifier::{Classifier, ClassifierConfig};
-use semblant::metrics::image::eye::{Eye, Provenance};
+use semblant::metrics::image::extractor::{FeatureExtractor, Provenance};
 use semblant::metrics::image::inception::Inception;
 use semblant::metrics::image::paired::Lpips;
 use semblant::metrics::image::resize::Resize;
@@ -48,13 +48,19 @@ impl Features {
     }
 
     /// The network for images that come in no pairs.
-    pub(crate) fn eye(&self, real: &Images, holdout: Option<&Images>, run: (&Device, u64), quiet: bool) -> Result<Watched, Failure> {
-        let eye: Box<dyn Eye> = match self {
+    pub(crate) fn extractor(
+        &self,
+        real: &Images,
+        holdout: Option<&Images>,
+        run: (&Device, u64),
+        quiet: bool,
+    ) -> Result<WithProgress, Failure> {
+        let extractor: Box<dyn FeatureExtractor> = match self {
             Self::Classifier(file) => Box::new(classifier(file, real, holdout, run, quiet)?),
             Self::Inception(file, way) => Box::new(Inception::load(file, *way, run.0)?),
             Self::Lpips(..) => return Err(Failure::Usage("--features lpips compares images in pairs".into())),
         };
-        Ok(Watched { eye, quiet })
+        Ok(WithProgress { extractor, quiet })
     }
 
     /// The network for images in pairs, if this is one.
@@ -65,27 +71,27 @@ impl Features {
 }
 
 /// A network that says how far it is.
-pub(crate) struct Watched {
-    eye: Box<dyn Eye>,
+pub(crate) struct WithProgress {
+    extractor: Box<dyn FeatureExtractor>,
     quiet: bool,
 }
 
-impl Eye for Watched {
+impl FeatureExtractor for WithProgress {
     fn width(&self) -> usize {
-        self.eye.width()
+        self.extractor.width()
     }
 
     fn classes(&self) -> usize {
-        self.eye.classes()
+        self.extractor.classes()
     }
 
     fn class_names(&self) -> &[String] {
-        self.eye.class_names()
+        self.extractor.class_names()
     }
 
-    fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> semblant::Result<()> {
+    fn extract(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> semblant::Result<()> {
         let (mut observer, mut done, total) = (observer(self.quiet), 0, images.count() as u64);
-        self.eye.look(images, &mut |features, log_shares| {
+        self.extractor.extract(images, &mut |features, log_shares| {
             take(features, log_shares);
             done += 1;
             observer.event(Event::Rows { done, total });
@@ -95,11 +101,11 @@ impl Eye for Watched {
     }
 
     fn device(&self) -> &Device {
-        self.eye.device()
+        self.extractor.device()
     }
 
     fn provenance(&self) -> semblant::Result<Provenance> {
-        self.eye.provenance()
+        self.extractor.provenance()
     }
 }
 

@@ -100,7 +100,7 @@ fn train<D>(
     let mut devices = devices.into_iter();
     let Some(device) = devices.next() else { return Err(Failure::Usage("--devices names no device".into())) };
     let mut run = Run {
-        also: devices.collect(),
+        extra_devices: devices.collect(),
         folder: Some(folder.clone()),
         precision,
         record: arguments.record.then_some(Replay::Graph),

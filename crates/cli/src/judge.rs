@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use semblant::checkpoint::write_atomically;
-use semblant::metrics::image::eye::Provenance;
+use semblant::metrics::image::extractor::Provenance;
 use semblant::metrics::image::paired::{Lpips, psnr, ssim};
 use semblant::metrics::image::shadow::by_shadows;
 use semblant::metrics::image::utility::{ImageUtility, image_utility};
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
     }
     check_outputs(arguments)?;
     let Sets { real, synthetics, holdout } = &sets;
-    let eye = features.eye(real, holdout.as_ref(), (&device, arguments.seed), quiet)?;
+    let extractor = features.extractor(real, holdout.as_ref(), (&device, arguments.seed), quiet)?;
     let mut utilities =
         arguments.utility.map(|images| learn((&device, arguments.seed), &sets, images, quiet)).transpose()?.unwrap_or_default().into_iter();
     let mut stage = |name: &str| {
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Evaluate, features: &str, quiet: bool) -> Outcome 
         let attack = |(recipe, holdout)| attack(arguments, recipe, [real, synthetic, holdout], quiet);
         let membership = recipe.as_ref().zip(holdout.as_ref()).map(attack).transpose()?;
         let trained = Trained { utility: utilities.next(), membership };
-        let report = report_images(real, synthetic, holdout.as_ref(), &eye, trained, arguments.seed, &mut stage)?;
+        let report = report_images(real, synthetic, holdout.as_ref(), &extractor, trained, arguments.seed, &mut stage)?;
         let (real, synthetic, holdout) = (arguments.real.clone(), path.to_string_lossy().into_owned(), arguments.holdout.clone());
         Ok(ImageReport { sources: Some(Sources { real, synthetic, holdout }), ..report })
     };

@@ -21,7 +21,7 @@ const EVALUATE: &[&str] = &["evaluate", "--real", "patients.csv", "--synthetic",
 fn shadow_models_attack_membership() {
     let place = place();
     let with = |more: &[&'static str]| [EVALUATE, &["--holdout", "holdout.csv", "--shadow", "m.safetensors"], more].concat();
-    let run = || place.good(&with(&["--shadows", "4", "--persons", "100", "--json", "-"]));
+    let run = || place.good(&with(&["--shadows", "4", "--targets", "100", "--json", "-"]));
     let (first, again) = (run(), run());
     assert_eq!(first.out, again.out);
     assert!(first.err.contains("shadow model 4 of 4"), "{}", first.err);

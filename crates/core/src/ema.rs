@@ -4,8 +4,8 @@
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::many;
 use crate::model::Step;
+use crate::multi_tensor;
 use crate::{Error, Result, parameters};
 
 /// How the average follows the weights.
@@ -47,7 +47,7 @@ impl Ema {
     /// Moves `average` towards `weights`.
     pub fn update<M: Module>(&self, average: M, weights: &M, step: &Step) -> M {
         let (average, out, values) = parameters::take(average, None);
-        let moved = many::averages(values, parameters::values(weights), self.decay(step) as f32);
+        let moved = multi_tensor::averages(values, parameters::values(weights), self.decay(step) as f32);
         parameters::put(average, out, moved)
     }
 }

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Step;
-use crate::parallel::Link;
+use crate::parallel::Communicator;
 use crate::{Error, Result, clock, parameters};
 
 pub(crate) use update::Update;
@@ -22,7 +22,7 @@ use update::{apply, clip_factor};
 /// How the learning rate moves with the progress of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Schedule {
+pub enum LrSchedule {
     /// Always the same.
     Constant,
     /// A straight line down to 0 at the end of the run.
@@ -33,7 +33,7 @@ pub enum Schedule {
     HoldCosine,
 }
 
-impl Schedule {
+impl LrSchedule {
     /// The factor on the learning rate at `progress` (0 to 1) of the run.
     pub fn factor(self, progress: f64) -> f64 {
         let half_cosine = |x: f64| 0.5 * (1.0 + (std::f64::consts::PI * x.clamp(0.0, 1.0)).cos());
@@ -63,7 +63,7 @@ pub struct Adam {
     /// The gradients of one step are scaled down to this norm over all parameters together; 0 never scales.
     pub clip_norm: f64,
     /// How the learning rate moves.
-    pub schedule: Schedule,
+    pub schedule: LrSchedule,
     /// The share of the run over which the learning rate rises from 0 before that; 0 begins with all of it.
     pub warm_up: f64,
 }
@@ -77,7 +77,7 @@ impl Default for Adam {
             epsilon: 1e-8,
             weight_decay: 0.0,
             clip_norm: 0.0,
-            schedule: Schedule::Constant,
+            schedule: LrSchedule::Constant,
             warm_up: 0.0,
         }
     }
@@ -151,7 +151,7 @@ impl Optimizer {
 pub struct Optimizers {
     named: BTreeMap<String, Optimizer>,
     /// To the other workers, where several learn one model.
-    link: Option<Link>,
+    communicator: Option<Communicator>,
     /// Whether one of them has gone, so that no step is taken any more.
     alone: bool,
     /// Who was called, where somebody wants to know.
@@ -166,8 +166,8 @@ impl Optimizers {
     }
 
     /// From now on every step is taken along the gradients of all workers together.
-    pub(crate) fn join(&mut self, link: Link) {
-        self.link = Some(link);
+    pub(crate) fn join(&mut self, communicator: Communicator) {
+        self.communicator = Some(communicator);
     }
 
     /// Whether another worker has gone; steps since then were not taken.
@@ -181,9 +181,9 @@ impl Optimizers {
     /// When no optimizer of this name was added.
     pub fn step<M: Module>(&mut self, name: &str, module: M, gradients: GradientsParams, step: &Step) -> M {
         let mut gradients = parameters::gradients(&module, gradients);
-        if let Some(link) = &self.link {
+        if let Some(communicator) = &self.communicator {
             let share = step.places().len() as f32 / step.batch_rows as f32;
-            match of_all(link, gradients, share) {
+            match of_all(communicator, gradients, share) {
                 Some(of_all) => gradients = of_all,
                 None => {
                     self.alone = true;
@@ -269,9 +269,9 @@ impl Optimizers {
 }
 
 /// The gradients of all workers together: the sum of each one's, weighted by its share of the rows. None when a worker has gone.
-fn of_all(link: &Link, gradients: Vec<(ParamId, Tensor<1>)>, share: f32) -> Option<Vec<(ParamId, Tensor<1>)>> {
+fn of_all(communicator: &Communicator, gradients: Vec<(ParamId, Tensor<1>)>, share: f32) -> Option<Vec<(ParamId, Tensor<1>)>> {
     let (ids, gradients): (Vec<_>, Vec<_>) = gradients.into_iter().unzip();
-    Some(ids.into_iter().zip(link.sums(gradients, share)?).collect())
+    Some(ids.into_iter().zip(communicator.sums(gradients, share)?).collect())
 }
 
 #[cfg(test)]
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_rate_rises_and_then_follows_its_schedule() {
-        let adam = Adam { learning_rate: 0.1, warm_up: 0.2, schedule: Schedule::Linear, ..Adam::default() };
+        let adam = Adam { learning_rate: 0.1, warm_up: 0.2, schedule: LrSchedule::Linear, ..Adam::default() };
         let at = |rows_seen| adam.rate(&Step { index: 0, rows_seen, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE });
         // Half of the way up after the first step, all of it after the second; the line falls from the beginning.
         for (rows_seen, expected) in [(0, 0.05), (100, 0.09), (500, 0.05), (900, 0.01)] {
@@ -298,11 +298,11 @@ mod tests {
 
     #[test]
     fn schedules_start_at_one_and_end_at_zero() {
-        for schedule in [Schedule::Linear, Schedule::Cosine, Schedule::HoldCosine] {
+        for schedule in [LrSchedule::Linear, LrSchedule::Cosine, LrSchedule::HoldCosine] {
             assert_eq!(schedule.factor(0.0), 1.0);
             assert!(schedule.factor(1.0).abs() < 1e-12);
         }
-        assert_eq!(Schedule::HoldCosine.factor(0.5), 1.0);
+        assert_eq!(LrSchedule::HoldCosine.factor(0.5), 1.0);
     }
 
     #[test]

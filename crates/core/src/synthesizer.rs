@@ -99,7 +99,7 @@ pub struct Run {
     /// The device to train on.
     pub device: Device,
     /// Further devices, each of which learns from its part of every batch ([`crate::parallel`]); which models can is said by those that cannot.
-    pub also: Vec<Device>,
+    pub extra_devices: Vec<Device>,
     /// The precision of products while training.
     pub precision: Precision,
     /// Whether the step is recorded, once, and then replayed as one launch, and by what; devices and models that cannot are told of to the
@@ -122,7 +122,7 @@ impl Run {
     pub fn new(device: Device, seed: u64) -> Self {
         Self {
             device,
-            also: Vec::new(),
+            extra_devices: Vec::new(),
             precision: Precision::F32,
             record: None,
             seed,
@@ -138,14 +138,14 @@ impl Run {
     /// # Errors
     /// When there are further devices.
     pub fn check_alone(&self, model: &str, why: &str) -> Result<()> {
-        if self.also.is_empty() {
+        if self.extra_devices.is_empty() {
             return Ok(());
         }
         Err(Error::Config(format!("{model} is trained on one device: {why}; name one with --device")))
     }
 
     /// The same run for another worker: the same seed, precision and state, on `device`, telling nobody anything.
-    pub fn of_helper(&self, device: Device) -> Self {
+    pub fn for_worker(&self, device: Device) -> Self {
         let Self { precision, seed, ref folder, resume, .. } = *self;
         Self { precision, folder: folder.clone(), resume, ..Self::new(device, seed) }
     }

@@ -19,7 +19,7 @@ use crate::checkpoint::Checkpoint;
 use crate::ema::Ema;
 use crate::model::{Losses, Model, Part, Step};
 use crate::optim::Optimizers;
-use crate::parallel::Seat;
+use crate::parallel::Rank;
 use crate::precision::{Precision, within};
 use crate::progress::Event;
 use crate::synthesizer::{Run, Summary};
@@ -38,7 +38,7 @@ pub const RECORDED: &str = "the training step is recorded and replayed";
 /// How long to train and how often to look up from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Schedule {
+pub struct TrainSchedule {
     /// Steps in all.
     pub steps: u64,
     /// Rows a step learns from.
@@ -51,7 +51,7 @@ pub struct Schedule {
     pub patience_ticks: u64,
 }
 
-impl Default for Schedule {
+impl Default for TrainSchedule {
     fn default() -> Self {
         Self { steps: 1000, batch_rows: 500, tick_rows: 50_000, checkpoint_rows: 1_000_000, patience_ticks: 0 }
     }
@@ -86,7 +86,7 @@ pub struct Trained<M: Model> {
 /// The loop: drives any [`Model`], keeps the average, the log and the state. See [`Trainer::fit`].
 pub struct Trainer<'a, M: Model> {
     /// How long and how often.
-    pub schedule: Schedule,
+    pub schedule: TrainSchedule,
     /// The weight average.
     pub ema: Ema,
     /// Makes the batch of a step; a function of the step alone, so that a resumed run sees the same batches.
@@ -98,7 +98,7 @@ pub struct Trainer<'a, M: Model> {
     /// Names data and settings: a state with another fingerprint is refused.
     pub fingerprint: String,
     /// Where several devices learn one model: this worker's place among them.
-    pub seat: Option<Seat>,
+    pub rank: Option<Rank>,
 }
 
 /// What moves during a run.
@@ -173,7 +173,7 @@ impl<M: Model> Trainer<'_, M> {
     ///
     /// # Errors
     /// As [`Trainer::fit`] has them before its first step. That the leader has gone is none: it says why itself.
-    pub fn assist(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<()> {
+    pub fn fit_worker(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<()> {
         let State { mut model, mut optimizers, clock, .. } = self.begin(model, optimizers, run)?;
         for index in clock.step..self.schedule.steps {
             let step = self.step(index, run.seed);
@@ -193,8 +193,8 @@ impl<M: Model> Trainer<'_, M> {
         if run.precision != Precision::F32 {
             self.fingerprint.push_str("-bf16");
         }
-        if let Some(seat) = &self.seat {
-            optimizers.join(seat.link());
+        if let Some(rank) = &self.rank {
+            optimizers.join(rank.communicator());
         }
         let average = model.sampled();
         let clock = Clock { fingerprint: self.fingerprint.clone(), ..Clock::default() };
@@ -217,7 +217,7 @@ impl<M: Model> Trainer<'_, M> {
         let other = self.step(if far == step.index { far + 1 } else { far }, run.seed);
         let batches = [(self.batch)(&step), (self.batch)(&other)];
         // Where several learn, the host takes part in every step.
-        let alone = self.seat.is_none();
+        let alone = self.rank.is_none();
         let recording = alone.then(|| Recording::new(state, [step, other], batches, self.ema, run.precision, by, &run.device)).flatten();
         run.observer.event(Event::Note(match recording {
             Some(_) => RECORDED,
@@ -229,17 +229,17 @@ impl<M: Model> Trainer<'_, M> {
     /// The losses by name, of all workers' rows together (the only sync point of the loop).
     fn read(&self, losses: &Losses, step: &Step) -> Vec<(String, f64)> {
         let mut values: Vec<f32> = losses.0.iter().map(|(_, value)| host::scalar(value.clone())).collect();
-        if let Some(seat) = &self.seat {
+        if let Some(rank) = &self.rank {
             let share = step.places().len() as f32 / step.batch_rows as f32;
             // Where a worker has gone the next step says so; these are then this worker's own.
-            values = seat.link().sum(values.clone(), share).map_or(values, |sum| sum.to_vec());
+            values = rank.communicator().sum(values.clone(), share).map_or(values, |sum| sum.to_vec());
         }
         losses.0.iter().zip(values).map(|((name, _), value)| ((*name).to_string(), f64::from(value))).collect()
     }
 
     fn step(&self, index: u64, seed: u64) -> Step {
         let batch_rows = self.schedule.batch_rows;
-        let part = self.seat.as_ref().map_or(Part::WHOLE, Seat::part);
+        let part = self.rank.as_ref().map_or(Part::WHOLE, Rank::part);
         Step { index, rows_seen: index * batch_rows, total_rows: self.schedule.steps * batch_rows, batch_rows, seed, part }
     }
 

@@ -9,10 +9,10 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, Optimizers};
-use semblant_core::parallel::{Seat, seats};
+use semblant_core::parallel::{Rank, ranks};
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{Schedule, Score, Trained, Trainer, read_log};
+use semblant_core::trainer::{Score, TrainSchedule, Trained, Trainer, read_log};
 use semblant_core::{Error, Result, host};
 
 /// Learns y = sum(x).
@@ -43,7 +43,7 @@ fn device() -> Device {
 }
 
 fn fit(
-    schedule: Schedule,
+    schedule: TrainSchedule,
     run: &mut Run,
     poison_at: Option<u64>,
     stop_at: Option<u64>,
@@ -68,16 +68,16 @@ fn fit(
         score: score.map(|score| score as Score<'_, Linear>),
         watch: None,
         fingerprint: format!("seed {}", run.seed),
-        seat: None,
+        rank: None,
     };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
     trainer.fit(model, Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() }), run)
 }
 
 /// Two workers of one run. The second brings NaN at one step, and falls out at another.
-fn together(schedule: Schedule, poison_at: Option<u64>, falls_at: Option<u64>) -> [Result<Linear>; 2] {
-    let work = |seat: Seat| {
-        let second = seat.part().worker == 1;
+fn together(schedule: TrainSchedule, poison_at: Option<u64>, falls_at: Option<u64>) -> [Result<Linear>; 2] {
+    let work = |rank: Rank| {
+        let second = rank.part().worker == 1;
         let mut batch = |step: &Step| {
             assert!(!second || falls_at != Some(step.index), "falls out");
             let mut values = step.stream(0).matrix(step.rows(), 3, Stream::normals);
@@ -87,20 +87,20 @@ fn together(schedule: Schedule, poison_at: Option<u64>, falls_at: Option<u64>) -
             host::tensor(values, [step.places().len(), 3], &device())
         };
         let ema = Ema { half_life_rows: 100.0, warm_up: 0.1 };
-        let seat = Some(seat);
-        let trainer = Trainer { schedule, ema, batch: &mut batch, score: None, watch: None, fingerprint: "seed 1".into(), seat };
+        let rank = Some(rank);
+        let trainer = Trainer { schedule, ema, batch: &mut batch, score: None, watch: None, fingerprint: "seed 1".into(), rank };
         let model = Sum { layer: nn::linear(3, 1, Stream::new(1, 9), &device()) };
         let optimizers = Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() });
         let mut run = Run::new(Device::flex(), 1);
         if second {
             let own = model.sampled();
-            trainer.assist(model, optimizers, &mut run).map(|()| own)
+            trainer.fit_worker(model, optimizers, &mut run).map(|()| own)
         } else {
             trainer.fit(model, optimizers, &mut run).map(|trained| trained.sampled)
         }
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = seats(&[Device::flex(), Device::flex()]).into_iter().map(|seat| scope.spawn(|| work(seat))).collect();
+        let workers: Vec<_> = ranks(&[Device::flex(), Device::flex()]).into_iter().map(|rank| scope.spawn(|| work(rank))).collect();
         let mut ended = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err(Error::Data("fell out".into()))));
         [(); 2].map(|()| ended.next().expect("two"))
     })
@@ -126,7 +126,7 @@ fn run(folder: &std::path::Path, resume: bool) -> Run {
     Run { folder: Some(folder.to_path_buf()), resume, ..Run::new(Device::flex(), 1) }
 }
 
-const SCHEDULE: Schedule = Schedule { steps: 100, batch_rows: 8, tick_rows: 80, checkpoint_rows: 160, patience_ticks: 0 };
+const SCHEDULE: TrainSchedule = TrainSchedule { steps: 100, batch_rows: 8, tick_rows: 80, checkpoint_rows: 160, patience_ticks: 0 };
 
 #[test]
 fn an_interrupted_run_ends_as_the_uninterrupted_one_did() {
@@ -166,7 +166,7 @@ fn early_stopping_keeps_the_best() {
         calls += 1.0;
         f64::abs(calls - 3.0)
     };
-    let schedule = Schedule { patience_ticks: 2, ..SCHEDULE };
+    let schedule = TrainSchedule { patience_ticks: 2, ..SCHEDULE };
     let trained = fit(schedule, &mut run(folder.path(), false), None, None, Some(&mut score)).expect("trains");
     assert_eq!(trained.summary.steps, 50, "best at tick 3, stopped at tick 5");
 }

@@ -21,19 +21,22 @@
 //!   by heart.
 //! - [`networks`]: generators and critics. The critics' gradient penalties are those of [`semblant_core::nn`].
 
-pub mod adversarial;
 pub mod augment;
 pub mod losses;
 pub mod models;
 pub mod networks;
 mod pipeline;
+pub mod trainer;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
 use semblant_images::entry;
 
-use pipeline::Played;
+use pipeline::GanFamily;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] =
-    &[entry::<Played<models::r3gan::R3gan>>(), entry::<Played<models::dcgan::Dcgan>>(), entry::<Played<models::wgan_gp::WganGp>>()];
+pub const MODELS: &[Entry<Images>] = &[
+    entry::<GanFamily<models::r3gan::R3gan>>(),
+    entry::<GanFamily<models::dcgan::Dcgan>>(),
+    entry::<GanFamily<models::wgan_gp::WganGp>>(),
+];

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::softplus;
 use serde::{Deserialize, Serialize};
 
-/// The game.
+/// The loss of a GAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
@@ -32,7 +32,7 @@ impl Loss {
         }
     }
 
-    /// What the generator brings down; `real` are scores of real images, of which only the relativistic game wants to know.
+    /// The loss of the generator; `real` are scores of real images, which only the relativistic loss needs.
     pub fn generator(self, fake: Tensor<2>, real: impl FnOnce() -> Tensor<2>) -> Tensor<1> {
         match self {
             Self::NonSaturating => softplus(-fake, 1.0).mean(),

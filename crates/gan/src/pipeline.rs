@@ -1,4 +1,4 @@
-//! Images in, a trained generator, images out: every game of this family as a [`Family`].
+//! Images in, a trained generator, images out: every GAN of this family as a [`Family`].
 
 use std::marker::PhantomData;
 
@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::adversarial::{Batch, Game, Sampling, Training, batches, make, warn_of_collapse};
 use crate::networks::{Generator, NetConfig};
+use crate::trainer::{Batch, GanTrainer, Sampling, Training, batches, make, warn_of_collapse};
 
-/// What tells one model of this family from another: its networks, around the same game.
-pub(crate) trait Adversary: Model<Batch = Batch, Sampled = Generator> + Sync + 'static {
+/// What tells one model of this family from another: its networks, around the same gan.
+pub(crate) trait GanModel: Model<Batch = Batch, Sampled = Generator> + Sync + 'static {
     const NAME: &'static str;
     const SUMMARY: &'static str;
     type Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
@@ -30,13 +30,13 @@ pub(crate) trait Adversary: Model<Batch = Batch, Sampled = Generator> + Sync + '
     fn parts(config: &Self::Config) -> (&NetConfig, &Training, &Sampling);
     fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator>;
     fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic>;
-    fn new(config: &Self::Config, game: Game) -> Self;
+    fn new(config: &Self::Config, gan: GanTrainer) -> Self;
 }
 
-/// A game as a family of models of images.
-pub(crate) struct Played<A>(PhantomData<A>);
+/// A GAN as a family of models of images.
+pub(crate) struct GanFamily<A>(PhantomData<A>);
 
-impl<A: Adversary> Family for Played<A> {
+impl<A: GanModel> Family for GanFamily<A> {
     const NAME: &'static str = A::NAME;
     const SUMMARY: &'static str = A::SUMMARY;
     type Config = A::Config;
@@ -51,7 +51,7 @@ impl<A: Adversary> Family for Played<A> {
     }
 
     fn alone(_: &A::Config) -> Option<&'static str> {
-        Some("its augmentation and its game follow what one critic sees of the whole batch")
+        Some("its augmentation and its penalty follow what one critic sees of the whole batch")
     }
 
     fn pace(config: &A::Config) -> Pace {
@@ -65,7 +65,7 @@ impl<A: Adversary> Family for Played<A> {
     fn model(config: &A::Config, kind: &ImageKind, seed: u64, device: &Device) -> Result<A> {
         let (network, training, _) = A::parts(config);
         let generator = A::generator(network, kind, seed, device)?;
-        Ok(A::new(config, Game::new(generator, A::critic(network, kind, seed, device)?, training, device)))
+        Ok(A::new(config, GanTrainer::new(generator, A::critic(network, kind, seed, device)?, training, device)))
     }
 
     fn empty(config: &A::Config, kind: &ImageKind, device: &Device) -> Result<Generator> {

@@ -204,7 +204,7 @@ impl<F: Family> Synthesizer for Generator<F> {
             None => Ok(()),
         };
         let encode_secs = started.elapsed().as_secs_f64();
-        let devices: Vec<String> = std::iter::once(&device).chain(&run.also).map(semblant_core::device::name).collect();
+        let devices: Vec<String> = std::iter::once(&device).chain(&run.extra_devices).map(semblant_core::device::name).collect();
         run.observer.event(Event::Stage(&format!("training {} on {}", F::NAME, devices.join(" and "))));
         let Trained { sampled, summary } = begin.trained(model, &mut *batches, &mut watch, run)?;
         let net = F::finish(&config, sampled, data, run)?;

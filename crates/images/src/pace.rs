@@ -1,7 +1,7 @@
 //! How long a model of images is trained.
 
 use semblant_core::ema::Ema;
-use semblant_core::trainer::Schedule;
+use semblant_core::trainer::TrainSchedule;
 use semblant_core::{Error, Result};
 
 /// The part of every training that the loop needs to know.
@@ -36,8 +36,8 @@ impl Pace {
     }
 
     /// The trainer's schedule: the last step may see images beyond the number asked for.
-    pub fn schedule(&self) -> Schedule {
-        Schedule {
+    pub fn schedule(&self) -> TrainSchedule {
+        TrainSchedule {
             steps: self.images.div_ceil(self.batch_images),
             batch_rows: self.batch_images,
             tick_rows: self.tick_images,

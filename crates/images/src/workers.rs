@@ -5,7 +5,7 @@ use std::thread::ScopedJoinHandle;
 
 use burn::tensor::Device;
 use semblant_core::model::Step;
-use semblant_core::parallel::{Seat, seats};
+use semblant_core::parallel::{Rank, ranks};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{Trained, Trainer, Watch, fingerprint};
@@ -36,10 +36,10 @@ impl<F: Family> Begin<'_, F> {
         batch: &'t mut dyn FnMut(&Step) -> Batch<F>,
         watch: Option<Watch<'t, Sampled<F>>>,
         fingerprint: String,
-        seat: Option<Seat>,
+        rank: Option<Rank>,
     ) -> Trainer<'t, F::Model> {
         let pace = F::pace(self.config);
-        Trainer { schedule: pace.schedule(), ema: pace.ema, batch, score: None, watch, fingerprint, seat }
+        Trainer { schedule: pace.schedule(), ema: pace.ema, batch, score: None, watch, fingerprint, rank }
     }
 
     fn fingerprint(&self, seed: u64) -> String {
@@ -56,21 +56,21 @@ impl<F: Family> Begin<'_, F> {
         run: &mut Run,
     ) -> Result<Trained<F::Model>> {
         let fingerprint = self.fingerprint(run.seed);
-        let devices: Vec<Device> = std::iter::once(&run.device).chain(&run.also).cloned().collect();
-        let mut seats = seats(&devices).into_iter();
+        let devices: Vec<Device> = std::iter::once(&run.device).chain(&run.extra_devices).cloned().collect();
+        let mut ranks = ranks(&devices).into_iter();
         // Worker 0 leads; alone, it needs nobody.
-        let seat = seats.next().filter(|_| !run.also.is_empty());
-        seat.iter().for_each(|seat| run.observer.event(Event::Note(&seat.meeting())));
+        let rank = ranks.next().filter(|_| !run.extra_devices.is_empty());
+        rank.iter().for_each(|rank| run.observer.event(Event::Note(&rank.backend_note())));
         std::thread::scope(|scope| {
-            let help = |(device, seat): (&Device, Seat)| {
-                let (mut own, fingerprint) = (run.of_helper(device.clone()), fingerprint.clone());
+            let help = |(device, rank): (&Device, Rank)| {
+                let (mut own, fingerprint) = (run.for_worker(device.clone()), fingerprint.clone());
                 scope.spawn(move || {
                     let (model, mut batches) = self.on(&own.device, own.seed)?;
-                    self.trainer(&mut *batches, None, fingerprint, Some(seat)).assist(model, F::optimizers(self.config), &mut own)
+                    self.trainer(&mut *batches, None, fingerprint, Some(rank)).fit_worker(model, F::optimizers(self.config), &mut own)
                 })
             };
-            let helpers: Vec<_> = run.also.iter().zip(seats).map(help).collect();
-            let trainer = self.trainer(batches, Some(watch), fingerprint, seat);
+            let helpers: Vec<_> = run.extra_devices.iter().zip(ranks).map(help).collect();
+            let trainer = self.trainer(batches, Some(watch), fingerprint, rank);
             let done = trainer.fit(model, F::optimizers(self.config), run);
             let join = |helper: ScopedJoinHandle<'_, Result<()>>| helper.join().unwrap_or_else(|panic| resume_unwind(panic));
             // A helper that failed says why; the leader only that it had gone.

@@ -7,7 +7,7 @@ use semblant_data::image::Images;
 use semblant_metrics::image::classes::{classifier_score, classifier_score_in_order};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::evaluate_images;
-use semblant_metrics::image::eye::Eye;
+use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::prdc::Manifold;
 use semblant_metrics::image::spread::{polynomial_discrepancy, sliced_along};
 

@@ -11,7 +11,7 @@ use formula::{bytes_of, units, weights_of};
 use semblant_core::checkpoint::Checkpoint;
 use semblant_data::image::Images;
 use semblant_metrics::image::evaluate_images;
-use semblant_metrics::image::eye::Eye;
+use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::frechet::{Moments, frechet_distance, moments_of};
 use semblant_metrics::image::inception::{CLASSES, Inception, WIDTH};
 use semblant_metrics::image::prdc::Manifold;
@@ -54,9 +54,9 @@ fn file(weights: &Checkpoint) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn features_and_classes_are_those_of_pytorch_fid() {
     let (_folder, path) = file(&weights());
-    let eye = Inception::load(&path, Resize::PytorchFid, &Device::flex()).expect("a whole file");
+    let extractor = Inception::load(&path, Resize::PytorchFid, &Device::flex()).expect("a whole file");
     let (pictures, golden) = (images("images", [2, 3, 20, 17]), golden());
-    let seen = eye.see(&pictures).expect("any size");
+    let seen = extractor.see(&pictures).expect("any size");
     for image in 0..2 {
         let every =
             |values: &[f32], width: usize| values[image * width..(image + 1) * width].iter().step_by(8).copied().collect::<Vec<f32>>();
@@ -67,13 +67,13 @@ fn features_and_classes_are_those_of_pytorch_fid() {
     }
 
     // The moments need no features in memory, and are the same.
-    assert_eq!(moments_of(&eye, &pictures).expect("any size"), Moments::of(&seen.features, WIDTH));
+    assert_eq!(moments_of(&extractor, &pictures).expect("any size"), Moments::of(&seen.features, WIDTH));
 
     // Everything that is computed from features runs on these, with what made them beside.
     let other = images("others", [2, 1, 9, 30]);
-    let grey = eye.see(&other).expect("any size");
+    let grey = extractor.see(&other).expect("any size");
     assert_ne!(grey.features[..WIDTH], seen.features[..WIDTH]);
-    let scores = evaluate_images(&pictures, &images("made", [2, 3, 20, 17]), None, &eye, 0).expect("comparable");
+    let scores = evaluate_images(&pictures, &images("made", [2, 3, 20, 17]), None, &extractor, 0).expect("comparable");
     assert!(scores.synthetic.frechet_distance > 0.0 && scores.synthetic.classifier_score >= 1.0, "{scores:?}");
     assert_eq!((scores.synthetic.class_share_distance, scores.synthetic.prdc), (None, None));
     assert_eq!((scores.features.kind.as_str(), scores.features.resize.as_deref()), ("inception", Some("pytorch-fid")));

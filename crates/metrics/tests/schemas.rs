@@ -137,20 +137,20 @@ fn the_report_of_images_is_as_described_and_its_page_whole() {
     let (real, synthetic, holdout) = (images(60, 1), images(40, 2), images(30, 3));
     let mut run = Run::new(burn::tensor::Device::flex(), 0);
     let config = ClassifierConfig { images: 2_000, ..ClassifierConfig::default() };
-    let eye = Classifier::fit(&real, Some(&holdout), &config, &mut run).expect("trains");
+    let extractor = Classifier::fit(&real, Some(&holdout), &config, &mut run).expect("trains");
     let utility = image_utility(&real, std::slice::from_ref(&synthetic), &holdout, 2_000, &mut run).expect("classes").remove(0);
     assert!(utility.real.overall > 0.9 && utility.synthetic.overall > 0.9 && utility.both.overall > 0.9, "{utility:?}");
     assert_eq!((utility.both.learnt_from, utility.tested, utility.images_seen), (100, 30, 2_000));
     assert_eq!(utility.real.classes.len(), 2);
     let schema = include_str!("../../../docs/schemas/image-report.json");
-    let shadows = Shadows { models: 4, persons: 20, seed: 0 };
+    let shadows = Shadows { models: 4, targets: 20, seed: 0 };
     let mut copies = |learnt: &Images, _: u64| Ok(learnt.clone());
     let membership = by_shadows(&real, &synthetic, &holdout, &shadows, &mut copies).expect("enough");
     let trained = Trained { utility: Some(utility), membership: Some((4, membership)) };
     for (holdout, trained) in [(Some(&holdout), trained), (None, Trained::default())] {
         let mut stages = Vec::new();
         let mut hear = |stage: &str| stages.push(stage.to_owned());
-        let report = report_images(&real, &synthetic, holdout, &eye, trained.clone(), 0, &mut hear).expect("comparable");
+        let report = report_images(&real, &synthetic, holdout, &extractor, trained.clone(), 0, &mut hear).expect("comparable");
         assert!(stages[0].contains("60 real images") && stages.len() == if holdout.is_some() { 8 } else { 5 }, "{stages:?}");
         let json = report.to_json().expect("JSON");
         holds(&json, schema);
@@ -159,13 +159,16 @@ fn the_report_of_images_is_as_described_and_its_page_whole() {
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("data:image/png;base64,") && page.contains(&report.features.sha256));
         assert!(!page.contains("<script") && !page.contains("http") && !page.contains("<b>left") && page.contains("&lt;b&gt;left"));
         assert_eq!(page.matches("<img").count(), page.matches(" alt=\"").count());
-        assert_eq!(json, report_images(&real, &synthetic, holdout, &eye, trained, 0, &mut |_| {}).expect("again").to_json().expect("JSON"));
+        assert_eq!(
+            json,
+            report_images(&real, &synthetic, holdout, &extractor, trained, 0, &mut |_| {}).expect("again").to_json().expect("JSON")
+        );
         if holdout.is_none() {
             assert!(report.verdicts.iter().all(|verdict| verdict.grade == semblant_metrics::report::Grade::Unknown));
         }
     }
     // Too few for neighbours, not for the rest.
-    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &eye, Trained::default(), 0, &mut |_| {})
+    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &extractor, Trained::default(), 0, &mut |_| {})
         .expect("enough for the rest");
     let score = few.score("precision").expect("listed");
     assert!(score.value.is_none() && score.undefined.as_deref().is_some_and(|why| why.contains("five")), "{score:?}");

@@ -130,10 +130,10 @@ fn two_workers_learn_what_one_learns() {
         println!("sums of GPUs among themselves were skipped: this machine does not offer two CUDA devices to this build");
     }
     let [first, second] = two.unwrap_or_else(|| [gpu.clone(), gpu]);
-    let fit = |also: Vec<Device>| {
+    let fit = |extra_devices: Vec<Device>| {
         let (notes, settings) = (Arc::<Mutex<Vec<String>>>::default(), json!({ "training": { "images": 16 } }));
         let mut model = images::unfitted("flow", settings).expect("known settings");
-        let mut run = Run { also, observer: Box::new(Notes(notes.clone())), ..on(&first) };
+        let mut run = Run { extra_devices, observer: Box::new(Notes(notes.clone())), ..on(&first) };
         let summary = model.fit(&images::bars(), &mut run).expect("fits");
         let told = notes.lock().expect("no panic").iter().find(|note| note.contains("gradients")).cloned();
         (summary, model.sample(&SampleRequest::new(20, 3)).expect("samples").data, told)

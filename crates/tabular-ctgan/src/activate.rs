@@ -1,6 +1,6 @@
 //! What turns a network's raw outputs into a row: tanh on scalars, Gumbel-softmax on one-hot blocks (Jang et al. 2017), all spans of
 //! all rows in one pass, and the gradient of it in another. The blocks are ragged; there is no loop of small kernels over columns.
-//! The loops here are the CPU's; on other devices `laid.rs` has the same as tensor operations.
+//! The loops here are the CPU's; on other devices `row_layout.rs` has the same as tensor operations.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use pulp::Arch;
@@ -10,8 +10,8 @@ use semblant_core::math;
 use semblant_core::seeds::{Rows, Stream};
 use semblant_data::table::encode::{Layout, Span};
 
-use crate::conditions::Places;
-use crate::laid::Laid;
+use crate::conditions::ConditionVector;
+use crate::row_layout::RowLayout;
 
 /// Rows one task works on.
 const ROWS: usize = 32;
@@ -20,9 +20,9 @@ const ROWS: usize = 32;
 ///
 /// # Shapes
 /// `logits: [rows, layout.width]`; the result has the same shape, scalars in -1..1, every block positive with sum 1.
-pub fn gumbel_softmax(logits: Tensor<2>, laid: &Laid, tau: f32, stream: Stream, first_row: u64) -> Tensor<2> {
-    let layout = &laid.layout;
-    if let Some(on_device) = &laid.on_device {
+pub fn gumbel_softmax(logits: Tensor<2>, row_layout: &RowLayout, tau: f32, stream: Stream, first_row: u64) -> Tensor<2> {
+    let layout = &row_layout.layout;
+    if let Some(on_device) = &row_layout.on_device {
         let rows = logits.dims()[0] as u64;
         // A recorded step goes on behind its own rows.
         let noise = stream.gumbels_on(Rows::moving(first_row..first_row + rows, rows), layout.width, &logits.device());
@@ -76,11 +76,11 @@ pub(crate) fn softmax(values: &mut [f32]) {
 ///
 /// # Shapes
 /// `activated` and `gradient`: `[rows, layout.width]`, as is the result.
-pub fn gumbel_softmax_backward(activated: &Tensor<2>, gradient: Tensor<2>, laid: &Laid, tau: f32) -> Tensor<2> {
-    if let Some(on_device) = &laid.on_device {
+pub fn gumbel_softmax_backward(activated: &Tensor<2>, gradient: Tensor<2>, row_layout: &RowLayout, tau: f32) -> Tensor<2> {
+    if let Some(on_device) = &row_layout.on_device {
         return on_device.gumbel_softmax_backward(activated, gradient, tau);
     }
-    let layout = &laid.layout;
+    let layout = &row_layout.layout;
     host::update(gradient, |gradient| {
         host::read(activated, |activated| {
             gradient.par_chunks_mut(ROWS * layout.width).zip(activated.par_chunks(ROWS * layout.width)).for_each(
@@ -123,12 +123,12 @@ fn backward_row(gradient: &mut [f32], activated: &[f32], layout: &Layout, sharpn
 ///
 /// # Panics
 /// When a device drew the outputs of rows of the CPU.
-pub fn condition_loss(logits: &Tensor<2>, outputs: &Places, laid: &Laid) -> Option<(Tensor<1>, Tensor<2>)> {
+pub fn condition_loss(logits: &Tensor<2>, outputs: &ConditionVector, row_layout: &RowLayout) -> Option<(Tensor<1>, Tensor<2>)> {
     let (device, [rows, width]): (Device, _) = (logits.device(), logits.dims());
-    if let Some(on_device) = &laid.on_device {
+    if let Some(on_device) = &row_layout.on_device {
         return outputs.on(rows, &device).map(|outputs| on_device.condition_loss(logits, outputs));
     }
-    let (outputs, spans) = (outputs.on_host(), &laid.layout.spans);
+    let (outputs, spans) = (outputs.on_host(), &row_layout.layout.spans);
     if outputs.is_empty() {
         return None;
     }
@@ -188,10 +188,10 @@ mod tests {
         let weight = host::tensor(Stream::new(9, 0).matrix(0..5, 6, Stream::normals), [5, 6], &Device::flex());
         let gradients = (expected.clone() * Tensor::from_inner(weight.clone())).sum().backward();
         let gradient = x.grad(&gradients).expect("required");
-        for laid in Laid::both(&layout(), &Device::flex()) {
-            let actual = gumbel_softmax(logits(&Device::flex()), &laid, 0.2, stream, 0);
+        for row_layout in RowLayout::both(&layout(), &Device::flex()) {
+            let actual = gumbel_softmax(logits(&Device::flex()), &row_layout, 0.2, stream, 0);
             expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-5));
-            let actual = gumbel_softmax_backward(&actual, weight.clone(), &laid, 0.2);
+            let actual = gumbel_softmax_backward(&actual, weight.clone(), &row_layout, 0.2);
             gradient.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-4));
         }
     }
@@ -201,18 +201,21 @@ mod tests {
         let device = Device::flex().autodiff();
         let x = logits(&device).require_grad();
         let wanted = [(1, 3, 2), (4, 2, 0), (4, 2, 1), (1, 3, 0), (1, 3, 1)];
-        let outputs = Places::Host(wanted.map(|(start, _, position)| (start + position) as u32).to_vec());
+        let outputs = ConditionVector::Host(wanted.map(|(start, _, position)| (start + position) as u32).to_vec());
         let mut expected = Tensor::<1>::zeros([1], &device);
         for (row, &(start, width, position)) in wanted.iter().enumerate() {
             let block = x.clone().slice([row..row + 1, start..start + width]);
             expected = expected - burn::tensor::activation::log_softmax(block, 1).slice([0..1, position..position + 1]).sum() / 5.0;
         }
         let gradients = expected.backward();
-        for laid in Laid::both(&layout(), &Device::flex()) {
-            let (loss, gradient) = condition_loss(&logits(&Device::flex()), &outputs, &laid).expect("there are conditions");
+        for row_layout in RowLayout::both(&layout(), &Device::flex()) {
+            let (loss, gradient) = condition_loss(&logits(&Device::flex()), &outputs, &row_layout).expect("there are conditions");
             expected.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-5));
             x.grad(&gradients).expect("required").to_data().assert_approx_eq::<f32>(&gradient.to_data(), Tolerance::absolute(1e-5));
-            assert!(condition_loss(&logits(&Device::flex()), &Places::Host(Vec::new()), &laid).is_none(), "nothing is asked for");
+            assert!(
+                condition_loss(&logits(&Device::flex()), &ConditionVector::Host(Vec::new()), &row_layout).is_none(),
+                "nothing is asked for"
+            );
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Conditions {
 
 /// One row's condition: a block (position in [`Conditions::blocks`]) and a value of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct ConditionValue {
     /// Which block.
     pub block: usize,
     /// Which value.
@@ -43,14 +43,14 @@ pub struct Asked {
 
 /// What every row of a batch is asked for, as one place of a vector.
 #[derive(Debug, Clone)]
-pub enum Places {
+pub enum ConditionVector {
     /// As the host knows it; none without conditions.
     Host(Vec<u32>),
     /// As the device drew it, `[rows]`.
     Device(Box<Tensor<1, Int>>),
 }
 
-impl Places {
+impl ConditionVector {
     /// On a device, `[rows]`; rows that the host knows nothing of stand at 0. None without conditions.
     pub(crate) fn on(&self, rows: usize, device: &Device) -> Option<Tensor<1, Int>> {
         match self {
@@ -116,12 +116,12 @@ impl Conditions {
     }
 
     /// The place in the condition vector of what is asked.
-    pub fn place(&self, asked: Asked) -> usize {
+    pub fn place(&self, asked: ConditionValue) -> usize {
         self.blocks[asked.block].condition_start + asked.value
     }
 
     /// The output of a row that stands for what is asked.
-    pub fn output(&self, asked: Asked) -> usize {
+    pub fn output(&self, asked: ConditionValue) -> usize {
         self.blocks[asked.block].start + asked.value
     }
 
@@ -132,12 +132,12 @@ impl Conditions {
 
     /// A row's condition, by the numbers at `position` of `row` and behind it: any block, then a value by true frequency. `None` when there are no
     /// blocks.
-    pub fn draw(&self, tables: &[Alias], stream: &Stream, row: u64, position: u32) -> Option<Asked> {
+    pub fn draw(&self, tables: &[Alias], stream: &Stream, row: u64, position: u32) -> Option<ConditionValue> {
         if self.blocks.is_empty() {
             return None;
         }
         let block = stream.below(row, position, self.blocks.len() as u64) as usize;
-        Some(Asked { block, value: tables[block].draw(stream, row, position + 1) })
+        Some(ConditionValue { block, value: tables[block].draw(stream, row, position + 1) })
     }
 }
 
@@ -181,12 +181,12 @@ impl TrainingSampler {
     }
 
     /// `count` conditions from row `row` of `stream`; empty when there is nothing to condition on.
-    pub fn asked(&self, stream: Stream, row: u64, count: usize) -> Vec<Asked> {
+    pub fn asked(&self, stream: Stream, row: u64, count: usize) -> Vec<ConditionValue> {
         (0..count as u32).filter_map(|position| self.conditions.draw(&self.tables, &stream, row, 2 * position)).collect()
     }
 
     /// A real row for every condition, uniformly among those that meet it; any rows when there are no conditions.
-    pub fn rows(&self, asked: &[Asked], stream: Stream, row: u64, count: usize) -> Vec<u32> {
+    pub fn rows(&self, asked: &[ConditionValue], stream: Stream, row: u64, count: usize) -> Vec<u32> {
         let mut chosen = Vec::with_capacity(count);
         for position in 0..count {
             let below = |bound: usize| stream.below(row, position as u32, bound as u64) as usize;

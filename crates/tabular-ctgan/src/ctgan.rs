@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
-use semblant_core::optim::{Adam, Optimizers, Schedule};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::Rows;
 use semblant_core::{Error, Result};
 use semblant_data::table::encode::{Layout, NumberOptions};
@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::generator::{Generator, MOMENTUM, Tape};
-use crate::laid::Laid;
 use crate::pipeline::check_size;
+use crate::row_layout::RowLayout;
 
 pub use draws::CtganBatch;
 use draws::Draws;
@@ -76,7 +76,7 @@ pub struct CtganConfig {
 impl Default for CtganConfig {
     fn default() -> Self {
         let adam =
-            Adam { learning_rate: 2e-4, beta_1: 0.5, beta_2: 0.9, weight_decay: 1e-6, schedule: Schedule::HoldCosine, ..Adam::default() };
+            Adam { learning_rate: 2e-4, beta_1: 0.5, beta_2: 0.9, weight_decay: 1e-6, schedule: LrSchedule::HoldCosine, ..Adam::default() };
         Self {
             epochs: 300,
             batch_rows: 500,
@@ -175,7 +175,7 @@ pub struct Ctgan {
 #[derive(Debug, Clone)]
 struct Shape {
     config: CtganConfig,
-    laid: Laid,
+    row_layout: RowLayout,
 }
 
 /// The generator that `config` describes, with weights from `seed`.
@@ -190,7 +190,7 @@ impl Ctgan {
         Self {
             generator: new_generator(config, layout, condition_width, seed, device),
             critic: MlpCritic::new(inputs, &config.critic_widths, 0.2, seed, purpose::CRITIC, device),
-            shape: Shape { config: config.clone(), laid: Laid::new(layout, &device.clone().inner()) },
+            shape: Shape { config: config.clone(), row_layout: RowLayout::new(layout, &device.clone().inner()) },
         }
     }
 
@@ -200,12 +200,12 @@ impl Ctgan {
 
     /// Fake rows for what was asked in `draws`, by `sub`'s streams.
     fn generate(&mut self, draws: &Draws, step: &Step, sub: u32) -> Fake {
-        let Shape { config, laid, .. } = &self.shape;
+        let Shape { config, row_layout, .. } = &self.shape;
         let first = step.index * step.batch_rows;
         let rows = Rows::moving(first..first + step.batch_rows, step.batch_rows);
         let noise = step.stream(purpose::NOISE + sub).normals_on(rows, config.noise_width, &self.device());
         let (logits, tape) = self.generator.forward_train(noise, &draws.places, MOMENTUM);
-        let activated = gumbel_softmax(logits.clone(), laid, config.temperature, step.stream(purpose::GUMBEL + sub), first);
+        let activated = gumbel_softmax(logits.clone(), row_layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
         Fake { logits, activated, tape }
     }
 
@@ -263,16 +263,16 @@ impl Ctgan {
     /// One generator step: gives the critic's mean score of the fake rows and the condition's cross-entropy.
     fn generator_step(mut self, fake: Fake, draws: &Draws, optimizers: &mut Optimizers, step: &Step) -> (Self, Tensor<1>, Tensor<1>) {
         let rows = step.batch_rows as usize;
-        let Shape { config, laid, .. } = self.shape.clone();
-        let (packs, width) = (rows / config.pac, config.pac * laid.layout.width);
+        let Shape { config, row_layout, .. } = self.shape.clone();
+        let (packs, width) = (rows / config.pac, config.pac * row_layout.layout.width);
         // The critic is piecewise linear, so its input gradient is the whole of the backward pass that is needed here.
         let critic = self.critic.valid();
         let first = critic.preactivation_of(fake.activated.clone().reshape([packs, width]), draws.fake_places.clone());
         let (scores, slopes) = critic.forward_from(first, &self.masks(packs, step, 0));
         let gradient = critic.input_gradient_of(&slopes, width) * (-1.0 / packs as f32); // [packs, pac * layout.width]
-        let gradient = gradient.reshape([rows, laid.layout.width]);
-        let gradient = gumbel_softmax_backward(&fake.activated, gradient, &laid, config.temperature);
-        let (asked_loss, gradient) = match condition_loss(&fake.logits, &draws.outputs, &laid) {
+        let gradient = gradient.reshape([rows, row_layout.layout.width]);
+        let gradient = gumbel_softmax_backward(&fake.activated, gradient, &row_layout, config.temperature);
+        let (asked_loss, gradient) = match condition_loss(&fake.logits, &draws.outputs, &row_layout) {
             Some((loss, from_condition)) => (loss, gradient + from_condition),
             None => (Tensor::zeros([1], &self.device()), gradient),
         };

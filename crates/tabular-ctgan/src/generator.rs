@@ -14,7 +14,7 @@ use semblant_core::host;
 use semblant_core::nn::{self, Linear};
 use semblant_core::seeds::Stream;
 
-use crate::conditions::Places;
+use crate::conditions::ConditionVector;
 
 /// Added to the variance before its root, as in PyTorch.
 const EPSILON: f32 = 1e-5;
@@ -92,7 +92,7 @@ impl Generator {
     ///
     /// # Panics
     /// When a device drew the places of a generator of the CPU.
-    pub fn forward_train(&mut self, noise: Tensor<2>, places: &Places, momentum: f32) -> (Tensor<2>, Tape) {
+    pub fn forward_train(&mut self, noise: Tensor<2>, places: &ConditionVector, momentum: f32) -> (Tensor<2>, Tape) {
         if !host::is_host(&noise.device()) {
             let (rows, saved) = on_device::forward_train(self, noise, places, momentum);
             return (rows, Tape(Kept::Operations(Box::new(saved))));
@@ -139,7 +139,7 @@ impl Generator {
     /// than the average of the statistics of the weights.
     pub fn recalibrate(&mut self, batches: impl Iterator<Item = (Tensor<2>, Vec<u32>)>) {
         for (index, (noise, asked)) in batches.enumerate() {
-            self.forward_train(noise, &Places::Host(asked), 1.0 / (index + 1) as f32);
+            self.forward_train(noise, &ConditionVector::Host(asked), 1.0 / (index + 1) as f32);
         }
     }
 
@@ -149,7 +149,7 @@ impl Generator {
     /// `[batch, noise]` gives `[batch, outputs]`.
     pub fn forward(&self, noise: Tensor<2>, asked: &[u32]) -> Tensor<2> {
         if !host::is_host(&noise.device()) {
-            return on_device::forward(self, noise, &Places::Host(asked.to_vec()));
+            return on_device::forward(self, noise, &ConditionVector::Host(asked.to_vec()));
         }
         let x = self.layers.iter().fold(noise, |x, layer| layer.forward(&x, asked));
         self.raw_rows(&x, asked)
@@ -163,8 +163,8 @@ mod tests {
 
     const ASKED: [u32; 9] = [0, 2, 1, 1, 0, 2, 2, 2, 0];
 
-    fn places() -> Places {
-        Places::Device(Box::new(host::indices(ASKED.iter().map(|&place| place as i32).collect(), &Device::flex())))
+    fn places() -> ConditionVector {
+        ConditionVector::Device(Box::new(host::indices(ASKED.iter().map(|&place| place as i32).collect(), &Device::flex())))
     }
 
     /// The same network by burn's operations, on autodiff, with the condition as a one-hot vector.
@@ -193,7 +193,7 @@ mod tests {
         let noise = host::tensor(draw(0, 9, 5), [9, 5], &Device::flex());
         let weight = host::tensor(draw(1, 9, 4), [9, 4], &Device::flex());
         let mut twin = generator.clone();
-        let (actual, tape) = generator.forward_train(noise.clone(), &Places::Host(ASKED.to_vec()), MOMENTUM);
+        let (actual, tape) = generator.forward_train(noise.clone(), &ConditionVector::Host(ASKED.to_vec()), MOMENTUM);
         let (on_device, saved) = super::on_device::forward_train(&mut twin, noise.clone(), &places(), MOMENTUM);
         let expected = by_operations(&generator, Tensor::from_inner(noise.clone()));
         expected.to_data().assert_approx_eq::<f32>(&actual.to_data(), Tolerance::absolute(1e-5));

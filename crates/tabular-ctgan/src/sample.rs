@@ -14,7 +14,7 @@ use semblant_data::table::encode::{ColumnTransform, Layout, TableTransform};
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
 use crate::activate::softmax;
-use crate::conditions::{Asked, Conditions};
+use crate::conditions::{ConditionValue, Conditions};
 
 /// Draws that a row gets before the conditions are given up as too rare.
 const MOST_DRAWS: u32 = 2000;
@@ -28,7 +28,7 @@ pub(crate) struct Draw {
     pub(crate) row: u64,
     pub(crate) attempt: u32,
     /// The value of a block that the network is asked for, when the conditions name one.
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<ConditionValue>,
 }
 
 /// Codes `[draws, blocks]` and scalars `[draws, scalars]`.
@@ -40,7 +40,7 @@ pub(crate) trait RowMaker: Sampler<Draw = Draw, Output = Rows> {}
 impl<S: Sampler<Draw = Draw, Output = Rows>> RowMaker for S {}
 
 /// A condition in terms of one column's transform.
-enum Test {
+enum Predicate {
     /// This value of a category column (its last value stands for missing).
     Value(u32),
     /// A number in this range.
@@ -50,8 +50,8 @@ enum Test {
 }
 
 /// Everything that is asked of the rows.
-struct Wishes {
-    tests: Vec<(usize, Test)>,
+struct RowFilter {
+    tests: Vec<(usize, Predicate)>,
     /// The column to balance and its number of values.
     balance: Option<(usize, u32)>,
     /// By column: the block that a network can be asked for, as a position in [`Conditions::blocks`].
@@ -65,12 +65,12 @@ pub(crate) fn sample(
     conditions: &Conditions,
     request: &SampleRequest,
 ) -> Result<Sample<Table>> {
-    let wishes = Wishes::read(transform, conditions, request)?;
+    let filter = RowFilter::read(transform, conditions, request)?;
     let rows: Vec<u64> = request.rows.clone().collect();
     let mut parts: Vec<Option<Table>> = Vec::new();
     let mut drawn_rows = 0;
     for batch in rows.chunks(request.batch_rows.max(1)) {
-        let (table, drawn) = sample_batch(maker, transform, &wishes, batch, request)?;
+        let (table, drawn) = sample_batch(maker, transform, &filter, batch, request)?;
         drawn_rows += drawn;
         parts.push(Some(table));
     }
@@ -87,7 +87,7 @@ pub(crate) fn sample(
 fn sample_batch(
     maker: &impl RowMaker,
     transform: &TableTransform,
-    wishes: &Wishes,
+    filter: &RowFilter,
     rows: &[u64],
     request: &SampleRequest,
 ) -> Result<(Table, u64)> {
@@ -109,18 +109,18 @@ fn sample_batch(
         let draws: Vec<Draw> = pending
             .iter()
             .flat_map(|&index| (attempt..attempt + width_now).map(move |attempt| (index, attempt)))
-            .map(|(index, attempt)| Draw { row: rows[index], attempt, asked: wishes.asked(transform, rows[index]) })
+            .map(|(index, attempt)| Draw { row: rows[index], attempt, asked: filter.asked(transform, rows[index]) })
             .collect();
         let made: Vec<(Vec<u32>, Vec<f32>)> = draws.par_chunks(CHUNK).map(|draws| maker.make(draws, request.seed)).collect();
         let made_codes: Vec<u32> = made.iter().flat_map(|(codes, _)| codes).copied().collect();
         let made_numbers: Vec<f32> = made.iter().flat_map(|(_, numbers)| numbers).copied().collect();
         drop(made);
-        let fits = if wishes.is_empty() {
+        let fits = if filter.is_empty() {
             vec![true; draws.len()]
         } else {
             let addresses: Vec<u64> = draws.iter().map(|draw| draw.row).collect();
             let table = transform.decode(&made_codes, &made_numbers, &addresses, request.seed)?;
-            (0..draws.len()).map(|draw| wishes.met_by(&table, draw, draws[draw].row)).collect()
+            (0..draws.len()).map(|draw| filter.met_by(&table, draw, draws[draw].row)).collect()
         };
         let mut still = Vec::new();
         for (position, &index) in pending.iter().enumerate() {
@@ -145,9 +145,9 @@ fn sample_batch(
     Ok((transform.decode(&codes, &numbers, rows, request.seed)?, drawn))
 }
 
-impl Wishes {
+impl RowFilter {
     fn read(transform: &TableTransform, conditions: &Conditions, request: &SampleRequest) -> Result<Self> {
-        let mut tests: Vec<(usize, Test)> = Vec::new();
+        let mut tests: Vec<(usize, Predicate)> = Vec::new();
         for condition in &request.conditions {
             let column = position(transform, &condition.column)?;
             let test = read_test(transform, column, condition)?;
@@ -189,25 +189,25 @@ impl Wishes {
     }
 
     /// The rarest category that the conditions name, which the network is then asked for.
-    fn asked(&self, transform: &TableTransform, row: u64) -> Option<Asked> {
+    fn asked(&self, transform: &TableTransform, row: u64) -> Option<ConditionValue> {
         let named =
-            self.tests.iter().filter_map(|(column, test)| if let Test::Value(value) = test { Some((*column, *value)) } else { None });
+            self.tests.iter().filter_map(|(column, test)| if let Predicate::Value(value) = test { Some((*column, *value)) } else { None });
         let rarest = named.chain(self.balanced(row)).min_by_key(|&(column, value)| match &transform.columns[column] {
             ColumnTransform::Category(category) => (category.counts[value as usize], column),
             _ => (u64::MAX, column),
         });
         let (column, value) = rarest?;
         let ColumnTransform::Category(category) = &transform.columns[column] else { return None };
-        Some(Asked { block: self.blocks[column]?, value: category.digits(value)[0] as usize })
+        Some(ConditionValue { block: self.blocks[column]?, value: category.digits(value)[0] as usize })
     }
 
     fn met_by(&self, table: &Table, draw: usize, row: u64) -> bool {
         let has = |column: usize, value: u32| matches!(&table.columns()[column], Column::Category { codes, levels } if codes[draw] == value || (codes[draw] == MISSING && value as usize == levels.len()));
         self.balanced(row).is_none_or(|(column, value)| has(column, value))
             && self.tests.iter().all(|(column, test)| match (test, &table.columns()[*column]) {
-                (Test::Value(value), _) => has(*column, *value),
-                (Test::Range(low, high), Column::Number(values)) => (low..=high).contains(&&values[draw]),
-                (Test::Missing, Column::Number(values)) => values[draw].is_nan(),
+                (Predicate::Value(value), _) => has(*column, *value),
+                (Predicate::Range(low, high), Column::Number(values)) => (low..=high).contains(&&values[draw]),
+                (Predicate::Missing, Column::Number(values)) => values[draw].is_nan(),
                 _ => false,
             })
     }
@@ -217,7 +217,7 @@ fn position(transform: &TableTransform, name: &str) -> Result<usize> {
     transform.schema.index_of(name).map_err(|error| Error::Condition(error.to_string()))
 }
 
-fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -> Result<Test> {
+fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -> Result<Predicate> {
     let name = &condition.column;
     let refuse = |what: String| Err(Error::Condition(format!("condition on \"{name}\": {what}")));
     match (&transform.columns[column], &condition.wanted) {
@@ -226,7 +226,7 @@ fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -
         }
         (ColumnTransform::Category(category), Wanted::Is(label)) => {
             match category.value(Some(label.as_str()).filter(|label| !label.is_empty())) {
-                Some(value) => Ok(Test::Value(value)),
+                Some(value) => Ok(Predicate::Value(value)),
                 None if label.is_empty() => refuse("no value was missing in the training data".into()),
                 None => {
                     let known: Vec<&str> = category.levels.iter().take(8).map(String::as_str).collect();
@@ -240,7 +240,7 @@ fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -
         }
         (ColumnTransform::Number(number), Wanted::Is(text)) if text.is_empty() => {
             if number.modes.iter().any(|mode| matches!(mode, semblant_data::table::encode::Mode::Missing { .. })) {
-                Ok(Test::Missing)
+                Ok(Predicate::Missing)
             } else {
                 refuse("no value was missing in the training data".into())
             }
@@ -260,7 +260,7 @@ fn read_test(transform: &TableTransform, column: usize, condition: &Condition) -
     }
 }
 
-fn in_range(seen_low: f64, seen_high: f64, low: f64, high: f64, name: &str) -> Result<Test> {
+fn in_range(seen_low: f64, seen_high: f64, low: f64, high: f64, name: &str) -> Result<Predicate> {
     if !(low <= high) {
         return Err(Error::Condition(format!("condition on \"{name}\": the range {low}..{high} is empty; write the smaller number first")));
     }
@@ -269,16 +269,16 @@ fn in_range(seen_low: f64, seen_high: f64, low: f64, high: f64, name: &str) -> R
             "condition on \"{name}\": {low}..{high} lies outside the {seen_low}..{seen_high} of the training data"
         )));
     }
-    Ok(Test::Range(low, high))
+    Ok(Predicate::Range(low, high))
 }
 
 /// Two conditions on one column: ranges are intersected, anything else must agree.
-fn join(known: &mut Test, new: Test, name: &str) -> Result<()> {
+fn join(known: &mut Predicate, new: Predicate, name: &str) -> Result<()> {
     let contradiction = || Error::Condition(format!("two conditions on \"{name}\" contradict each other; drop one of them"));
     match (&mut *known, new) {
-        (Test::Value(a), Test::Value(b)) if *a == b => Ok(()),
-        (Test::Missing, Test::Missing) => Ok(()),
-        (Test::Range(low, high), Test::Range(other_low, other_high)) => {
+        (Predicate::Value(a), Predicate::Value(b)) if *a == b => Ok(()),
+        (Predicate::Missing, Predicate::Missing) => Ok(()),
+        (Predicate::Range(low, high), Predicate::Range(other_low, other_high)) => {
             (*low, *high) = (low.max(other_low), high.min(other_high));
             if low <= high { Ok(()) } else { Err(contradiction()) }
         }

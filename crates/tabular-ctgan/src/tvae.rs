@@ -13,15 +13,15 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
-use semblant_core::optim::{Adam, Optimizers, Schedule};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::{Rows, Stream};
 use semblant_core::{Error, Result, host, math};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::softmax;
-use crate::laid::Laid;
 use crate::pipeline::check_size;
+use crate::row_layout::RowLayout;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Default for TvaeConfig {
             encoder_widths: vec![128, 128],
             decoder_widths: vec![128, 128],
             reconstruction_weight: 2.0,
-            optimizer: Adam { learning_rate: 1e-3, weight_decay: 1e-5, schedule: Schedule::HoldCosine, ..Adam::default() },
+            optimizer: Adam { learning_rate: 1e-3, weight_decay: 1e-5, schedule: LrSchedule::HoldCosine, ..Adam::default() },
             ema: Ema { half_life_rows: 250_000.0, warm_up: 0.05 },
             numbers: NumberOptions::default(),
             patience_epochs: 0,
@@ -133,7 +133,7 @@ pub struct Tvae {
     #[module(skip)]
     config: TvaeConfig,
     #[module(skip)]
-    laid: Laid,
+    row_layout: RowLayout,
 }
 
 fn layers(inputs: usize, widths: &[usize], seed: u64, stream: u32, device: &Device) -> (Vec<Linear>, usize) {
@@ -158,7 +158,7 @@ impl Tvae {
             log_variance: latent(65),
             decoder,
             config: config.clone(),
-            laid: Laid::new(layout, &device.clone().inner()),
+            row_layout: RowLayout::new(layout, &device.clone().inner()),
         }
     }
 }
@@ -185,7 +185,8 @@ impl Model for Tvae {
         let raw = self.decoder.forward(latent); // [batch, layout.width]
 
         let sigma = self.decoder.sigma.val().inner();
-        let reconstruction = reconstruction(&raw.clone().inner(), &rows, &sigma, &self.laid, self.config.reconstruction_weight as f32);
+        let reconstruction =
+            reconstruction(&raw.clone().inner(), &rows, &sigma, &self.row_layout, self.config.reconstruction_weight as f32);
         let divergence = (mean.square() + log_variance.clone().exp() - log_variance - 1.0).sum() * (0.5 / batch as f64);
         // The gradient of the reconstruction is known; a product with it as a constant hands it to autodiff.
         let loss = (raw * Tensor::from_inner(reconstruction.raw_gradient)).sum() + divergence.clone();
@@ -215,15 +216,15 @@ struct Reconstruction {
 }
 
 /// `weight` times the mean over rows of: (x - tanh r)^2 / (2 sigma^2) + ln sigma over scalars, and cross-entropy over blocks.
-fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, laid: &Laid, weight: f32) -> Reconstruction {
+fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, row_layout: &RowLayout, weight: f32) -> Reconstruction {
     let device = raw.device();
     let [batch, width] = raw.dims();
     let scale = weight / batch as f32;
-    if let Some(on_device) = &laid.on_device {
+    if let Some(on_device) = &row_layout.on_device {
         let (loss, raw_gradient, sigma_gradient) = on_device.reconstruction(raw, rows, sigma, scale);
         return Reconstruction { loss, raw_gradient, sigma_gradient };
     }
-    let layout = &laid.layout;
+    let layout = &row_layout.layout;
     let mut total = 0.0f64;
     let mut raw_gradient = vec![0.0f32; batch * width];
     let mut sigma_gradient = vec![0.0f32; width];
@@ -287,7 +288,7 @@ mod tests {
             .collect();
         let rows = host::tensor(rows, [6, 4], &plain);
         let sigma = host::tensor(vec![0.3, 0.1, 0.1, 0.1], [4], &plain);
-        let ways = Laid::both(&layout, &plain).map(|laid| reconstruction(&raw(), &rows, &sigma, &laid, 2.0));
+        let ways = RowLayout::both(&layout, &plain).map(|row_layout| reconstruction(&raw(), &rows, &sigma, &row_layout, 2.0));
 
         let (x, s) = (Tensor::from_inner(raw()).require_grad(), Tensor::from_inner(sigma).require_grad());
         let target = Tensor::<2>::from_inner(rows);

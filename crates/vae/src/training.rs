@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
-use semblant_core::optim::{Adam, Schedule};
+use semblant_core::optim::{Adam, LrSchedule};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
@@ -44,7 +44,7 @@ impl Default for Training {
         Self {
             images: 1_000_000,
             batch_images: 64,
-            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.01, clip_norm: 0.0, schedule: Schedule::Cosine, ..Adam::default() },
+            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.01, clip_norm: 0.0, schedule: LrSchedule::Cosine, ..Adam::default() },
             ema: Ema { half_life_rows: 20_000.0, ..Ema::default() },
             class_dropout: 0.05,
             flip: 0.0,

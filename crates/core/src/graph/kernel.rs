@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::custom::{Work, grid, queue};
-use crate::many::groups;
+use crate::multi_tensor::groups;
 
 /// Of tensors and what they become, one behind the other; gives the former, whose buffers are written to whoever else holds them.
 #[derive(Debug)]

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use super::Moments;
 use crate::host;
-use crate::many::{self, Moved, Moving};
+use crate::multi_tensor::{self, AdamState, AdamUpdated};
 use crate::parameters;
 
 /// min(1, norm / ||all gradients||_2), left on the device. Shape `[1]`.
 pub(super) fn clip_factor(gradients: &[(ParamId, Tensor<1>)], norm: f64) -> Tensor<1> {
-    let total = many::sum_of_squares(gradients.iter().map(|(_, gradient)| gradient.clone()).collect());
+    let total = multi_tensor::sum_of_squares(gradients.iter().map(|(_, gradient)| gradient.clone()).collect());
     ((total.sqrt() + 1e-6).recip() * norm).clamp_max(1.0)
 }
 
@@ -44,10 +44,10 @@ pub(super) fn apply<M: Module>(
     let moving = gradients.into_iter().zip(weights).map(|((id, gradient), weight)| {
         let Moments { first, second } =
             moments.remove(&id).unwrap_or_else(|| Moments { first: weight.zeros_like(), second: weight.zeros_like() });
-        Moving { weight, gradient, first, second }
+        AdamState { weight, gradient, first, second }
     });
     let mut weights = Vec::with_capacity(ids.len());
-    for (id, (weight, first, second)) in ids.into_iter().zip(many::adam(moving.collect(), update, clip, clock)) {
+    for (id, (weight, first, second)) in ids.into_iter().zip(multi_tensor::adam(moving.collect(), update, clip, clock)) {
         moments.insert(id, Moments { first, second });
         weights.push(weight);
     }
@@ -65,8 +65,8 @@ impl Update {
         1.0 / self.correction_2.sqrt()
     }
 
-    pub(crate) fn on_host(self, moving: Moving) -> Moved {
-        let Moving { weight, gradient, first, second } = moving;
+    pub(crate) fn on_host(self, moving: AdamState) -> AdamUpdated {
+        let AdamState { weight, gradient, first, second } = moving;
         /// Values one task works on: enough to outweigh the hand-over, few enough to share the work.
         const PART: usize = 32_768;
         let (mut new_first, mut new_second) = (None, None);
@@ -99,8 +99,8 @@ impl Update {
         );
     }
 
-    pub(crate) fn on_device(self, moving: Moving) -> Moved {
-        let Moving { weight, gradient, first, second } = moving;
+    pub(crate) fn on_device(self, moving: AdamState) -> AdamUpdated {
+        let AdamState { weight, gradient, first, second } = moving;
         let gradient = gradient + weight.clone() * self.weight_decay;
         let first = first.clone() + (gradient.clone() - first) * (1.0 - self.beta_1);
         let second = second.clone() + (gradient.square() - second) * (1.0 - self.beta_2);
@@ -138,7 +138,7 @@ mod tests {
                     weight_decay: 0.01,
                 };
                 let (weight, first, second) = tensors;
-                let moving = Moving { weight, gradient: Tensor::from_floats(*gradient, &device), first, second };
+                let moving = AdamState { weight, gradient: Tensor::from_floats(*gradient, &device), first, second };
                 tensors = if on_host { update.on_host(moving) } else { update.on_device(moving) };
             }
             host::read(&tensors.0, |w| w.iter().zip(EXPECTED).for_each(|(a, e)| assert!((a - e).abs() < 1e-6, "{a} against {e}")));

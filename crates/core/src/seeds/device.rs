@@ -47,7 +47,7 @@ impl From<Range<u64>> for Rows {
 
 /// A matrix of random numbers.
 #[derive(Debug, Clone)]
-struct Asked {
+struct Spec {
     rows: Rows,
     width: usize,
     law: Law,
@@ -61,7 +61,7 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn uniforms_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows: rows.into(), width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
+        self.on(Spec { rows: rows.into(), width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::normals`] of `rows` as a tensor of `device`.
@@ -69,7 +69,7 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn normals_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows: rows.into(), width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
+        self.on(Spec { rows: rows.into(), width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::gumbels`] of `rows` as a tensor of `device`.
@@ -77,7 +77,7 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn gumbels_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows: rows.into(), width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
+        self.on(Spec { rows: rows.into(), width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::dropout`] of `rows` as a tensor of `device`.
@@ -85,15 +85,15 @@ impl Stream {
     /// # Shapes
     /// `[rows, width]`.
     pub fn dropout_on(&self, rows: impl Into<Rows>, width: usize, keep: f32, device: &Device) -> Tensor<2> {
-        self.on(Asked { rows: rows.into(), width, law: Law::Dropout, keep }, &device.clone().inner())
+        self.on(Spec { rows: rows.into(), width, law: Law::Dropout, keep }, &device.clone().inner())
     }
 
-    fn on(&self, asked: Asked, device: &Device) -> Tensor<2> {
+    fn on(&self, spec: Spec, device: &Device) -> Tensor<2> {
         #[cfg(any(feature = "cuda", feature = "wgpu"))]
-        if let Some(numbers) = self.by_kernel(&asked, device) {
+        if let Some(numbers) = self.by_kernel(&spec, device) {
             return numbers;
         }
-        let Asked { rows: Rows { range: rows, .. }, width, law, keep } = asked;
+        let Spec { rows: Rows { range: rows, .. }, width, law, keep } = spec;
         let shape = [(rows.end - rows.start) as usize, width];
         let values = match law {
             Law::Uniform => self.matrix(rows, width, Stream::uniforms),
@@ -106,17 +106,17 @@ impl Stream {
 
     /// Nothing for the CPU, whether or not it is treated as a device, and for a matrix without values.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
-    fn by_kernel(&self, asked: &Asked, device: &Device) -> Option<Tensor<2>> {
+    fn by_kernel(&self, spec: &Spec, device: &Device) -> Option<Tensor<2>> {
         use super::kernel::{Numbers, Request};
 
         if !crate::device::has_kernels(device) {
             return None;
         }
-        let Rows { range, per_step } = asked.rows.clone();
+        let Rows { range, per_step } = spec.rows.clone();
         let rows = u32::try_from(range.end - range.start).ok().filter(|&rows| rows > 0)?;
-        let width = u32::try_from(asked.width).ok().filter(|&width| width > 0)?;
+        let width = u32::try_from(spec.width).ok().filter(|&width| width > 0)?;
         let (clock, first) = crate::clock::address(range.start, per_step, device);
-        let request = Request { stream: *self, law: asked.law, keep: asked.keep, first, rows, width };
+        let request = Request { stream: *self, law: spec.law, keep: spec.keep, first, rows, width };
         Some(Tensor::from_dispatch(burn::backend::Dispatch::numbers(clock.into_dispatch(), request)))
     }
 }

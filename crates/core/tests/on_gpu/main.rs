@@ -6,7 +6,7 @@
 mod choices;
 mod graph;
 mod layers;
-mod many;
+mod multi_tensor;
 mod numbers;
 mod recorded;
 mod spans;

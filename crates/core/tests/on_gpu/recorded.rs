@@ -12,7 +12,7 @@ use semblant_core::ema::Ema;
 use semblant_core::graph::Replay;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
-use semblant_core::optim::{Adam, Optimizers, Schedule};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::{Event, Observer};
 use semblant_core::seeds::{Rows, Stream};
 use semblant_core::synthesizer::Run;
@@ -108,11 +108,11 @@ fn train(stuck: bool, folder: &Path, last: u64, record: Option<Replay>, device: 
     let mut run = Run { folder: Some(folder.into()), resume: true, record, ..Run::new(device.clone(), 5) };
     run.observer = Box::new(Witness { notes: notes.clone(), stop_at: last, stop: run.stop.clone() });
     let schedule =
-        trainer::Schedule { steps: 1 << 40, batch_rows: ROWS as u64, tick_rows: 2 * ROWS as u64, ..trainer::Schedule::default() };
+        trainer::TrainSchedule { steps: 1 << 40, batch_rows: ROWS as u64, tick_rows: 2 * ROWS as u64, ..trainer::TrainSchedule::default() };
     let given = device.clone();
     let mut batch = move |step: &Step| Stream::new(6, 0).normals_on(step.index..step.index + ROWS as u64, WIDTH, &given);
     // Rates and shares that differ from step to step.
-    let adam = Adam { learning_rate: 0.1, schedule: Schedule::Linear, warm_up: 1e-11, clip_norm: 0.1, ..Adam::default() };
+    let adam = Adam { learning_rate: 0.1, schedule: LrSchedule::Linear, warm_up: 1e-11, clip_norm: 0.1, ..Adam::default() };
     let trainer: Trainer<'_, Twins> = Trainer {
         schedule,
         ema: Ema { half_life_rows: 100.0, warm_up: 0.5 },
@@ -120,7 +120,7 @@ fn train(stuck: bool, folder: &Path, last: u64, record: Option<Replay>, device: 
         score: None,
         watch: None,
         fingerprint: "twins".into(),
-        seat: None,
+        rank: None,
     };
     let optimizers = Optimizers::default().with("a", adam).with("z", Adam { beta_1: 0.5, ..adam });
     let ended = trainer.fit(Twins::new(stuck, &device.clone().autodiff()), optimizers, &mut run);

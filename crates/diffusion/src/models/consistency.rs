@@ -11,7 +11,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::optim::{Adam, Optimizers, Schedule};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ impl Default for ConsistencyConfig {
             shrink_factor: 2.0,
             training: Training {
                 images: 200_000,
-                optimizer: Adam { learning_rate: 3e-4, warm_up: 0.02, clip_norm: 1.0, schedule: Schedule::Cosine, ..Adam::default() },
+                optimizer: Adam { learning_rate: 3e-4, warm_up: 0.02, clip_norm: 1.0, schedule: LrSchedule::Cosine, ..Adam::default() },
                 ..Training::default()
             },
             sampling: Sampling { steps: 2, solver: "consistency".into(), ..Sampling::default() },

@@ -8,7 +8,7 @@ pub mod flow;
 use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::Step;
-use semblant_core::optim::{Adam, Schedule};
+use semblant_core::optim::{Adam, LrSchedule};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
@@ -53,7 +53,7 @@ impl Default for Training {
         Self {
             images: 1_000_000,
             batch_images: 64,
-            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.02, clip_norm: 1.0, schedule: Schedule::Cosine, ..Adam::default() },
+            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.02, clip_norm: 1.0, schedule: LrSchedule::Cosine, ..Adam::default() },
             ema: Ema { half_life_rows: 50_000.0, ..Ema::default() },
             class_dropout: 0.1,
             flip: 0.0,

@@ -13,10 +13,10 @@ use semblant_core::optim::Optimizers;
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
-use crate::adversarial::{Batch, Game, Sampling, Training};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
-use crate::pipeline::Adversary;
+use crate::pipeline::GanModel;
+use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ use crate::pipeline::Adversary;
 pub struct DcganConfig {
     /// The networks.
     pub network: NetConfig,
-    /// The game.
+    /// The loss.
     pub loss: Loss,
     /// How it is trained.
     pub training: Training,
@@ -42,7 +42,7 @@ impl Default for DcganConfig {
 /// The model.
 #[derive(Module, Debug)]
 pub struct Dcgan {
-    game: Game,
+    gan: GanTrainer,
     #[module(skip)]
     config: DcganConfig,
 }
@@ -52,17 +52,17 @@ impl Model for Dcgan {
     type Sampled = Generator;
 
     fn sampled(&self) -> Generator {
-        self.game.generator.valid()
+        self.gan.generator.valid()
     }
 
     fn train_step(self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let Self { game, config } = self;
-        let (game, losses) = game.step(batch, config.loss, &config.training, optimizers, step, |_, _| None);
-        (Self { game, config }, losses)
+        let Self { gan, config } = self;
+        let (gan, losses) = gan.step(batch, config.loss, &config.training, optimizers, step, |_, _| None);
+        (Self { gan, config }, losses)
     }
 }
 
-impl Adversary for Dcgan {
+impl GanModel for Dcgan {
     const NAME: &'static str = "dcgan";
     const SUMMARY: &'static str = "convolutions with a hinge loss and spectral normalisation (Radford et al. 2016, Miyato et al. 2018)";
     type Config = DcganConfig;
@@ -79,7 +79,7 @@ impl Adversary for Dcgan {
         downward_critic(config, kind, true, seed, device)
     }
 
-    fn new(config: &DcganConfig, game: Game) -> Self {
-        Self { game, config: config.clone() }
+    fn new(config: &DcganConfig, gan: GanTrainer) -> Self {
+        Self { gan, config: config.clone() }
     }
 }

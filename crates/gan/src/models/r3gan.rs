@@ -1,5 +1,5 @@
 //! "The GAN is dead; long live the GAN! A modern GAN baseline", Huang et al. 2024: the critic compares a real with a made image, and its
-//! gradient is held small at real and at made images alike (R1 and R2), which together make the game converge without tricks. Both networks
+//! gradient is held small at real and at made images alike (R1 and R2), which together make the gan converge without tricks. Both networks
 //! are residual, without normalisation.
 //!
 //! The paper's schedule at another size: the penalty and the learning rate fall along a cosine over the run.
@@ -8,15 +8,15 @@ use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
-use semblant_core::optim::{Optimizers, Schedule};
+use semblant_core::optim::{LrSchedule, Optimizers};
 use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
-use crate::adversarial::{Batch, Game, Sampling, Training};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, residual_critic};
-use crate::pipeline::Adversary;
+use crate::pipeline::GanModel;
+use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Default for R3ganConfig {
 /// The model.
 #[derive(Module, Debug)]
 pub struct R3gan {
-    game: Game,
+    gan: GanTrainer,
     #[module(skip)]
     config: R3ganConfig,
 }
@@ -53,22 +53,22 @@ impl Model for R3gan {
     type Sampled = Generator;
 
     fn sampled(&self) -> Generator {
-        self.game.generator.valid()
+        self.gan.generator.valid()
     }
 
     fn train_step(self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let Self { game, config } = self;
-        let gamma = config.gamma_end + (config.gamma - config.gamma_end) * Schedule::Cosine.factor(step.progress());
-        let (game, losses) = game.step(batch, Loss::Relativistic, &config.training, optimizers, step, |critic, judged| {
-            let gradient = critic.input_gradient(judged.slopes, judged.classes.as_ref()); // [2 batch, channels, height, width]
+        let Self { gan, config } = self;
+        let gamma = config.gamma_end + (config.gamma - config.gamma_end) * LrSchedule::Cosine.factor(step.progress());
+        let (gan, losses) = gan.step(batch, Loss::Relativistic, &config.training, optimizers, step, |critic, output| {
+            let gradient = critic.input_gradient(output.slopes, output.classes.as_ref()); // [2 batch, channels, height, width]
             // The mean over real and made images together is half of R1 + R2, as the paper's factor asks.
             Some(zero_centred_penalty(gradient) * gamma)
         });
-        (Self { game, config }, losses)
+        (Self { gan, config }, losses)
     }
 }
 
-impl Adversary for R3gan {
+impl GanModel for R3gan {
     const NAME: &'static str = "r3gan";
     const SUMMARY: &'static str = "residual networks, relativistic loss, R1 and R2 penalties (Huang et al. 2024)";
     type Config = R3ganConfig;
@@ -94,7 +94,7 @@ impl Adversary for R3gan {
         residual_critic(config, kind, seed, device)
     }
 
-    fn new(config: &R3ganConfig, game: Game) -> Self {
-        Self { game, config: config.clone() }
+    fn new(config: &R3ganConfig, gan: GanTrainer) -> Self {
+        Self { gan, config: config.clone() }
     }
 }

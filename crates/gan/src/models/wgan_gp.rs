@@ -10,10 +10,10 @@ use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
-use crate::adversarial::{Batch, Game, Sampling, Training};
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
-use crate::pipeline::Adversary;
+use crate::pipeline::GanModel;
+use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Default for WganGpConfig {
 /// The model.
 #[derive(Module, Debug)]
 pub struct WganGp {
-    game: Game,
+    gan: GanTrainer,
     #[module(skip)]
     config: WganGpConfig,
 }
@@ -50,25 +50,25 @@ impl Model for WganGp {
     type Sampled = Generator;
 
     fn sampled(&self) -> Generator {
-        self.game.generator.valid()
+        self.gan.generator.valid()
     }
 
     fn train_step(self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let Self { game, config } = self;
-        let (game, losses) = game.step(batch, Loss::Wasserstein, &config.training, optimizers, step, |critic, judged| {
-            let pairs = judged.between.dims()[0];
-            let (real, fake) = (judged.images.clone().narrow(0, 0, pairs), judged.images.narrow(0, pairs, pairs));
-            let images = fake.clone() + (real - fake) * judged.between; // A point between the two of each pair.
-            let classes = judged.classes.map(|classes| classes.narrow(0, 0, pairs));
+        let Self { gan, config } = self;
+        let (gan, losses) = gan.step(batch, Loss::Wasserstein, &config.training, optimizers, step, |critic, output| {
+            let pairs = output.between.dims()[0];
+            let (real, fake) = (output.images.clone().narrow(0, 0, pairs), output.images.narrow(0, pairs, pairs));
+            let images = fake.clone() + (real - fake) * output.between; // A point between the two of each pair.
+            let classes = output.classes.map(|classes| classes.narrow(0, 0, pairs));
             let (_, slopes) = critic.forward(images, classes.as_ref());
             let gradient = critic.input_gradient(slopes, classes.as_ref());
             Some(gradient_penalty(gradient.flatten::<2>(1, 3)) * config.penalty)
         });
-        (Self { game, config }, losses)
+        (Self { gan, config }, losses)
     }
 }
 
-impl Adversary for WganGp {
+impl GanModel for WganGp {
     const NAME: &'static str = "wgan-gp";
     const SUMMARY: &'static str = "Wasserstein distance with a gradient penalty (Gulrajani et al. 2017)";
     type Config = WganGpConfig;
@@ -92,7 +92,7 @@ impl Adversary for WganGp {
         downward_critic(config, kind, false, seed, device)
     }
 
-    fn new(config: &WganGpConfig, game: Game) -> Self {
-        Self { game, config: config.clone() }
+    fn new(config: &WganGpConfig, gan: GanTrainer) -> Self {
+        Self { gan, config: config.clone() }
     }
 }

@@ -1,4 +1,4 @@
-//! A small classifier of images: the judge of what class a synthetic image is of, and the eye whose last layer before the classes gives
+//! A small classifier of images: the judge of what class a synthetic image is of, and the extractor whose last layer before the classes gives
 //! the features that synthetic and real images are compared in.
 //!
 //! Features of a network trained on photographs say little about digits or other small images, so the network is trained on the real
@@ -16,18 +16,18 @@ use semblant_core::checkpoint::Checkpoint;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Init, Linear, apply_linear};
-use semblant_core::optim::{Adam, Optimizers, Schedule as Rate};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{Schedule, Trained, Trainer};
+use semblant_core::trainer::{TrainSchedule, Trained, Trainer};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::augment::Augmentation;
 use semblant_data::image::{DeviceImages, Images};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::eye::{Eye, Provenance, accuracy};
+use super::extractor::{FeatureExtractor, Provenance, accuracy};
 
 /// How the classifier is built and trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,16 +190,16 @@ impl Classifier {
         };
         let steps = config.images.div_ceil(config.batch_images);
         let trainer = Trainer {
-            schedule: Schedule { steps, batch_rows: config.batch_images, ..Schedule::default() },
+            schedule: TrainSchedule { steps, batch_rows: config.batch_images, ..TrainSchedule::default() },
             ema: Ema { half_life_rows: 5_000.0, ..Ema::default() },
             batch: &mut batch,
             score: None,
             watch: None,
             fingerprint: format!("classifier {} {}", run.seed, serde_json::json!(config)),
-            seat: None,
+            rank: None,
         };
         let net = Net::new(config, shape, names.len(), run.seed, &device.clone().autodiff());
-        let adam = Adam { learning_rate: config.learning_rate, schedule: Rate::Cosine, ..Adam::default() };
+        let adam = Adam { learning_rate: config.learning_rate, schedule: LrSchedule::Cosine, ..Adam::default() };
         let Trained { sampled, .. } = trainer.fit(Learning { net }, Optimizers::default().with("network", adam), run)?;
         let about = About { config: config.clone(), shape, class_names: names.to_vec(), seed: run.seed, accuracy: None };
         let mut classifier = Self { net: sampled, about, device: run.device.clone() };
@@ -215,7 +215,7 @@ impl Classifier {
         Ok(self.see(images)?.features)
     }
 
-    /// The class of each image, as an index into [`Eye::class_names`].
+    /// The class of each image, as an index into [`FeatureExtractor::class_names`].
     ///
     /// # Errors
     /// As [`Classifier::features`].
@@ -264,7 +264,7 @@ impl Classifier {
     }
 }
 
-impl Eye for Classifier {
+impl FeatureExtractor for Classifier {
     fn width(&self) -> usize {
         self.about.config.features
     }
@@ -277,7 +277,7 @@ impl Eye for Classifier {
         &self.about.class_names
     }
 
-    fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()> {
+    fn extract(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()> {
         if kind(images) != self.about.shape {
             return Err(Error::Data(format!(
                 "the images are {:?} (channels, rows, columns), the classifier knows {:?}; read them with that size",

@@ -3,7 +3,7 @@
 use faer::{Mat, Side};
 use semblant_data::image::Images;
 
-use super::eye::Eye;
+use super::extractor::FeatureExtractor;
 use crate::{Error, Result};
 
 /// Count, mean and covariance of features, gathered in double precision, a batch at a time.
@@ -70,14 +70,14 @@ impl Moments {
     }
 }
 
-/// The moments of what `eye` sees in `images`, a few images at a time: no more than one set of features is in memory, however many images
+/// The moments of what `extractor` sees in `images`, a few images at a time: no more than one set of features is in memory, however many images
 /// there are.
 ///
 /// # Errors
-/// As [`Eye::look`].
-pub fn moments_of(eye: &dyn Eye, images: &Images) -> Result<Moments> {
-    let mut moments = Moments::new(eye.width());
-    eye.look(images, &mut |features, _| moments.add(features)).map_err(|error| Error::Images(error.to_string()))?;
+/// As [`FeatureExtractor::look`].
+pub fn moments_of(extractor: &dyn FeatureExtractor, images: &Images) -> Result<Moments> {
+    let mut moments = Moments::new(extractor.width());
+    extractor.extract(images, &mut |features, _| moments.add(features)).map_err(|error| Error::Images(error.to_string()))?;
     Ok(moments)
 }
 

@@ -16,7 +16,7 @@ use semblant_core::{Error, Result, host};
 use semblant_data::catalog::sha256;
 use semblant_data::image::Images;
 
-use super::eye::{Eye, Provenance};
+use super::extractor::{FeatureExtractor, Provenance};
 use super::resize::{Resize, SIDE};
 use super::weights::Weights;
 
@@ -300,7 +300,7 @@ impl Inception {
     }
 }
 
-impl Eye for Inception {
+impl FeatureExtractor for Inception {
     fn width(&self) -> usize {
         WIDTH
     }
@@ -313,7 +313,7 @@ impl Eye for Inception {
         &[]
     }
 
-    fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()> {
+    fn extract(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()> {
         let every: Vec<usize> = (0..images.count()).collect();
         for indices in every.chunks(if host::is_host(&self.device) { AT_ONCE } else { AT_ONCE_ON_DEVICE }) {
             let batch = TensorData::new(self.resize.apply(images, indices), [indices.len(), 3, SIDE, SIDE]);

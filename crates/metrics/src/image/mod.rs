@@ -2,7 +2,7 @@
 
 pub mod classes;
 pub mod classifier;
-pub mod eye;
+pub mod extractor;
 pub mod frechet;
 pub mod inception;
 pub mod memory;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::random::subsample;
 use crate::{Error, Result};
 use classes::{class_share_distance, classifier_score_of_parts};
-use eye::{Eye, Provenance, Seen, accuracy};
+use extractor::{FeatureExtractor, Provenance, Seen, accuracy};
 use frechet::{Moments, frechet_distance};
 use memory::{Nearest, nearest, summary};
 use prdc::{DENSITY_NEIGHBOURS, Manifold, Prdc};
@@ -57,7 +57,7 @@ pub struct ImageScores {
 pub struct Scores {
     /// The share of images that are classified as the class they are said to be of; none without classes.
     pub class_accuracy: Option<f64>,
-    /// [`class_share_distance`] between the classes that are found here and among the real images; none where the eye knows others.
+    /// [`class_share_distance`] between the classes that are found here and among the real images; none where the extractor knows others.
     pub class_share_distance: Option<f64>,
     /// [`classifier_score_of_parts`].
     pub classifier_score: f64,
@@ -83,9 +83,15 @@ pub struct Scores {
 /// Judges `synthetic` against `real` and, if there is one, a holdout of real images. `seed` draws what is compared where not all is.
 ///
 /// # Errors
-/// Images of another size than the eye's, or fewer than two on a side.
-pub fn evaluate_images(real: &Images, synthetic: &Images, holdout: Option<&Images>, eye: &dyn Eye, seed: u64) -> Result<ImageScores> {
-    Ok(judge(real, synthetic, holdout, eye, seed, &mut |_| {})?.scores)
+/// Images of another size than the extractor's, or fewer than two on a side.
+pub fn evaluate_images(
+    real: &Images,
+    synthetic: &Images,
+    holdout: Option<&Images>,
+    extractor: &dyn FeatureExtractor,
+    seed: u64,
+) -> Result<ImageScores> {
+    Ok(judge(real, synthetic, holdout, extractor, seed, &mut |_| {})?.scores)
 }
 
 /// Scores, and what they were computed from as far as a report shows it.
@@ -104,15 +110,16 @@ pub(crate) fn judge(
     real: &Images,
     synthetic: &Images,
     holdout: Option<&Images>,
-    eye: &dyn Eye,
+    extractor: &dyn FeatureExtractor,
     seed: u64,
     stage: &mut dyn FnMut(&str),
 ) -> Result<Judged> {
     let sets = [Some(real), Some(synthetic), holdout];
     let compared = sets.iter().flatten().map(|images| images.count()).min().unwrap_or(0).min(MOST_COMPARED);
-    let mut judge = Judge { eye, compared, seed, stage };
-    let real = judge.look(real, (0, "real"))?;
-    let near_real = if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, eye.width(), eye.device())?) } else { None };
+    let mut judge = Judge { extractor, compared, seed, stage };
+    let real = judge.extract(real, (0, "real"))?;
+    let near_real =
+        if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, extractor.width(), extractor.device())?) } else { None };
     let (scores, looked, mut nearest) = judge.scores(&real, near_real.as_ref(), synthetic, (1, "synthetic"))?;
     let reference = holdout.map(|holdout| judge.scores(&real, near_real.as_ref(), holdout, (2, "holdout"))).transpose()?;
     nearest.sort_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
@@ -123,7 +130,7 @@ pub(crate) fn judge(
         compared,
         held_against_real: [sets[1], sets[2]].map(|images| images.map_or(0, Images::count).min(MOST_HELD_AGAINST_REAL)),
         seed,
-        features: eye.provenance().map_err(core)?,
+        features: extractor.provenance().map_err(core)?,
     };
     let (found, features) = (looked.seen.classes, looked.drawn);
     // The balls around the real features borrow them.
@@ -136,7 +143,7 @@ fn core(error: semblant_core::Error) -> Error {
 }
 
 struct Judge<'a> {
-    eye: &'a dyn Eye,
+    extractor: &'a dyn FeatureExtractor,
     compared: usize,
     seed: u64,
     stage: &'a mut dyn FnMut(&str),
@@ -153,10 +160,10 @@ struct Looked<'a> {
 
 impl Judge<'_> {
     /// `side` is a number and a name.
-    fn look<'i>(&mut self, images: &'i Images, (side, name): (u64, &str)) -> Result<Looked<'i>> {
+    fn extract<'i>(&mut self, images: &'i Images, (side, name): (u64, &str)) -> Result<Looked<'i>> {
         (self.stage)(&format!("features of {} {name} images", images.count()));
-        let seen = self.eye.see(images).map_err(core)?;
-        let width = self.eye.width();
+        let seen = self.extractor.see(images).map_err(core)?;
+        let width = self.extractor.width();
         let rows = subsample(images.count(), self.compared, self.seed, 30 + side);
         let drawn = rows.iter().flat_map(|&row| seen.features[row * width..(row + 1) * width].iter().copied()).collect();
         Ok(Looked { images, moments: Moments::of(&seen.features, width), seen, drawn })
@@ -177,24 +184,24 @@ impl Judge<'_> {
             );
             return Err(Error::Images(what));
         }
-        let (names, width) = (self.eye.class_names(), self.eye.width());
-        let looked = self.look(images, (side, name))?;
+        let (names, width) = (self.extractor.class_names(), self.extractor.width());
+        let looked = self.extract(images, (side, name))?;
         (self.stage)(&format!("distances between real and {name} features"));
         let asked = images.classes().filter(|_| !names.is_empty());
         let class_accuracy = asked.map(|_| accuracy(names, images, &looked.seen.classes).map_err(core)).transpose()?;
         let shares = || class_share_distance(&real.seen.classes, &looked.seen.classes, names.len());
         // First, because it refuses too few images in words.
         let frechet_distance = frechet_distance(&real.moments, &looked.moments)?;
-        let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed, self.eye.device())?;
+        let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed, self.extractor.device())?;
         let prdc = near_real
-            .map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width, self.eye.device())?)))
+            .map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width, self.extractor.device())?)))
             .transpose()?;
         let mind = sliced_distance(&real.drawn, &looked.drawn, width, self.seed)?;
         (self.stage)(&format!("memory of {name} images, pixel by pixel"));
         let held = subsample(images.count(), MOST_HELD_AGAINST_REAL, self.seed, 40 + side);
         let nearest = nearest(real.images, &images.select(&held))?;
         let memory = summary(&nearest);
-        let classes = classifier_score_of_parts(&looked.seen.log_shares, self.eye.classes(), self.seed)?;
+        let classes = classifier_score_of_parts(&looked.seen.log_shares, self.extractor.classes(), self.seed)?;
         let scores = Scores {
             class_accuracy,
             class_share_distance: if names.is_empty() { None } else { Some(shares()?) },

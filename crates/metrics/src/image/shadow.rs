@@ -2,7 +2,7 @@
 
 use semblant_data::image::Images;
 
-use super::eye::classes_among;
+use super::extractor::classes_among;
 use crate::error::undefined;
 use crate::membership::Membership;
 use crate::membership::lira::{Generate, Plan, Shadows, Told, told};
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_generator_that_copies_a_tenth_gives_it_away_and_one_that_learns_nothing_no_one() {
         let (train, holdout) = (images(1, 600), images(2, 600));
-        let shadows = Shadows { models: 16, persons: 300, seed: 1 };
+        let shadows = Shadows { models: 16, targets: 300, seed: 1 };
         let mut leaky = |learnt: &Images, seed: u64| {
             let tenth = learnt.count() / 10;
             let copies = learnt.select(&(0..tenth).collect::<Vec<usize>>());
@@ -80,7 +80,7 @@ mod tests {
         };
         let attacked = leaky(&train, 99).unwrap();
         let leaked = by_shadows(&train, &attacked, &holdout, &shadows, &mut leaky).unwrap();
-        // Of 300 persons about a tenth is recognised for certain, of the others nothing is known.
+        // Of 300 targets about a tenth is recognised for certain, of the others nothing is known.
         assert!(leaked.auc.value > 0.51 && (0.05..0.16).contains(&leaked.found_at_1_percent.value), "{leaked:?}");
         let mut blind = |learnt: &Images, seed: u64| Ok(images(300 + seed, learnt.count()));
         let nothing = by_shadows(&train, &images(3, 600), &holdout, &shadows, &mut blind).unwrap();
@@ -96,7 +96,7 @@ mod tests {
             Images::new(images.pixels().to_vec(), images.shape(), Some((classes, names))).unwrap()
         };
         let (train, holdout) = (classed(20, &["a", "b"]), classed(20, &["b"]));
-        let shadows = Shadows { models: 4, persons: 10, seed: 0 };
+        let shadows = Shadows { models: 4, targets: 10, seed: 0 };
         let mut seen = Vec::new();
         let mut keep = |learnt: &Images, _: u64| {
             seen.push(learnt.class_names().to_vec());

@@ -8,7 +8,7 @@ use semblant_data::image::Images;
 use serde::{Deserialize, Serialize};
 
 use super::classifier::{Classifier, ClassifierConfig};
-use super::eye::classes_among;
+use super::extractor::classes_among;
 use crate::{Error, Result};
 
 /// What three classifiers of one kind reach on the holdout. They see equally many images in training, whatever they learn from, so that the

@@ -8,11 +8,11 @@ use semblant_core::ema::Ema;
 use semblant_core::host;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{Init, Linear, apply_linear, linear_with};
-use semblant_core::optim::{Adam, Optimizers, Schedule as Rate};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{Schedule, Trained, Trainer};
+use semblant_core::trainer::{TrainSchedule, Trained, Trainer};
 use semblant_data::table::Table;
 
 use super::Target;
@@ -138,19 +138,19 @@ fn learn(points: &[f32], wanted: &[f32], net: Net, seed: u64, device: &Device) -
     };
     let batch_rows = BATCH_ROWS.min(rows as u64);
     let trainer = Trainer {
-        schedule: Schedule {
+        schedule: TrainSchedule {
             steps: (EPOCHS * rows as u64).div_ceil(batch_rows).clamp(STEPS[0], STEPS[1]),
             batch_rows,
-            ..Schedule::default()
+            ..TrainSchedule::default()
         },
         ema: Ema { half_life_rows: 2_000.0, ..Ema::default() },
         batch: &mut batch,
         score: None,
         watch: None,
         fingerprint: String::new(),
-        seat: None,
+        rank: None,
     };
-    let adam = Adam { learning_rate: LEARNING_RATE, schedule: Rate::Cosine, ..Adam::default() };
+    let adam = Adam { learning_rate: LEARNING_RATE, schedule: LrSchedule::Cosine, ..Adam::default() };
     let mut run = Run::new(device.clone(), seed);
     let Trained { sampled, .. } = trainer
         .fit(Learning { net }, Optimizers::default().with("network", adam), &mut run)

@@ -2,7 +2,7 @@
 //! published data looks like.
 //!
 //! The score of a person is the logarithm of the ratio of two normal densities of what synthetic data tells of him, one fitted to the models
-//! that were trained with him and one to those without; the deviations are shared by all persons, as is advised for few models. Source:
+//! that were trained with him and one to those without; the deviations are shared by all targets, as is advised for few models. Source:
 //! Carlini et al. 2022, "Membership inference attacks from first principles" (LiRA), on synthetic data in place of losses.
 //!
 //! It knows the kind of the model, its settings and the population: what it finds is closer to the worst case than what an attacker with the
@@ -14,14 +14,14 @@ use crate::nearest::Smallest;
 use crate::random::{Random, subsample};
 use crate::{Error, Result};
 
-/// How many models are trained, and of how many persons.
+/// How many models are trained, and of how many targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shadows {
     /// Models, at least 4; each person is in one half of them.
     pub models: usize,
     /// Persons of each real set, at least 8.
-    pub persons: usize,
-    /// Draws persons and halves.
+    pub targets: usize,
+    /// Draws targets and halves.
     pub seed: u64,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn told(nearest: &Smallest<NEAREST>) -> Told {
 pub(crate) struct Plan {
     shadows: Shadows,
     /// Persons of each side.
-    persons: usize,
+    targets: usize,
     train: usize,
     /// Ascending: those of the training data first.
     candidates: Vec<usize>,
@@ -60,35 +60,35 @@ pub(crate) struct Plan {
 impl Plan {
     /// Of so much training data and holdout.
     pub(crate) fn new(train: usize, holdout: usize, shadows: &Shadows) -> Result<Self> {
-        let persons = shadows.persons.min(train).min(holdout);
-        if shadows.models < 4 || persons < 8 {
-            return undefined("shadow models need 4 models and 8 persons of the training data and of the holdout");
+        let targets = shadows.targets.min(train).min(holdout);
+        if shadows.models < 4 || targets < 8 {
+            return undefined("shadow models need 4 models and 8 targets of the training data and of the holdout");
         }
         let of_side = |count: usize, first: usize, purpose| {
-            let chosen = subsample(count, persons, shadows.seed, purpose);
+            let chosen = subsample(count, targets, shadows.seed, purpose);
             chosen.into_iter().map(move |place| first + place)
         };
         let candidates: Vec<usize> = of_side(train, 0, 80).chain(of_side(holdout, train, 81)).collect();
-        Ok(Self { shadows: *shadows, persons, train, halves: halves(candidates.len(), shadows), candidates })
+        Ok(Self { shadows: *shadows, targets, train, halves: halves(candidates.len(), shadows), candidates })
     }
 
     pub(crate) fn candidates(&self) -> &[usize] {
         &self.candidates
     }
 
-    /// What a model learns from: half of the persons, drawn anew, and others of `pool` in all, as much as the attacked model had if there is.
+    /// What a model learns from: half of the targets, drawn anew, and others of `pool` in all, as much as the attacked model had if there is.
     fn learns(&self, model: usize, pool: usize) -> Vec<usize> {
         let seed = self.shadows.seed;
         let chosen = self.candidates.iter().zip(&self.halves[model]).filter(|(_, within)| **within).map(|(place, _)| *place);
         let others: Vec<usize> = (0..pool).filter(|place| self.candidates.binary_search(place).is_err()).collect();
-        let more = subsample(others.len(), self.train.saturating_sub(self.persons), seed, 0x8000 + model as u64);
+        let more = subsample(others.len(), self.train.saturating_sub(self.targets), seed, 0x8000 + model as u64);
         let mut places: Vec<usize> = chosen.chain(more.into_iter().map(|place| others[place])).collect();
-        // No order may tell persons from others.
+        // No order may tell targets from others.
         Random::new(seed, 0x9000 + model as u64).shuffle(&mut places);
         places
     }
 
-    /// Trains the models on what `take` makes of places in a `pool` of so many, hears what each tells of the persons, and judges them by what
+    /// Trains the models on what `take` makes of places in a `pool` of so many, hears what each tells of the targets, and judges them by what
     /// the attacked data tells.
     pub(crate) fn attack<D>(
         &self,
@@ -105,14 +105,14 @@ impl Plan {
             features.push(tell(&made)?);
         }
         let scores = ratios(&features, &self.halves, &tell(attacked)?);
-        membership(&scores[..self.persons], &scores[self.persons..], self.shadows.seed)
+        membership(&scores[..self.targets], &scores[self.targets..], self.shadows.seed)
     }
 }
 
 /// For each model who it is trained with: every person in one half of the models, as near as their number allows.
-fn halves(persons: usize, shadows: &Shadows) -> Vec<Vec<bool>> {
-    let mut halves = vec![vec![false; persons]; shadows.models];
-    for person in 0..persons {
+fn halves(targets: usize, shadows: &Shadows) -> Vec<Vec<bool>> {
+    let mut halves = vec![vec![false; targets]; shadows.models];
+    for person in 0..targets {
         let mut order: Vec<usize> = (0..shadows.models).collect();
         Random::new(shadows.seed, 0x0100_0000 + person as u64).shuffle(&mut order);
         order[..shadows.models / 2].iter().for_each(|&model| halves[model][person] = true);
@@ -154,15 +154,15 @@ mod tests {
 
     #[test]
     fn every_person_is_in_half_of_the_models_and_a_model_learns_from_as_much_as_the_attacked_one() {
-        let shadows = Shadows { models: 6, persons: 10, seed: 0 };
+        let shadows = Shadows { models: 6, targets: 10, seed: 0 };
         let plan = Plan::new(40, 30, &shadows).unwrap();
         assert!((0..20).all(|person| plan.halves.iter().filter(|half| half[person]).count() == 3));
         for model in 0..6 {
             let learns = plan.learns(model, 70);
             let within = plan.halves[model].iter().filter(|within| **within).count();
             assert_eq!(learns.len(), within + 30);
-            let persons = plan.candidates.iter().zip(&plan.halves[model]);
-            assert!(persons.into_iter().all(|(place, within)| learns.contains(place) == *within));
+            let targets = plan.candidates.iter().zip(&plan.halves[model]);
+            assert!(targets.into_iter().all(|(place, within)| learns.contains(place) == *within));
         }
         assert!(Plan::new(40, 7, &shadows).is_err() && Plan::new(40, 30, &Shadows { models: 3, ..shadows }).is_err());
     }

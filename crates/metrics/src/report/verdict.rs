@@ -132,7 +132,7 @@ fn gives_away(scores: &[Score], attacks: &Attacks, synthetic_rows: usize, holdou
     );
     let strongest = attacks.strongest();
     because += &strongest.map_or_else(String::new, |(name, outcome)| {
-        format!(" Of the attacks on single persons {name} gains most beyond what holdout rows give away: {:.1} %.", 100.0 * outcome.risk)
+        format!(" Of the attacks on single targets {name} gains most beyond what holdout rows give away: {:.1} %.", 100.0 * outcome.risk)
     });
     let membership = attacks.membership();
     because += &membership.map_or_else(String::new, |auc| {

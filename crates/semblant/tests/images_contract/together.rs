@@ -10,7 +10,7 @@ use crate::support::{bars, names, plays, says, unfitted};
 /// A run with so many workers beside the first.
 fn with(helpers: usize) -> Run {
     let cpu = || semblant::device::select("cpu").expect("always there");
-    Run { also: (0..helpers).map(|_| cpu()).collect::<Vec<Device>>(), ..run(1) }
+    Run { extra_devices: (0..helpers).map(|_| cpu()).collect::<Vec<Device>>(), ..run(1) }
 }
 
 /// The models whose step is no sum over images.

@@ -9,8 +9,8 @@ use semblant_core::model::Step;
 use semblant_data::table::encode::EncodedTable;
 
 use super::{CtganConfig, Shape, purpose};
-use crate::conditions::{Asked, Places, TrainingSampler, write_row};
-use crate::laid::DeviceTable;
+use crate::conditions::{ConditionValue, ConditionVector, TrainingSampler, write_row};
+use crate::row_layout::DeviceTable;
 
 /// The table to learn from; the same for every step.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ pub struct CtganBatch {
 #[derive(Debug)]
 pub(super) struct Draws {
     /// What the fake rows are asked for, by its place in the condition vector.
-    pub(super) places: Places,
+    pub(super) places: ConditionVector,
     /// The same by a row's outputs.
-    pub(super) outputs: Places,
+    pub(super) outputs: ConditionVector,
     /// Where it stands in the critic's input behind the rows of a pack, `[rows]`; `[0]` without conditions.
     pub(super) fake_places: Tensor<1, Int>,
     /// Where that of the real rows stands.
@@ -77,15 +77,15 @@ impl CtganBatch {
             rows: step.stream(purpose::ROWS + purpose::CRITIC_OFFSET + sub),
         };
         let config = &shape.config;
-        let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.laid.layout.width];
+        let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.row_layout.layout.width];
         if let (Some(choices), Some(table)) = (&self.choices, &self.on_device) {
             let drawn = choices.draw(streams, step.index);
             let in_packs = |places: Tensor<1, Int>| self.offsets.iter().fold(places, |places, offsets| places + offsets.clone());
             return Draws {
                 fake_places: in_packs(drawn.asked.clone()),
                 real_places: in_packs(drawn.reordered),
-                places: Places::Device(Box::new(drawn.asked)),
-                outputs: Places::Device(Box::new(drawn.outputs)),
+                places: ConditionVector::Device(Box::new(drawn.asked)),
+                outputs: ConditionVector::Device(Box::new(drawn.outputs)),
                 real: table.rows(drawn.rows).reshape(packed),
             };
         }
@@ -93,13 +93,13 @@ impl CtganBatch {
         let conditions = self.sampler.conditions();
         let asked = self.sampler.asked(streams.asked, step.index, rows);
         let order = streams.order.permutation(step.index, asked.len());
-        let reordered: Vec<Asked> = order.into_iter().map(|index| asked[index]).collect();
+        let reordered: Vec<ConditionValue> = order.into_iter().map(|index| asked[index]).collect();
         let chosen = self.sampler.rows(&reordered, streams.rows, step.index, rows);
-        let place = |(row, &asked): (usize, &Asked)| offset(row, config, conditions.width) + conditions.place(asked) as i32;
-        let in_packs = |asked: &[Asked]| host::indices(asked.iter().enumerate().map(place).collect(), &self.device);
+        let place = |(row, &asked): (usize, &ConditionValue)| offset(row, config, conditions.width) + conditions.place(asked) as i32;
+        let in_packs = |asked: &[ConditionValue]| host::indices(asked.iter().enumerate().map(place).collect(), &self.device);
         Draws {
-            places: Places::Host(asked.iter().map(|&asked| conditions.place(asked) as u32).collect()),
-            outputs: Places::Host(asked.iter().map(|&asked| conditions.output(asked) as u32).collect()),
+            places: ConditionVector::Host(asked.iter().map(|&asked| conditions.place(asked) as u32).collect()),
+            outputs: ConditionVector::Host(asked.iter().map(|&asked| conditions.output(asked) as u32).collect()),
             fake_places: in_packs(&asked),
             real_places: in_packs(&reordered),
             real: self.real(&chosen, shape).reshape(packed),
@@ -108,7 +108,7 @@ impl CtganBatch {
 
     /// The rows `chosen` as a network sees them, `[rows, layout.width]`.
     fn real(&self, chosen: &[u32], shape: &Shape) -> Tensor<2> {
-        let layout = &shape.laid.layout;
+        let layout = &shape.row_layout.layout;
         if let Some(table) = &self.on_device {
             return table.rows(host::indices(chosen.iter().map(|&row| row as i32).collect(), &self.device));
         }

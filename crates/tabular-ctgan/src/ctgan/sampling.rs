@@ -14,8 +14,8 @@ use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use super::{Ctgan, CtganBatch, CtganConfig, new_generator};
 use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
-use crate::laid::DeviceTable;
 use crate::pipeline::Family;
+use crate::row_layout::DeviceTable;
 use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use crate::stopping::Judge;
 
@@ -55,7 +55,7 @@ impl Family for Ctgan {
         run: &mut Run,
     ) -> Result<(Generator, Summary)> {
         let steps_per_epoch = (encoded.rows as u64 / config.batch_rows).max(1);
-        let schedule = trainer::Schedule {
+        let schedule = trainer::TrainSchedule {
             steps: config.epochs * steps_per_epoch,
             batch_rows: config.batch_rows,
             tick_rows: steps_per_epoch * config.batch_rows,
@@ -74,7 +74,7 @@ impl Family for Ctgan {
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
         let batch = Arc::new(CtganBatch::new(config, encoded, sampler, on_device, &run.device));
         let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint, seat: None };
+        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint, rank: None };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
         calibrate(&mut generator, config, conditions, run.seed, &run.device);
         Ok((generator, summary))

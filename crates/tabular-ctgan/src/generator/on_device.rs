@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use semblant_core::nn::{Linear, unit_vectors};
 
 use super::{EPSILON, Generator, Residual};
-use crate::conditions::Places;
+use crate::conditions::ConditionVector;
 
 /// What a residual layer's gradient needs from its forward pass.
 struct Layer {
@@ -29,7 +29,7 @@ pub(super) struct Saved {
 }
 
 /// The conditions as vectors, `[batch, conditions]`; nothing without conditions.
-fn one_hot(generator: &Generator, noise: &Tensor<2>, places: &Places) -> Option<Tensor<2>> {
+fn one_hot(generator: &Generator, noise: &Tensor<2>, places: &ConditionVector) -> Option<Tensor<2>> {
     let conditions = generator.layers[0].weight.lazy_shape()[0] - noise.dims()[1];
     // Rows that pad a batch have no condition of their own; what becomes of them is thrown away.
     let places = places.on(noise.dims()[0], &noise.device())?;
@@ -68,7 +68,7 @@ impl Residual {
 }
 
 /// See [`Generator::forward_train`].
-pub(super) fn forward_train(generator: &mut Generator, noise: Tensor<2>, places: &Places, momentum: f32) -> (Tensor<2>, Saved) {
+pub(super) fn forward_train(generator: &mut Generator, noise: Tensor<2>, places: &ConditionVector, momentum: f32) -> (Tensor<2>, Saved) {
     let condition = one_hot(generator, &noise, places);
     let mut layers = Vec::with_capacity(generator.layers.len());
     let mut x = noise;
@@ -120,7 +120,7 @@ pub(super) fn backward(generator: &Generator, saved: Saved, gradient: Tensor<2>)
 }
 
 /// See [`Generator::forward`].
-pub(super) fn forward(generator: &Generator, noise: Tensor<2>, places: &Places) -> Tensor<2> {
+pub(super) fn forward(generator: &Generator, noise: Tensor<2>, places: &ConditionVector) -> Tensor<2> {
     let condition = one_hot(generator, &noise, places);
     let through = |x: Tensor<2>, layer: &Residual| {
         let product = with(x.clone(), &condition).matmul(layer.weight.val().inner());

@@ -14,8 +14,8 @@ use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 
 use super::{Decoder, Tvae, TvaeConfig, purpose};
 use crate::conditions::{Conditions, write_row};
-use crate::laid::DeviceTable;
 use crate::pipeline::Family;
+use crate::row_layout::DeviceTable;
 use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use crate::stopping::Judge;
 
@@ -75,7 +75,7 @@ impl Family for Tvae {
     ) -> Result<(Decoder, Summary)> {
         let rows = encoded.rows as u64;
         let steps_per_epoch = rows.div_ceil(config.batch_rows);
-        let schedule = trainer::Schedule {
+        let schedule = trainer::TrainSchedule {
             steps: (config.epochs * rows).div_ceil(config.batch_rows),
             batch_rows: config.batch_rows,
             tick_rows: steps_per_epoch * config.batch_rows,
@@ -91,7 +91,7 @@ impl Family for Tvae {
         let mut batches = Batches { encoded, layout: layout.clone(), device: run.device.clone(), passes, on_device };
         let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
         let trainer =
-            Trainer { schedule, ema: config.ema, batch: &mut |step| batches.batch(step), score, watch: None, fingerprint, seat: None };
+            Trainer { schedule, ema: config.ema, batch: &mut |step| batches.batch(step), score, watch: None, fingerprint, rank: None };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
         Ok((sampled, summary))
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Scatter, Score, Verdict, pca};
 use crate::Result;
-use crate::image::eye::{Eye, Provenance};
+use crate::image::extractor::{FeatureExtractor, Provenance};
 use crate::image::utility::ImageUtility;
 use crate::image::{Judged, judge};
 use crate::membership::Membership;
@@ -122,7 +122,7 @@ pub struct Trained {
 }
 
 /// Measures `synthetic` images against `real` ones, which their generator was trained on, and against a `holdout` of real images that it never
-/// saw, through `eye`; `stage` hears what is done next.
+/// saw, through `extractor`; `stage` hears what is done next.
 ///
 /// # Errors
 /// As [`evaluate_images`](crate::image::evaluate_images).
@@ -130,12 +130,12 @@ pub fn report_images(
     real: &Images,
     synthetic: &Images,
     holdout: Option<&Images>,
-    eye: &dyn Eye,
+    extractor: &dyn FeatureExtractor,
     trained: Trained,
     seed: u64,
     stage: &mut dyn FnMut(&str),
 ) -> Result<ImageReport> {
-    let Judged { scores: found, found: classes, features, nearest } = judge(real, synthetic, holdout, eye, seed, stage)?;
+    let Judged { scores: found, found: classes, features, nearest } = judge(real, synthetic, holdout, extractor, seed, stage)?;
     let scores = scores::of(&found, &trained);
     stage("figures");
     let closest: Vec<Closest> = nearest
@@ -143,7 +143,7 @@ pub fn report_images(
         .take(CLOSEST)
         .map(|&(synthetic, found)| Closest { synthetic, real: found.training, distance: found.distance, second: found.second })
         .collect();
-    let points = pca::of_features([&features[0], &features[1]], eye.width(), POINTS, seed);
+    let points = pca::of_features([&features[0], &features[1]], extractor.width(), POINTS, seed);
     let [channels, height, width] = [real.channels(), real.height(), real.width()];
     Ok(ImageReport {
         format: FORMAT,
@@ -155,7 +155,7 @@ pub fn report_images(
         held_against_real: found.held_against_real,
         verdicts: verdict::verdicts(&scores, &found, holdout.is_some(), &trained),
         scores,
-        classes: class_shares(eye.class_names(), &classes),
+        classes: class_shares(extractor.class_names(), &classes),
         utility: trained.utility,
         membership_shadow: trained.membership.map(|(_, found)| found),
         scatter: points.map(|[real, synthetic]| Scatter { real, synthetic }),

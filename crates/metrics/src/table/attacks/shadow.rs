@@ -11,11 +11,11 @@ use crate::{Error, Result};
 
 /// Attacks the membership of rows by models that `generate` trains with and without them.
 ///
-/// Every model learns from as many rows as `train` has (or as there are): half of the persons, drawn anew, and others of both real tables. So
+/// Every model learns from as many rows as `train` has (or as there are): half of the targets, drawn anew, and others of both real tables. So
 /// it takes `models` fits.
 ///
 /// # Errors
-/// [`Error::Undefined`] with fewer than 4 models or 8 persons of each table, or when a model could not be trained; [`Error::Tables`] when the
+/// [`Error::Undefined`] with fewer than 4 models or 8 targets of each table, or when a model could not be trained; [`Error::Tables`] when the
 /// tables share no column or one has no rows.
 pub fn by_shadows(train: &Table, synthetic: &Table, holdout: &Table, shadows: &Shadows, generate: Generate<Table>) -> Result<Membership> {
     let plan = Plan::new(train.rows(), holdout.rows(), shadows)?;
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn a_model_that_copies_a_tenth_gives_a_tenth_away_and_one_that_learns_nothing_no_one() {
         let (train, holdout) = (people(21, 1200), people(22, 1200));
-        let shadows = Shadows { models: 16, persons: 600, seed: 1 };
+        let shadows = Shadows { models: 16, targets: 600, seed: 1 };
         let leaked = by_shadows(&train, &leaky(&train, 99).unwrap(), &holdout, &shadows, &mut leaky).unwrap();
         // A tenth is recognised for certain, of the others nothing is known.
         assert!(
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn failures_are_named() {
         let table = people(1, 50);
-        let shadows = Shadows { models: 6, persons: 10, seed: 0 };
+        let shadows = Shadows { models: 6, targets: 10, seed: 0 };
         let mut broken = |_: &Table, _: u64| Err("no".to_owned());
         let message = by_shadows(&table, &table, &table, &shadows, &mut broken).unwrap_err().to_string();
         assert!(message.contains("shadow model 0: no"), "{message}");

@@ -2,7 +2,7 @@
 //! launch covers many parameters, so that a network of small layers is not held up by launches; elsewhere it is parameter by parameter.
 
 #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
-#[path = "many/absent.rs"]
+#[path = "multi_tensor/absent.rs"]
 mod kernel;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernel;
@@ -18,7 +18,7 @@ use crate::optim::Update;
 
 /// A parameter's values before a step of Adam, each flattened.
 #[derive(Debug)]
-pub(crate) struct Moving {
+pub(crate) struct AdamState {
     pub(crate) weight: Tensor<1>,
     pub(crate) gradient: Tensor<1>,
     pub(crate) first: Tensor<1>,
@@ -26,16 +26,16 @@ pub(crate) struct Moving {
 }
 
 /// The weight and both moments after it.
-pub(crate) type Moved = (Tensor<1>, Tensor<1>, Tensor<1>);
+pub(crate) type AdamUpdated = (Tensor<1>, Tensor<1>, Tensor<1>);
 
 /// One step of Adam; every gradient is first multiplied by `clip`. Kernels take rate and root from a clock, at the place behind it, where there is
 /// one; nothing else is recorded.
-pub(crate) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<Moved> {
+pub(crate) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<AdamUpdated> {
     let Some(device) = all.first().map(|moving| moving.weight.device()) else { return Vec::new() };
     if has_kernels(&device) {
         return kernel::adam(all, update, clip, clock);
     }
-    let one = |mut moving: Moving| {
+    let one = |mut moving: AdamState| {
         if let Some(clip) = &clip {
             moving.gradient = moving.gradient * clip.clone();
         }

@@ -7,7 +7,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{Moved, Moving};
+use super::{AdamState, AdamUpdated};
 use crate::clock::KEEP;
 use crate::custom::{Work, empty, grid, queue};
 use crate::optim::Update;
@@ -139,7 +139,7 @@ impl Work for Squares {
     }
 }
 
-pub(super) fn adam(all: Vec<Moving>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<Moved> {
+pub(super) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<AdamUpdated> {
     let lengths: Vec<usize> = all.iter().flat_map(|moving| [moving.weight.dims()[0]; 3]).collect();
     let mut inputs: Vec<Tensor<1>> =
         all.into_iter().flat_map(|moving| [moving.gradient, moving.weight, moving.first, moving.second]).collect();

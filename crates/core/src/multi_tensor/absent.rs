@@ -2,12 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use super::{Moved, Moving};
+use super::{AdamState, AdamUpdated};
 use crate::optim::Update;
 
 const NONE: &str = "a device without kernels is worked on parameter by parameter";
 
-pub(super) fn adam(_: Vec<Moving>, _: Update, _: Option<Tensor<1>>, _: Option<(Tensor<1>, usize)>) -> Vec<Moved> {
+pub(super) fn adam(_: Vec<AdamState>, _: Update, _: Option<Tensor<1>>, _: Option<(Tensor<1>, usize)>) -> Vec<AdamUpdated> {
     unreachable!("{NONE}")
 }
 

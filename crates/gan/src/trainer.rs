@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Step};
 use semblant_core::nn::PiecewiseCritic;
-use semblant_core::optim::{Adam, Optimizers, Schedule};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::progress::Event;
 use semblant_core::seeds::Stream;
@@ -60,7 +60,7 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         // Without a mean of the gradients, as adversarial training wants it; the rate falls to nothing at the end.
-        let adam = Adam { learning_rate: 1e-3, beta_1: 0.0, beta_2: 0.99, schedule: Schedule::Cosine, ..Adam::default() };
+        let adam = Adam { learning_rate: 1e-3, beta_1: 0.0, beta_2: 0.99, schedule: LrSchedule::Cosine, ..Adam::default() };
         Self {
             images: 1_000_000,
             batch_images: 64,
@@ -105,7 +105,7 @@ impl Training {
         Pace { images, batch_images, ema, tick_images, checkpoint_images }
     }
 
-    /// The optimizers, by the names that [`Game`] uses.
+    /// The optimizers, by the names that [`GanTrainer`] uses.
     pub fn optimizers(&self) -> Optimizers {
         Optimizers::default().with("generator", self.generator).with("critic", self.critic)
     }
@@ -159,7 +159,7 @@ pub(crate) fn batches(images: &Images, device: &Device) -> Box<dyn FnMut(&Step) 
 
 /// Generator, critic, and the chance of changed images.
 #[derive(Module, Debug)]
-pub struct Game {
+pub struct GanTrainer {
     /// Makes images.
     pub generator: Generator,
     /// Judges them.
@@ -168,8 +168,8 @@ pub struct Game {
     pub chance: Param<Tensor<1>>,
 }
 
-/// What a penalty may look at: `images [n, channels, height, width]` that the critic has judged, their classes, and its slopes there.
-pub struct Judged {
+/// What a penalty may look at: `images [n, channels, height, width]` that the critic has scored, their classes, and its slopes there.
+pub struct CriticOutput {
     /// Real images, then as many made ones.
     pub images: Tensor<4>,
     /// Their classes.
@@ -180,8 +180,8 @@ pub struct Judged {
     pub between: Tensor<4>,
 }
 
-impl Game {
-    /// A new game.
+impl GanTrainer {
+    /// A new trainer.
     pub fn new(generator: Generator, critic: PiecewiseCritic, training: &Training, device: &Device) -> Self {
         let chance = Tensor::<1>::from_floats([training.augment.chance as f32], device);
         Self { generator, critic, chance: Param::from_tensor(chance).set_require_grad(false) }
@@ -205,7 +205,7 @@ impl Game {
         training: &Training,
         optimizers: &mut Optimizers,
         step: &Step,
-        penalty: impl Fn(&PiecewiseCritic, Judged) -> Option<Tensor<1>>,
+        penalty: impl Fn(&PiecewiseCritic, CriticOutput) -> Option<Tensor<1>>,
     ) -> (Self, Losses) {
         let (count, device) = (batch.images.dims()[0], batch.images.device());
         let augment = training.augment;
@@ -215,7 +215,7 @@ impl Game {
         // The critic: the made images are constants to it.
         let made = self.generator.forward(self.latents(count, purpose::CRITIC_LATENT, step, &device), tracked.as_ref()).inner();
         let changed =
-            |game: &Self, images: Tensor<4>, purpose: u32| augment.apply(images, &game.chance(), &step.stream(purpose), step.rows_seen);
+            |gan: &Self, images: Tensor<4>, purpose: u32| augment.apply(images, &gan.chance(), &step.stream(purpose), step.rows_seen);
         let real = changed(&self, Tensor::from_inner(batch.images.clone()), purpose::AUGMENT_REAL);
         let fake = changed(&self, Tensor::from_inner(made), purpose::AUGMENT_FAKE);
         let images = Tensor::cat(vec![real, fake], 0); // [2 batch, channels, height, width]
@@ -227,7 +227,7 @@ impl Game {
         losses = losses.with("critic", plain.clone());
         let between = step.stream(purpose::BETWEEN).uniforms_on(step.rows_seen..step.rows_seen + count as u64, 1, &device);
         let between = Tensor::from_inner(between.reshape([count, 1, 1, 1]));
-        let total = match penalty(&self.critic, Judged { images, classes: twice, slopes, between }) {
+        let total = match penalty(&self.critic, CriticOutput { images, classes: twice, slopes, between }) {
             Some(penalty) => {
                 losses = losses.with("penalty", penalty.clone());
                 plain + penalty

@@ -6,7 +6,7 @@ use semblant_data::image::Images;
 use serde::{Deserialize, Serialize};
 
 /// A network that images are compared through.
-pub trait Eye {
+pub trait FeatureExtractor {
     /// How many numbers the features of an image are.
     fn width(&self) -> usize;
 
@@ -21,7 +21,7 @@ pub trait Eye {
     ///
     /// # Errors
     /// Images of a size that it cannot look at.
-    fn look(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()>;
+    fn extract(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()>;
 
     /// Where it looks: what is matrix work between features is done there too.
     fn device(&self) -> &Device;
@@ -35,10 +35,10 @@ pub trait Eye {
     /// Everything that it sees in the images, in one pass.
     ///
     /// # Errors
-    /// As [`Eye::look`].
+    /// As [`FeatureExtractor::look`].
     fn see(&self, images: &Images) -> Result<Seen> {
         let mut seen = Seen { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
-        self.look(images, &mut |features, log_shares| {
+        self.extract(images, &mut |features, log_shares| {
             let best = (0..log_shares.len()).max_by(|&a, &b| log_shares[a].total_cmp(&log_shares[b])).unwrap_or(0);
             seen.features.extend_from_slice(features);
             seen.log_shares.extend_from_slice(log_shares);
@@ -65,7 +65,7 @@ pub struct Provenance {
     pub sha256: String,
 }
 
-/// What an eye sees in images, in their order.
+/// What an extractor sees in images, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     /// `[images, width]`, row-major.

@@ -11,14 +11,14 @@ use semblant_data::table::encode::{EncodedTable, Layout};
 
 /// A layout, ready for the device that it is used on.
 #[derive(Debug, Clone)]
-pub struct Laid {
+pub struct RowLayout {
     /// The layout.
     pub layout: Layout,
     /// What a device other than the CPU needs of it.
     pub(crate) on_device: Option<DeviceLayout>,
 }
 
-impl Laid {
+impl RowLayout {
     /// Lays out rows for `device`.
     pub fn new(layout: &Layout, device: &Device) -> Self {
         let on_device = (!host::is_host(device)).then(|| DeviceLayout::new(layout, device));
@@ -27,7 +27,7 @@ impl Laid {
 }
 
 #[cfg(test)]
-impl Laid {
+impl RowLayout {
     /// The way of the CPU and that of other devices, both on `device`, to be held against each other.
     pub(crate) fn both(layout: &Layout, device: &Device) -> [Self; 2] {
         let loops = Self { layout: layout.clone(), on_device: None };
@@ -285,10 +285,10 @@ mod tests {
     #[test]
     fn without_blocks_only_the_scalars_are_left() {
         let device = Device::flex();
-        let laid = DeviceLayout::new(&Layout { spans: vec![span(SpanKind::Scalar, 0, 1)], width: 1 }, &device);
+        let row_layout = DeviceLayout::new(&Layout { spans: vec![span(SpanKind::Scalar, 0, 1)], width: 1 }, &device);
         let one = || Tensor::<2>::from_floats([[1.0]], &device);
-        host::read(&laid.gumbel_softmax(one(), one(), 0.2), |y| assert!((y[0] - 1f32.tanh()).abs() < 1e-6));
-        host::read(&laid.gumbel_softmax_backward(&(one() * 0.5), one(), 0.2), |g| assert_eq!(g, [0.75]));
+        host::read(&row_layout.gumbel_softmax(one(), one(), 0.2), |y| assert!((y[0] - 1f32.tanh()).abs() < 1e-6));
+        host::read(&row_layout.gumbel_softmax_backward(&(one() * 0.5), one(), 0.2), |g| assert_eq!(g, [0.75]));
     }
 
     #[test]
