@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use semblant::metrics::membership::lira::Shadows;
 
 /// Synthetic data by deep generative models: fit, sample, evaluate.
 #[derive(Debug, Parser)]
@@ -67,30 +66,12 @@ pub(crate) struct Fit {
     /// The model; see `semblant models`.
     #[arg(long, short, default_value = "ctgan")]
     pub(crate) model: String,
-    /// The column a predictor would be trained for.
-    #[arg(long)]
-    pub(crate) target: Option<String>,
-    /// A setting of the model, as key=value; may stand several times. Nested keys are written with dots.
+    /// A setting of the model, as key=value; may be given several times. Nested keys are written with dots.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
     /// A TOML file with settings; --set goes before it.
     #[arg(long)]
     pub(crate) config: Option<PathBuf>,
-    /// A TOML schema instead of the guessed one.
-    #[arg(long)]
-    pub(crate) schema: Option<PathBuf>,
-    /// Write the schema that would be used to this file and end.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) write_schema: Option<PathBuf>,
-    /// Leave this column out; may stand several times.
-    #[arg(long = "drop", value_name = "COLUMN")]
-    pub(crate) dropped: Vec<String>,
-    /// Images: cut and resample each one to this height and width, written 32 or 32x48.
-    #[arg(long, value_name = "PIXELS")]
-    pub(crate) size: Option<String>,
-    /// Images: end at the first file that cannot be read, instead of leaving it out with a note.
-    #[arg(long)]
-    pub(crate) strict: bool,
     /// Where to train: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
@@ -101,14 +82,11 @@ pub(crate) struct Fit {
     /// The precision of products while training: f32, or bf16 for networks of images on a GPU.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
-    /// Record the training step of a small network once and replay it as one launch, on a GPU that has graphs; says where it cannot.
-    #[arg(long)]
-    pub(crate) record: bool,
     /// The seed: equal seeds give equal models.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Where the model goes.
-    #[arg(long, short, required_unless_present = "write_schema")]
+    #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
     /// Go on from the state that an interrupted fit left beside the output.
     #[arg(long)]
@@ -131,51 +109,18 @@ pub(crate) struct Sample {
     /// Which rows of the endless table of this seed: A..B.
     #[arg(long, value_name = "A..B")]
     pub(crate) rows: Option<String>,
-    /// A condition that every row meets: column=value, or column=low..high for numbers; may stand several times.
-    #[arg(long = "where", value_name = "COLUMN=VALUE")]
-    pub(crate) conditions: Vec<String>,
-    /// A categorical column whose values shall all come equally often.
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) balance: Option<String>,
-    /// Images: the class of every image; short for --where class=NAME.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) class: Option<String>,
-    /// Images: solver steps.
-    #[arg(long)]
-    pub(crate) steps: Option<usize>,
-    /// Images: the solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency.
-    #[arg(long)]
-    pub(crate) solver: Option<String>,
-    /// Images: how far the class is followed: 1 as it was learnt, more beyond it.
-    #[arg(long, allow_negative_numbers = true)]
-    pub(crate) guidance: Option<f64>,
-    /// Images: the way from the image at one address to that at another, in as many images as are asked for.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "from")]
-    pub(crate) interpolate: Option<Vec<u64>>,
-    /// Images: make images out of these instead of noise, one for each.
-    #[arg(long, value_name = "IMAGES", conflicts_with_all = ["n", "rows"])]
+    /// Make data from this data instead of from noise, one item for each: image-to-image, or reconstructions by an autoencoder.
+    #[arg(long, value_name = "DATA", conflicts_with_all = ["n", "rows"])]
     pub(crate) from: Option<String>,
-    /// Images, with --from: how far they are taken towards noise, 0 to 1.
-    #[arg(long, allow_negative_numbers = true)]
-    pub(crate) strength: Option<f64>,
-    /// Images, with --from: a folder with one image, bright where theirs stay as they are.
-    #[arg(long, value_name = "IMAGES")]
-    pub(crate) keep: Option<String>,
-    /// Images, with --from: cut and resample each given image to this height and width, written 32 or 32x48.
-    #[arg(long, value_name = "PIXELS")]
-    pub(crate) size: Option<String>,
-    /// Images: another setting of sampling, as key=value (eta, churn, clip...); may stand several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) settings: Vec<String>,
+    /// With --from: what stays as it is, for images a folder with one image that is bright there.
+    #[arg(long, value_name = "DATA")]
+    pub(crate) mask: Option<String>,
     /// The seed: equal seeds give equal rows.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Where to sample: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Rows computed at once: changes memory, never the rows.
-    #[arg(long, default_value_t = 32_768)]
-    pub(crate) batch_rows: usize,
     /// A .csv, .csv.gz, .tsv or .parquet file; for images a .png sheet, an .npz file, or a folder for PNG files.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
@@ -201,49 +146,22 @@ pub(crate) struct Evaluate {
     /// Real rows that the model never saw: the reference for every score.
     #[arg(long)]
     pub(crate) holdout: Option<String>,
-    /// The column that predictors are trained for.
-    #[arg(long)]
-    pub(crate) target: Option<String>,
-    /// A TOML schema instead of the guessed one.
-    #[arg(long)]
-    pub(crate) schema: Option<PathBuf>,
     /// The seed of subsamples and cross-validation.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Where numbers are cut into bins when they are held against categories: by each table's own range, as SDMetrics' report does, or
-    /// by the real table's.
-    #[arg(long, value_enum, default_value_t = Bins::EachTable)]
-    pub(crate) bins: Bins,
-    /// Tables: most rows of each for distances, copies, detection, support and attacks; fewer take less time and see fewer copies.
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["features", "likelihood"])]
-    pub(crate) max_rows: Option<u64>,
+    /// The kind of data, where --real does not show it: table or images.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
     /// The model that made the synthetic data; models like it are trained with and without single rows or images, to attack membership.
     #[arg(long, value_name = "MODEL", requires = "holdout", conflicts_with_all = ["compare", "likelihood"])]
     pub(crate) shadow: Option<PathBuf>,
-    /// With --shadow: how many models are trained.
-    #[arg(long, default_value_t = 16, requires = "shadow", value_parser = clap::value_parser!(u16).range(4..))]
-    pub(crate) shadows: u16,
-    /// With --shadow: how many training rows or images, and as many of the holdout, are attacked.
-    #[arg(long, default_value_t = 1000, requires = "shadow", value_parser = clap::value_parser!(u32).range(8..))]
-    pub(crate) targets: u32,
     /// Where networks are trained and run, and features compared: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Images: what they are compared in.
-    ///
-    /// classifier:FILE is a classifier of the real images, which is trained and kept there if it is not there yet.
-    /// inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a .pth or .safetensors file of yours.
-    /// lpips:BACKBONE,lin=FILE compares images in pairs, by place, with torchvision's AlexNet or VGG16 and the package lpips' weights.
-    #[arg(long, value_name = "KIND:FILE")]
-    pub(crate) features: Option<String>,
-    /// Images: train three classifiers, of the synthetic images, of the real ones and of both, and test them on the holdout; each sees
-    /// IMAGES images in training [default: 100000].
-    #[arg(long, value_name = "IMAGES", num_args = 0..=1, default_missing_value = "100000", requires_all = ["features", "holdout"])]
-    pub(crate) utility: Option<u64>,
-    /// Images: instead of synthetic ones, a model whose likelihood of the real images is estimated, in nats an image.
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "features", "holdout", "target", "schema", "output"])]
+    /// Instead of synthetic data, a model whose likelihood of the real data is estimated, in nats an item.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "holdout", "output"])]
     pub(crate) likelihood: Option<PathBuf>,
-    /// Images, with --likelihood: random numbers for each image; the more, the closer.
+    /// With --likelihood: random numbers for each item; the more, the closer.
     #[arg(long, default_value_t = 1000, requires = "likelihood")]
     pub(crate) samples: usize,
     /// Where the HTML report goes.
@@ -259,11 +177,6 @@ impl Evaluate {
     pub(crate) fn synthetics(&self) -> Vec<&Path> {
         self.synthetic.iter().chain(&self.compare).map(PathBuf::as_path).collect()
     }
-
-    /// What `--shadow` trains.
-    pub(crate) fn plan(&self) -> Shadows {
-        Shadows { models: self.shadows.into(), targets: self.targets as usize, seed: self.seed }
-    }
 }
 
 /// See [`Fit::precision`].
@@ -273,13 +186,6 @@ pub(crate) enum Precision {
     Bf16,
 }
 
-/// See [`Evaluate::bins`].
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Bins {
-    EachTable,
-    Real,
-}
-
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  semblant export digits.safetensors --format diffusers -o digits/    (opened by DiTTransformer2DModel.from_pretrained and the like)"
@@ -287,19 +193,12 @@ pub(crate) enum Bins {
 pub(crate) struct Export {
     /// The model file.
     pub(crate) model: PathBuf,
-    /// For what program.
-    #[arg(long, value_enum, default_value_t = Format::Diffusers)]
-    pub(crate) format: Format,
+    /// For which program: diffusers, Hugging Face's library in Python.
+    #[arg(long, default_value = "diffusers")]
+    pub(crate) format: String,
     /// The folder to make.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
-}
-
-/// See [`Export::format`].
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// Hugging Face's diffusers, in Python.
-    Diffusers,
 }
 
 #[derive(Debug, Args)]
@@ -340,8 +239,6 @@ pub(crate) struct Quickstart {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Splits as a shell would, as far as our examples go: blanks part words, single quotes keep them together.
@@ -356,7 +253,7 @@ mod tests {
 
     #[track_caller]
     fn parses(line: &str) {
-        if let Err(error) = Arguments::try_parse_from(words(line)) {
+        if let Err(error) = crate::command(&semblant::Registry::default()).try_get_matches_from(words(line)) {
             panic!("{line}: {error}");
         }
     }
@@ -379,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_help_can_be_typed() {
-        let mut command = Arguments::command();
+        let mut command = crate::command(&semblant::Registry::default());
         let mut seen = 0;
         let helps: Vec<String> = std::iter::once(command.clone())
             .chain(command.get_subcommands_mut().map(|subcommand| subcommand.clone()))

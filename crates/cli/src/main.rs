@@ -1,22 +1,20 @@
 //! The `semblant` command.
 
 mod arguments;
-mod beside;
+mod datasets;
 mod devices;
 mod evaluate;
-mod eyes;
 mod fit;
+mod groups;
 mod inspect;
-mod judge;
-mod pictures;
 mod quickstart;
 mod sample;
-mod source;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use semblant::{Registry, Verb};
 use semblant::progress::{Observer, Silent, Terminal};
 
 // Half of a small network's training time is the allocation of short-lived buffers; this allocator serves them from its own pages.
@@ -57,8 +55,10 @@ impl From<semblant::metrics::Error> for Failure {
 type Outcome = Result<(), Failure>;
 
 fn main() -> ExitCode {
-    let arguments = match arguments::Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let registry = Registry::default();
+    let parsed = command(&registry).try_get_matches().and_then(|matches| Ok((arguments::Arguments::from_arg_matches(&matches)?, matches)));
+    let (arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version go to standard output with code 0, mistakes to standard error with code 2.
             let good = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if good { 0 } else { 2 });
         }
     };
-    match run(arguments) {
+    match run(arguments, &matches, &registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let (code, message) = match failure {
@@ -94,19 +94,29 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn run(arguments: arguments::Arguments) -> Outcome {
+/// The whole command line: what is the same for every kind of data, and the options that kinds declare.
+pub(crate) fn command(registry: &Registry) -> clap::Command {
+    [("fit", Verb::Fit), ("sample", Verb::Sample), ("evaluate", Verb::Evaluate)]
+        .into_iter()
+        .fold(arguments::Arguments::command(), |command, (name, verb)| {
+            command.mut_subcommand(name, |subcommand| groups::augment(subcommand, registry, verb))
+        })
+}
+
+fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registry) -> Outcome {
     use arguments::Command;
     let quiet = arguments.quiet;
+    let own = matches.subcommand().map_or(matches, |(_, own)| own);
     match arguments.command {
-        Command::Fit(fit) => fit::run(&fit, quiet),
-        Command::Sample(sample) => sample::run(&sample, quiet),
-        Command::Export(export) => inspect::export(&export),
-        Command::Evaluate(evaluate) => evaluate::run(&evaluate, quiet),
-        Command::Models { json } => inspect::models(json),
+        Command::Fit(fit) => fit::run(&fit, own, registry, quiet),
+        Command::Sample(sample) => sample::run(&sample, own, registry, quiet),
+        Command::Export(export) => inspect::export(&export, registry),
+        Command::Evaluate(evaluate) => evaluate::run(&evaluate, own, registry, quiet),
+        Command::Models { json } => inspect::models(registry, json),
         Command::Devices { json } => devices::list(json),
-        Command::Inspect { model, json } => inspect::file(&model, json),
-        Command::Data(data) => source::run(&data, quiet),
-        Command::Quickstart(quickstart) => quickstart::run(&quickstart, quiet),
+        Command::Inspect { model, json } => inspect::file(&model, registry, json),
+        Command::Data(data) => datasets::run(&data, quiet),
+        Command::Quickstart(quickstart) => quickstart::run(&quickstart, registry, quiet),
     }
 }
 

@@ -1,19 +1,19 @@
-//! `semblant quickstart`: the whole way on simulated data, without a download.
+//! `semblant quickstart`: the whole workflow on simulated data, without a download.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::simulate_patients;
+use semblant::metrics::report::text_table;
 use semblant::metrics::{Options, evaluate};
 use semblant::prelude::*;
 use serde_json::{Value, json};
 
 use crate::arguments::Quickstart;
-use crate::evaluate::scores;
 use crate::{Failure, Outcome, observer, print, say};
 
-pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
+pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.rows < 100 {
         return Err(Failure::Usage(format!("--rows {}: draw at least 100 patients", arguments.rows)));
     }
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
     let [real_path, model_path, synthetic_path, report_path] =
         ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"].map(|name| folder.join(name));
-    let mut model = table_model(&arguments.model, settings(&arguments.model))?;
+    let mut model = registry.model::<Table>(&arguments.model, settings(&arguments.model))?;
 
     tell(&format!("drawing {} simulated patients, and as many again that the model will not see", arguments.rows));
     let everyone = simulate_patients(2 * arguments.rows, arguments.seed);
@@ -43,14 +43,14 @@ pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     model.save(&model_path)?;
 
     tell("sampling");
-    let synthetic = model.sample(&SampleRequest::new(arguments.rows as u64, arguments.seed))?.data;
+    let synthetic = model.sample(&TableRequest::new(arguments.rows as u64, arguments.seed))?.data;
     synthetic.write(&synthetic_path)?;
 
     let options = Options { target: real.schema().target.clone(), seed: arguments.seed, ..Options::default() };
     let report = evaluate(&real, &synthetic, Some(&holdout), &options, &mut |stage| tell(stage))?;
     write_atomically(&report_path, report.to_html().as_bytes())?;
     if !quiet {
-        scores(&["value".to_owned()], &[&report.scores]).iter().for_each(|line| print(line));
+        text_table(&[("value".to_owned(), report)]).iter().for_each(|line| print(line));
     }
     for path in [real_path, model_path, synthetic_path, report_path] {
         print(&path.display().to_string());

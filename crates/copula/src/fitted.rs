@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::{Sample, SampleRequest};
+use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result};
-use semblant_data::table::{Column, ColumnKind, Schema, Table};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
+use semblant_tabular::filter::{Columns, Domain, Predicate};
 use serde::{Deserialize, Serialize};
 
 use crate::correlation::Correlation;
 use crate::marginal::{Marginal, Values};
 use crate::normal;
-use crate::plan::{Demand, Plan};
+use crate::plan::Plan;
 
 /// Keeps the random numbers of these models apart from other uses of the same seed.
 const STREAM: u32 = 0x636f_7075;
@@ -21,7 +22,7 @@ const STREAM: u32 = 0x636f_7075;
 /// Columns on their own and, for the copula, how they hang together. It holds no row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Fitted {
+pub struct Fitted {
     pub(crate) target: Option<String>,
     pub(crate) columns: Vec<Marginal>,
     /// The lower triangle of the correlations between the latent variables, without its diagonal; empty for independent columns.
@@ -116,8 +117,7 @@ impl Fitted {
         !self.correlations.is_empty()
     }
 
-    pub(crate) fn sample(&self, request: &SampleRequest) -> Result<Sample<Table>> {
-        request.plain_rows_only()?;
+    pub(crate) fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
         let plans = Plan::all(self, request)?;
         let stream = Stream::new(request.seed, STREAM);
         let rows = request.rows.end.saturating_sub(request.rows.start) as usize;
@@ -143,17 +143,17 @@ impl Fitted {
                 let (column, u) = (&self.columns[index], normal::cdf(score));
                 let free = || if let Values::Numbers(_) = column.values { column.number(u) } else { f64::from(column.code(u)) };
                 // A condition holds to the letter, not only as far as probabilities are computed.
-                cells[index] = match &plan.demands[index] {
-                    Demand::Free => free(),
-                    Demand::Missing => f64::NAN,
-                    Demand::Label(code) => f64::from(*code),
-                    Demand::Between { low, high } => free().clamp(*low, *high),
+                cells[index] = match plan.predicates[index] {
+                    None => free(),
+                    Some(Predicate::Missing) => f64::NAN,
+                    Some(Predicate::Label(code)) => f64::from(code),
+                    Some(Predicate::Range { low, high }) => free().clamp(low, high),
                 };
             }
         }
         for (&latent, &score) in plan.latents.iter().zip(&scores) {
             if let Latent::Missing(index) = latent
-                && plan.demands[index] == Demand::Free
+                && plan.predicates[index].is_none()
                 && normal::cdf(score) < self.columns[index].missing
             {
                 cells[index] = f64::NAN;
@@ -161,7 +161,7 @@ impl Fitted {
         }
     }
 
-    fn column(&self, index: usize, cells: &[f64], request: &SampleRequest) -> Column {
+    fn column(&self, index: usize, cells: &[f64], request: &TableRequest) -> Column {
         let own = || cells.iter().skip(index).step_by(self.columns.len());
         match &self.columns[index].values {
             Values::Labels { levels, .. } => {
@@ -174,6 +174,27 @@ impl Fitted {
             }
             Values::Same(value) => Column::Category { codes: own().map(|_| 0).collect(), levels: Arc::new(vec![value.clone()]) },
             Values::Numbers(_) => Column::Number(own().copied().collect()),
+        }
+    }
+}
+
+impl Columns for Fitted {
+    fn schemas(&self) -> Vec<&ColumnSchema> {
+        self.columns.iter().map(|column| &column.schema).collect()
+    }
+
+    fn domain(&self, index: usize) -> Domain<'_> {
+        let Marginal { values, missing, .. } = &self.columns[index];
+        let missing = *missing > 0.0;
+        match values {
+            Values::Names(_) => Domain::Unlearned,
+            Values::Same(value) => Domain::Constant(value),
+            Values::Labels { levels, order, .. } => {
+                Domain::Labels { labels: order.iter().map(|&code| (code, levels[code as usize].as_str())).collect(), missing }
+            }
+            Values::Numbers(quantiles) => {
+                Domain::Numbers { range: quantiles.first().zip(quantiles.last()).map(|(&low, &high)| (low, high)), missing }
+            }
         }
     }
 }

@@ -1,18 +1,16 @@
 //! Table models that need no training: a Gaussian copula and independent columns.
 //!
-//! Both are fitted in seconds, meet every condition in every row without refusing any, and make row `i` of a seed alike in whatever
-//! slice it is asked for. They are the baselines that a trained model has to beat.
+//! Both are fitted in seconds, meet every condition in every row without refusing any, and make the same row `i` of a seed in any slice. They are the baselines that a trained model has to beat.
 //!
 //! ```
 //! use semblant_copula::GaussianCopula;
-//! use semblant_core::synthesizer::{Condition, SampleRequest, Wanted};
-//! use semblant_data::table::simulate_patients;
+//! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_data::table::{TableRequest, simulate_patients};
 //!
 //! # fn main() -> Result<(), semblant_core::Error> {
-//! let model = GaussianCopula::fitted(&simulate_patients(1_000, 0))?;
-//! let mut request = SampleRequest::new(100, 42);
-//! request.conditions.push(Condition { column: "smoker".into(), wanted: Wanted::Is("yes".into()) });
-//! let smokers = model.make(&request)?.data;
+//! let mut model = GaussianCopula::default();
+//! model.fit(&simulate_patients(1_000, 0), &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
+//! let smokers = model.sample(&TableRequest::new(100, 42).with("smoker", "yes"))?.data;
 //! assert!((0..100).all(|row| smokers.columns()[5].label(row) == Some("yes")));
 //! # Ok(())
 //! # }
@@ -25,4 +23,5 @@ mod models;
 mod normal;
 mod plan;
 
-pub use models::{GaussianCopula, IndependentColumns, MODELS};
+pub use fitted::Fitted;
+pub use models::{CopulaConfig, GaussianCopula, IndependentColumns, IndependentConfig, MODELS};

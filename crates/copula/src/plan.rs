@@ -1,36 +1,23 @@
 //! From conditions to rows that meet them.
 
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::{SampleRequest, Wanted};
 use semblant_core::{Error, Result};
+use semblant_data::table::TableRequest;
+use semblant_tabular::filter::{Predicate, RowFilter};
 
 use crate::correlation::{Correlation, cholesky};
 use crate::fitted::{Fitted, Latent};
-use crate::marginal::{Marginal, Values};
 use crate::normal;
 
 /// Gibbs sweeps over the variables that are held to an interval. Started from the sequential draw, a handful is enough unless the
 /// correlations are close to one.
 const SWEEPS: u32 = 30;
 
-/// What is asked of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Demand {
-    /// Nothing.
-    Free,
-    /// No value.
-    Missing,
-    /// This label.
-    Label(u32),
-    /// A number in this range, whose ends are values that the column can hold.
-    Between { low: f64, high: f64 },
-}
-
 /// How rows under one set of conditions are drawn.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) latents: Vec<Latent>,
-    pub(crate) demands: Vec<Demand>,
+    pub(crate) predicates: Vec<Option<Predicate>>,
     /// The latent variables in the order of the draw: held to a point, held to an interval, free.
     order: Vec<usize>,
     /// The score interval of each held variable, in that order.
@@ -44,46 +31,22 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The plans of a request; row `i` follows plan `i` modulo their number.
-    pub(crate) fn all(fitted: &Fitted, request: &SampleRequest) -> Result<Vec<Self>> {
-        let mut demands = vec![Demand::Free; fitted.columns.len()];
-        for condition in &request.conditions {
-            let index = position(fitted, &condition.column)?;
-            let asked = demand(&fitted.columns[index], &condition.wanted)?;
-            demands[index] = both(&fitted.columns[index], &demands[index], asked)?;
-        }
-        let Some(balanced) = &request.balance else { return Ok(vec![Self::new(fitted, demands)?]) };
-        let index = position(fitted, balanced)?;
-        let Values::Labels { order, .. } = &fitted.columns[index].values else {
-            let kind = fitted.columns[index].schema.kind;
-            return Err(Error::Condition(format!("column \"{balanced}\" is {kind}; only a categorical column can be balanced")));
-        };
-        if demands[index] != Demand::Free {
-            return Err(Error::Condition(format!("column \"{balanced}\" is both held by a condition and to be balanced; leave one out")));
-        }
-        let mut codes = order.clone();
-        codes.sort_unstable();
-        codes
-            .into_iter()
-            .map(|code| {
-                let mut demands = demands.clone();
-                demands[index] = Demand::Label(code);
-                Self::new(fitted, demands)
-            })
-            .collect()
+    pub(crate) fn all(fitted: &Fitted, request: &TableRequest) -> Result<Vec<Self>> {
+        RowFilter::new(fitted, request)?.cases().into_iter().map(|predicates| Self::new(fitted, predicates)).collect()
     }
 
-    fn new(fitted: &Fitted, demands: Vec<Demand>) -> Result<Self> {
+    fn new(fitted: &Fitted, predicates: Vec<Option<Predicate>>) -> Result<Self> {
         let latents = fitted.latents();
         let interval = |latent: &Latent| -> Option<(f64, f64)> {
             let (low, high) = match *latent {
-                Latent::Value(index) => match demands[index] {
-                    Demand::Label(code) => fitted.columns[index].label_interval(code),
-                    Demand::Between { low, high } => fitted.columns[index].interval(low, high),
+                Latent::Value(index) => match predicates[index] {
+                    Some(Predicate::Label(code)) => fitted.columns[index].label_interval(code),
+                    Some(Predicate::Range { low, high }) => fitted.columns[index].interval(low, high),
                     _ => return None,
                 },
-                Latent::Missing(index) => match demands[index] {
-                    Demand::Free => return None,
-                    Demand::Missing => (0.0, fitted.columns[index].missing),
+                Latent::Missing(index) => match predicates[index] {
+                    None => return None,
+                    Some(Predicate::Missing) => (0.0, fitted.columns[index].missing),
                     _ => (fitted.columns[index].missing, 1.0),
                 },
             };
@@ -95,7 +58,7 @@ impl Plan {
         order.sort_by_key(|index| if is_point(index) { 0 } else { 2 - u8::from(intervals[*index].is_some()) });
         let held: Vec<(f64, f64)> = order.iter().filter_map(|&index| intervals[index]).collect();
         let points = order.iter().filter(|&index| is_point(index)).count();
-        let mut plan = Self { latents, demands, order, held, points, factor: None, precision: Vec::new() };
+        let mut plan = Self { latents, predicates, order, held, points, factor: None, precision: Vec::new() };
         if fitted.is_correlated() {
             plan.correlate(&fitted.correlation()?)?;
         }
@@ -162,87 +125,6 @@ impl Plan {
             let (mean, deviation) = self.given(place, noise);
             noise[place] = (scores[place] - mean) / deviation;
         }
-    }
-}
-
-fn position(fitted: &Fitted, name: &str) -> Result<usize> {
-    fitted.columns.iter().position(|column| column.schema.name == name).ok_or_else(|| {
-        let known = fitted.columns.iter().map(|column| column.schema.name.as_str()).collect::<Vec<_>>().join(", ");
-        Error::Condition(format!("no column \"{name}\"; the columns are: {known}"))
-    })
-}
-
-/// What a condition asks of a column, in the column's own terms.
-fn demand(column: &Marginal, wanted: &Wanted) -> Result<Demand> {
-    let name = &column.schema.name;
-    match (&column.values, wanted) {
-        (Values::Names(_), _) => Err(Error::Condition(format!("column \"{name}\" names the rows and cannot be held to a value"))),
-        (Values::Same(value), Wanted::Is(text)) if value == text => Ok(Demand::Free),
-        (Values::Same(value), _) => Err(Error::Condition(format!("column \"{name}\" is always \"{value}\""))),
-        (_, Wanted::Is(text)) if text.is_empty() && column.missing > 0.0 => Ok(Demand::Missing),
-        (_, Wanted::Is(text)) if text.is_empty() => Err(Error::Condition(format!("column \"{name}\" has no missing values"))),
-        (Values::Labels { levels, order, .. }, Wanted::Is(text)) => {
-            let known = |&&code: &&u32| levels.get(code as usize) == Some(text);
-            order.iter().find(known).map(|&code| Demand::Label(code)).ok_or_else(|| {
-                let shown =
-                    order.iter().take(10).filter_map(|&code| levels.get(code as usize)).map(String::as_str).collect::<Vec<_>>().join(", ");
-                let more = if order.len() > 10 { " and others" } else { "" };
-                Error::Condition(format!("column \"{name}\" has no value \"{text}\"; its values are: {shown}{more}"))
-            })
-        }
-        (Values::Labels { .. }, Wanted::Between { .. }) => {
-            Err(Error::Condition(format!("column \"{name}\" is {}; a range needs a column of numbers", column.schema.kind)))
-        }
-        (Values::Numbers(quantiles), Wanted::Is(text)) => {
-            let number = column.schema.parse_number(text);
-            let number = number
-                .ok_or_else(|| Error::Condition(format!("\"{text}\" is no value of the {} column \"{name}\"", column.schema.kind)))?;
-            range(column, quantiles, number, number)
-        }
-        (Values::Numbers(quantiles), Wanted::Between { low, high }) => range(column, quantiles, *low, *high),
-    }
-}
-
-/// The values of the column from `low` to `high`, as far as the data went.
-fn range(column: &Marginal, quantiles: &[f64], low: f64, high: f64) -> Result<Demand> {
-    let (name, show) = (&column.schema.name, |value: f64| column.schema.format_number(value));
-    if low.is_nan() || high.is_nan() || low > high {
-        return Err(Error::Condition(format!("column \"{name}\": no number lies between {low} and {high}")));
-    }
-    let (Some(&least), Some(&greatest)) = (quantiles.first(), quantiles.last()) else {
-        return Err(Error::Condition(format!("column \"{name}\" has only missing values")));
-    };
-    if low > greatest || high < least {
-        return Err(Error::Condition(format!(
-            "column \"{name}\" goes from {} to {}; ask for something in that range",
-            show(least),
-            show(greatest)
-        )));
-    }
-    let (low, high) = match column.step() {
-        Some(step) => {
-            (column.round((low.max(least) / step - 1e-9).ceil() * step), column.round((high.min(greatest) / step + 1e-9).floor() * step))
-        }
-        None => (low.max(least), high.min(greatest)),
-    };
-    if low > high {
-        let kind = column.schema.kind;
-        return Err(Error::Condition(format!("column \"{name}\": no {kind} value that it can hold lies in the range asked for; widen it")));
-    }
-    Ok(Demand::Between { low, high })
-}
-
-/// Two demands on one column.
-fn both(column: &Marginal, known: &Demand, asked: Demand) -> Result<Demand> {
-    let contradiction = || Error::Condition(format!("the conditions on column \"{}\" contradict one another", column.schema.name));
-    match (known, asked) {
-        (Demand::Free, asked) => Ok(asked),
-        (known, Demand::Free) => Ok(known.clone()),
-        (Demand::Between { low, high }, Demand::Between { low: from, high: to }) if low.max(from) <= high.min(to) => {
-            Ok(Demand::Between { low: low.max(from), high: high.min(to) })
-        }
-        (known, asked) if *known == asked => Ok(asked),
-        _ => Err(contradiction()),
     }
 }
 

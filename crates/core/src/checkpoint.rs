@@ -17,6 +17,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
+use crate::data::Data;
 use crate::{Error, Result};
 
 /// The version of the layout that this build writes, and the only one it reads.
@@ -44,6 +45,29 @@ impl Checkpoint {
         metadata.insert("semblant_format".into(), FORMAT_VERSION.into());
         metadata.insert("model".into(), model.into());
         Self { metadata, tensors: BTreeMap::new() }
+    }
+
+    /// An empty file of a model of data of kind `D`.
+    pub fn of<D: Data>(model: &str) -> Self {
+        let mut file = Self::new(model);
+        file.metadata.insert("kind".into(), D::KIND.into());
+        file
+    }
+
+    /// The kind of data that the model is for, as [`Data::KIND`]; none in files of versions before 0.2, which did not say.
+    pub fn kind(&self) -> Option<&str> {
+        self.metadata.get("kind").map(String::as_str)
+    }
+
+    /// Checks that the file holds a model of this name.
+    ///
+    /// # Errors
+    /// Names both; the message begins with `path`.
+    pub fn expect_model(&self, name: &str, path: &Path) -> Result<()> {
+        if self.model() == name {
+            return Ok(());
+        }
+        Err(Error::checkpoint(path, format!("holds a model of kind {}, not {name}; load it by its own name", self.model())))
     }
 
     /// The model's name.

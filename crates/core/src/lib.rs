@@ -21,8 +21,10 @@
 pub mod checkpoint;
 pub mod choices;
 mod clock;
+pub mod config;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod custom;
+pub mod data;
 pub mod device;
 pub mod ema;
 mod error;
@@ -34,6 +36,7 @@ pub mod model;
 mod multi_tensor;
 pub mod nn;
 pub mod optim;
+pub mod options;
 pub mod parallel;
 mod parameters;
 pub mod passes;

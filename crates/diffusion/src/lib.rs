@@ -1,17 +1,22 @@
 //! Diffusion and flow models of images.
 //!
 //! ```
-//! use semblant_core::synthesizer::{Run, SampleRequest};
-//! use semblant_data::image::Images;
+//! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_data::image::{ImageRequest, Images};
+//! use semblant_diffusion::models::Training;
+//! use semblant_diffusion::networks::{NetConfig, mlp::MlpConfig};
+//! use semblant_diffusion::{Flow, FlowConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Eight grey pictures of 4 x 4 pixels, dark or bright.
 //! let images = Images::new((0..8 * 16).map(|i| if i / 16 % 2 == 0 { 10 } else { 240 }).collect(), [8, 1, 4, 4], None)?;
-//! let flow = semblant_diffusion::MODELS.iter().find(|entry| entry.name == "flow").ok_or("listed")?;
-//! let settings = serde_json::json!({ "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": { "images": 64, "batch_images": 8 } });
-//! let mut model = (flow.build)(settings)?;
+//! let mut model = Flow::new(FlowConfig {
+//!     network: NetConfig::Mlp(MlpConfig { width: 16, depth: 1 }),
+//!     training: Training { images: 64, batch_images: 8, ..Training::default() },
+//!     ..FlowConfig::default()
+//! })?;
 //! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
-//! assert_eq!(model.sample(&SampleRequest::new(2, 0))?.data.shape(), [2, 1, 4, 4]);
+//! assert_eq!(model.sample(&ImageRequest::new(2, 0))?.data.shape(), [2, 1, 4, 4]);
 //! # Ok(())
 //! # }
 //! ```
@@ -32,14 +37,19 @@ pub mod solvers;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
-use semblant_images::entry;
+use semblant_images::{ImageSynthesizer, entry};
 
-use pipeline::Diffused;
+pub use models::{consistency::ConsistencyConfig, ddpm::DdpmConfig, edm::EdmConfig, flow::FlowConfig};
+
+/// Flow matching, as a user holds it.
+pub type Flow = ImageSynthesizer<FlowConfig>;
+/// Diffusion after Karras et al. 2022, as a user holds it.
+pub type Edm = ImageSynthesizer<EdmConfig>;
+/// Denoising diffusion after Ho et al. 2020, as a user holds it.
+pub type Ddpm = ImageSynthesizer<DdpmConfig>;
+/// A consistency model, as a user holds it.
+pub type Consistency = ImageSynthesizer<ConsistencyConfig>;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] = &[
-    entry::<Diffused<models::flow::Flow>>(),
-    entry::<Diffused<models::edm::Edm>>(),
-    entry::<Diffused<models::ddpm::Ddpm>>(),
-    entry::<Diffused<models::consistency::Consistency>>(),
-];
+pub const MODELS: &[Entry<Images>] =
+    &[entry::<FlowConfig>(), entry::<EdmConfig>(), entry::<DdpmConfig>(), entry::<ConsistencyConfig>()];

@@ -1,143 +1,166 @@
-//! Images in, a trained network, images out: every process of this family as a [`Family`].
+//! Images in, a trained network, images out: every process of this family as an [`ImageModel`].
 
-use std::marker::PhantomData;
 use std::path::Path;
 
 use burn::tensor::Device;
 use semblant_core::Result;
-use semblant_core::model::{Model, Sampler, Step};
-use semblant_core::optim::Optimizers;
-use semblant_core::synthesizer::{Sample, SampleRequest};
-use semblant_data::image::Images;
-use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace, matching, overlaid, remade};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use semblant_core::config::Config;
+use semblant_core::model::{Model, Sampler};
+use semblant_core::synthesizer::Sample;
+use semblant_data::image::{ImageRequest, Images};
+use semblant_images::{Fitted, ImageKind, ImageModel, check_shape, overlaid, rebuilt};
+use serde_json::{Map, Value};
 
 use crate::exchange::{Pipeline, SchedulerConfig, write_folder};
-use crate::models::{Batch, Training, batches};
+use crate::models::{Batch, Training};
 use crate::networks::{Net, NetConfig};
 use crate::process::Prediction;
 use crate::sampler::{DiffusionSampler, Start};
 use crate::schedule::Plan;
 use crate::solvers::Sampling;
 
-/// What tells one model of this family from another: a process, around any network.
-pub(crate) trait Process: Model<Batch = Batch, Sampled = Net> + 'static {
+/// A process around any network, implemented by its configuration.
+pub trait Process: Config {
     const NAME: &'static str;
     const SUMMARY: &'static str;
-    /// See [`Family::BF16`].
+    /// See [`ImageModel::BF16`].
     const BF16: bool = true;
-    type Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
+    type Model: Model<Batch = Batch, Sampled = Net>;
 
-    /// Every range, except what depends on the images.
-    fn check(config: &Self::Config) -> Result<()>;
-    /// The settings with what they refer to; called before a fit.
-    fn resolve(config: Self::Config) -> Result<Self::Config> {
-        Ok(config)
+    /// See [`ImageModel::resolve`].
+    fn resolve(self) -> Result<Self> {
+        Ok(self)
     }
-    fn parts(config: &Self::Config) -> (&NetConfig, &Training, &Sampling);
-    /// The model around a fresh network.
-    fn new(config: &Self::Config, net: Net) -> Self;
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling);
+    /// The model around a network.
+    fn around(&self, net: Net) -> Self::Model;
     /// What the network predicts.
-    fn prediction(config: &Self::Config) -> Prediction;
+    fn prediction(&self) -> Prediction;
     /// The levels that a solver of this many steps visits.
-    fn plan(config: &Self::Config, steps: usize) -> Result<Plan>;
+    fn plan(&self, steps: usize) -> Result<Plan>;
     /// What diffusers calls this process.
-    fn scheduler(config: &Self::Config) -> Result<SchedulerConfig>;
+    fn scheduler(&self) -> Result<SchedulerConfig>;
     /// Weights to begin with, if not fresh ones; `net` is a fresh one for images of this kind.
-    fn start(_: &Self::Config, _: &ImageKind, net: Net) -> Result<Net> {
+    fn start(&self, _: &ImageKind, net: Net) -> Result<Net> {
         Ok(net)
     }
 }
 
-/// A process as a family of models of images.
-pub(crate) struct Diffused<P>(PhantomData<P>);
+/// Makes a model of images of a [`Process`].
+macro_rules! image_model {
+    ($config:ty) => {
+        impl semblant_images::ImageModel for $config {
+            const NAME: &'static str = <Self as $crate::pipeline::Process>::NAME;
+            const SUMMARY: &'static str = <Self as $crate::pipeline::Process>::SUMMARY;
+            const BF16: bool = <Self as $crate::pipeline::Process>::BF16;
+            type Model = <Self as $crate::pipeline::Process>::Model;
 
-impl<P: Process + Sync> Family for Diffused<P> {
-    const NAME: &'static str = P::NAME;
-    const SUMMARY: &'static str = P::SUMMARY;
-    const BF16: bool = P::BF16;
-    type Config = P::Config;
-    type Model = P;
+            fn resolve(self) -> semblant_core::Result<Self> {
+                $crate::pipeline::Process::resolve(self)
+            }
 
-    fn check(config: &P::Config) -> Result<()> {
-        P::check(config)?;
-        // What sampling would refuse is refused before the training, not after it.
-        let (_, _, sampling) = P::parts(config);
-        sampling.check_on(&P::plan(config, sampling.steps)?)
-    }
+            fn single_device(&self) -> Option<&'static str> {
+                None
+            }
 
-    fn resolve(config: P::Config) -> Result<P::Config> {
-        P::resolve(config)
-    }
+            fn pace(&self) -> semblant_images::Pace {
+                $crate::pipeline::Process::parts(self).1.pace()
+            }
 
-    fn alone(_: &P::Config) -> Option<&'static str> {
-        None
-    }
+            fn optimizers(&self) -> semblant_core::optim::Optimizers {
+                semblant_core::optim::Optimizers::default().with("network", $crate::pipeline::Process::parts(self).1.optimizer)
+            }
 
-    fn pace(config: &P::Config) -> Pace {
-        P::parts(config).1.pace()
-    }
+            fn init(
+                &self,
+                kind: &semblant_images::ImageKind,
+                seed: u64,
+                device: &burn::tensor::Device,
+            ) -> semblant_core::Result<Self::Model> {
+                use $crate::pipeline::Process;
+                Ok(self.around(self.start(kind, $crate::pipeline::net(self, kind, seed, device)?)?))
+            }
 
-    fn optimizers(config: &P::Config) -> Optimizers {
-        Optimizers::default().with("network", P::parts(config).1.optimizer)
-    }
+            fn init_sampled(&self, kind: &semblant_images::ImageKind, device: &burn::tensor::Device) -> semblant_core::Result<$crate::networks::Net> {
+                $crate::pipeline::net(self, kind, 0, device)
+            }
 
-    fn model(config: &P::Config, kind: &ImageKind, seed: u64, device: &Device) -> Result<P> {
-        Ok(P::new(config, P::start(config, kind, net::<P>(config, kind, seed, device)?)?))
-    }
+            fn batches(
+                &self,
+                images: &semblant_data::image::Images,
+                device: &burn::tensor::Device,
+            ) -> semblant_core::Result<semblant_images::MakeBatch<$crate::models::Batch>> {
+                Ok($crate::models::batches(images, $crate::pipeline::Process::parts(self).1, device))
+            }
 
-    fn empty(config: &P::Config, kind: &ImageKind, device: &Device) -> Result<Net> {
-        net::<P>(config, kind, 0, device)
-    }
+            fn generate(
+                fitted: &semblant_images::Fitted<Self>,
+                settings: &serde_json::Map<String, serde_json::Value>,
+                draws: &[semblant_images::ImageDraw],
+                seed: u64,
+            ) -> semblant_core::Result<Vec<f32>> {
+                Ok(semblant_core::model::Sampler::make(&$crate::pipeline::sampler(fitted, settings)?, draws, seed))
+            }
 
-    fn batches(config: &P::Config, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(images, P::parts(config).1, device))
-    }
-
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        Ok(sampler(fitted, asked)?.make(draws, seed))
-    }
-
-    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
-        remake(sampler(fitted, &request.settings)?, &fitted.kind, data, keep, request)
-    }
-
-    fn export(fitted: &Fitted<Self>, folder: &Path) -> Result<()> {
-        let scheduler = Some(P::scheduler(&fitted.config)?);
-        write_folder(folder, &Pipeline { network: fitted.net.clone(), scheduler, class_names: fitted.kind.class_names.clone() })
-    }
+            const REBUILD: Option<$crate::pipeline::RebuildFn<Self>> = Some($crate::pipeline::rebuild);
+            const DIFFUSERS: Option<$crate::pipeline::ExportFn<Self>> = Some($crate::pipeline::export);
+        }
+    };
 }
+pub(crate) use image_model;
 
-fn net<P: Process>(config: &P::Config, kind: &ImageKind, seed: u64, device: &Device) -> Result<Net> {
-    let (network, training, _) = P::parts(config);
+pub(crate) type RebuildFn<C> = fn(&Fitted<C>, &Images, Option<&Images>, &ImageRequest) -> Result<Sample<Images>>;
+pub(crate) type ExportFn<C> = fn(&Fitted<C>, &Path) -> Result<()>;
+
+pub(crate) fn net(config: &impl Process, kind: &ImageKind, seed: u64, device: &Device) -> Result<Net> {
+    let (network, training, _) = config.parts();
     network.check(&kind.shape)?;
     Ok(network.build(&kind.shape, kind.class_names.len(), training.augmentation > 0.0, seed, device))
 }
 
-fn sampler<'a, P: Process + Sync>(fitted: &'a Fitted<Diffused<P>>, asked: &Value) -> Result<DiffusionSampler<'a>> {
-    let sampling = overlaid(P::parts(&fitted.config).2, asked)?;
+type FittedNet<P> = Fitted<P>;
+
+pub(crate) fn sampler<'a, P>(fitted: &'a FittedNet<P>, settings: &Map<String, Value>) -> Result<DiffusionSampler<'a>>
+where
+    P: Process + ImageModel<Model = <P as Process>::Model>,
+{
+    let sampling = overlaid(fitted.config.parts().2, settings)?;
     sampling.check()?;
-    let plan = P::plan(&fitted.config, sampling.steps)?;
+    let plan = fitted.config.plan(sampling.steps)?;
     let classes = fitted.kind.class_names.len();
-    DiffusionSampler::new(&fitted.net, fitted.kind.shape, classes, P::prediction(&fitted.config), plan, &sampling, &fitted.device)
+    DiffusionSampler::new(&fitted.net, fitted.kind.shape, classes, fitted.config.prediction(), plan, &sampling, &fitted.device)
 }
 
-/// Makes images out of `data`.
-pub(crate) fn remake(
+/// Image-to-image and inpainting.
+pub(crate) fn rebuild<P>(fitted: &Fitted<P>, init: &Images, mask: Option<&Images>, request: &ImageRequest) -> Result<Sample<Images>>
+where
+    P: Process + ImageModel<Model = <P as Process>::Model>,
+{
+    image_to_image(sampler(fitted, &request.settings)?, &fitted.kind, init, mask, request)
+}
+
+pub(crate) fn export<P>(fitted: &Fitted<P>, folder: &Path) -> Result<()>
+where
+    P: Process + ImageModel<Model = <P as Process>::Model>,
+{
+    let scheduler = Some(fitted.config.scheduler()?);
+    write_folder(folder, &Pipeline { network: fitted.net.clone(), scheduler, class_names: fitted.kind.class_names.clone() })
+}
+
+/// Makes images from `init`: noised as far as the sampler's strength, and denoised from there. Where the mask is bright, pixels stay.
+pub(crate) fn image_to_image(
     sampler: DiffusionSampler<'_>,
     kind: &ImageKind,
-    data: &Images,
-    keep: Option<&Images>,
-    request: &SampleRequest,
+    init: &Images,
+    mask: Option<&Images>,
+    request: &ImageRequest,
 ) -> Result<Sample<Images>> {
-    std::iter::once(data).chain(keep).try_for_each(|images| matching(kind, images))?;
-    if keep.is_some_and(|keep| keep.count() != 1) {
-        return Err(semblant_core::Error::Data("what is to be kept must be one image, bright where it stays".into()));
+    std::iter::once(init).chain(mask).try_for_each(|images| check_shape(kind, images))?;
+    if mask.is_some_and(|mask| mask.count() != 1) {
+        return Err(semblant_core::Error::Data("the mask must be one image, bright where pixels stay".into()));
     }
-    let every: Vec<usize> = (0..data.count()).collect();
-    let keep = keep.map(|keep| keep.units_of(&[0]).into_iter().map(|unit| if unit > 0.0 { 1.0 } else { 0.0 }).collect());
-    let sampler = sampler.from_images(Start { pixels: data.units_of(&every), keep, first_row: 0 });
-    remade(kind, data, request, |draws| Ok(sampler.make(draws, request.seed)))
+    let every: Vec<usize> = (0..init.count()).collect();
+    let mask = mask.map(|mask| mask.units_of(&[0]).into_iter().map(|unit| if unit > 0.0 { 1.0 } else { 0.0 }).collect());
+    let sampler = sampler.from_images(Start { pixels: init.units_of(&every), mask, first_row: 0 });
+    rebuilt(kind, init, request, |draws| Ok(sampler.make(draws, request.seed)))
 }

@@ -14,8 +14,8 @@ use crate::process::{Level, Path, Prediction};
 use crate::schedule::Plan;
 use crate::solvers::{Sampling, Solver, guided, inpainted, solver};
 
-/// Purposes of a sample's random numbers beside its first noise: the noise of what is kept when it is filled in, and that of solver steps.
-const KEPT_NOISE: u32 = 0x0100_0001;
+/// Purposes of a sample's random numbers beside its first noise: the noise of masked pixels in inpainting, and that of solver steps.
+const MASK_NOISE: u32 = 0x0100_0001;
 const STEP_NOISE: u32 = 0x0110_0000;
 
 /// What images are made out of, where that is not noise alone; one image a draw, in the order of their rows.
@@ -24,7 +24,7 @@ pub struct Start {
     /// Pixels of every image in -1 to 1, row-major.
     pub pixels: Vec<f32>,
     /// 1 where a pixel stays as it is, 0 where it is made anew; one image's pixels for all, or none.
-    pub keep: Option<Vec<f32>>,
+    pub mask: Option<Vec<f32>>,
     /// The row of the first image.
     pub first_row: u64,
 }
@@ -192,10 +192,10 @@ impl<'a> DiffusionSampler<'a> {
             out.copy_from_slice(&start.pixels[place..place + out.len()]);
         });
         let x = top.noised(given.clone(), first);
-        let Some(keep) = &start.keep else { return (self.solver)(&denoise, x, &self.plan, &self.settings, &noise) };
+        let Some(mask) = &start.mask else { return (self.solver)(&denoise, x, &self.plan, &self.settings, &noise) };
         let ImageShape { channels, height, width } = self.shape;
-        let keep = host::tensor(keep.clone(), [1, channels, height, width], &self.device);
-        let filled = inpainted(&denoise, given, keep, self.noise(draws, seed, KEPT_NOISE));
+        let mask = host::tensor(mask.clone(), [1, channels, height, width], &self.device);
+        let filled = inpainted(&denoise, given, mask, self.noise(draws, seed, MASK_NOISE));
         (self.solver)(&filled, x, &self.plan, &self.settings, &noise)
     }
 }

@@ -1,23 +1,28 @@
 //! Generative adversarial networks of images.
 //!
 //! ```
-//! use semblant_core::synthesizer::{Run, SampleRequest};
-//! use semblant_data::image::Images;
+//! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_data::image::{ImageRequest, Images};
+//! use semblant_gan::networks::NetConfig;
+//! use semblant_gan::trainer::Training;
+//! use semblant_gan::{R3gan, R3ganConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Eight grey pictures of 8 x 8 pixels, dark or bright.
 //! let images = Images::new((0..8 * 64).map(|i| if i / 64 % 2 == 0 { 10 } else { 240 }).collect(), [8, 1, 8, 8], None)?;
-//! let gan = semblant_gan::MODELS.iter().find(|entry| entry.name == "r3gan").ok_or("listed")?;
-//! let settings = serde_json::json!({ "network": { "channels": [8, 4] }, "training": { "images": 64, "batch_images": 8 } });
-//! let mut model = (gan.build)(settings)?;
+//! let mut model = R3gan::new(R3ganConfig {
+//!     network: NetConfig { channels: vec![8, 4], ..NetConfig::default() },
+//!     training: Training { images: 64, batch_images: 8, ..Training::default() },
+//!     ..R3ganConfig::default()
+//! })?;
 //! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
-//! assert_eq!(model.sample(&SampleRequest::new(2, 0))?.data.shape(), [2, 1, 8, 8]);
+//! assert_eq!(model.sample(&ImageRequest::new(2, 0))?.data.shape(), [2, 1, 8, 8]);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! - [`models`]: one file a model. [`MODELS`] lists them.
-//! - [`losses`]: what critic and generator play for; [`augment`]: changes of images that both see, so that a critic cannot learn few images
+//! - [`losses`]: the objectives of critic and generator; [`augment`]: changes of images that both see, so that a critic cannot learn few images
 //!   by heart.
 //! - [`networks`]: generators and critics. The critics' gradient penalties are those of [`semblant_core::nn`].
 
@@ -30,13 +35,17 @@ pub mod trainer;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
-use semblant_images::entry;
+use semblant_images::{ImageSynthesizer, entry};
 
-use pipeline::GanFamily;
+pub use models::{dcgan::DcganConfig, r3gan::R3ganConfig, wgan_gp::WganGpConfig};
+pub use pipeline::GanConfig;
+
+/// R3GAN, as a user holds it.
+pub type R3gan = ImageSynthesizer<R3ganConfig>;
+/// DCGAN with spectral normalisation, as a user holds it.
+pub type Dcgan = ImageSynthesizer<DcganConfig>;
+/// WGAN-GP, as a user holds it.
+pub type WganGp = ImageSynthesizer<WganGpConfig>;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] = &[
-    entry::<GanFamily<models::r3gan::R3gan>>(),
-    entry::<GanFamily<models::dcgan::Dcgan>>(),
-    entry::<GanFamily<models::wgan_gp::WganGp>>(),
-];
+pub const MODELS: &[Entry<Images>] = &[entry::<R3ganConfig>(), entry::<DcganConfig>(), entry::<WganGpConfig>()];

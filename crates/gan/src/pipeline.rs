@@ -1,87 +1,109 @@
-//! Images in, a trained generator, images out: every GAN of this family as a [`Family`].
-
-use std::marker::PhantomData;
+//! Images in, a trained generator, images out: every GAN of this family as an [`ImageModel`](semblant_images::ImageModel).
 
 use burn::tensor::Device;
 use semblant_core::Result;
-use semblant_core::model::{Model, Step};
+use semblant_core::config::Config;
+use semblant_core::model::Model;
 use semblant_core::nn::PiecewiseCritic;
-use semblant_core::optim::Optimizers;
-use semblant_core::synthesizer::Run;
-use semblant_data::image::Images;
-use semblant_images::{Family, Fitted, ImageDraw, ImageKind, Pace};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use semblant_images::ImageKind;
 
 use crate::networks::{Generator, NetConfig};
-use crate::trainer::{Batch, GanTrainer, Sampling, Training, batches, make, warn_of_collapse};
+use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
-/// What tells one model of this family from another: its networks, around the same gan.
-pub(crate) trait GanModel: Model<Batch = Batch, Sampled = Generator> + Sync + 'static {
+/// Networks around the training that all GANs share, implemented by a configuration.
+pub trait GanConfig: Config {
+    /// See [`semblant_images::ImageModel::NAME`].
     const NAME: &'static str;
+    /// See [`semblant_images::ImageModel::SUMMARY`].
     const SUMMARY: &'static str;
-    type Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
+    /// Generator and critic with one training step.
+    type Model: Model<Batch = Batch, Sampled = Generator>;
 
-    /// The ranges of what is this model's own.
-    fn check(_: &Self::Config) -> Result<()> {
-        Ok(())
-    }
-    fn parts(config: &Self::Config) -> (&NetConfig, &Training, &Sampling);
-    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator>;
-    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic>;
-    fn new(config: &Self::Config, gan: GanTrainer) -> Self;
+    /// The parts of the configuration.
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling);
+    /// A fresh generator.
+    fn generator(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator>;
+    /// A fresh critic.
+    fn critic(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic>;
+    /// The model of generator and critic.
+    fn around(&self, gan: GanTrainer) -> Self::Model;
 }
 
-/// A GAN as a family of models of images.
-pub(crate) struct GanFamily<A>(PhantomData<A>);
-
-impl<A: GanModel> Family for GanFamily<A> {
-    const NAME: &'static str = A::NAME;
-    const SUMMARY: &'static str = A::SUMMARY;
-    type Config = A::Config;
-    type Model = A;
-
-    fn check(config: &A::Config) -> Result<()> {
-        let (network, training, sampling) = A::parts(config);
-        network.check()?;
-        sampling.check()?;
-        A::check(config)?;
-        training.check()
-    }
-
-    fn alone(_: &A::Config) -> Option<&'static str> {
-        Some("its augmentation and its penalty follow what one critic sees of the whole batch")
-    }
-
-    fn pace(config: &A::Config) -> Pace {
-        A::parts(config).1.pace()
-    }
-
-    fn optimizers(config: &A::Config) -> Optimizers {
-        A::parts(config).1.optimizers()
-    }
-
-    fn model(config: &A::Config, kind: &ImageKind, seed: u64, device: &Device) -> Result<A> {
-        let (network, training, _) = A::parts(config);
-        let generator = A::generator(network, kind, seed, device)?;
-        Ok(A::new(config, GanTrainer::new(generator, A::critic(network, kind, seed, device)?, training, device)))
-    }
-
-    fn empty(config: &A::Config, kind: &ImageKind, device: &Device) -> Result<Generator> {
-        A::generator(A::parts(config).0, kind, 0, device)
-    }
-
-    fn batches(_: &A::Config, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(images, device))
-    }
-
-    fn finish(_: &A::Config, generator: Generator, images: &Images, run: &mut Run) -> Result<Generator> {
-        warn_of_collapse(&generator, images, run);
-        Ok(generator)
-    }
-
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        make(fitted, &fitted.net, A::parts(&fitted.config).2, asked, draws, seed)
-    }
+/// Checks what is the same in the configuration of every model.
+pub(crate) fn check_parts(config: &impl GanConfig) -> Result<()> {
+    let (network, training, sampling) = config.parts();
+    network.check()?;
+    sampling.check()?;
+    training.check()
 }
+
+/// Makes a model of images of a [`GanConfig`].
+macro_rules! image_model {
+    ($config:ty) => {
+        impl semblant_images::ImageModel for $config {
+            const NAME: &'static str = <Self as $crate::pipeline::GanConfig>::NAME;
+            const SUMMARY: &'static str = <Self as $crate::pipeline::GanConfig>::SUMMARY;
+            type Model = <Self as $crate::pipeline::GanConfig>::Model;
+
+            fn single_device(&self) -> Option<&'static str> {
+                Some("its augmentation and its penalty follow what one critic sees of the whole batch")
+            }
+
+            fn pace(&self) -> semblant_images::Pace {
+                $crate::pipeline::GanConfig::parts(self).1.pace()
+            }
+
+            fn optimizers(&self) -> semblant_core::optim::Optimizers {
+                $crate::pipeline::GanConfig::parts(self).1.optimizers()
+            }
+
+            fn init(
+                &self,
+                kind: &semblant_images::ImageKind,
+                seed: u64,
+                device: &burn::tensor::Device,
+            ) -> semblant_core::Result<Self::Model> {
+                use $crate::pipeline::GanConfig;
+                let (generator, critic) = (self.generator(kind, seed, device)?, self.critic(kind, seed, device)?);
+                Ok(self.around($crate::trainer::GanTrainer::new(generator, critic, self.parts().1, device)))
+            }
+
+            fn init_sampled(
+                &self,
+                kind: &semblant_images::ImageKind,
+                device: &burn::tensor::Device,
+            ) -> semblant_core::Result<$crate::networks::Generator> {
+                $crate::pipeline::GanConfig::generator(self, kind, 0, device)
+            }
+
+            fn batches(
+                &self,
+                images: &semblant_data::image::Images,
+                device: &burn::tensor::Device,
+            ) -> semblant_core::Result<semblant_images::MakeBatch<$crate::trainer::Batch>> {
+                Ok($crate::trainer::batches(images, device))
+            }
+
+            fn finish(
+                &self,
+                generator: $crate::networks::Generator,
+                images: &semblant_data::image::Images,
+                run: &mut semblant_core::synthesizer::Run,
+            ) -> semblant_core::Result<$crate::networks::Generator> {
+                $crate::trainer::warn_of_collapse(&generator, images, run);
+                Ok(generator)
+            }
+
+            fn generate(
+                fitted: &semblant_images::Fitted<Self>,
+                settings: &serde_json::Map<String, serde_json::Value>,
+                draws: &[semblant_images::ImageDraw],
+                seed: u64,
+            ) -> semblant_core::Result<Vec<f32>> {
+                let own = $crate::pipeline::GanConfig::parts(&fitted.config).2;
+                $crate::trainer::generate(fitted, &fitted.net, own, settings, draws, seed)
+            }
+        }
+    };
+}
+pub(crate) use image_model;

@@ -13,9 +13,9 @@ use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{DeviceImages, Images};
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, Pace, latents, overlaid};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageModel, MakeBatch, Pace, latents, overlaid};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::augment::DiffAugment;
 use crate::losses::Loss;
@@ -148,7 +148,7 @@ pub struct Batch {
 }
 
 /// What makes the batch of a step.
-pub(crate) fn batches(images: &Images, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
+pub(crate) fn batches(images: &Images, device: &Device) -> MakeBatch<Batch> {
     let held = DeviceImages::new(images.clone(), device);
     let mut passes = Passes::new(images.count(), purpose::ORDER);
     Box::new(move |step| {
@@ -293,15 +293,15 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
 }
 
 /// Pixels of the draws.
-pub(crate) fn make<F: Family>(
-    fitted: &Fitted<F>,
+pub(crate) fn generate<C: ImageModel>(
+    fitted: &Fitted<C>,
     generator: &Generator,
     own: &Sampling,
-    asked: &Value,
+    settings: &Map<String, Value>,
     draws: &[ImageDraw],
     seed: u64,
 ) -> Result<Vec<f32>> {
-    let sampling: Sampling = overlaid(own, asked)?;
+    let sampling: Sampling = overlaid(own, settings)?;
     sampling.check()?;
     let (latent, length) = (generator.latent(), fitted.kind.shape.len());
     let mut pixels = Vec::with_capacity(draws.len() * length);

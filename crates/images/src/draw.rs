@@ -1,9 +1,10 @@
 //! Addresses of images, and the random numbers that they are made of.
 
 use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result};
+use semblant_core::{Result, config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 /// Purposes of random numbers above this one draw a network's first weights.
 const INIT_STREAM: u32 = 0x0200_0000;
@@ -15,7 +16,7 @@ const FIRST_NOISE: u32 = 0x0100_0000;
 /// shape, and an image shall not depend on how many others are asked for.
 pub const CHUNK: usize = 16;
 
-/// The address of one image, with what it is asked to be.
+/// The address of one image, with its class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageDraw {
     /// The row of the random numbers that it is made of.
@@ -55,19 +56,12 @@ pub fn latents(draws: &[ImageDraw], rows: usize, width: usize, seed: u64) -> Vec
     values
 }
 
-/// A model's own settings for sampling with those that were asked for laid over them; null leaves them as they are.
+/// A model's own sampling settings with those of a request laid over them.
 ///
 /// # Errors
-/// A name that is not known, or a value of another kind.
-pub fn overlaid<S: Serialize + DeserializeOwned>(own: &S, asked: &serde_json::Value) -> Result<S> {
-    let failed = |error: serde_json::Error| Error::Config(format!("settings for sampling: {error}"));
-    let mut values = serde_json::to_value(own).map_err(failed)?;
-    match (values.as_object_mut(), asked) {
-        (_, serde_json::Value::Null) => {}
-        (Some(values), serde_json::Value::Object(asked)) => values.extend(asked.clone()),
-        _ => return Err(Error::Config("settings for sampling are a table of names and values".into())),
-    }
-    serde_json::from_value(values).map_err(failed)
+/// A name that is not known, or a value of another type.
+pub fn overlaid<S: Serialize + DeserializeOwned>(own: &S, settings: &Map<String, Value>) -> Result<S> {
+    config::overlaid(own, "sampling", Value::Object(settings.clone()))
 }
 
 /// Spherical interpolation between two noises (Shoemake 1985), `share` 0 to 1 of the way from `a` to `b`: unlike a straight line it keeps

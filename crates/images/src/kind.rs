@@ -1,9 +1,8 @@
 //! What images are: their shape and their classes.
 
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::{Condition, SampleRequest, Wanted};
 use semblant_core::{Error, Result};
-use semblant_data::image::Images;
+use semblant_data::image::{ClassRequest, ImageRequest, Images};
 use serde::{Deserialize, Serialize};
 
 /// The shape of an image.
@@ -69,75 +68,40 @@ impl ImageKind {
         Ok(())
     }
 
-    /// The class of each row: the one asked for, each in turn, or drawn with the frequency that it has in the training images.
+    /// The class of each row of a request: the one named, each in turn, or drawn with the frequency that it has in the training images.
     ///
     /// # Errors
-    /// A class that is not known, two at once, or a wish about anything else.
-    pub fn classes(&self, request: &SampleRequest) -> Result<Box<dyn Fn(u64) -> Option<u32> + '_>> {
-        let count = self.class_names.len() as u64;
-        if let Some(column) = &request.balance {
-            is_class(column)?;
-            self.has_classes()?;
-            if !request.conditions.is_empty() {
-                return Err(Error::Condition("the classes cannot both be balanced and be asked for; leave one of the two out".into()));
+    /// A class that is not known, or any where the model was fitted without classes.
+    pub fn classes(&self, request: &ImageRequest) -> Result<Box<dyn Fn(u64) -> Option<u32> + '_>> {
+        let count = self.class_names.len();
+        match &request.class {
+            ClassRequest::AsLearned if count == 0 => Ok(Box::new(|_| None)),
+            _ if count == 0 => Err(Error::Condition("the model was fitted on images without classes; leave the class out".into())),
+            ClassRequest::Balanced => {
+                // A class without training images is never made: nothing was learned of it.
+                let seen: Vec<u32> = (0..count as u32).filter(|&class| self.class_counts[class as usize] > 0).collect();
+                Ok(Box::new(move |row| Some(seen[(row % seen.len() as u64) as usize])))
             }
-            // A class without training images is never made: nothing was learnt of it.
-            let seen: Vec<u32> = (0..count as u32).filter(|&class| self.class_counts[class as usize] > 0).collect();
-            return Ok(Box::new(move |row| Some(seen[(row % seen.len() as u64) as usize])));
-        }
-        if let Some(class) = self.asked_class(&request.conditions)? {
-            return Ok(Box::new(move |_| Some(class)));
-        }
-        if count == 0 {
-            return Ok(Box::new(|_| None));
-        }
-        let total: usize = self.class_counts.iter().sum();
-        let stream = Stream::new(request.seed, CLASS);
-        Ok(Box::new(move |row| {
-            let mut left = stream.below(row, 0, total as u64) as usize;
-            let drawn = self.class_counts.iter().position(|&count| {
-                let here = left < count;
-                left = left.saturating_sub(count);
-                here
-            });
-            drawn.map(|class| class as u32)
-        }))
-    }
-
-    fn has_classes(&self) -> Result<()> {
-        if self.class_names.is_empty() {
-            return Err(Error::Condition("the model was fitted on images without classes; leave the class out".into()));
-        }
-        Ok(())
-    }
-
-    fn asked_class(&self, conditions: &[Condition]) -> Result<Option<u32>> {
-        let mut found = None;
-        for condition in conditions {
-            is_class(&condition.column)?;
-            self.has_classes()?;
-            let Wanted::Is(name) = &condition.wanted else {
-                return Err(Error::Condition("a class is a name, not a range; write class=NAME".into()));
-            };
-            let class = self
-                .class_names
-                .iter()
-                .position(|known| known == name)
-                .ok_or_else(|| Error::Condition(format!("no class is called \"{name}\"; there are {}", self.class_names.join(", "))))?;
-            if found.is_some_and(|other| other != class as u32) {
-                return Err(Error::Condition("no image is of two classes; ask for one".into()));
+            ClassRequest::Is(name) => {
+                let known = || Error::Condition(format!("no class is called \"{name}\"; there are {}", self.class_names.join(", ")));
+                let class = self.class_names.iter().position(|known| known == name).ok_or_else(known)? as u32;
+                Ok(Box::new(move |_| Some(class)))
             }
-            found = Some(class as u32);
+            ClassRequest::AsLearned => {
+                let total: usize = self.class_counts.iter().sum();
+                let stream = Stream::new(request.seed, CLASS);
+                Ok(Box::new(move |row| {
+                    let mut left = stream.below(row, 0, total as u64) as usize;
+                    let drawn = self.class_counts.iter().position(|&count| {
+                        let here = left < count;
+                        left = left.saturating_sub(count);
+                        here
+                    });
+                    drawn.map(|class| class as u32)
+                }))
+            }
         }
-        Ok(found)
     }
-}
-
-fn is_class(column: &str) -> Result<()> {
-    if column != "class" {
-        return Err(Error::Condition(format!("images have no \"{column}\", only a class; write class=NAME")));
-    }
-    Ok(())
 }
 
 /// The purpose of the random number that draws a sample's class.

@@ -1,18 +1,18 @@
 //! What all models of images have in common: shapes and classes, addresses of samples, and the way from images to a fitted model.
 //!
-//! A model of images is a [`Family`]: settings, a [`Model`](semblant_core::model::Model) to train, and a function from addresses to pixels.
-//! [`entry`] makes of it what the registry lists: a [`Synthesizer`](semblant_core::synthesizer::Synthesizer) that fits, resumes, samples
-//! by address and class, interpolates, saves and loads as every other one does.
+//! A model of images is a configuration that implements [`ImageModel`]: a [`Model`](semblant_core::model::Model) to train, and a function
+//! from addresses to pixels. [`ImageSynthesizer`] is what a user holds: it fits, resumes, samples by address and class, interpolates, saves
+//! and loads. [`entry`] is what the registry lists.
 
 mod batches;
 mod draw;
-mod family;
 mod kind;
+mod model;
 mod pace;
 mod workers;
 
 pub use batches::{Batches, Shown, purpose, shown_classes};
 pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
-pub use family::{Family, Fitted, entry, fitted, matching, remade, sampled};
+pub use model::{Fitted, ImageModel, ImageSynthesizer, MakeBatch, check_shape, entry, rebuilt, sampled};
 pub use kind::{ImageKind, ImageShape};
 pub use pace::Pace;

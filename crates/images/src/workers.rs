@@ -12,49 +12,46 @@ use semblant_core::trainer::{Trained, Trainer, Watch, fingerprint};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 
-use crate::family::{Batch, Family, Sampled};
+use crate::model::{Batch, ImageModel, MakeBatch, Sampled};
 use crate::kind::ImageKind;
 
 /// What every worker of a fit begins with.
-pub(crate) struct Begin<'a, F: Family> {
-    pub(crate) config: &'a F::Config,
+pub(crate) struct Begin<'a, C: ImageModel> {
+    pub(crate) config: &'a C,
     pub(crate) kind: &'a ImageKind,
     pub(crate) data: &'a Images,
 }
 
-/// What makes the batch of a step.
-type MakeBatch<F> = Box<dyn FnMut(&Step) -> Batch<F>>;
-
-impl<F: Family> Begin<'_, F> {
+impl<C: ImageModel> Begin<'_, C> {
     /// A fresh model and its batches on a device; equal seeds give every worker the same.
-    pub(crate) fn on(&self, device: &Device, seed: u64) -> Result<(F::Model, MakeBatch<F>)> {
-        Ok((F::model(self.config, self.kind, seed, &device.clone().autodiff())?, F::batches(self.config, self.data, device)?))
+    pub(crate) fn on(&self, device: &Device, seed: u64) -> Result<(C::Model, MakeBatch<Batch<C>>)> {
+        Ok((self.config.init(self.kind, seed, &device.clone().autodiff())?, self.config.batches(self.data, device)?))
     }
 
     fn trainer<'t>(
         &self,
-        batch: &'t mut dyn FnMut(&Step) -> Batch<F>,
-        watch: Option<Watch<'t, Sampled<F>>>,
+        batch: &'t mut dyn FnMut(&Step) -> Batch<C>,
+        watch: Option<Watch<'t, Sampled<C>>>,
         fingerprint: String,
         rank: Option<Rank>,
-    ) -> Trainer<'t, F::Model> {
-        let pace = F::pace(self.config);
+    ) -> Trainer<'t, C::Model> {
+        let pace = self.config.pace();
         Trainer { schedule: pace.schedule(), ema: pace.ema, batch, score: None, watch, fingerprint, rank }
     }
 
     fn fingerprint(&self, seed: u64) -> String {
         let (settings, data) = (serde_json::to_string(self.config).ok(), self.data);
-        fingerprint((F::NAME, seed, settings, data.shape(), data.class_names(), data.pixels(), data.classes()))
+        fingerprint((C::NAME, seed, settings, data.shape(), data.class_names(), data.pixels(), data.classes()))
     }
 
     /// Trains on the run's device, and on its further ones at the same time.
     pub(crate) fn trained(
         &self,
-        model: F::Model,
-        batches: &mut dyn FnMut(&Step) -> Batch<F>,
-        watch: Watch<'_, Sampled<F>>,
+        model: C::Model,
+        batches: &mut dyn FnMut(&Step) -> Batch<C>,
+        watch: Watch<'_, Sampled<C>>,
         run: &mut Run,
-    ) -> Result<Trained<F::Model>> {
+    ) -> Result<Trained<C::Model>> {
         let fingerprint = self.fingerprint(run.seed);
         let devices: Vec<Device> = std::iter::once(&run.device).chain(&run.extra_devices).cloned().collect();
         let mut ranks = ranks(&devices).into_iter();
@@ -66,12 +63,12 @@ impl<F: Family> Begin<'_, F> {
                 let (mut own, fingerprint) = (run.for_worker(device.clone()), fingerprint.clone());
                 scope.spawn(move || {
                     let (model, mut batches) = self.on(&own.device, own.seed)?;
-                    self.trainer(&mut *batches, None, fingerprint, Some(rank)).fit_worker(model, F::optimizers(self.config), &mut own)
+                    self.trainer(&mut *batches, None, fingerprint, Some(rank)).fit_worker(model, self.config.optimizers(), &mut own)
                 })
             };
             let helpers: Vec<_> = run.extra_devices.iter().zip(ranks).map(help).collect();
             let trainer = self.trainer(batches, Some(watch), fingerprint, rank);
-            let done = trainer.fit(model, F::optimizers(self.config), run);
+            let done = trainer.fit(model, self.config.optimizers(), run);
             let join = |helper: ScopedJoinHandle<'_, Result<()>>| helper.join().unwrap_or_else(|panic| resume_unwind(panic));
             // A helper that failed says why; the leader only that it had gone.
             match (done, helpers.into_iter().try_for_each(join)) {

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Sampler, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::passes::Passes;
-use semblant_core::synthesizer::{Entry, Sample, SampleRequest};
+use semblant_core::synthesizer::{Entry, Sample};
 use semblant_core::{Error, Result, host};
-use semblant_data::image::Images;
-use semblant_diffusion::models::flow::{Flow, FlowConfig};
+use semblant_data::image::{ImageRequest, Images};
+use semblant_diffusion::models::flow::{FlowConfig, FlowModel};
 use semblant_diffusion::models::{Batch, Training};
 use semblant_diffusion::networks::{Condition, Net, NetConfig, dit::DitConfig};
 use semblant_diffusion::process::Prediction;
@@ -22,19 +23,23 @@ use semblant_diffusion::sampler::{DiffusionSampler, Start};
 use semblant_diffusion::schedule::Plan;
 use semblant_diffusion::solvers::Sampling;
 use semblant_images::{
-    CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, entry, matching, overlaid, purpose, remade, shown_classes,
+    CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, Pace, check_shape, entry, overlaid, purpose,
+    rebuilt, shown_classes,
 };
 use semblant_vae::kl::{KlConfig, KlNet};
 use semblant_vae::models::autoencoder_kl::ScaledKl;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The models of latent images.
-pub const MODELS: &[Entry<Images>] = &[entry::<LatentDitFamily>()];
+pub const MODELS: &[Entry<Images>] = &[entry::<LatentDitConfig>()];
+
+/// A flow on latent images, as a user holds it.
+pub type LatentDit = ImageSynthesizer<LatentDitConfig>;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct LatentDitConfig {
     /// The file of a fitted `autoencoder-kl`, or a folder with an `AutoencoderKL` of diffusers.
     pub autoencoder: Option<PathBuf>,
@@ -95,12 +100,12 @@ pub struct LatentNet {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct LatentDit {
-    flow: Flow,
+pub struct LatentDitModel {
+    flow: FlowModel,
     autoencoder: ScaledKl,
 }
 
-impl Model for LatentDit {
+impl Model for LatentDitModel {
     type Batch = Batch;
     type Sampled = LatentNet;
 
@@ -115,68 +120,66 @@ impl Model for LatentDit {
     }
 }
 
-/// [`LatentDit`] as a family of models of images.
-struct LatentDitFamily;
+impl Config for LatentDitConfig {
+    fn check(&self) -> Result<()> {
+        self.training.check()?;
+        self.sampling.check()?;
+        if self.training.augmentation > 0.0 {
+            return Err(Error::Config("training.augmentation is for pixels, not for latent images; set it to 0".into()));
+        }
+        if !(self.shift > 0.0 && self.shift.is_finite()) {
+            return Err(Error::Config(format!("shift = {} is out of range; choose a number above 0", self.shift)));
+        }
+        self.sampling.check_on(&Plan::straight(self.sampling.steps, self.shift)?)
+    }
+}
 
-impl Family for LatentDitFamily {
+impl ImageModel for LatentDitConfig {
     const NAME: &'static str = "latent-dit";
     const SUMMARY: &'static str =
         "flow matching on the latent images of a fitted autoencoder-kl (Rombach et al. 2022), a transformer by default";
-    type Config = LatentDitConfig;
-    type Model = LatentDit;
+    type Model = LatentDitModel;
 
-    fn check(config: &LatentDitConfig) -> Result<()> {
-        config.training.check()?;
-        config.sampling.check()?;
-        if config.training.augmentation > 0.0 {
-            return Err(Error::Config("training.augmentation is for pixels, not for latent images; set it to 0".into()));
-        }
-        if !(config.shift > 0.0 && config.shift.is_finite()) {
-            return Err(Error::Config(format!("shift = {} is out of range; choose a number above 0", config.shift)));
-        }
-        config.sampling.check_on(&Plan::straight(config.sampling.steps, config.shift)?)
-    }
-
-    fn resolve(config: LatentDitConfig) -> Result<LatentDitConfig> {
-        let path = config.autoencoder.clone().ok_or_else(named)?;
+    fn resolve(self) -> Result<Self> {
+        let path = self.autoencoder.clone().ok_or_else(named)?;
         let (network, ..) = semblant_vae::read_autoencoder(&path, &Device::flex())?;
-        Ok(LatentDitConfig { autoencoder_network: Some(network), ..config })
+        Ok(Self { autoencoder_network: Some(network), ..self })
     }
 
-    fn alone(_: &LatentDitConfig) -> Option<&'static str> {
+    fn single_device(&self) -> Option<&'static str> {
         None
     }
 
-    fn pace(config: &LatentDitConfig) -> Pace {
-        config.training.pace()
+    fn pace(&self) -> Pace {
+        self.training.pace()
     }
 
-    fn optimizers(config: &LatentDitConfig) -> Optimizers {
-        Optimizers::default().with("network", config.training.optimizer)
+    fn optimizers(&self) -> Optimizers {
+        Optimizers::default().with("network", self.training.optimizer)
     }
 
-    fn model(config: &LatentDitConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<LatentDit> {
-        let latent = config.latent_shape(&kind.shape)?;
-        let autoencoder = read(config, kind, device)?;
-        let net = config.network.build(&latent, kind.class_names.len(), false, seed, device);
-        Ok(LatentDit { flow: Flow::around(&config.flow(), net), autoencoder })
+    fn init(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<LatentDitModel> {
+        let latent = self.latent_shape(&kind.shape)?;
+        let autoencoder = read(self, kind, device)?;
+        let net = self.network.build(&latent, kind.class_names.len(), false, seed, device);
+        Ok(LatentDitModel { flow: FlowModel::around(&self.flow(), net), autoencoder })
     }
 
-    fn empty(config: &LatentDitConfig, kind: &ImageKind, device: &Device) -> Result<LatentNet> {
-        let latent = config.latent_shape(&kind.shape)?;
-        let autoencoder = ScaledKl::of(KlNet::new(config.known()?, kind.shape.channels, 0, device), 1.0, device);
-        Ok(LatentNet { net: config.network.build(&latent, kind.class_names.len(), false, 0, device), autoencoder })
+    fn init_sampled(&self, kind: &ImageKind, device: &Device) -> Result<LatentNet> {
+        let latent = self.latent_shape(&kind.shape)?;
+        let autoencoder = ScaledKl::of(KlNet::new(self.known()?, kind.shape.channels, 0, device), 1.0, device);
+        Ok(LatentNet { net: self.network.build(&latent, kind.class_names.len(), false, 0, device), autoencoder })
     }
 
-    fn batches(config: &LatentDitConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
+    fn batches(&self, images: &Images, device: &Device) -> Result<MakeBatch<Batch>> {
         let kind = ImageKind::of(images);
-        let autoencoder = read(config, &kind, device)?;
+        let autoencoder = read(self, &kind, device)?;
         let mut batches = Batches {
-            shape: config.latent_shape(&kind.shape)?,
+            shape: self.latent_shape(&kind.shape)?,
             straight: encoded(&autoencoder, images, false, device),
-            flipped: (config.training.flip > 0.0).then(|| encoded(&autoencoder, images, true, device)),
-            flip: config.training.flip,
-            class_dropout: config.training.class_dropout,
+            flipped: (self.training.flip > 0.0).then(|| encoded(&autoencoder, images, true, device)),
+            flip: self.training.flip,
+            class_dropout: self.training.class_dropout,
             classes: images.classes().map(<[u32]>::to_vec),
             none: images.class_names().len() as i32,
             passes: Passes::new(images.count(), purpose::ORDER),
@@ -185,21 +188,24 @@ impl Family for LatentDitFamily {
         Ok(Box::new(move |step| batches.of(step)))
     }
 
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        Ok(decoded(fitted, &sampler(fitted, asked)?.make(draws, seed), draws.len()))
+    fn generate(fitted: &Fitted<Self>, settings: &Map<String, Value>, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        Ok(decoded(fitted, &sampler(fitted, settings)?.make(draws, seed), draws.len()))
     }
 
-    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
-        let sampler = sampler(fitted, &request.settings)?;
-        matching(&fitted.kind, data)?;
-        if keep.is_some() {
-            let what = "pixels that are kept have no place in latent images; leave them out, or take a model of pixels";
-            return Err(Error::Config(what.into()));
-        }
-        let pixels = encoded(&fitted.net.autoencoder, data, false, &fitted.device);
-        let sampler = sampler.from_images(Start { pixels, keep: None, first_row: 0 });
-        remade(&fitted.kind, data, request, |draws| Ok(decoded(fitted, &sampler.make(draws, request.seed), draws.len())))
+    const REBUILD: Option<fn(&Fitted<Self>, &Images, Option<&Images>, &ImageRequest) -> Result<Sample<Images>>> = Some(rebuild);
+}
+
+/// Image-to-image in the latent space.
+fn rebuild(fitted: &Fitted<LatentDitConfig>, init: &Images, mask: Option<&Images>, request: &ImageRequest) -> Result<Sample<Images>> {
+    let sampler = sampler(fitted, &request.settings)?;
+    check_shape(&fitted.kind, init)?;
+    if mask.is_some() {
+        let what = "a mask of pixels does not fit latent images; leave it out, or use a model of pixels";
+        return Err(Error::Config(what.into()));
     }
+    let pixels = encoded(&fitted.net.autoencoder, init, false, &fitted.device);
+    let sampler = sampler.from_images(Start { pixels, mask: None, first_row: 0 });
+    rebuilt(&fitted.kind, init, request, |draws| Ok(decoded(fitted, &sampler.make(draws, request.seed), draws.len())))
 }
 
 /// The autoencoder that the settings name, for images of this kind.
@@ -214,9 +220,9 @@ fn read(config: &LatentDitConfig, kind: &ImageKind, device: &Device) -> Result<S
     Ok(autoencoder)
 }
 
-fn sampler<'a>(fitted: &'a Fitted<LatentDitFamily>, asked: &Value) -> Result<DiffusionSampler<'a>> {
+fn sampler<'a>(fitted: &'a Fitted<LatentDitConfig>, settings: &Map<String, Value>) -> Result<DiffusionSampler<'a>> {
     let Fitted { config, kind, net, device } = fitted;
-    let sampling = overlaid(&config.sampling, asked)?;
+    let sampling = overlaid(&config.sampling, settings)?;
     sampling.check()?;
     let (plan, latent) = (Plan::straight(sampling.steps, config.shift)?, config.latent_shape(&kind.shape)?);
     DiffusionSampler::new(&net.net, latent, kind.class_names.len(), Prediction::Velocity, plan, &sampling, device)
@@ -240,7 +246,7 @@ fn encoded(autoencoder: &ScaledKl, images: &Images, flipped: bool, device: &Devi
 }
 
 /// The pixels of `count` latent images.
-fn decoded(fitted: &Fitted<LatentDitFamily>, latents: &[f32], count: usize) -> Vec<f32> {
+fn decoded(fitted: &Fitted<LatentDitConfig>, latents: &[f32], count: usize) -> Vec<f32> {
     let one = latents.len() / count.max(1);
     let mut out = Vec::with_capacity(count * fitted.kind.shape.len());
     for part in latents.chunks((CHUNK * one).max(1)) {

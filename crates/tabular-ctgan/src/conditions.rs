@@ -8,6 +8,7 @@ use semblant_core::choices::{Alias, Block, Choices};
 use semblant_core::host;
 use semblant_core::seeds::Stream;
 use semblant_data::table::encode::{EncodedTable, Layout, Span, SpanKind};
+use semblant_tabular::rejection::ConditionValue;
 use serde::{Deserialize, Serialize};
 
 /// One block that rows can be conditioned on.
@@ -30,15 +31,6 @@ pub struct Conditions {
     pub blocks: Vec<ConditionBlock>,
     /// Length of the condition vector.
     pub width: usize,
-}
-
-/// One row's condition: a block (position in [`Conditions::blocks`]) and a value of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConditionValue {
-    /// Which block.
-    pub block: usize,
-    /// Which value.
-    pub value: usize,
 }
 
 /// What every row of a batch is asked for, as one place of a vector.

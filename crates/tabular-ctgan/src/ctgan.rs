@@ -14,6 +14,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::generator::{Generator, MOMENTUM, Tape};
-use crate::pipeline::check_size;
+use crate::sizes::check_size;
 use crate::row_layout::RowLayout;
 
 pub use draws::CtganBatch;
@@ -100,12 +101,8 @@ impl Default for CtganConfig {
     }
 }
 
-impl CtganConfig {
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// Names the field, its value and what is allowed.
-    pub fn check(&self) -> Result<()> {
+impl Config for CtganConfig {
+    fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Config(what));
         if self.pac == 0 || self.batch_rows < 2 || !self.batch_rows.is_multiple_of(self.pac as u64) {
             return refuse(format!("batch_rows = {} must be at least 2 and a multiple of pac = {}", self.batch_rows, self.pac));
@@ -137,7 +134,9 @@ impl CtganConfig {
         self.ema.check("ema")?;
         self.critic.check("critic")
     }
+}
 
+impl CtganConfig {
     /// The two optimizers by name.
     pub fn optimizers(&self) -> Optimizers {
         Optimizers::default().with("generator", self.generator).with("critic", self.critic)
@@ -164,7 +163,7 @@ mod purpose {
 
 /// Generator and critic.
 #[derive(Module, Debug)]
-pub struct Ctgan {
+pub struct CtganModel {
     generator: Generator,
     critic: MlpCritic,
     #[module(skip)]
@@ -183,7 +182,7 @@ pub fn new_generator(config: &CtganConfig, layout: &Layout, condition_width: usi
     Generator::new(config.noise_width, condition_width, &config.generator_widths, layout.width, seed, purpose::GENERATOR, device)
 }
 
-impl Ctgan {
+impl CtganModel {
     /// Fresh networks on `device`, which must have autodiff.
     pub fn new(config: &CtganConfig, layout: &Layout, condition_width: usize, seed: u64, device: &Device) -> Self {
         let inputs = (layout.width + condition_width) * config.pac;
@@ -291,7 +290,7 @@ struct Fake {
     tape: Tape,
 }
 
-impl Model for Ctgan {
+impl Model for CtganModel {
     type Batch = Arc<CtganBatch>;
     type Sampled = Generator;
 

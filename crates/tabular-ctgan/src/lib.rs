@@ -1,17 +1,38 @@
 //! CTGAN and TVAE, the two models of "Modeling tabular data using conditional GAN" (Xu et al. 2019), written from the paper.
+//!
+//! ```
+//! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_data::table::{TableRequest, simulate_patients};
+//! use semblant_tabular_ctgan::{Ctgan, CtganConfig};
+//!
+//! # fn main() -> semblant_core::Result<()> {
+//! let mut model = Ctgan::new(CtganConfig { epochs: 1, batch_rows: 100, ..CtganConfig::default() })?;
+//! model.fit(&simulate_patients(200, 0), &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
+//! let rows = model.sample(&TableRequest::new(10, 0).with("smoker", "yes"))?.data;
+//! assert_eq!(rows.rows(), 10);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod activate;
 pub mod conditions;
 pub mod ctgan;
 pub mod generator;
-mod pipeline;
 pub mod row_layout;
-mod sample;
-mod stopping;
+mod sizes;
 pub mod tvae;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::table::Table;
+use semblant_tabular::{TableSynthesizer, entry};
+
+pub use ctgan::CtganConfig;
+pub use tvae::TvaeConfig;
+
+/// CTGAN as a user holds it.
+pub type Ctgan = TableSynthesizer<CtganConfig>;
+/// TVAE as a user holds it.
+pub type Tvae = TableSynthesizer<TvaeConfig>;
 
 /// The models of this family.
-pub const MODELS: &[Entry<Table>] = &[pipeline::entry::<ctgan::Ctgan>(), pipeline::entry::<tvae::Tvae>()];
+pub const MODELS: &[Entry<Table>] = &[entry::<CtganConfig>(), entry::<TvaeConfig>()];

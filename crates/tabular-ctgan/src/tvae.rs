@@ -10,6 +10,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
@@ -20,7 +21,7 @@ use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::softmax;
-use crate::pipeline::check_size;
+use crate::sizes::check_size;
 use crate::row_layout::RowLayout;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
@@ -66,12 +67,8 @@ impl Default for TvaeConfig {
     }
 }
 
-impl TvaeConfig {
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// Names the field, its value and what is allowed.
-    pub fn check(&self) -> Result<()> {
+impl Config for TvaeConfig {
+    fn check(&self) -> Result<()> {
         if self.epochs == 0
             || self.batch_rows == 0
             || self.latent_width == 0
@@ -125,7 +122,7 @@ impl Decoder {
 
 /// Encoder and decoder.
 #[derive(Module, Debug)]
-pub struct Tvae {
+pub struct TvaeModel {
     encoder: Vec<Linear>,
     mean: Linear,
     log_variance: Linear,
@@ -146,7 +143,7 @@ fn layers(inputs: usize, widths: &[usize], seed: u64, stream: u32, device: &Devi
     (layers, previous)
 }
 
-impl Tvae {
+impl TvaeModel {
     /// Fresh networks on `device`, which must have autodiff.
     pub fn new(config: &TvaeConfig, layout: &Layout, seed: u64, device: &Device) -> Self {
         let (encoder, last) = layers(layout.width, &config.encoder_widths, seed, purpose::ENCODER, device);
@@ -163,7 +160,7 @@ impl Tvae {
     }
 }
 
-impl Model for Tvae {
+impl Model for TvaeModel {
     /// Encoded rows, `[batch, layout.width]`.
     type Batch = Tensor<2>;
     type Sampled = Decoder;

@@ -1,42 +1,38 @@
-//! Images in, a trained autoencoder, images out: [`AutoencoderKl`] as a [`Family`].
+//! Images in, a trained autoencoder, images out: [`AutoencoderKlConfig`] as an [`ImageModel`].
 
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use semblant_core::checkpoint::Checkpoint;
-use semblant_core::model::Step;
 use semblant_core::optim::Optimizers;
-use semblant_core::synthesizer::{Run, Sample, SampleRequest, Synthesizer};
+use semblant_core::synthesizer::{Run, Sample, Synthesizer};
 use semblant_core::{Error, Result, host};
-use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, fitted, latents, overlaid};
-use serde_json::Value;
+use semblant_data::image::{ImageRequest, Images};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, Pace, latents, overlaid};
+use serde_json::{Map, Value};
 
 use crate::kl::KlConfig;
 use crate::kl::folder::{self, Stored};
-use crate::models::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, AutoencoderKlSampling, ScaledKl};
-use crate::rebuild::rebuilt;
+use crate::models::autoencoder_kl::{AutoencoderKlModel, AutoencoderKlConfig, AutoencoderKlSampling, ScaledKl};
+use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches, without_classes};
 use crate::vq_pipeline::pixels;
 
 /// Images over which the spread of latent numbers is measured, at most.
 const MEASURED_IMAGES: usize = 2000;
 
-/// [`AutoencoderKl`] as a family of models of images.
-pub struct KlFamily;
-
 /// The autoencoder in a folder that diffusers wrote, as a model to rebuild images with and to save.
 ///
 /// # Errors
 /// As [`folder::read`].
-pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Images>>> {
+pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Images>>> {
     let Stored { config, shape, scaling_factor, net } = folder::read(path, device)?;
-    Ok(fitted::<KlFamily>(Fitted {
+    Ok(Box::new(ImageSynthesizer::from_fitted(Fitted {
         config: AutoencoderKlConfig { network: config, ..AutoencoderKlConfig::default() },
         kind: ImageKind { shape, class_names: Vec::new(), class_counts: Vec::new() },
         net: ScaledKl::of(net, scaling_factor, device),
         device: device.clone(),
-    }))
+    })))
 }
 
 /// The autoencoder that `path` holds, a file of a fitted `autoencoder-kl` or a folder that diffusers wrote: the size of its network, the
@@ -50,14 +46,14 @@ pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, Image
         return Ok((config, shape, ScaledKl::of(net, scaling_factor, device)));
     }
     let file = Checkpoint::read(path)?;
-    if file.model() != KlFamily::NAME {
-        let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), KlFamily::NAME);
+    if file.model() != AutoencoderKlConfig::NAME {
+        let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), AutoencoderKlConfig::NAME);
         return Err(Error::checkpoint(path, what));
     }
     let config: AutoencoderKlConfig = file.metadata_as("config", path)?;
     let kind: ImageKind = file.metadata_as("images", path)?;
     let empty = || {
-        config.check()?;
+        semblant_core::config::Config::check(&config)?;
         kind.check()?;
         ScaledKl::new(&config, &kind, 0, device)
     };
@@ -65,47 +61,42 @@ pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, Image
     Ok((config.network.clone(), kind.shape, file.load_module("model", empty, path)?))
 }
 
-impl Family for KlFamily {
+impl ImageModel for AutoencoderKlConfig {
     const NAME: &'static str = "autoencoder-kl";
     const SUMMARY: &'static str = "autoencoder of latent diffusion (Rombach et al. 2022), exchanged with diffusers' AutoencoderKL";
-    type Config = AutoencoderKlConfig;
-    type Model = AutoencoderKl;
-
-    fn check(config: &AutoencoderKlConfig) -> Result<()> {
-        config.check()
-    }
+    type Model = AutoencoderKlModel;
 
     /// It is not told classes, and what it makes has none.
-    fn kind(_: &AutoencoderKlConfig, images: &Images) -> ImageKind {
+    fn kind(&self, images: &Images) -> ImageKind {
         ImageKind { class_names: Vec::new(), class_counts: Vec::new(), ..ImageKind::of(images) }
     }
 
-    fn alone(_: &AutoencoderKlConfig) -> Option<&'static str> {
+    fn single_device(&self) -> Option<&'static str> {
         None
     }
 
-    fn pace(config: &AutoencoderKlConfig) -> Pace {
-        config.training.pace()
+    fn pace(&self) -> Pace {
+        self.training.pace()
     }
 
-    fn optimizers(config: &AutoencoderKlConfig) -> Optimizers {
-        Optimizers::default().with("network", config.training.optimizer)
+    fn optimizers(&self) -> Optimizers {
+        Optimizers::default().with("network", self.training.optimizer)
     }
 
-    fn model(config: &AutoencoderKlConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<AutoencoderKl> {
-        Ok(AutoencoderKl { scaled: ScaledKl::new(config, kind, seed, device)?, config: config.clone() })
+    fn init(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<AutoencoderKlModel> {
+        Ok(AutoencoderKlModel { scaled: ScaledKl::new(self, kind, seed, device)?, config: self.clone() })
     }
 
-    fn empty(config: &AutoencoderKlConfig, kind: &ImageKind, device: &Device) -> Result<ScaledKl> {
-        ScaledKl::new(config, kind, 0, device)
+    fn init_sampled(&self, kind: &ImageKind, device: &Device) -> Result<ScaledKl> {
+        ScaledKl::new(self, kind, 0, device)
     }
 
-    fn batches(config: &AutoencoderKlConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(without_classes(images)?, &config.training, device))
+    fn batches(&self, images: &Images, device: &Device) -> Result<MakeBatch<Batch>> {
+        Ok(batches(without_classes(images)?, &self.training, device))
     }
 
     /// Measures what latent images are multiplied by to have unit variance.
-    fn finish(_: &AutoencoderKlConfig, scaled: ScaledKl, images: &Images, run: &mut Run) -> Result<ScaledKl> {
+    fn finish(&self, scaled: ScaledKl, images: &Images, run: &mut Run) -> Result<ScaledKl> {
         let (mut count, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
         let all: Vec<usize> = (0..images.count().min(MEASURED_IMAGES)).collect();
         for indices in all.chunks(CHUNK) {
@@ -124,8 +115,8 @@ impl Family for KlFamily {
     }
 
     /// Images of latent numbers that are independent of one another, which those of real images are not: a diffusion model of them knows more.
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        let sampling = sampling(fitted, asked)?;
+    fn generate(fitted: &Fitted<Self>, settings: &Map<String, Value>, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        let sampling = sampling(fitted, settings)?;
         let latent = fitted.config.network.latent_shape(&fitted.kind.shape);
         let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
         for draws in draws.chunks(CHUNK) {
@@ -136,30 +127,33 @@ impl Family for KlFamily {
         Ok(out)
     }
 
-    /// Images after the way through their latent images, the means of their posteriors.
-    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
-        sampling(fitted, &request.settings)?;
-        rebuilt(&fitted.kind, data, keep, request, |draws, out| {
-            let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
-            let posterior = fitted.net.net.encode(pixels(data, &indices, CHUNK, &fitted.device));
-            add(fitted, fitted.net.net.decode(posterior.mean), draws.len(), out);
-        })
-    }
-
-    fn export(fitted: &Fitted<Self>, path: &Path) -> Result<()> {
-        let Fitted { config, kind, net, .. } = fitted;
-        let stored =
-            Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
-        folder::write(path, &stored)
-    }
+    const REBUILD: Option<fn(&Fitted<Self>, &Images, Option<&Images>, &ImageRequest) -> Result<Sample<Images>>> = Some(rebuild);
+    const DIFFUSERS: Option<fn(&Fitted<Self>, &Path) -> Result<()>> = Some(export);
 }
 
-fn sampling(fitted: &Fitted<KlFamily>, asked: &Value) -> Result<AutoencoderKlSampling> {
-    let sampling: AutoencoderKlSampling = overlaid(&fitted.config.sampling, asked)?;
+/// Reconstructions: images encoded to the means of their posteriors and decoded.
+fn rebuild(fitted: &Fitted<AutoencoderKlConfig>, init: &Images, mask: Option<&Images>, request: &ImageRequest) -> Result<Sample<Images>> {
+    sampling(fitted, &request.settings)?;
+    through_autoencoder(&fitted.kind, init, mask, request, |draws, out| {
+        let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
+        let posterior = fitted.net.net.encode(pixels(init, &indices, CHUNK, &fitted.device));
+        add(fitted, fitted.net.net.decode(posterior.mean), draws.len(), out);
+    })
+}
+
+fn export(fitted: &Fitted<AutoencoderKlConfig>, path: &Path) -> Result<()> {
+    let Fitted { config, kind, net, .. } = fitted;
+    let stored =
+        Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
+    folder::write(path, &stored)
+}
+
+fn sampling(fitted: &Fitted<AutoencoderKlConfig>, settings: &Map<String, Value>) -> Result<AutoencoderKlSampling> {
+    let sampling: AutoencoderKlSampling = overlaid(&fitted.config.sampling, settings)?;
     sampling.check()?;
     Ok(sampling)
 }
 
-fn add(fitted: &Fitted<KlFamily>, images: Tensor<4>, count: usize, out: &mut Vec<f32>) {
+fn add(fitted: &Fitted<AutoencoderKlConfig>, images: Tensor<4>, count: usize, out: &mut Vec<f32>) {
     host::read(&images, |values| out.extend_from_slice(&values[..count * fitted.kind.shape.len()]));
 }

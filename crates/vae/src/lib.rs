@@ -1,20 +1,25 @@
 //! Variational autoencoders of images.
 //!
 //! ```
-//! use semblant_core::synthesizer::{Run, SampleRequest};
-//! use semblant_data::image::Images;
+//! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_data::image::{ImageRequest, Images};
+//! use semblant_vae::networks::{NetConfig, mlp::MlpConfig};
+//! use semblant_vae::{Training, Vae, VaeConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Eight grey pictures of 4 x 4 pixels, dark or bright.
 //! let images = Images::new((0..8 * 16).map(|i| if i / 16 % 2 == 0 { 10 } else { 240 }).collect(), [8, 1, 4, 4], None)?;
-//! let vae = semblant_vae::MODELS.iter().find(|entry| entry.name == "vae").ok_or("listed")?;
-//! let settings = serde_json::json!({ "latent_width": 2, "network": { "kind": "mlp", "width": 16, "depth": 1 }, "training": { "images": 64, "batch_images": 8 } });
-//! let mut model = (vae.build)(settings)?;
+//! let mut model = Vae::new(VaeConfig {
+//!     latent_width: 2,
+//!     network: NetConfig::Mlp(MlpConfig { width: 16, depth: 1 }),
+//!     training: Training { images: 64, batch_images: 8, ..Training::default() },
+//!     ..VaeConfig::default()
+//! })?;
 //! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
-//! assert_eq!(model.sample(&SampleRequest::new(2, 0))?.data.shape(), [2, 1, 4, 4]);
-//! // What is left of the images after the way through two numbers, and how likely they are, in nats each.
-//! assert_eq!(model.remake(&images, None, &SampleRequest::new(0, 0))?.data.count(), 8);
-//! assert_eq!(model.negative_log_likelihoods(&images, 10, 0)?.len(), 8);
+//! assert_eq!(model.sample(&ImageRequest::new(2, 0))?.data.shape(), [2, 1, 4, 4]);
+//! // Reconstructions from two numbers each, and negative log-likelihoods in nats.
+//! assert_eq!(model.rebuild().ok_or("an autoencoder")?.rebuild(&images, None, &ImageRequest::new(0, 0))?.data.count(), 8);
+//! assert_eq!(model.likelihood().ok_or("a bound")?.negative_log_likelihoods(&images, 10, 0)?.len(), 8);
 //! # Ok(())
 //! # }
 //! ```
@@ -39,12 +44,20 @@ mod rebuild;
 mod training;
 mod vq_pipeline;
 
-pub use kl_pipeline::{KlFamily, open_folder, read_autoencoder};
+pub use kl_pipeline::{open_folder, read_autoencoder};
+pub use models::{autoencoder_kl::AutoencoderKlConfig, vae::VaeConfig, vq_vae::VqVaeConfig};
 pub use training::{Batch, Training};
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
-use semblant_images::entry;
+use semblant_images::{ImageSynthesizer, entry};
+
+/// A variational autoencoder, as a user holds it.
+pub type Vae = ImageSynthesizer<VaeConfig>;
+/// A VQ-VAE with a prior of its codes, as a user holds it.
+pub type VqVae = ImageSynthesizer<VqVaeConfig>;
+/// The autoencoder of latent diffusion, as a user holds it.
+pub type AutoencoderKl = ImageSynthesizer<AutoencoderKlConfig>;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] = &[entry::<pipeline::VaeFamily>(), entry::<vq_pipeline::VqVaeFamily>(), entry::<KlFamily>()];
+pub const MODELS: &[Entry<Images>] = &[entry::<VaeConfig>(), entry::<VqVaeConfig>(), entry::<AutoencoderKlConfig>()];

@@ -1,21 +1,20 @@
-//! Images in, a trained autoencoder, images out: [`Vae`] as a [`Family`].
+//! Images in, a trained autoencoder, images out: [`VaeConfig`] as an [`ImageModel`].
 
 use burn::tensor::{Int, Tensor, TensorData};
-use semblant_core::model::Step;
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::{Run, Sample, SampleRequest};
+use semblant_core::synthesizer::{Run, Sample};
 use semblant_core::{Error, Result, host};
-use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, Pace, latents, matching, overlaid};
-use serde_json::Value;
+use semblant_data::image::{ImageRequest, Images};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, MakeBatch, Pace, check_shape, latents, overlaid};
+use serde_json::{Map, Value};
 
 use crate::bound::active_units;
 use crate::estimate;
 use crate::mixture::{Fit, HostMixture};
-use crate::models::vae::{Classes, Prior, Vae, VaeConfig, VaeNet, VaeSampling};
-use crate::rebuild::rebuilt;
+use crate::models::vae::{Classes, Prior, VaeConfig, VaeModel, VaeNet, VaeSampling};
+use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches, without_classes};
 
 /// Purposes of random numbers beside a sample's first noise: the component of a mixture that it is of; the binarisation of images that are
@@ -29,72 +28,64 @@ const MIXTURE_START: u32 = 0x0300_0013;
 /// Images that the mixture is fitted to, at most: more would not move it.
 const MIXTURE_IMAGES: usize = 20_000;
 
-/// [`Vae`] as a family of models of images.
-pub(crate) struct VaeFamily;
-
-impl Family for VaeFamily {
+impl ImageModel for VaeConfig {
     const NAME: &'static str = "vae";
     const SUMMARY: &'static str = "variational autoencoder (Kingma and Welling 2014), IWAE bound (Burda et al. 2016) on request";
-    type Config = VaeConfig;
-    type Model = Vae;
+    type Model = VaeModel;
 
-    fn check(config: &VaeConfig) -> Result<()> {
-        config.check()
-    }
-
-    fn kind(config: &VaeConfig, images: &Images) -> ImageKind {
+    fn kind(&self, images: &Images) -> ImageKind {
         let kind = ImageKind::of(images);
-        match config.classes {
+        match self.classes {
             Classes::Used => kind,
             Classes::Ignored => ImageKind { class_names: Vec::new(), class_counts: Vec::new(), ..kind },
         }
     }
 
-    fn alone(config: &VaeConfig) -> Option<&'static str> {
-        (config.free_bits > 0.0).then_some("free_bits are of the whole batch's average")
+    fn single_device(&self) -> Option<&'static str> {
+        (self.free_bits > 0.0).then_some("free_bits are of the whole batch's average")
     }
 
-    fn pace(config: &VaeConfig) -> Pace {
-        config.training.pace()
+    fn pace(&self) -> Pace {
+        self.training.pace()
     }
 
-    fn optimizers(config: &VaeConfig) -> Optimizers {
-        Optimizers::default().with("network", config.training.optimizer)
+    fn optimizers(&self) -> Optimizers {
+        Optimizers::default().with("network", self.training.optimizer)
     }
 
-    fn model(config: &VaeConfig, kind: &ImageKind, seed: u64, device: &burn::tensor::Device) -> Result<Vae> {
-        Ok(Vae { net: VaeNet::new(config, kind, seed, device)?, config: config.clone() })
+    fn init(&self, kind: &ImageKind, seed: u64, device: &burn::tensor::Device) -> Result<VaeModel> {
+        Ok(VaeModel { net: VaeNet::new(self, kind, seed, device)?, config: self.clone() })
     }
 
-    fn empty(config: &VaeConfig, kind: &ImageKind, device: &burn::tensor::Device) -> Result<VaeNet> {
-        VaeNet::new(config, kind, 0, device)
+    fn init_sampled(&self, kind: &ImageKind, device: &burn::tensor::Device) -> Result<VaeNet> {
+        VaeNet::new(self, kind, 0, device)
     }
 
-    fn batches(config: &VaeConfig, images: &Images, device: &burn::tensor::Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        let images = match config.classes {
+    fn batches(&self, images: &Images, device: &burn::tensor::Device) -> Result<MakeBatch<Batch>> {
+        let images = match self.classes {
             Classes::Used => images.clone(),
             Classes::Ignored => without_classes(images)?,
         };
-        Ok(batches(images, &config.training, device))
+        Ok(batches(images, &self.training, device))
     }
 
     /// Fits the mixture, and warns when latent dimensions are empty.
-    fn finish(config: &VaeConfig, net: VaeNet, images: &Images, run: &mut Run) -> Result<VaeNet> {
-        let kind = Self::kind(config, images);
+    fn finish(&self, net: VaeNet, images: &Images, run: &mut Run) -> Result<VaeNet> {
+        let kind = self.kind(images);
         let chosen = Stream::new(run.seed, LATENT_ORDER).permutation(0, images.count());
         let chosen = images.select(&chosen[..chosen.len().min(MIXTURE_IMAGES)]);
-        let (means, vectors) = posterior_draws(config, &net, &kind, &chosen, run);
-        let active = host::scalar(active_units(host::tensor(means, [chosen.count(), config.latent_width], &run.device)));
-        if let Some(warning) = collapse(active as usize, config.latent_width, chosen.count()) {
+        let (means, vectors) = posterior_draws(self, &net, &kind, &chosen, run);
+        let active = host::scalar(active_units(host::tensor(means, [chosen.count(), self.latent_width], &run.device)));
+        if let Some(warning) = collapse(active as usize, self.latent_width, chosen.count()) {
             run.observer.event(Event::Note(&warning));
         }
         run.observer.event(Event::Stage("fitting a mixture to the latent vectors"));
-        let fit = Fit::new(&vectors, config.latent_width, config.mixture_components, Stream::new(run.seed, MIXTURE_START));
+        let fit = Fit::new(&vectors, self.latent_width, self.mixture_components, Stream::new(run.seed, MIXTURE_START));
         Ok(net.with_mixture(&fit))
     }
 
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        let sampling: VaeSampling = overlaid(&fitted.config.sampling, asked)?;
+    fn generate(fitted: &Fitted<Self>, settings: &Map<String, Value>, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        let sampling: VaeSampling = overlaid(&fitted.config.sampling, settings)?;
         sampling.check()?;
         let mixture = (sampling.prior == Prior::Mixture).then(|| fitted.net.mixture.on_host());
         let width = fitted.config.latent_width;
@@ -110,28 +101,31 @@ impl Family for VaeFamily {
         Ok(pixels)
     }
 
-    /// Images after the way through their latent vectors, each the mean of its posterior. One of another class than its own, if that is asked
-    /// for, is encoded under its own and decoded under the other.
-    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
-        let sampling: VaeSampling = overlaid(&fitted.config.sampling, &request.settings)?;
-        sampling.check()?;
-        rebuilt(&fitted.kind, data, keep, request, |draws, pixels| {
-            let first = draws[0].row as usize;
-            let mut z = encoded(fitted, data, first..first + draws.len());
-            z.resize(CHUNK * fitted.config.latent_width, 0.0);
-            decoded(fitted, z, draws, pixels);
-        })
-    }
+    const REBUILD: Option<fn(&Fitted<Self>, &Images, Option<&Images>, &ImageRequest) -> Result<Sample<Images>>> = Some(rebuild);
+    const LIKELIHOOD: Option<fn(&Fitted<Self>, &Images, usize, u64) -> Result<Vec<f64>>> = Some(negative_log_likelihoods);
+}
 
-    fn negative_log_likelihoods(fitted: &Fitted<Self>, data: &Images, samples: usize, seed: u64) -> Result<Vec<f64>> {
-        matching(&fitted.kind, data)?;
-        if samples == 0 {
-            return Err(Error::Config("samples = 0 estimate nothing; ask for at least 1".into()));
-        }
-        let class = |image: usize| own_class(&fitted.kind, data, image);
-        let Fitted { config, net, device, .. } = fitted;
-        Ok(estimate::negative_log_likelihoods(net, &config.likelihood, data, &class, (samples, seed), device))
+/// Reconstructions: images encoded to the mean of their posterior and decoded. Where the request names another class, an image is encoded
+/// under its own and decoded under that.
+fn rebuild(fitted: &Fitted<VaeConfig>, init: &Images, mask: Option<&Images>, request: &ImageRequest) -> Result<Sample<Images>> {
+    let sampling: VaeSampling = overlaid(&fitted.config.sampling, &request.settings)?;
+    sampling.check()?;
+    through_autoencoder(&fitted.kind, init, mask, request, |draws, pixels| {
+        let first = draws[0].row as usize;
+        let mut z = encoded(fitted, init, first..first + draws.len());
+        z.resize(CHUNK * fitted.config.latent_width, 0.0);
+        decoded(fitted, z, draws, pixels);
+    })
+}
+
+fn negative_log_likelihoods(fitted: &Fitted<VaeConfig>, data: &Images, samples: usize, seed: u64) -> Result<Vec<f64>> {
+    check_shape(&fitted.kind, data)?;
+    if samples == 0 {
+        return Err(Error::Config("samples = 0 estimate nothing; ask for at least 1".into()));
     }
+    let class = |image: usize| own_class(&fitted.kind, data, image);
+    let Fitted { config, net, device, .. } = fitted;
+    Ok(estimate::negative_log_likelihoods(net, &config.likelihood, data, &class, (samples, seed), device))
 }
 
 /// The class under which an image is encoded: its own, or the one after the last if the model does not know it.
@@ -146,7 +140,7 @@ fn class_tensor(classes: Vec<i32>, device: &burn::tensor::Device) -> Tensor<1, I
 }
 
 /// Means of posteriors of images in a range, in chunks of a fixed size, `[images, latent]`.
-fn encoded(fitted: &Fitted<VaeFamily>, data: &Images, range: std::ops::Range<usize>) -> Vec<f32> {
+fn encoded(fitted: &Fitted<VaeConfig>, data: &Images, range: std::ops::Range<usize>) -> Vec<f32> {
     let Fitted { config, kind, net, device } = fitted;
     let indices: Vec<usize> = range.clone().collect();
     let first = range.start as u64;
@@ -160,7 +154,7 @@ fn encoded(fitted: &Fitted<VaeFamily>, data: &Images, range: std::ops::Range<usi
 }
 
 /// Adds the pixels of `z [CHUNK, latent]` of the draws.
-fn decoded(fitted: &Fitted<VaeFamily>, z: Vec<f32>, draws: &[ImageDraw], pixels: &mut Vec<f32>) {
+fn decoded(fitted: &Fitted<VaeConfig>, z: Vec<f32>, draws: &[ImageDraw], pixels: &mut Vec<f32>) {
     let none = fitted.kind.class_names.len() as i32;
     let mut classes: Vec<i32> = draws.iter().map(|draw| draw.class.map_or(none, |class| class as i32)).collect();
     classes.resize(CHUNK, none);

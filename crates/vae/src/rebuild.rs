@@ -1,25 +1,25 @@
-//! Images after the way through an autoencoder.
+//! Reconstructions by an autoencoder.
 
-use semblant_core::synthesizer::{Sample, SampleRequest};
+use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result};
-use semblant_data::image::Images;
-use semblant_images::{CHUNK, ImageDraw, ImageKind, remade};
+use semblant_data::image::{ImageRequest, Images};
+use semblant_images::{CHUNK, ImageDraw, ImageKind, rebuilt};
 
-/// One image for each of `data`; `one_chunk` adds the pixels of at most [`CHUNK`] draws, whose rows are the places of the images.
+/// One image for each of `init`; `one_chunk` adds the pixels of at most [`CHUNK`] draws, whose rows are the positions of the images.
 ///
 /// # Errors
-/// A part of the image that is to be kept, and as [`remade`].
-pub(crate) fn rebuilt(
+/// A mask, and as [`rebuilt`].
+pub(crate) fn through_autoencoder(
     kind: &ImageKind,
-    data: &Images,
-    keep: Option<&Images>,
-    request: &SampleRequest,
+    init: &Images,
+    mask: Option<&Images>,
+    request: &ImageRequest,
     one_chunk: impl Fn(&[ImageDraw], &mut Vec<f32>),
 ) -> Result<Sample<Images>> {
-    if keep.is_some() {
-        return Err(Error::Config("an autoencoder rebuilds whole images; leave out what is to be kept".into()));
+    if mask.is_some() {
+        return Err(Error::Config("an autoencoder rebuilds whole images; leave the mask out".into()));
     }
-    remade(kind, data, request, |draws| {
+    rebuilt(kind, init, request, |draws| {
         let mut pixels = Vec::with_capacity(draws.len() * kind.shape.len());
         draws.chunks(CHUNK).for_each(|draws| one_chunk(draws, &mut pixels));
         Ok(pixels)

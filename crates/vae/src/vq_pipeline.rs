@@ -1,65 +1,56 @@
-//! Images in, a codebook and a prior of its codes, images out: [`VqVae`] as a [`Family`].
+//! Images in, a codebook and a prior of its codes, images out: [`VqVaeConfig`] as an [`ImageModel`].
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use semblant_core::model::Step;
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Run, Sample, SampleRequest};
+use semblant_core::synthesizer::{Run, Sample};
 use semblant_core::{Result, host};
-use semblant_data::image::Images;
-use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, latents, overlaid};
-use serde_json::Value;
+use semblant_data::image::{ImageRequest, Images};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, MakeBatch, Pace, latents, overlaid};
+use serde_json::{Map, Value};
 
 use crate::codes::codebook::Usage;
 use crate::codes::prior::normal_cdf;
-use crate::models::vq_vae::{VqVae, VqVaeConfig, VqVaeNet, VqVaeSampling};
-use crate::rebuild::rebuilt;
+use crate::models::vq_vae::{VqVaeModel, VqVaeConfig, VqVaeNet, VqVaeSampling};
+use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches};
 
 /// Images over which the use of the codebook is counted, at most.
 const COUNTED_IMAGES: usize = 10_000;
 
-/// [`VqVae`] as a family of models of images.
-pub(crate) struct VqVaeFamily;
-
-impl Family for VqVaeFamily {
+impl ImageModel for VqVaeConfig {
     const NAME: &'static str = "vq-vae";
     const SUMMARY: &'static str = "vector-quantised autoencoder with a transformer over its codes (van den Oord et al. 2017)";
-    type Config = VqVaeConfig;
-    type Model = VqVae;
+    type Model = VqVaeModel;
 
-    fn check(config: &VqVaeConfig) -> Result<()> {
-        config.check()
-    }
-
-    fn alone(_: &VqVaeConfig) -> Option<&'static str> {
+    fn single_device(&self) -> Option<&'static str> {
         Some("its codes move with the features of the whole batch")
     }
 
-    fn pace(config: &VqVaeConfig) -> Pace {
-        config.training.pace()
+    fn pace(&self) -> Pace {
+        self.training.pace()
     }
 
-    fn optimizers(config: &VqVaeConfig) -> Optimizers {
-        Optimizers::default().with("autoencoder", config.training.optimizer).with("prior", config.training.optimizer)
+    fn optimizers(&self) -> Optimizers {
+        Optimizers::default().with("autoencoder", self.training.optimizer).with("prior", self.training.optimizer)
     }
 
-    fn model(config: &VqVaeConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<VqVae> {
-        let usage = Usage::new(config.codes, config.code_width, device);
-        Ok(VqVae { net: VqVaeNet::new(config, kind, seed, device)?, usage, config: config.clone() })
+    fn init(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<VqVaeModel> {
+        let usage = Usage::new(self.codes, self.code_width, device);
+        Ok(VqVaeModel { net: VqVaeNet::new(self, kind, seed, device)?, usage, config: self.clone() })
     }
 
-    fn empty(config: &VqVaeConfig, kind: &ImageKind, device: &Device) -> Result<VqVaeNet> {
-        VqVaeNet::new(config, kind, 0, device)
+    fn init_sampled(&self, kind: &ImageKind, device: &Device) -> Result<VqVaeNet> {
+        VqVaeNet::new(self, kind, 0, device)
     }
 
-    fn batches(config: &VqVaeConfig, images: &Images, device: &Device) -> Result<Box<dyn FnMut(&Step) -> Batch>> {
-        Ok(batches(images.clone(), &config.training, device))
+    fn batches(&self, images: &Images, device: &Device) -> Result<MakeBatch<Batch>> {
+        Ok(batches(images.clone(), &self.training, device))
     }
 
     /// Tells how much of the codebook is used.
-    fn finish(config: &VqVaeConfig, net: VqVaeNet, images: &Images, run: &mut Run) -> Result<VqVaeNet> {
-        let mut counts = vec![0u64; config.codes];
+    fn finish(&self, net: VqVaeNet, images: &Images, run: &mut Run) -> Result<VqVaeNet> {
+        let mut counts = vec![0u64; self.codes];
         let all: Vec<usize> = (0..images.count().min(COUNTED_IMAGES)).collect();
         for indices in all.chunks(64) {
             whole(net.codes(pixels(images, indices, indices.len(), &run.device))).iter().for_each(|&code| counts[code as usize] += 1);
@@ -69,8 +60,8 @@ impl Family for VqVaeFamily {
         Ok(net)
     }
 
-    fn make(fitted: &Fitted<Self>, asked: &Value, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
-        let sampling = sampling(fitted, asked)?;
+    fn generate(fitted: &Fitted<Self>, settings: &Map<String, Value>, draws: &[ImageDraw], seed: u64) -> Result<Vec<f32>> {
+        let sampling = sampling(fitted, settings)?;
         let (net, none) = (&fitted.net, fitted.kind.class_names.len() as i32);
         let mut out = Vec::with_capacity(draws.len() * fitted.kind.shape.len());
         for draws in draws.chunks(CHUNK) {
@@ -88,20 +79,22 @@ impl Family for VqVaeFamily {
         Ok(out)
     }
 
-    /// Images after the way through their codes.
-    fn remake(fitted: &Fitted<Self>, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
-        sampling(fitted, &request.settings)?;
-        rebuilt(&fitted.kind, data, keep, request, |draws, out| {
-            let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
-            let images = pixels(data, &indices, CHUNK, &fitted.device);
-            let made = fitted.net.decode(fitted.net.codes(images));
-            host::read(&made, |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));
-        })
-    }
+    const REBUILD: Option<fn(&Fitted<Self>, &Images, Option<&Images>, &ImageRequest) -> Result<Sample<Images>>> = Some(rebuild);
 }
 
-fn sampling(fitted: &Fitted<VqVaeFamily>, asked: &Value) -> Result<VqVaeSampling> {
-    let sampling: VqVaeSampling = overlaid(&fitted.config.sampling, asked)?;
+/// Reconstructions: images encoded to codes and decoded.
+fn rebuild(fitted: &Fitted<VqVaeConfig>, init: &Images, mask: Option<&Images>, request: &ImageRequest) -> Result<Sample<Images>> {
+    sampling(fitted, &request.settings)?;
+    through_autoencoder(&fitted.kind, init, mask, request, |draws, out| {
+        let indices: Vec<usize> = draws.iter().map(|draw| draw.row as usize).collect();
+        let images = pixels(init, &indices, CHUNK, &fitted.device);
+        let made = fitted.net.decode(fitted.net.codes(images));
+        host::read(&made, |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));
+    })
+}
+
+fn sampling(fitted: &Fitted<VqVaeConfig>, settings: &Map<String, Value>) -> Result<VqVaeSampling> {
+    let sampling: VqVaeSampling = overlaid(&fitted.config.sampling, settings)?;
     sampling.check()?;
     Ok(sampling)
 }

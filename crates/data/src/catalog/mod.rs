@@ -16,6 +16,8 @@ use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use semblant_core::data::Data;
+
 use crate::image::{ImageOptions, Images, ReadImages};
 use crate::table::{ReadOptions, Schema, Table};
 use crate::{Error, Result};
@@ -166,6 +168,23 @@ impl Dataset {
     /// Whether it holds images: what reads tables cannot read it then.
     pub fn holds_images(&self) -> bool {
         self.images.is_some()
+    }
+
+    /// The kind of data that it holds, as [`Data::KIND`](semblant_core::data::Data::KIND).
+    pub fn kind(&self) -> &'static str {
+        if self.images.is_some() { <Images as Data>::KIND } else { <Table as Data>::KIND }
+    }
+
+    /// What it says of how its files are read, as JSON; see [`Data::complete_options`](semblant_core::data::Data::complete_options).
+    ///
+    /// # Errors
+    /// A file of labels that is not there.
+    pub fn manifest(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<serde_json::Value> {
+        let mut images = self.images.clone();
+        if let (Some(images), Some(labels)) = (&mut images, self.labels.iter().find(|file| file.split == split)) {
+            images.labels = Some(self.find(labels, split, data_dir, cache_dir)?);
+        }
+        Ok(serde_json::json!({ "schema": self.schema, "images": images }))
     }
 
     /// That it holds a table.

@@ -1,12 +1,14 @@
 //! [`Images`] as a kind of data.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use semblant_core::data::{Data, Opened, Writer};
+use semblant_core::options::{OptionSpec, OptionValues, number};
+use semblant_core::{Error, Result};
+use serde_json::{Map, Value, json};
 
-use super::{ImageOptions, ImageRequest, Images};
-use crate::{Error, Result};
-
+use super::{ClassRequest, ImageOptions, ImageRequest, Images};
 /// Formats that a name may ask for, but that images are not written in.
 const OTHER_FORMATS: [&str; 14] =
     ["jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "npy", "tar", "zip", "gz", "csv", "parquet", "safetensors"];
@@ -18,7 +20,73 @@ impl Data for Images {
     type Request = ImageRequest;
     type Writer = ImagesWriter;
 
-    fn open(source: &Path, options: &ImageOptions) -> semblant_core::Result<Opened<Self>> {
+    fn open_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::value("size", "PIXELS", "Crop and resample each image to this height and width, written 32 or 32x48"),
+            OptionSpec::flag("strict", "Stop at the first file that cannot be read, instead of leaving it out with a note"),
+        ];
+        OPTIONS
+    }
+
+    fn parse_open_options(values: &OptionValues) -> Result<ImageOptions> {
+        let size = values.text("size").map(size).transpose()?;
+        Ok(ImageOptions { size, strict: values.has("strict"), ..ImageOptions::default() })
+    }
+
+    fn request_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::value("class", "NAME", "The class of every image; short for --where class=NAME"),
+            OptionSpec::list("where", "class=NAME", "The class of every image"),
+            OptionSpec::value("balance", "class", "Each class in turn"),
+            OptionSpec::value("steps", "STEPS", "Solver steps"),
+            OptionSpec::value("solver", "NAME", "The solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency"),
+            OptionSpec::value("guidance", "WEIGHT", "The weight of classifier-free guidance: 1 follows the class as it was learned, more goes beyond it"),
+            OptionSpec::value("strength", "SHARE", "With --from: how far the images are taken towards noise, 0 to 1"),
+            OptionSpec::value("size", "PIXELS", "With --from: crop and resample each given image to this height and width, written 32 or 32x48"),
+            OptionSpec::pair("interpolate", "ADDRESS", "The path from the image at one address to that at another, in as many images as asked for"),
+            OptionSpec::list("set", "KEY=VALUE", "Another sampling setting of the model (eta, churn, clip...); may be given several times"),
+        ];
+        OPTIONS
+    }
+
+    fn parse_request(request: ImageRequest, values: &OptionValues) -> Result<ImageRequest> {
+        let mut settings = Map::new();
+        for pair in values.all("set") {
+            semblant_core::config::set(&mut settings, pair)?;
+        }
+        for (name, value) in [
+            ("steps", values.number::<usize>("steps")?.map(|steps| json!(steps))),
+            ("solver", values.text("solver").map(|solver| json!(solver))),
+            ("guidance", values.number::<f64>("guidance")?.map(|weight| json!(weight))),
+            ("strength", values.number::<f64>("strength")?.map(|share| json!(share))),
+        ] {
+            settings.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        let between = match values.all("interpolate") {
+            [from, to] => Some([number("interpolate", from)?, number("interpolate", to)?]),
+            _ => None,
+        };
+        Ok(ImageRequest { class: class(values)?, settings, between, ..request })
+    }
+
+    fn complete_options(options: ImageOptions, manifest: &Value) -> Result<ImageOptions> {
+        let own = manifest.get("images").cloned().unwrap_or_default();
+        let own: ImageOptions = serde_json::from_value(own).map_err(|error| Error::Data(error.to_string()))?;
+        Ok(ImageOptions { size: options.size.or(own.size), strict: options.strict || own.strict, ..own })
+    }
+
+    fn describe(metadata: &BTreeMap<String, String>) -> (Vec<String>, Value) {
+        let images = metadata.get("images").and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or(Value::Null);
+        let mut lines = Vec::new();
+        if let Some(shape) = images.get("shape") {
+            lines.push(format!("images      {} x {} pixels in {} channels", shape["height"], shape["width"], shape["channels"]));
+            let names: Vec<&str> = images["class_names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            lines.push(format!("classes     {}", if names.is_empty() { "none".into() } else { names.join(", ") }));
+        }
+        (lines, json!({ "images": images }))
+    }
+
+    fn open(source: &Path, options: &ImageOptions) -> Result<Opened<Self>> {
         let read = Self::read(source, options)?;
         Ok(Opened { data: read.images, notes: read.notes })
     }
@@ -37,15 +105,15 @@ impl Data for Images {
         Self::select(self, indices)
     }
 
-    fn concat(parts: Vec<Self>) -> semblant_core::Result<Self> {
+    fn concat(parts: Vec<Self>) -> Result<Self> {
         Ok(Self::concat(parts)?)
     }
 
-    fn create(path: &Path, _: &Self) -> semblant_core::Result<ImagesWriter> {
+    fn create(path: &Path, _: &Self) -> Result<ImagesWriter> {
         Ok(ImagesWriter::create(path)?)
     }
 
-    fn check_output(path: &Path) -> semblant_core::Result<()> {
+    fn check_output(path: &Path) -> Result<()> {
         Ok(ImagesWriter::create(path).map(drop)?)
     }
 }
@@ -77,19 +145,19 @@ impl ImagesWriter {
             Some("npz") => Format::Npz,
             Some(other) if OTHER_FORMATS.contains(&other) => {
                 let what = format!("images cannot be written as .{other}; name a .png for a sheet, an .npz, or a folder for PNG files");
-                return Err(Error::format(path, what));
+                return Err(crate::Error::format(path, what).into());
             }
             _ => Format::Folder,
         };
         match format {
             Format::Folder => {
                 if std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()) {
-                    return Err(Error::format(path, "exists and is not empty; name another folder, or remove it first"));
+                    return Err(crate::Error::format(path, "exists and is not empty; name another folder, or remove it first").into());
                 }
             }
             Format::Sheet | Format::Npz => {
                 if path.is_dir() {
-                    return Err(Error::format(path, "is a folder; give the name of a file"));
+                    return Err(crate::Error::format(path, "is a folder; give the name of a file").into());
                 }
                 // The temporary file goes at once: it shows that the folder can be written.
                 crate::table::temporary_beside(path)?;
@@ -100,12 +168,12 @@ impl ImagesWriter {
 }
 
 impl Writer<Images> for ImagesWriter {
-    fn write(&mut self, part: &Images) -> semblant_core::Result<()> {
+    fn write(&mut self, part: &Images) -> Result<()> {
         self.parts.push(part.clone());
         Ok(())
     }
 
-    fn finish(self) -> semblant_core::Result<()> {
+    fn finish(self) -> Result<()> {
         let images = Images::concat(self.parts)?;
         match self.format {
             Format::Sheet => {
@@ -118,5 +186,36 @@ impl Writer<Images> for ImagesWriter {
             Format::Folder => images.write_folder(&self.path, false)?,
         }
         Ok(())
+    }
+}
+
+/// `32` or `32x48`, height first.
+fn size(text: &str) -> Result<[usize; 2]> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    match (height.trim().parse(), width.trim().parse()) {
+        (Ok(height), Ok(width)) => Ok([height, width]),
+        _ => Err(Error::Config(format!("--size {text}: write 32 or 32x48, height first"))),
+    }
+}
+
+/// The classes asked for by `--class`, `--where class=` and `--balance class`.
+fn class(values: &OptionValues) -> Result<ClassRequest> {
+    let refuse = |what: String| Err(Error::Condition(what));
+    let mut names = values.all("class").to_vec();
+    for text in values.all("where") {
+        match text.split_once('=') {
+            Some(("class", name)) => names.push(name.to_owned()),
+            Some((other, _)) => return refuse(format!("images have no \"{other}\", only a class; write class=NAME")),
+            None => return Err(Error::Config(format!("--where {text}: write class=NAME"))),
+        }
+    }
+    names.dedup();
+    match (values.text("balance"), names.as_slice()) {
+        (None, []) => Ok(ClassRequest::AsLearned),
+        (None, [name]) => Ok(ClassRequest::Is(name.clone())),
+        (None, _) => refuse("no image is of two classes; ask for one".into()),
+        (Some("class"), []) => Ok(ClassRequest::Balanced),
+        (Some("class"), _) => refuse("classes cannot be both balanced and fixed; remove one of the two".into()),
+        (Some(other), _) => refuse(format!("images have no \"{other}\", only a class; write --balance class")),
     }
 }

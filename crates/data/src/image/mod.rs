@@ -14,11 +14,15 @@
 
 pub mod augment;
 mod device;
+mod kind;
 mod read;
+mod request;
 mod write;
 
 pub use device::DeviceImages;
+pub use kind::ImagesWriter;
 pub use read::{ImageOptions, ReadImages};
+pub use request::{ClassRequest, ImageRequest};
 pub use write::grid;
 
 use rayon::prelude::*;

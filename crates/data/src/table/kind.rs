@@ -1,11 +1,14 @@
 //! [`Table`] as a kind of data.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use semblant_core::Result;
 use semblant_core::data::{Data, Opened, Writer};
+use semblant_core::options::{OptionSpec, OptionValues};
+use semblant_core::{Error, Result, checkpoint};
+use serde_json::{Value, json};
 
-use super::{ReadOptions, Table, TableRequest, TableWriter};
+use super::{Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
 
 impl Data for Table {
     const KIND: &'static str = "table";
@@ -13,6 +16,76 @@ impl Data for Table {
     type OpenOptions = ReadOptions;
     type Request = TableRequest;
     type Writer = TableWriter;
+
+    fn open_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::value("target", "COLUMN", "The column that a predictor would be trained for"),
+            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one"),
+            OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times"),
+        ];
+        OPTIONS
+    }
+
+    fn parse_open_options(values: &OptionValues) -> Result<ReadOptions> {
+        Ok(ReadOptions {
+            schema: values.text("schema").map(Schema::from_toml).transpose()?,
+            target: values.text("target").map(str::to_owned),
+            drop: values.all("drop").to_vec(),
+            ..ReadOptions::default()
+        })
+    }
+
+    fn fit_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::value("write-schema", "FILE", "Write the schema that would be used to this file and stop")];
+        OPTIONS
+    }
+
+    fn instead_of_fit(&self, values: &OptionValues) -> Result<Option<PathBuf>> {
+        let Some(path) = values.text("write-schema").map(PathBuf::from) else { return Ok(None) };
+        checkpoint::write_atomically(&path, self.schema().to_toml()?.as_bytes())?;
+        Ok(Some(path))
+    }
+
+    fn request_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::list("where", "COLUMN=VALUE", "A condition that every row meets: column=value, or column=low..high for numbers; may be given several times"),
+            OptionSpec::value("balance", "COLUMN", "A categorical column whose values all come equally often"),
+            OptionSpec::value("batch-rows", "ROWS", "Rows computed at once: changes memory, never the rows [default: 32768]"),
+        ];
+        OPTIONS
+    }
+
+    fn parse_request(request: TableRequest, values: &OptionValues) -> Result<TableRequest> {
+        let batch_rows = values.number("batch-rows")?.unwrap_or(32_768);
+        if batch_rows == 0 {
+            return Err(Error::Config("--batch-rows 0: compute at least one row at once".into()));
+        }
+        let conditions = values.all("where").iter().map(|text| condition(text)).collect::<Result<_>>()?;
+        Ok(TableRequest { conditions, balance: values.text("balance").map(str::to_owned), batch_rows, ..request })
+    }
+
+    fn complete_options(options: ReadOptions, manifest: &Value) -> Result<ReadOptions> {
+        let schema = manifest.get("schema").filter(|schema| !schema.is_null());
+        if options.schema.is_some() || !options.drop.is_empty() || schema.is_none() {
+            return Ok(options);
+        }
+        let schema = serde_json::from_value(schema.cloned().unwrap_or_default());
+        Ok(ReadOptions { schema: Some(schema.map_err(|error| Error::Data(error.to_string()))?), ..options })
+    }
+
+    fn options_like(&self, _: &ReadOptions) -> ReadOptions {
+        ReadOptions::with_schema(self.schema().clone())
+    }
+
+    fn describe(metadata: &BTreeMap<String, String>) -> (Vec<String>, Value) {
+        let value = |key: &str| metadata.get(key).and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or(Value::Null);
+        // Networks keep the schema in their transform, the copula beside what it learned of each column.
+        let schemas = |fitted: Value| fitted["columns"].as_array().into_iter().flatten().map(|column| column["schema"].clone()).collect();
+        let columns = value("transform").pointer("/schema/columns").cloned().unwrap_or_else(|| Value::Array(schemas(value("fitted"))));
+        let line = |column: &Value| format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default());
+        let lines = std::iter::once("columns".to_owned()).chain(columns.as_array().into_iter().flatten().map(line)).collect();
+        (lines, json!({ "columns": columns }))
+    }
 
     fn open(source: &Path, options: &ReadOptions) -> Result<Opened<Self>> {
         let read = Self::read_inferred(source, options)?;
@@ -35,7 +108,7 @@ impl Data for Table {
 
     fn concat(parts: Vec<Self>) -> Result<Self> {
         let mut parts = parts.into_iter();
-        let none = || semblant_core::Error::Data("there are no tables to join".into());
+        let none = || Error::Data("there are no tables to join".into());
         let mut all = parts.next().ok_or_else(none)?;
         parts.try_for_each(|part| all.append(&part))?;
         Ok(all)
@@ -58,5 +131,35 @@ impl Writer<Table> for TableWriter {
 
     fn finish(self) -> Result<()> {
         Ok(Self::finish(self)?)
+    }
+}
+
+/// `column=value`, or `column=low..high`. A value that holds `..` but is no range of numbers is taken as it is.
+fn condition(text: &str) -> Result<Condition> {
+    let Some((column, wanted)) = text.split_once('=') else {
+        return Err(Error::Config(format!("--where {text}: write column=value, or column=low..high")));
+    };
+    let range = wanted.split_once("..").and_then(|(low, high)| {
+        let bound = |text: &str, open: f64| {
+            if text.trim().is_empty() { Some(open) } else { text.trim().parse::<f64>().ok().filter(|value| !value.is_nan()) }
+        };
+        Some(Wanted::Between { low: bound(low, f64::NEG_INFINITY)?, high: bound(high, f64::INFINITY)? })
+    });
+    Ok(Condition { column: column.trim().to_owned(), wanted: range.unwrap_or_else(|| Wanted::Is(wanted.to_owned())) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_values_or_ranges() {
+        let wanted = |text: &str| condition(text).expect("well formed").wanted;
+        assert_eq!(wanted("income=>50K"), Wanted::Is(">50K".into()));
+        assert_eq!(wanted("age=30..40"), Wanted::Between { low: 30.0, high: 40.0 });
+        assert_eq!(wanted("age=..-2.5"), Wanted::Between { low: f64::NEG_INFINITY, high: -2.5 });
+        assert_eq!(wanted("path=a..b"), Wanted::Is("a..b".into()));
+        assert_eq!(wanted("city="), Wanted::Is(String::new()));
+        assert!(condition("age").is_err());
     }
 }

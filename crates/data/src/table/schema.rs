@@ -146,6 +146,16 @@ impl ColumnSchema {
         }
     }
 
+    /// The nearest value that the column can hold.
+    pub fn round_number(&self, value: f64) -> f64 {
+        match self.step() {
+            Some(step) if self.kind != ColumnKind::Continuous => (value / step).round() * step,
+            // Through text, so that 0.1 is the nearest number to 0.1.
+            Some(_) => self.format_number(value).parse().unwrap_or(value),
+            None => value,
+        }
+    }
+
     /// A number of this column as text; empty when it is missing. Without `decimals` the text reads back as the same number.
     pub fn format_number(&self, value: f64) -> String {
         if value.is_nan() {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use semblant_core::model::Sampler;
-use semblant_core::synthesizer::{Run, Sample, SampleRequest, Summary, Synthesizer};
+use semblant_core::synthesizer::{Export, Rebuild, Run, Sample, Summary, Synthesizer};
 use semblant_core::{Error, Result};
-use semblant_data::image::Images;
+use semblant_data::image::{ImageRequest, Images};
 use semblant_images::{ImageKind, ImageShape, overlaid, sampled};
 
 use super::{Pipeline, SchedulerClass, SchedulerConfig, read_folder, write_folder};
@@ -28,7 +28,7 @@ struct Imported {
 ///
 /// # Errors
 /// As [`read_folder`], and a folder without a scheduler.
-pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Images>>> {
+pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Images>>> {
     let pipeline = read_folder(path, device)?;
     let Some(scheduler) = pipeline.scheduler.clone() else {
         return Err(Error::checkpoint(path, "holds a network without a scheduler; add scheduler/scheduler_config.json"));
@@ -48,7 +48,7 @@ pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<D
 }
 
 impl Imported {
-    fn sampler(&self, request: &SampleRequest) -> Result<DiffusionSampler<'_>> {
+    fn sampler(&self, request: &ImageRequest) -> Result<DiffusionSampler<'_>> {
         let sampling = overlaid(&self.sampling, &request.settings)?;
         sampling.check()?;
         let ImageShape { channels, .. } = self.kind.shape;
@@ -62,27 +62,41 @@ impl Imported {
     }
 }
 
-impl Synthesizer for Imported {
-    type Data = Images;
-
+impl Synthesizer<Images> for Imported {
     fn fit(&mut self, _: &Images, _: &mut Run) -> Result<Summary> {
         Err(Error::Config("a folder of diffusers is sampled from, not fitted".into()))
     }
 
-    fn sample(&self, request: &SampleRequest) -> Result<Sample<Images>> {
+    fn sample(&self, request: &ImageRequest) -> Result<Sample<Images>> {
         let sampler = self.sampler(request)?;
         sampled(&self.kind, request, |draws| Ok(sampler.make(draws, request.seed)))
     }
 
-    fn remake(&self, data: &Images, keep: Option<&Images>, request: &SampleRequest) -> Result<Sample<Images>> {
-        pipeline::remake(self.sampler(request)?, &self.kind, data, keep, request)
-    }
-
-    fn export_diffusers(&self, folder: &Path) -> Result<()> {
-        write_folder(folder, &self.pipeline)
-    }
-
     fn save(&self, path: &Path) -> Result<()> {
         Err(Error::checkpoint(path, "a model of diffusers is kept as its folder; export it"))
+    }
+
+    fn rebuild(&self) -> Option<&dyn Rebuild<Images>> {
+        Some(self)
+    }
+
+    fn export(&self) -> Option<&dyn Export> {
+        Some(self)
+    }
+}
+
+impl Rebuild<Images> for Imported {
+    fn rebuild(&self, init: &Images, mask: Option<&Images>, request: &ImageRequest) -> Result<Sample<Images>> {
+        pipeline::image_to_image(self.sampler(request)?, &self.kind, init, mask, request)
+    }
+}
+
+impl Export for Imported {
+    fn formats(&self) -> &'static [&'static str] {
+        &["diffusers"]
+    }
+
+    fn export(&self, _: &str, folder: &Path) -> Result<()> {
+        write_folder(folder, &self.pipeline)
     }
 }

@@ -10,6 +10,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::{Error, Result};
@@ -27,7 +28,7 @@ use crate::solvers::Sampling;
 
 /// Settings; the defaults are those of the paper's section 4, for a shorter run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ConsistencyConfig {
     /// The file of the trained model of kind `edm` to begin with; its network and levels are taken over.
     pub from: PathBuf,
@@ -81,7 +82,7 @@ impl Default for ConsistencyConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct Consistency {
+pub struct ConsistencyModel {
     net: Net,
     #[module(skip)]
     config: ConsistencyConfig,
@@ -106,7 +107,7 @@ fn end(net: &Net, sigma_data: f64, noised: Tensor<4>, levels: &[Level], conditio
     noised * of(&|l| prediction.scaling(l).skip) + out * of(&|l| prediction.scaling(l).out)
 }
 
-impl Model for Consistency {
+impl Model for ConsistencyModel {
     type Batch = Batch;
     type Sampled = Net;
 
@@ -154,71 +155,75 @@ fn mask(lower: &[f64], images: &Tensor<4>) -> Tensor<4> {
     semblant_core::host::tensor(values, [lower.len(), 1, 1, 1], &images.device().clone().inner())
 }
 
-impl Process for Consistency {
+impl Config for ConsistencyConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)?;
+        self.levels().check_levels()?;
+        if !(self.shrink_factor > 1.0 && self.shrink_factor.is_finite()) {
+            return Err(Error::Config(format!("shrink_factor = {} is out of range; choose a number above 1", self.shrink_factor)));
+        }
+        if !(self.sigma_min..=self.sigma_max).contains(&self.sigma_middle) {
+            return Err(Error::Config(format!("sigma_middle = {} must lie between sigma_min and sigma_max", self.sigma_middle)));
+        }
+        Ok(())
+    }
+}
+
+impl Process for ConsistencyConfig {
     const NAME: &'static str = "consistency";
     const SUMMARY: &'static str = "images in one or two evaluations, tuned from a trained edm model (Geng et al. 2024)";
     /// The loss is between two outputs at neighbouring noise levels.
     const BF16: bool = false;
-    type Config = ConsistencyConfig;
+    type Model = ConsistencyModel;
 
-    fn check(config: &ConsistencyConfig) -> Result<()> {
-        check_parts(&config.training, &config.sampling)?;
-        config.levels().check_levels()?;
-        if !(config.shrink_factor > 1.0 && config.shrink_factor.is_finite()) {
-            return Err(Error::Config(format!("shrink_factor = {} is out of range; choose a number above 1", config.shrink_factor)));
-        }
-        if !(config.sigma_min..=config.sigma_max).contains(&config.sigma_middle) {
-            return Err(Error::Config(format!("sigma_middle = {} must lie between sigma_min and sigma_max", config.sigma_middle)));
-        }
-        Ok(())
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
     }
 
-    fn parts(config: &ConsistencyConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
-    }
-
-    fn resolve(mut config: ConsistencyConfig) -> Result<ConsistencyConfig> {
-        if config.from.as_os_str().is_empty() {
+    fn resolve(mut self) -> Result<Self> {
+        if self.from.as_os_str().is_empty() {
             return Err(Error::Config(
                 "a consistency model begins with a trained one; set from = \"MODEL.safetensors\" of kind edm".into(),
             ));
         }
-        let (_, edm) = edm_file(&config)?;
-        (config.sigma_data, config.sigma_min, config.sigma_max) = (edm.sigma_data, edm.sigma_min, edm.sigma_max);
-        config.network = edm.network;
+        let (_, edm) = edm_file(&self)?;
+        (self.sigma_data, self.sigma_min, self.sigma_max) = (edm.sigma_data, edm.sigma_min, edm.sigma_max);
+        self.network = edm.network;
         // The network is told of augmentation if the one that it begins with was.
-        config.training.augmentation = edm.training.augmentation;
-        Ok(config)
+        self.training.augmentation = edm.training.augmentation;
+        Ok(self)
     }
 
-    fn new(config: &ConsistencyConfig, net: Net) -> Self {
-        Self { net, config: config.clone() }
+    fn around(&self, net: Net) -> ConsistencyModel {
+        ConsistencyModel { net, config: self.clone() }
     }
 
-    fn start(config: &ConsistencyConfig, kind: &ImageKind, net: Net) -> Result<Net> {
-        let (file, _) = edm_file(config)?;
-        let learnt: ImageKind = file.metadata_as("images", &config.from)?;
+    fn start(&self, kind: &ImageKind, net: Net) -> Result<Net> {
+        let (file, _) = edm_file(self)?;
+        let learnt: ImageKind = file.metadata_as("images", &self.from)?;
         if learnt.shape != kind.shape || learnt.class_names != kind.class_names {
             let what = "was fitted to images of another size or of other classes; tune it on images such as it learnt from";
-            return Err(Error::checkpoint(&config.from, what));
+            return Err(Error::checkpoint(&self.from, what));
         }
-        file.load_module("model", net, &config.from)
+        file.load_module("model", net, &self.from)
     }
 
-    fn prediction(config: &ConsistencyConfig) -> Prediction {
-        Prediction::Edm { sigma_data: config.sigma_data }
+    fn prediction(&self) -> Prediction {
+        Prediction::Edm { sigma_data: self.sigma_data }
     }
 
     /// One step goes down from the highest level at once; of several, the last is from the middle level, and those before lie between.
-    fn plan(config: &ConsistencyConfig, steps: usize) -> Result<Plan> {
-        let least = if steps > 1 { config.sigma_middle } else { config.sigma_min };
-        Plan::edm(steps, least, config.sigma_max)
+    fn plan(&self, steps: usize) -> Result<Plan> {
+        let least = if steps > 1 { self.sigma_middle } else { self.sigma_min };
+        Plan::edm(steps, least, self.sigma_max)
     }
 
-    fn scheduler(_: &ConsistencyConfig) -> Result<SchedulerConfig> {
+    fn scheduler(&self) -> Result<SchedulerConfig> {
         Err(Error::Config("diffusers has no scheduler for this model's levels; export the edm model that it was tuned from".into()))
     }
 }
+
+crate::pipeline::image_model!(ConsistencyConfig);
 
 impl ConsistencyConfig {
     fn levels(&self) -> EdmConfig {

@@ -5,6 +5,7 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
@@ -20,7 +21,7 @@ use crate::solvers::Sampling;
 
 /// Settings; the defaults are the paper's, sampled in fewer steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct DdpmConfig {
     /// The network.
     pub network: NetConfig,
@@ -69,7 +70,7 @@ impl DdpmConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct Ddpm {
+pub struct DdpmModel {
     net: Net,
     #[module(skip)]
     config: DdpmConfig,
@@ -77,7 +78,7 @@ pub struct Ddpm {
     table: DdpmTable,
 }
 
-impl Model for Ddpm {
+impl Model for DdpmModel {
     type Batch = Batch;
     type Sampled = Net;
 
@@ -99,50 +100,52 @@ impl Model for Ddpm {
     }
 }
 
-impl Process for Ddpm {
-    const NAME: &'static str = "ddpm";
-    const SUMMARY: &'static str = "denoising diffusion over 1,000 timesteps (Ho et al. 2020), noise, image or v as target";
-    type Config = DdpmConfig;
-
-    fn check(config: &DdpmConfig) -> Result<()> {
-        check_parts(&config.training, &config.sampling)?;
+impl Config for DdpmConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)?;
         const MOST_TIMESTEPS: usize = 1 << 20;
-        if config.timesteps > MOST_TIMESTEPS {
-            return Err(Error::Config(format!("timesteps = {} must be at most {MOST_TIMESTEPS}", config.timesteps)));
+        if self.timesteps > MOST_TIMESTEPS {
+            return Err(Error::Config(format!("timesteps = {} must be at most {MOST_TIMESTEPS}", self.timesteps)));
         }
-        if matches!(config.prediction, Prediction::Edm { .. } | Prediction::Velocity) {
+        if matches!(self.prediction, Prediction::Edm { .. } | Prediction::Velocity) {
             return Err(Error::Config("prediction of ddpm must be epsilon, sample or v; the models edm and flow have the others".into()));
         }
-        config.table().map(drop)
+        self.table().map(drop)
+    }
+}
+
+impl Process for DdpmConfig {
+    const NAME: &'static str = "ddpm";
+    const SUMMARY: &'static str = "denoising diffusion over 1,000 timesteps (Ho et al. 2020), noise, image or v as target";
+    type Model = DdpmModel;
+
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
     }
 
-    fn parts(config: &DdpmConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
+    fn around(&self, net: Net) -> DdpmModel {
+        let table = self.table().expect("checked before a model is made");
+        DdpmModel { net, config: self.clone(), table }
     }
 
-    fn new(config: &DdpmConfig, net: Net) -> Self {
-        let table = config.table().expect("checked before a model is made");
-        Self { net, config: config.clone(), table }
+    fn prediction(&self) -> Prediction {
+        self.prediction
     }
 
-    fn prediction(config: &DdpmConfig) -> Prediction {
-        config.prediction
+    fn plan(&self, steps: usize) -> Result<Plan> {
+        Plan::ddpm(&self.table()?, self.spacing, steps)
     }
 
-    fn plan(config: &DdpmConfig, steps: usize) -> Result<Plan> {
-        Plan::ddpm(&config.table()?, config.spacing, steps)
-    }
-
-    fn scheduler(config: &DdpmConfig) -> Result<SchedulerConfig> {
+    fn scheduler(&self) -> Result<SchedulerConfig> {
         let mut scheduler =
-            SchedulerConfig::ddpm(config.schedule, config.timesteps, config.beta_start, config.beta_end, &config.prediction)?;
-        scheduler.timestep_spacing = match config.spacing {
+            SchedulerConfig::ddpm(self.schedule, self.timesteps, self.beta_start, self.beta_end, &self.prediction)?;
+        scheduler.timestep_spacing = match self.spacing {
             Spacing::Leading => TimestepSpacing::Leading,
             Spacing::Linspace => TimestepSpacing::Linspace,
             // diffusers' scheduler stays on timesteps; trailing ones begin at the same noise.
             Spacing::Trailing | Spacing::Karras => TimestepSpacing::Trailing,
         };
-        let clip = config.sampling.clip;
+        let clip = self.sampling.clip;
         scheduler.clip_sample = clip > 0.0;
         if clip > 0.0 {
             scheduler.clip_sample_range = clip;
@@ -150,3 +153,5 @@ impl Process for Ddpm {
         Ok(scheduler)
     }
 }
+
+crate::pipeline::image_model!(DdpmConfig);

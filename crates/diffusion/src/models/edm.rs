@@ -5,6 +5,7 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
@@ -20,7 +21,7 @@ use crate::solvers::Sampling;
 
 /// Settings; the defaults are those of the paper's table 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct EdmConfig {
     /// The network.
     pub network: NetConfig,
@@ -57,13 +58,13 @@ impl Default for EdmConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct Edm {
+pub struct EdmModel {
     net: Net,
     #[module(skip)]
     config: EdmConfig,
 }
 
-impl Model for Edm {
+impl Model for EdmModel {
     type Batch = Batch;
     type Sampled = Net;
 
@@ -77,7 +78,7 @@ impl Model for Edm {
         let levels: Vec<_> = normals.iter().map(|z| edm_level((log_sigma_mean + log_sigma_deviation * z).exp())).collect();
         let noise = training_noise(&batch.images, step);
         // The paper's weighting of the clean image is 1 on the network's output.
-        let loss = denoising_loss(&self.net, &Self::prediction(&self.config), &Weighting::Uniform, batch, &levels, noise);
+        let loss = denoising_loss(&self.net, &self.config.prediction(), &Weighting::Uniform, batch, &levels, noise);
         let losses = Losses::default().with("loss", loss.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
         self.net = optimizers.step("network", self.net, gradients, step);
@@ -100,33 +101,37 @@ impl EdmConfig {
     }
 }
 
-impl Process for Edm {
-    const NAME: &'static str = "edm";
-    const SUMMARY: &'static str = "diffusion with the preconditioning of Karras et al. 2022, a transformer by default";
-    type Config = EdmConfig;
-
-    fn check(config: &EdmConfig) -> Result<()> {
-        check_parts(&config.training, &config.sampling)?;
-        config.check_levels()
-    }
-
-    fn parts(config: &EdmConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
-    }
-
-    fn new(config: &EdmConfig, net: Net) -> Self {
-        Self { net, config: config.clone() }
-    }
-
-    fn prediction(config: &EdmConfig) -> Prediction {
-        Prediction::Edm { sigma_data: config.sigma_data }
-    }
-
-    fn plan(config: &EdmConfig, steps: usize) -> Result<Plan> {
-        Plan::edm(steps, config.sigma_min, config.sigma_max)
-    }
-
-    fn scheduler(config: &EdmConfig) -> Result<SchedulerConfig> {
-        Ok(SchedulerConfig::edm(config.sigma_data, config.sigma_min, config.sigma_max))
+impl Config for EdmConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)?;
+        self.check_levels()
     }
 }
+
+impl Process for EdmConfig {
+    const NAME: &'static str = "edm";
+    const SUMMARY: &'static str = "diffusion with the preconditioning of Karras et al. 2022, a transformer by default";
+    type Model = EdmModel;
+
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
+    }
+
+    fn around(&self, net: Net) -> EdmModel {
+        EdmModel { net, config: self.clone() }
+    }
+
+    fn prediction(&self) -> Prediction {
+        Prediction::Edm { sigma_data: self.sigma_data }
+    }
+
+    fn plan(&self, steps: usize) -> Result<Plan> {
+        Plan::edm(steps, self.sigma_min, self.sigma_max)
+    }
+
+    fn scheduler(&self) -> Result<SchedulerConfig> {
+        Ok(SchedulerConfig::edm(self.sigma_data, self.sigma_min, self.sigma_max))
+    }
+}
+
+crate::pipeline::image_model!(EdmConfig);

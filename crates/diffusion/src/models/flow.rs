@@ -6,6 +6,7 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
@@ -21,7 +22,7 @@ use crate::solvers::Sampling;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct FlowConfig {
     /// The network.
     pub network: NetConfig,
@@ -52,20 +53,20 @@ impl Default for FlowConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct Flow {
+pub struct FlowModel {
     net: Net,
     #[module(skip)]
     config: FlowConfig,
 }
 
-impl Flow {
+impl FlowModel {
     /// A model around a network, for images that are prepared elsewhere: latent ones, for example.
     pub fn around(config: &FlowConfig, net: Net) -> Self {
         Self { net, config: config.clone() }
     }
 }
 
-impl Model for Flow {
+impl Model for FlowModel {
     type Batch = Batch;
     type Sampled = Net;
 
@@ -86,43 +87,47 @@ impl Model for Flow {
     }
 }
 
-impl Process for Flow {
-    const NAME: &'static str = "flow";
-    const SUMMARY: &'static str = "flow matching on straight paths (Lipman et al. 2023), a transformer by default";
-    type Config = FlowConfig;
-
-    fn check(config: &FlowConfig) -> Result<()> {
-        check_parts(&config.training, &config.sampling)?;
-        if !(config.time_deviation > 0.0 && config.time_deviation.is_finite() && config.time_mean.is_finite()) {
+impl Config for FlowConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)?;
+        if !(self.time_deviation > 0.0 && self.time_deviation.is_finite() && self.time_mean.is_finite()) {
             let what = format!(
                 "time_mean = {} and time_deviation = {} must be numbers, the second above 0",
-                config.time_mean, config.time_deviation
+                self.time_mean, self.time_deviation
             );
             return Err(Error::Config(what));
         }
-        if !(config.shift > 0.0 && config.shift.is_finite()) {
-            return Err(Error::Config(format!("shift = {} is out of range; choose a number above 0", config.shift)));
+        if !(self.shift > 0.0 && self.shift.is_finite()) {
+            return Err(Error::Config(format!("shift = {} is out of range; choose a number above 0", self.shift)));
         }
         Ok(())
     }
+}
 
-    fn parts(config: &FlowConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
+impl Process for FlowConfig {
+    const NAME: &'static str = "flow";
+    const SUMMARY: &'static str = "flow matching on straight paths (Lipman et al. 2023), a transformer by default";
+    type Model = FlowModel;
+
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
     }
 
-    fn new(config: &FlowConfig, net: Net) -> Self {
-        Self::around(config, net)
+    fn around(&self, net: Net) -> FlowModel {
+        FlowModel { net, config: self.clone() }
     }
 
-    fn prediction(_: &FlowConfig) -> Prediction {
+    fn prediction(&self) -> Prediction {
         Prediction::Velocity
     }
 
-    fn plan(config: &FlowConfig, steps: usize) -> Result<Plan> {
-        Plan::straight(steps, config.shift)
+    fn plan(&self, steps: usize) -> Result<Plan> {
+        Plan::straight(steps, self.shift)
     }
 
-    fn scheduler(config: &FlowConfig) -> Result<SchedulerConfig> {
-        Ok(SchedulerConfig::flow(config.shift))
+    fn scheduler(&self) -> Result<SchedulerConfig> {
+        Ok(SchedulerConfig::flow(self.shift))
     }
 }
+
+crate::pipeline::image_model!(FlowConfig);

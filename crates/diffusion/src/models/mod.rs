@@ -16,6 +16,7 @@ use semblant_images::{Batches, Pace, Shown};
 use serde::{Deserialize, Serialize};
 
 use crate::networks::{Condition, Net, NetConfig, Network};
+use crate::pipeline::Process;
 use crate::process::{Level, Prediction, Weighting};
 
 /// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
@@ -157,8 +158,9 @@ pub(crate) fn denoising_loss(
     }
 }
 
-/// What is the same in the settings of every model: looked at before any work.
-pub(crate) fn check_parts(training: &Training, sampling: &crate::solvers::Sampling) -> Result<()> {
+/// Checks what is the same in the configuration of every model. What sampling would refuse is refused before the training, not after it.
+pub(crate) fn check_parts(config: &impl Process) -> Result<()> {
+    let (_, training, sampling) = config.parts();
     training.check()?;
     sampling.check()
 }

@@ -7,6 +7,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::Result;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::Optimizers;
@@ -15,12 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
-use crate::pipeline::GanModel;
+use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct DcganConfig {
     /// The networks.
     pub network: NetConfig,
@@ -41,13 +42,13 @@ impl Default for DcganConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct Dcgan {
+pub struct DcganModel {
     gan: GanTrainer,
     #[module(skip)]
     config: DcganConfig,
 }
 
-impl Model for Dcgan {
+impl Model for DcganModel {
     type Batch = Batch;
     type Sampled = Generator;
 
@@ -62,24 +63,32 @@ impl Model for Dcgan {
     }
 }
 
-impl GanModel for Dcgan {
-    const NAME: &'static str = "dcgan";
-    const SUMMARY: &'static str = "convolutions with a hinge loss and spectral normalisation (Radford et al. 2016, Miyato et al. 2018)";
-    type Config = DcganConfig;
-
-    fn parts(config: &DcganConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
-    }
-
-    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
-        Generator::upward(config, kind, seed, device)
-    }
-
-    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
-        downward_critic(config, kind, true, seed, device)
-    }
-
-    fn new(config: &DcganConfig, gan: GanTrainer) -> Self {
-        Self { gan, config: config.clone() }
+impl Config for DcganConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)
     }
 }
+
+impl GanConfig for DcganConfig {
+    const NAME: &'static str = "dcgan";
+    const SUMMARY: &'static str = "convolutions with a hinge loss and spectral normalisation (Radford et al. 2016, Miyato et al. 2018)";
+    type Model = DcganModel;
+
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
+    }
+
+    fn generator(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
+        Generator::upward(&self.network, kind, seed, device)
+    }
+
+    fn critic(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
+        downward_critic(&self.network, kind, true, seed, device)
+    }
+
+    fn around(&self, gan: GanTrainer) -> DcganModel {
+        DcganModel { gan, config: self.clone() }
+    }
+}
+
+image_model!(DcganConfig);

@@ -6,6 +6,7 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
 use semblant_core::optim::{LrSchedule, Optimizers};
@@ -15,12 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, residual_critic};
-use crate::pipeline::GanModel;
+use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct R3ganConfig {
     /// The networks.
     pub network: NetConfig,
@@ -42,13 +43,13 @@ impl Default for R3ganConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct R3gan {
+pub struct R3ganModel {
     gan: GanTrainer,
     #[module(skip)]
     config: R3ganConfig,
 }
 
-impl Model for R3gan {
+impl Model for R3ganModel {
     type Batch = Batch;
     type Sampled = Generator;
 
@@ -68,33 +69,38 @@ impl Model for R3gan {
     }
 }
 
-impl GanModel for R3gan {
-    const NAME: &'static str = "r3gan";
-    const SUMMARY: &'static str = "residual networks, relativistic loss, R1 and R2 penalties (Huang et al. 2024)";
-    type Config = R3ganConfig;
-
-    fn check(config: &R3ganConfig) -> Result<()> {
-        for (field, value) in [("gamma", config.gamma), ("gamma_end", config.gamma_end)] {
+impl Config for R3ganConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)?;
+        for (field, value) in [("gamma", self.gamma), ("gamma_end", self.gamma_end)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Error::Config(format!("{field} = {value} is out of range; choose a number of at least 0")));
             }
         }
         Ok(())
     }
+}
 
-    fn parts(config: &R3ganConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
+impl GanConfig for R3ganConfig {
+    const NAME: &'static str = "r3gan";
+    const SUMMARY: &'static str = "residual networks, relativistic loss, R1 and R2 penalties (Huang et al. 2024)";
+    type Model = R3ganModel;
+
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
     }
 
-    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
-        Generator::residual(config, kind, seed, device)
+    fn generator(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
+        Generator::residual(&self.network, kind, seed, device)
     }
 
-    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
-        residual_critic(config, kind, seed, device)
+    fn critic(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
+        residual_critic(&self.network, kind, seed, device)
     }
 
-    fn new(config: &R3ganConfig, gan: GanTrainer) -> Self {
-        Self { gan, config: config.clone() }
+    fn around(&self, gan: GanTrainer) -> R3ganModel {
+        R3ganModel { gan, config: self.clone() }
     }
 }
+
+image_model!(R3ganConfig);

@@ -3,6 +3,7 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{PiecewiseCritic, gradient_penalty};
 use semblant_core::optim::Optimizers;
@@ -12,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
-use crate::pipeline::GanModel;
+use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct WganGpConfig {
     /// The networks.
     pub network: NetConfig,
@@ -39,13 +40,13 @@ impl Default for WganGpConfig {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct WganGp {
+pub struct WganGpModel {
     gan: GanTrainer,
     #[module(skip)]
     config: WganGpConfig,
 }
 
-impl Model for WganGp {
+impl Model for WganGpModel {
     type Batch = Batch;
     type Sampled = Generator;
 
@@ -68,31 +69,36 @@ impl Model for WganGp {
     }
 }
 
-impl GanModel for WganGp {
-    const NAME: &'static str = "wgan-gp";
-    const SUMMARY: &'static str = "Wasserstein distance with a gradient penalty (Gulrajani et al. 2017)";
-    type Config = WganGpConfig;
-
-    fn check(config: &WganGpConfig) -> Result<()> {
-        if !(config.penalty >= 0.0 && config.penalty.is_finite()) {
-            return Err(Error::Config(format!("penalty = {} is out of range; choose a number of at least 0", config.penalty)));
+impl Config for WganGpConfig {
+    fn check(&self) -> Result<()> {
+        check_parts(self)?;
+        if !(self.penalty >= 0.0 && self.penalty.is_finite()) {
+            return Err(Error::Config(format!("penalty = {} is out of range; choose a number of at least 0", self.penalty)));
         }
         Ok(())
     }
+}
 
-    fn parts(config: &WganGpConfig) -> (&NetConfig, &Training, &Sampling) {
-        (&config.network, &config.training, &config.sampling)
+impl GanConfig for WganGpConfig {
+    const NAME: &'static str = "wgan-gp";
+    const SUMMARY: &'static str = "Wasserstein distance with a gradient penalty (Gulrajani et al. 2017)";
+    type Model = WganGpModel;
+
+    fn parts(&self) -> (&NetConfig, &Training, &Sampling) {
+        (&self.network, &self.training, &self.sampling)
     }
 
-    fn generator(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
-        Generator::upward(config, kind, seed, device)
+    fn generator(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<Generator> {
+        Generator::upward(&self.network, kind, seed, device)
     }
 
-    fn critic(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
-        downward_critic(config, kind, false, seed, device)
+    fn critic(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<PiecewiseCritic> {
+        downward_critic(&self.network, kind, false, seed, device)
     }
 
-    fn new(config: &WganGpConfig, gan: GanTrainer) -> Self {
-        Self { gan, config: config.clone() }
+    fn around(&self, gan: GanTrainer) -> WganGpModel {
+        WganGpModel { gan, config: self.clone() }
     }
 }
+
+image_model!(WganGpConfig);

@@ -7,9 +7,10 @@ use semblant_core::choices::{Choices, Streams};
 use semblant_core::host;
 use semblant_core::model::Step;
 use semblant_data::table::encode::EncodedTable;
+use semblant_tabular::rejection::ConditionValue;
 
 use super::{CtganConfig, Shape, purpose};
-use crate::conditions::{ConditionValue, ConditionVector, TrainingSampler, write_row};
+use crate::conditions::{ConditionVector, TrainingSampler, write_row};
 use crate::row_layout::DeviceTable;
 
 /// The table to learn from; the same for every step.

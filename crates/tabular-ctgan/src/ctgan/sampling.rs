@@ -10,50 +10,49 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::trainer::{self, Trained, Trainer};
 use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
+use semblant_tabular::early_stopping::PairDistance;
+use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
+use semblant_tabular::{EncodedModel, TrainingData};
 
-use super::{Ctgan, CtganBatch, CtganConfig, new_generator};
+use super::{CtganModel, CtganBatch, CtganConfig, new_generator};
 use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
-use crate::pipeline::Family;
 use crate::row_layout::DeviceTable;
-use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
-use crate::stopping::Judge;
 
 /// Batches whose statistics the averaged generator is given.
 const CALIBRATION_BATCHES: u64 = 40;
 /// Rows of each.
 const CALIBRATION_ROWS: u64 = 500;
 
-impl Family for Ctgan {
+impl EncodedModel for CtganConfig {
     const NAME: &'static str = "ctgan";
     const SUMMARY: &'static str = "conditional GAN for mixed tables, with exact gradient penalty (Xu et al. 2019)";
-    type Config = CtganConfig;
     type Net = Generator;
+    type Conditioning = Conditions;
 
-    fn check(config: &CtganConfig) -> Result<()> {
-        config.check()
+    fn numbers(&self) -> NumberOptions {
+        self.numbers
     }
 
-    fn numbers(config: &CtganConfig) -> NumberOptions {
-        config.numbers
+    fn conditioning(&self, layout: &Layout, encoded: &EncodedTable) -> Conditions {
+        Conditions::new(layout, encoded, self.condition_on_numbers)
     }
 
-    fn conditions(config: &CtganConfig, layout: &Layout, encoded: &EncodedTable) -> Conditions {
-        Conditions::new(layout, encoded, config.condition_on_numbers)
+    fn check_conditioning(conditions: &Conditions, layout: &Layout) -> Result<(), String> {
+        conditions.check(layout)
     }
 
-    fn empty(config: &CtganConfig, layout: &Layout, conditions: &Conditions, device: &Device) -> Generator {
-        new_generator(config, layout, conditions.width, 0, device)
+    fn condition_block(conditions: &Conditions, block: usize) -> Option<usize> {
+        conditions.blocks.iter().position(|known| known.block == block)
     }
 
-    fn train(
-        config: &CtganConfig,
-        layout: &Layout,
-        conditions: &Conditions,
-        encoded: EncodedTable,
-        fingerprint: String,
-        run: &mut Run,
-    ) -> Result<(Generator, Summary)> {
+    fn init_sampled(&self, layout: &Layout, conditions: &Conditions, device: &Device) -> Generator {
+        new_generator(self, layout, conditions.width, 0, device)
+    }
+
+    fn train(&self, data: TrainingData<'_, Conditions>, run: &mut Run) -> Result<(Generator, Summary)> {
+        let TrainingData { layout, conditioning: conditions, encoded, fingerprint } = data;
+        let config = self;
         let steps_per_epoch = (encoded.rows as u64 / config.batch_rows).max(1);
         let schedule = trainer::TrainSchedule {
             steps: config.epochs * steps_per_epoch,
@@ -63,25 +62,25 @@ impl Family for Ctgan {
             patience_ticks: config.patience_epochs,
         };
         let sampler = TrainingSampler::new(conditions.clone(), &encoded, config.log_frequency);
-        let judge = Judge::new(&encoded, run.seed);
+        let pairs = PairDistance::new(&encoded, run.seed);
         let (device, seed) = (run.device.clone(), run.seed);
         let mut score = |generator: &Generator| {
             let mut generator = generator.clone();
             calibrate(&mut generator, config, conditions, seed, &device);
-            judge.distance(&Self::maker(config, &generator, layout, conditions))
+            pairs.distance(&config.maker(&generator, layout, conditions))
         };
         let score: Option<trainer::Score<'_, Generator>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
         let batch = Arc::new(CtganBatch::new(config, encoded, sampler, on_device, &run.device));
-        let model = Self::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
+        let model = CtganModel::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
         let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint, rank: None };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
         calibrate(&mut generator, config, conditions, run.seed, &run.device);
         Ok((generator, summary))
     }
 
-    fn maker<'a>(config: &'a CtganConfig, net: &'a Generator, layout: &'a Layout, conditions: &'a Conditions) -> impl RowMaker + 'a {
-        Maker { config, net, layout, conditions, tables: conditions.true_frequencies() }
+    fn maker<'a>(&'a self, net: &'a Generator, layout: &'a Layout, conditions: &'a Conditions) -> impl RowMaker + 'a {
+        Maker { config: self, net, layout, conditions, tables: conditions.true_frequencies() }
     }
 }
 
@@ -90,7 +89,7 @@ fn calibrate(generator: &mut Generator, config: &CtganConfig, conditions: &Condi
     let tables = conditions.true_frequencies();
     generator.recalibrate((0..CALIBRATION_BATCHES).map(|index| {
         let rows = index * CALIBRATION_ROWS..(index + 1) * CALIBRATION_ROWS;
-        let draws: Vec<Draw> = rows.map(|row| Draw { row, attempt: 0, asked: None }).collect();
+        let draws: Vec<Draw> = rows.map(|row| Draw { row, attempt: 0, condition: None }).collect();
         let (noise, asked) = noise_and_conditions(config, conditions, &tables, &draws, seed, CALIBRATION);
         (host::tensor(noise, [draws.len(), config.noise_width], device), asked)
     }));
@@ -117,7 +116,7 @@ fn noise_and_conditions(
     for (draw, out) in draws.iter().zip(noise.chunks_exact_mut(config.noise_width)) {
         sampling_stream(seed, draw.attempt, offset).normals(draw.row, out);
         let which = sampling_stream(seed, draw.attempt, offset + 1);
-        let asked = draw.asked.or_else(|| conditions.draw(tables, &which, draw.row, 0));
+        let asked = draw.condition.or_else(|| conditions.draw(tables, &which, draw.row, 0));
         places.extend(asked.map(|asked| conditions.place(asked) as u32));
     }
     (noise, places)

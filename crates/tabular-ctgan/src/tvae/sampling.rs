@@ -11,13 +11,13 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::trainer::{self, Trained, Trainer};
 use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
+use semblant_tabular::early_stopping::PairDistance;
+use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
+use semblant_tabular::{EncodedModel, TrainingData};
 
-use super::{Decoder, Tvae, TvaeConfig, purpose};
+use super::{Decoder, TvaeModel, TvaeConfig, purpose};
 use crate::conditions::{Conditions, write_row};
-use crate::pipeline::Family;
 use crate::row_layout::DeviceTable;
-use crate::sample::{CHUNK, Draw, RowMaker, Rows, draw_rows};
-use crate::stopping::Judge;
 
 /// The rows of a step, each as a network sees it.
 struct Batches {
@@ -43,36 +43,36 @@ impl Batches {
     }
 }
 
-impl Family for Tvae {
+impl EncodedModel for TvaeConfig {
     const NAME: &'static str = "tvae";
     const SUMMARY: &'static str = "variational autoencoder for mixed tables (Xu et al. 2019)";
-    type Config = TvaeConfig;
     type Net = Decoder;
+    type Conditioning = Conditions;
 
-    fn check(config: &TvaeConfig) -> Result<()> {
-        config.check()
+    fn numbers(&self) -> NumberOptions {
+        self.numbers
     }
 
-    fn numbers(config: &TvaeConfig) -> NumberOptions {
-        config.numbers
-    }
-
-    fn conditions(_: &TvaeConfig, _: &Layout, _: &EncodedTable) -> Conditions {
+    /// The decoder is conditioned on nothing.
+    fn conditioning(&self, _: &Layout, _: &EncodedTable) -> Conditions {
         Conditions::default()
     }
 
-    fn empty(config: &TvaeConfig, layout: &Layout, _: &Conditions, device: &Device) -> Decoder {
-        Decoder::new(config, layout.width, 0, device)
+    fn check_conditioning(conditions: &Conditions, layout: &Layout) -> Result<(), String> {
+        conditions.check(layout)
     }
 
-    fn train(
-        config: &TvaeConfig,
-        layout: &Layout,
-        _: &Conditions,
-        encoded: EncodedTable,
-        fingerprint: String,
-        run: &mut Run,
-    ) -> Result<(Decoder, Summary)> {
+    fn condition_block(_: &Conditions, _: usize) -> Option<usize> {
+        None
+    }
+
+    fn init_sampled(&self, layout: &Layout, _: &Conditions, device: &Device) -> Decoder {
+        Decoder::new(self, layout.width, 0, device)
+    }
+
+    fn train(&self, data: TrainingData<'_, Conditions>, run: &mut Run) -> Result<(Decoder, Summary)> {
+        let TrainingData { layout, encoded, fingerprint, .. } = data;
+        let config = self;
         let rows = encoded.rows as u64;
         let steps_per_epoch = rows.div_ceil(config.batch_rows);
         let schedule = trainer::TrainSchedule {
@@ -82,22 +82,21 @@ impl Family for Tvae {
             checkpoint_rows: 10 * steps_per_epoch * config.batch_rows,
             patience_ticks: config.patience_epochs,
         };
-        let judge = Judge::new(&encoded, run.seed);
-        let conditions = Conditions::default();
-        let mut score = |decoder: &Decoder| judge.distance(&Self::maker(config, decoder, layout, &conditions));
+        let pairs = PairDistance::new(&encoded, run.seed);
+        let mut score = |decoder: &Decoder| pairs.distance(&Maker::new(config, decoder, layout));
         let score: Option<trainer::Score<'_, Decoder>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
         let passes = Passes::new(encoded.rows, purpose::ORDER);
         let mut batches = Batches { encoded, layout: layout.clone(), device: run.device.clone(), passes, on_device };
-        let model = Self::new(config, layout, run.seed, &run.device.clone().autodiff());
+        let model = TvaeModel::new(config, layout, run.seed, &run.device.clone().autodiff());
         let trainer =
             Trainer { schedule, ema: config.ema, batch: &mut |step| batches.batch(step), score, watch: None, fingerprint, rank: None };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
         Ok((sampled, summary))
     }
 
-    fn maker<'a>(config: &'a TvaeConfig, net: &'a Decoder, layout: &'a Layout, _: &'a Conditions) -> impl RowMaker + 'a {
-        Maker { config, net, layout, sigma: Arc::new(host::read(&net.sigma.val(), <[f32]>::to_vec)) }
+    fn maker<'a>(&'a self, net: &'a Decoder, layout: &'a Layout, _: &'a Conditions) -> impl RowMaker + 'a {
+        Maker::new(self, net, layout)
     }
 }
 
@@ -107,6 +106,12 @@ struct Maker<'a> {
     net: &'a Decoder,
     layout: &'a Layout,
     sigma: Arc<Vec<f32>>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(config: &'a TvaeConfig, net: &'a Decoder, layout: &'a Layout) -> Self {
+        Self { config, net, layout, sigma: Arc::new(host::read(&net.sigma.val(), <[f32]>::to_vec)) }
+    }
 }
 
 impl Sampler for Maker<'_> {

@@ -7,6 +7,7 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Result, host};
@@ -18,7 +19,7 @@ use crate::training::{Batch, Training, purpose, within};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AutoencoderKlConfig {
     /// The network.
     pub network: KlConfig,
@@ -44,7 +45,7 @@ pub enum Distance {
 
 /// Settings of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AutoencoderKlSampling {
     /// The factor on the spread of latent numbers.
     pub temperature: f64,
@@ -74,8 +75,8 @@ impl AutoencoderKlSampling {
     }
 }
 
-impl AutoencoderKlConfig {
-    pub(crate) fn check(&self) -> Result<()> {
+impl Config for AutoencoderKlConfig {
+    fn check(&self) -> Result<()> {
         self.training.check()?;
         self.sampling.check()?;
         within("kl_weight", self.kl_weight, 0.0, 1e3)
@@ -121,13 +122,13 @@ impl ScaledKl {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct AutoencoderKl {
+pub struct AutoencoderKlModel {
     pub(crate) scaled: ScaledKl,
     #[module(skip)]
     pub(crate) config: AutoencoderKlConfig,
 }
 
-impl Model for AutoencoderKl {
+impl Model for AutoencoderKlModel {
     type Batch = Batch;
     type Sampled = ScaledKl;
 

@@ -7,6 +7,7 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
@@ -21,7 +22,7 @@ use crate::training::{Batch, Training, purpose, sized, within};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct VaeConfig {
     /// Encoder and decoder.
     pub network: NetConfig,
@@ -60,7 +61,7 @@ pub enum Classes {
 
 /// Settings of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct VaeSampling {
     /// Where latent vectors are drawn from.
     pub prior: Prior,
@@ -108,8 +109,8 @@ impl VaeSampling {
     }
 }
 
-impl VaeConfig {
-    pub(crate) fn check(&self) -> Result<()> {
+impl Config for VaeConfig {
+    fn check(&self) -> Result<()> {
         self.training.check()?;
         self.sampling.check()?;
         self.likelihood.check()?;
@@ -125,7 +126,9 @@ impl VaeConfig {
         }
         Ok(())
     }
+}
 
+impl VaeConfig {
     /// The weight of the divergence at a step.
     fn beta_at(&self, step: &Step) -> f64 {
         let risen = if self.beta_warm_up > 0.0 { (step.progress() / self.beta_warm_up).min(1.0) } else { 1.0 };
@@ -190,13 +193,13 @@ impl VaeNet {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct Vae {
+pub struct VaeModel {
     pub(crate) net: VaeNet,
     #[module(skip)]
     pub(crate) config: VaeConfig,
 }
 
-impl Model for Vae {
+impl Model for VaeModel {
     type Batch = Batch;
     type Sampled = VaeNet;
 

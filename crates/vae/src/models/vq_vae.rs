@@ -9,6 +9,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::Result;
+use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_images::{ImageKind, init_streams};
@@ -22,7 +23,7 @@ use crate::training::{Batch, Training, purpose, sized, within};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct VqVaeConfig {
     /// Channels of encoder and decoder in each level; the side is halved once for each of them.
     pub channels: Vec<usize>,
@@ -50,7 +51,7 @@ pub struct VqVaeConfig {
 
 /// Settings of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct VqVaeSampling {
     /// Below 1 likelier codes come more often, above 1 unlikelier ones.
     pub temperature: f64,
@@ -89,8 +90,8 @@ impl VqVaeSampling {
 /// The most codes in a grid: attention compares each with each.
 const MOST_PLACES: usize = 4096;
 
-impl VqVaeConfig {
-    pub(crate) fn check(&self) -> Result<()> {
+impl Config for VqVaeConfig {
+    fn check(&self) -> Result<()> {
         self.training.check()?;
         self.sampling.check()?;
         self.prior.check()?;
@@ -101,7 +102,9 @@ impl VqVaeConfig {
         within("revive_below", self.revive_below, 0.0, 1.0)?;
         within("autoencoder_share", self.autoencoder_share, 0.01, 0.99)
     }
+}
 
+impl VqVaeConfig {
     /// Where the prior's part of the run begins, in images.
     fn turn(&self, step: &Step) -> u64 {
         (step.total_rows as f64 * self.autoencoder_share) as u64
@@ -169,14 +172,14 @@ impl VqVaeNet {
 
 /// The model.
 #[derive(Module, Debug)]
-pub struct VqVae {
+pub struct VqVaeModel {
     pub(crate) net: VqVaeNet,
     pub(crate) usage: Usage,
     #[module(skip)]
     pub(crate) config: VqVaeConfig,
 }
 
-impl Model for VqVae {
+impl Model for VqVaeModel {
     type Batch = Batch;
     type Sampled = VqVaeNet;
 
@@ -195,7 +198,7 @@ impl Model for VqVae {
     }
 }
 
-impl VqVae {
+impl VqVaeModel {
     fn autoencoder_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
         let follow = Follow { decay: self.config.decay, revive_below: self.config.revive_below };
         let z = self.net.vectors(batch.images.clone()); // [batch * places, width]

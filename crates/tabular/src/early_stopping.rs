@@ -1,35 +1,36 @@
-//! What early stopping goes by: how far pairs of blocks of freshly sampled rows are from those of the table.
+//! A score for early stopping: how far pairs of one-hot blocks of freshly sampled rows are from those of the table.
 
 use std::collections::BTreeMap;
 
 use semblant_data::table::encode::EncodedTable;
 
-use crate::sample::{CHUNK, Draw, RowMaker};
+use crate::rejection::{CHUNK, Draw, RowMaker};
 
-/// Chunks of rows that are sampled for one judgement.
+/// Chunks of rows that are sampled for one score.
 const CHUNKS: u64 = 4;
 
 /// The joint frequencies of every block and its neighbour, the last with the first.
-pub(crate) struct Judge {
+pub struct PairDistance {
     pairs: Vec<BTreeMap<(u32, u32), f64>>,
     seed: u64,
 }
 
-impl Judge {
-    pub(crate) fn new(encoded: &EncodedTable, seed: u64) -> Self {
+impl PairDistance {
+    /// The pairs of the table; `seed` draws the rows that are compared with it.
+    pub fn new(encoded: &EncodedTable, seed: u64) -> Self {
         let blocks = encoded.codes.len();
         let code = |row: usize, block: usize| encoded.codes[block][row];
         Self { pairs: frequencies(encoded.rows, blocks, code), seed }
     }
 
     /// The mean total variation distance between the table's pairs and those of 4,096 rows from `maker`: 0 is best, 1 worst. The same
-    /// rows' noise every time, so that two judgements differ by the model alone.
-    pub(crate) fn distance(&self, maker: &impl RowMaker) -> f64 {
+    /// rows' noise every time, so that two scores differ by the model alone.
+    pub fn distance(&self, maker: &impl RowMaker) -> f64 {
         let blocks = self.pairs.len();
         let mut codes = Vec::new();
         for chunk in 0..CHUNKS {
             let first = chunk * CHUNK as u64;
-            let draws: Vec<Draw> = (first..first + CHUNK as u64).map(|row| Draw { row, attempt: 0, asked: None }).collect();
+            let draws: Vec<Draw> = (first..first + CHUNK as u64).map(|row| Draw { row, attempt: 0, condition: None }).collect();
             codes.extend(maker.make(&draws, self.seed).0);
         }
         let made = frequencies(codes.len() / blocks, blocks, |row, block| codes[row * blocks + block]);
@@ -55,7 +56,7 @@ fn frequencies(rows: usize, blocks: usize, code: impl Fn(usize, usize) -> u32) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::Rows;
+    use crate::rejection::Rows;
     use semblant_core::model::Sampler;
 
     /// Rows of two blocks whose codes are both `row % values`.
@@ -73,8 +74,8 @@ mod tests {
     #[test]
     fn equal_pairs_are_near_and_missing_ones_far() {
         let codes: Vec<u32> = (0..4096).map(|row| row % 4).collect();
-        let judge = Judge::new(&EncodedTable { rows: 4096, codes: vec![codes.clone(), codes], scalars: Vec::new() }, 0);
-        assert!(judge.distance(&Cycle(4)) < 1e-9);
-        assert!((judge.distance(&Cycle(2)) - 0.5).abs() < 1e-9, "half of the pairs never come");
+        let pairs = PairDistance::new(&EncodedTable { rows: 4096, codes: vec![codes.clone(), codes], scalars: Vec::new() }, 0);
+        assert!(pairs.distance(&Cycle(4)) < 1e-9);
+        assert!((pairs.distance(&Cycle(2)) - 0.5).abs() < 1e-9, "half of the pairs never come");
     }
 }

@@ -1,0 +1,148 @@
+//! A model of tables as a user holds it.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config::{self, Config};
+use semblant_core::synthesizer::{Entry, Run, Sample, Summary, Synthesizer, not_fitted};
+use semblant_core::{Error, Result};
+use semblant_data::table::{Table, TableRequest};
+use serde_json::Value;
+
+/// A model of tables, implemented by its configuration.
+pub trait TableModel: Config {
+    /// The name that `--model` takes and the model file holds.
+    const NAME: &'static str;
+    /// What it is, in one line.
+    const SUMMARY: &'static str;
+    /// What was learned: all that the file holds apart from the configuration.
+    type Fitted: Send + Sync;
+
+    /// Learns from a table.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::fit`].
+    fn fit(&self, table: &Table, run: &mut Run) -> Result<(Self::Fitted, Summary)>;
+
+    /// Makes rows; every one meets every condition.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::sample`].
+    fn sample(&self, fitted: &Self::Fitted, request: &TableRequest) -> Result<Sample<Table>>;
+
+    /// Puts what was learned into a file.
+    ///
+    /// # Errors
+    /// A tensor that cannot be read back; `path` is named.
+    fn write(&self, fitted: &Self::Fitted, file: &mut Checkpoint, path: &Path) -> Result<()>;
+
+    /// Takes what was learned out of a file.
+    ///
+    /// # Errors
+    /// A damaged file; `path` is named.
+    fn read(&self, file: &Checkpoint, path: &Path, device: &Device) -> Result<Self::Fitted>;
+}
+
+/// A model of tables with its configuration, fitted or not.
+#[derive(Debug)]
+pub struct TableSynthesizer<C: TableModel> {
+    config: C,
+    fitted: Option<C::Fitted>,
+}
+
+impl<C: TableModel> TableSynthesizer<C> {
+    /// An unfitted model.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn new(config: C) -> Result<Self> {
+        config.check()?;
+        Ok(Self { config, fitted: None })
+    }
+
+    /// A model that was fitted elsewhere.
+    pub fn from_fitted(config: C, fitted: C::Fitted) -> Self {
+        Self { config, fitted: Some(fitted) }
+    }
+
+    /// The fitted model in a file.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or holds another model.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let path = path.as_ref();
+        Self::from_checkpoint(&Checkpoint::read(path)?, path, device)
+    }
+
+    /// The fitted model in a file that was read from `path`.
+    ///
+    /// # Errors
+    /// As [`TableSynthesizer::load`].
+    pub fn from_checkpoint(file: &Checkpoint, path: &Path, device: &Device) -> Result<Self> {
+        file.expect_model(C::NAME, path)?;
+        let config: C = config::of_file(file, path)?;
+        let fitted = config.read(file, path, device)?;
+        Ok(Self { config, fitted: Some(fitted) })
+    }
+
+    /// The model as a file that is not yet written; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// A model that was not fitted.
+    pub fn to_checkpoint(&self, path: &Path) -> Result<Checkpoint> {
+        let mut file = Checkpoint::of::<Table>(C::NAME);
+        file.set_metadata("config", &self.config, path)?;
+        self.config.write(self.fitted()?, &mut file, path)?;
+        Ok(file)
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &C {
+        &self.config
+    }
+
+    fn fitted(&self) -> Result<&C::Fitted> {
+        self.fitted.as_ref().ok_or_else(not_fitted)
+    }
+}
+
+impl<C: TableModel> Default for TableSynthesizer<C> {
+    /// An unfitted model with the default settings.
+    fn default() -> Self {
+        Self { config: C::default(), fitted: None }
+    }
+}
+
+impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
+    fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
+        let (fitted, summary) = self.config.fit(data, run)?;
+        self.fitted = Some(fitted);
+        Ok(summary)
+    }
+
+    fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
+        let fitted = self.fitted()?;
+        if request.rows.is_empty() {
+            return Err(Error::Config("no rows are asked for; ask for at least one".into()));
+        }
+        self.config.sample(fitted, request)
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        self.to_checkpoint(path)?.write(path)
+    }
+}
+
+/// The registry's entry of a model.
+pub const fn entry<C: TableModel>() -> Entry<Table> {
+    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, load: load::<C> }
+}
+
+fn build<C: TableModel>(values: Value) -> Result<Box<dyn Synthesizer<Table>>> {
+    Ok(Box::new(TableSynthesizer::<C>::new(config::from_value(C::NAME, values)?)?))
+}
+
+fn load<C: TableModel>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Table>>> {
+    Ok(Box::new(TableSynthesizer::<C>::from_checkpoint(file, path, device)?))
+}
