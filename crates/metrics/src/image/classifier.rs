@@ -212,7 +212,7 @@ impl Classifier {
     /// # Errors
     /// Images of another size than the classifier was trained on.
     pub fn features(&self, images: &Images) -> Result<Vec<f32>> {
-        Ok(self.see(images)?.features)
+        Ok(self.extract_all(images)?.features)
     }
 
     /// The class of each image, as an index into [`FeatureExtractor::class_names`].
@@ -220,7 +220,7 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::features`].
     pub fn classify(&self, images: &Images) -> Result<Vec<u32>> {
-        Ok(self.see(images)?.classes)
+        Ok(self.extract_all(images)?.classes)
     }
 
     /// The share of the images that are classified as what they are said to be.

@@ -36,8 +36,8 @@ pub trait FeatureExtractor {
     ///
     /// # Errors
     /// As [`FeatureExtractor::look`].
-    fn see(&self, images: &Images) -> Result<Seen> {
-        let mut seen = Seen { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
+    fn extract_all(&self, images: &Images) -> Result<Extracted> {
+        let mut seen = Extracted { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
         self.extract(images, &mut |features, log_shares| {
             let best = (0..log_shares.len()).max_by(|&a, &b| log_shares[a].total_cmp(&log_shares[b])).unwrap_or(0);
             seen.features.extend_from_slice(features);
@@ -67,7 +67,7 @@ pub struct Provenance {
 
 /// What an extractor sees in images, in their order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct Extracted {
     /// `[images, width]`, row-major.
     pub features: Vec<f32>,
     /// The logarithm of each class's share, `[images, classes]`, row-major.

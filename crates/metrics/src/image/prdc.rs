@@ -29,7 +29,7 @@ pub struct Prdc {
 
 /// Features with, for each, the squared radii of its balls: distances to its 3rd and 5th neighbour among them.
 #[derive(Debug, Clone)]
-pub struct Manifold<'a> {
+pub struct Neighborhoods<'a> {
     features: Rows<'a, f32>,
     /// For precision and recall, and for density and coverage.
     radii: Vec<[f64; 2]>,
@@ -37,7 +37,7 @@ pub struct Manifold<'a> {
     device: Device,
 }
 
-impl<'a> Manifold<'a> {
+impl<'a> Neighborhoods<'a> {
     /// Of `features [n, width]`, row-major. Takes `n^2 width` multiplications, on the CPU in double precision and on any other `device` in
     /// single, and memory for a few thousand rows.
     ///
@@ -74,7 +74,7 @@ impl<'a> Manifold<'a> {
     ///
     /// # Panics
     /// When the widths differ.
-    pub fn prdc(&self, synthetic: &Manifold) -> Prdc {
+    pub fn prdc(&self, synthetic: &Neighborhoods) -> Prdc {
         // Balls of real features around each synthetic one: whether in any, and in how many.
         let count = |(any, balls): &mut (bool, u64), first: usize, distances: &[f64]| {
             for (distance, [wide, narrow]) in distances.iter().zip(&self.radii[first..]).map(|(d, [p, q])| (*d, [*p, *q])) {
@@ -116,22 +116,22 @@ mod tests {
     #[test]
     fn equal_clouds_overlap_and_distant_ones_do_not() {
         let (real, other) = (cloud(0, 500, 0.0), cloud(1, 500, 0.0));
-        let real = Manifold::new(&real, 4, &Device::flex()).unwrap();
+        let real = Neighborhoods::new(&real, 4, &Device::flex()).unwrap();
         let same = real.prdc(&real);
         assert_eq!((same.precision, same.recall, same.coverage), (1.0, 1.0, 1.0));
-        let alike = real.prdc(&Manifold::new(&other, 4, &Device::flex()).unwrap());
+        let alike = real.prdc(&Neighborhoods::new(&other, 4, &Device::flex()).unwrap());
         assert!(alike.precision > 0.75 && alike.recall > 0.75 && (alike.density - 1.0).abs() < 0.15 && alike.coverage > 0.9, "{alike:?}");
         let far = cloud(2, 500, 50.0);
-        let far = real.prdc(&Manifold::new(&far, 4, &Device::flex()).unwrap());
+        let far = real.prdc(&Neighborhoods::new(&far, 4, &Device::flex()).unwrap());
         assert_eq!(far, Prdc { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
-        assert!(Manifold::new(&[0.0; 20], 4, &Device::flex()).is_err());
+        assert!(Neighborhoods::new(&[0.0; 20], 4, &Device::flex()).is_err());
     }
 
     #[test]
     fn a_lost_mode_costs_recall_and_coverage_but_not_precision() {
         let modes = |seed, count: u64| [cloud(seed, count / 2, 0.0), cloud(seed + 1, count / 2, 30.0)].concat();
         let (real, one) = (modes(0, 600), cloud(7, 600, 0.0));
-        let (real, lost) = (Manifold::new(&real, 4, &Device::flex()).unwrap(), Manifold::new(&one, 4, &Device::flex()).unwrap());
+        let (real, lost) = (Neighborhoods::new(&real, 4, &Device::flex()).unwrap(), Neighborhoods::new(&one, 4, &Device::flex()).unwrap());
         let scores = real.prdc(&lost);
         assert!(scores.precision > 0.75 && scores.density > 0.8, "{scores:?}");
         assert!(scores.recall <= 0.5 && scores.coverage <= 0.5 && scores.coverage > 0.45, "{scores:?}");

@@ -39,7 +39,7 @@ pub struct Accuracy {
     /// Of each class; none where the holdout has no image of it.
     pub classes: Vec<Option<f64>>,
     /// Images that it learnt from.
-    pub learnt_from: usize,
+    pub training_images: usize,
 }
 
 /// Trains the three for every one of the `synthetics`, one after the other: each sees `images_seen` images, which `run` tells of and may
@@ -95,7 +95,7 @@ pub fn image_utility(real: &Images, synthetics: &[Images], holdout: &Images, ima
     Ok(of_synthetics.into_iter().map(found).collect())
 }
 
-fn accuracy(holdout: &Images, found: &[u32], learnt_from: usize) -> Accuracy {
+fn accuracy(holdout: &Images, found: &[u32], training_images: usize) -> Accuracy {
     let counts = holdout.class_counts();
     let mut right = vec![0usize; counts.len()];
     for (&class, &found) in holdout.classes().unwrap_or_default().iter().zip(found) {
@@ -105,6 +105,6 @@ fn accuracy(holdout: &Images, found: &[u32], learnt_from: usize) -> Accuracy {
     Accuracy {
         overall: right.iter().sum::<usize>() as f64 / found.len().max(1) as f64,
         classes: right.iter().zip(&counts).map(|(&right, &of)| share(right, of)).collect(),
-        learnt_from,
+        training_images,
     }
 }
