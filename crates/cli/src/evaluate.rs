@@ -6,21 +6,18 @@ use semblant::DataKind;
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
 use semblant::metrics::membership::lira::Generate;
-use semblant::metrics::report::Score;
+use semblant::metrics::report::{Source, Sources, compare, short_names};
 use semblant::metrics::table::binning::BinRule;
 use semblant::metrics::{Options, Report, evaluate_with_shadows};
 use semblant::shadow::Recipe;
 
 use crate::arguments::{Bins, Evaluate};
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, beside, print, say, source};
+use crate::{Failure, Outcome, print, say, source};
 
 pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     if let Some(model) = &arguments.likelihood {
         return crate::judge::likelihood(arguments, model, quiet);
-    }
-    if arguments.output.is_some() && !arguments.compare.is_empty() {
-        return Err(Failure::Usage("--output writes the report of one set; with --compare use --json, or --synthetic for each".into()));
     }
     if let Some(features) = &arguments.features {
         return crate::judge::run(arguments, features, quiet);
@@ -48,7 +45,9 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
     };
     let reports = tables
         .iter()
-        .map(|synthetic| {
+        .zip(arguments.synthetics())
+        .map(|(synthetic, path)| {
+            let options = Options { sources: sources(arguments, path), ..options.clone() };
             let mut generate = recipe.as_ref().map(|recipe| {
                 move |rows: &Table, number: u64| {
                     let seed = shadow_begins(arguments, number, quiet);
@@ -59,8 +58,17 @@ pub(crate) fn run(arguments: &Evaluate, quiet: bool) -> Outcome {
             Ok(evaluate_with_shadows(&read.table, synthetic, holdout.as_ref(), &options, attack, &mut stage)?)
         })
         .collect::<Result<Vec<Report>, Failure>>()?;
-    let lists: Vec<&[Score]> = reports.iter().map(|report| &report.scores[..]).collect();
-    deliver(arguments, &reports, Report::to_html, || scores(&headings(arguments), &lists))
+    deliver(arguments, reports)
+}
+
+/// The names of what is evaluated, for the report.
+pub(crate) fn sources(arguments: &Evaluate, synthetic: &Path) -> Sources {
+    Sources {
+        real: Source::named(&arguments.real),
+        synthetic: Source::named(synthetic.to_string_lossy()),
+        holdout: arguments.holdout.as_ref().map(Source::named),
+        ..Sources::default()
+    }
 }
 
 /// Says that a shadow model is trained next; its seed.
@@ -80,52 +88,32 @@ pub(crate) fn check_outputs(arguments: &Evaluate) -> Outcome {
         .try_for_each(|path| check_writable(path))
 }
 
-/// Writes the page of a single result and the JSON where they were asked to go, and prints the lines unless JSON goes there.
-pub(crate) fn deliver<R: serde::Serialize>(
-    arguments: &Evaluate,
-    results: &[R],
-    page: impl Fn(&R) -> String,
-    lines: impl FnOnce() -> Vec<String>,
-) -> Outcome {
-    if let (Some(path), [result]) = (&arguments.output, results) {
-        write_atomically(path, page(result).as_bytes())?;
+/// Writes the page and the JSON to the paths given, and prints the scores unless the JSON is printed. Several reports become a comparison.
+pub(crate) fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
+    let (page, json, lines) = match reports.pop() {
+        Some(report) if arguments.compare.is_empty() => (report.to_html(), report.to_json(), report.to_text()),
+        last => {
+            let reports = reports.into_iter().chain(last);
+            let named: Vec<(String, Report)> = short_names(&arguments.synthetics()).into_iter().zip(reports).collect();
+            let comparison = compare(&named)?;
+            (comparison.to_html(), comparison.to_json(), comparison.to_text())
+        }
+    };
+    let json = json.map_err(|error| Failure::Work(error.to_string()))?;
+    if let Some(path) = &arguments.output {
+        write_atomically(path, page.as_bytes())?;
     }
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
-            print(&json(arguments, results)?);
+            print(&json);
             return Ok(());
         }
-        Some(path) => write_atomically(path, json(arguments, results)?.as_bytes())?,
+        Some(path) => write_atomically(path, json.as_bytes())?,
         None => {}
     }
-    lines().iter().for_each(|line| print(line));
+    lines.iter().for_each(|line| print(line));
     if let Some(path) = &arguments.output {
         print(&path.display().to_string());
     }
     Ok(())
-}
-
-/// A result as it is, or several to compare as one list, each beside the path of its set.
-fn json(arguments: &Evaluate, results: &[impl serde::Serialize]) -> Result<String, Failure> {
-    let text = match (results, arguments.compare.is_empty()) {
-        ([result], true) => serde_json::to_string_pretty(result),
-        _ => {
-            let entry = |(path, result): (&Path, _)| serde_json::json!({ "synthetic": path.to_string_lossy(), "report": result });
-            serde_json::to_string_pretty(&arguments.synthetics().into_iter().zip(results).map(entry).collect::<Vec<_>>())
-        }
-    };
-    text.map_err(|error| Failure::Work(error.to_string()))
-}
-
-/// What stands over the columns of values.
-pub(crate) fn headings(arguments: &Evaluate) -> Vec<String> {
-    if arguments.compare.is_empty() { vec!["value".to_owned()] } else { beside::headings(&arguments.synthetics()) }
-}
-
-/// One line a score: name, the values, and what they are held against, which is the first report's where the reports differ.
-pub(crate) fn scores(headings: &[String], reports: &[&[Score]]) -> Vec<String> {
-    let first = reports.first().copied().unwrap_or_default();
-    let value = |report: &[Score], id: &str| report.iter().find(|score| score.id == id).and_then(|score| score.value);
-    let values = |id: &str| reports.iter().map(|report| value(report, id)).collect();
-    beside::lines(headings, first.iter().map(|score| (score.name.clone(), values(&score.id), score.reference)))
 }

@@ -1,7 +1,6 @@
 //! The `semblant` command.
 
 mod arguments;
-mod beside;
 mod devices;
 mod evaluate;
 mod eyes;

@@ -10,7 +10,6 @@ use semblant::prelude::*;
 use serde_json::{Value, json};
 
 use crate::arguments::Quickstart;
-use crate::evaluate::scores;
 use crate::{Failure, Outcome, observer, print, say};
 
 pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
@@ -50,7 +49,7 @@ pub(crate) fn run(arguments: &Quickstart, quiet: bool) -> Outcome {
     let report = evaluate(&real, &synthetic, Some(&holdout), &options, &mut |stage| tell(stage))?;
     write_atomically(&report_path, report.to_html().as_bytes())?;
     if !quiet {
-        scores(&["value".to_owned()], &[&report.scores]).iter().for_each(|line| print(line));
+        report.to_text().iter().for_each(|line| print(line));
     }
     for path in [real_path, model_path, synthetic_path, report_path] {
         print(&path.display().to_string());
