@@ -1,4 +1,4 @@
-//! Precision, recall, density and coverage: do synthetic images lie where real ones do, and are they everywhere that real ones are?
+//! Precision, recall, density and coverage: plausibility and diversity of synthetic images by nearest neighbours.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -15,19 +15,19 @@ pub const DENSITY_NEIGHBOURS: usize = 5;
 /// How two clouds of features overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prdc {
-    /// The share of synthetic features in a ball of a real one: are they plausible? Range 0 to 1.
+    /// The share of synthetic features in a ball of a real one: plausibility. Range 0 to 1.
     pub precision: f64,
-    /// The share of real features in a ball of a synthetic one: is everything there? Range 0 to 1.
+    /// The share of real features in a ball of a synthetic one: diversity. Range 0 to 1.
     pub recall: f64,
     /// How many balls of real features a synthetic one lies in, over the number of neighbours: as precision, but an outlier among the real
     /// ones counts once and not for the whole region of its ball. From 0, about 1 for equal distributions, more for images that are
-    /// plainer than real ones.
+    /// more typical than real ones.
     pub density: f64,
     /// The share of real features with a synthetic one in their ball. Range 0 to 1.
     pub coverage: f64,
 }
 
-/// Features with, for each, the squared radii of its balls: distances to its 3rd and 5th neighbour among them.
+/// Features with the squared radii of the balls around them: the distances to the 3rd and the 5th neighbour.
 #[derive(Debug, Clone)]
 pub struct Neighborhoods<'a> {
     features: Rows<'a, f32>,
@@ -49,10 +49,7 @@ impl<'a> Neighborhoods<'a> {
     pub fn new(features: &'a [f32], width: usize, device: &Device) -> Result<Self> {
         let features = Rows::new(features, width);
         if features.count() <= DENSITY_NEIGHBOURS {
-            return undefined(format!(
-                "neighbours need more than {DENSITY_NEIGHBOURS} images on each side, there are {}",
-                features.count()
-            ));
+            return undefined(format!("neighbours need more than {DENSITY_NEIGHBOURS} images in each set, there are {}", features.count()));
         }
         let others = |(query, smallest): &mut (usize, Smallest<DENSITY_NEIGHBOURS>), first: usize, distances: &[f64]| {
             for (place, distance) in distances.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Accuracy: how alike the shares of single columns, of pairs and of triples are, and how alike new real rows could be expected to be.
+//! Accuracy: similarity of the shares of single columns, pairs and triples, with the expected value for new real rows.
 
 use rayon::prelude::*;
 use semblant_data::table::{Column, MISSING, Table};
@@ -18,13 +18,13 @@ const MOST_POINTS: usize = 1000;
 const MOST_DECIMALS: i32 = 20;
 /// Labels that occur less often share one bin.
 const LEAST_OF_A_LABEL: usize = 5;
-/// Most triples that are looked at.
+/// Most triples that are compared.
 const MOST_TRIPLES: usize = 10_000;
 
-/// Accuracy by how many columns are looked at together.
+/// Accuracy by the number of columns that are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// The mean of the three that follow, as far as the table has so many columns.
+    /// The mean of the three below that the table has enough columns for.
     pub overall: Similarity,
     /// Over all columns.
     pub univariate: Similarity,
@@ -34,19 +34,19 @@ pub struct Accuracy {
     pub trivariate: Option<Similarity>,
 }
 
-/// How alike two tables' shares are.
+/// The similarity of the shares of two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
-    /// 1 less half the total of |p - q| over bins, averaged.
+    /// 1 minus half the sum of |p - q| over bins, averaged.
     pub value: f64,
-    /// What as many new rows of the real population can be expected to have: `1 - sum of sqrt(2 / pi p (1 - p) (1 / n + 1 / m)) / 2`.
+    /// The expected value for as many new rows of the real population: `1 - sum of sqrt(2 / pi p (1 - p) (1 / n + 1 / m)) / 2`.
     pub expected: f64,
 }
 
 /// Compares `synthetic` with `real` after sorting every column into about ten bins of the real one: numbers by quantiles, values beyond the
 /// real range in the outer bins; the ten most frequent labels (missing one of them) and one bin for all others; missing values in one of their own.
 ///
-/// Range 0 to 1, higher is better; it can only be read beside `expected`, which few rows or many bins take down. Source: mostlyai-qa 1.10.
+/// Range 0 to 1, higher is better; compare it with `expected`, which few rows or many bins lower. Source: mostlyai-qa 1.10.
 ///
 /// # Errors
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows; [`crate::Error::Undefined`] when a number is infinite in all

@@ -28,19 +28,15 @@ pub(super) fn report(report: &Report) -> String {
 /// The page of several reports: their verdicts and scores in columns, their images and scatter plots side by side.
 pub(super) fn comparison(reports: &[(&str, &Report)]) -> String {
     let Some((_, first)) = reports.first() else { return String::new() };
-    let synthetic: Vec<(String, String)> = reports
-        .iter()
-        .map(|(name, report)| {
-            let Sources { synthetic, model, items, .. } = &report.sources;
-            let model = model.as_ref().map_or_else(String::new, |model| format!("; model {}", described(model)));
-            ((*name).to_owned(), format!("{}, {} {items}{model}", synthetic.name.as_deref().unwrap_or(name), thousands(synthetic.count)))
-        })
-        .collect();
-    let common = sources(&Sources { model: None, ..first.sources.clone() }).into_iter().filter(|(name, _)| name != "Synthetic data");
+    let synthetic = reports.iter().flat_map(|(name, report)| {
+        let own = sources(&report.sources).into_iter().filter(|(fact, _)| ["Synthetic data", "Model"].contains(&fact.as_str()));
+        own.map(move |(fact, value)| (format!("{fact}: {name}"), value))
+    });
+    let common = sources(&first.sources).into_iter().filter(|(fact, _)| !["Synthetic data", "Model"].contains(&fact.as_str()));
     let main = html! {
         (compared_verdicts(reports))
         h2 { "Data" }
-        (content::facts(&common.chain(synthetic).collect::<Vec<_>>()))
+        (content::facts(&synthetic.chain(common).collect::<Vec<_>>()))
         (scores(reports))
         (content::side_by_side(reports))
     };

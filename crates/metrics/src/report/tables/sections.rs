@@ -14,7 +14,7 @@ use crate::table::utility::{Prediction, Utility};
 /// Every model, by what it was trained on.
 pub(super) fn models(utility: &Utility) -> Section {
     let row = |name: &str, trained_on: &str, found: Result<&Prediction, &String>| GridRow {
-        name: format!("{name}, {trained_on} rows"),
+        name: format!("Trained on {trained_on} rows, {name}"),
         cells: found.map_or_else(
             |_| vec![Cell::Empty; 2],
             |found| vec![Cell::estimate(found.main().value, found.main().interval), Some(found.second()).into()],
@@ -30,7 +30,7 @@ pub(super) fn models(utility: &Utility) -> Section {
     if let Some(first) = utility.learners.first() {
         rows.push(row(first.learner.name(), "real and synthetic", utility.augmented.as_ref()));
     }
-    let headings = if classification { ["Model and training set", "AUC", "F1"] } else { ["Model and training set", "R2", "RMSE"] };
+    let headings = if classification { ["Model", "AUC", "F1"] } else { ["Model", "R2", "RMSE"] };
     let text = format!("Predictions of \"{}\" for {} real rows that are in no training set.", utility.target, utility.test_rows);
     Section::new("models", "Models", text, Content::Table(Grid::new(&headings, rows)))
 }
