@@ -15,8 +15,8 @@ use semblant::data::table::simulate_patients;
 use semblant::device;
 use semblant::graph::Replay;
 use semblant::launches::Launches;
-use semblant::metrics::image::prdc::Manifold;
-use semblant::metrics::image::spread::kernel_distance;
+use semblant::metrics::image::distances::kernel_distance;
+use semblant::metrics::image::prdc::Neighborhoods;
 use semblant::precision::Precision;
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
@@ -179,7 +179,7 @@ impl Place {
         let mut seconds = 0.0;
         for _ in 0..2 {
             let started = Instant::now();
-            Manifold::new(&real, width, &self.device)?.prdc(&Manifold::new(&synthetic, width, &self.device)?);
+            Neighborhoods::new(&real, width, &self.device)?.prdc(&Neighborhoods::new(&synthetic, width, &self.device)?);
             kernel_distance(&real, &synthetic, width, 0, &self.device)?;
             seconds = started.elapsed().as_secs_f64();
         }

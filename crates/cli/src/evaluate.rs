@@ -5,13 +5,13 @@ use std::path::Path;
 use clap::ArgMatches;
 use semblant::checkpoint::write_atomically;
 use semblant::metrics::Report;
-use semblant::metrics::report;
-use semblant::{EvaluateJob, LikelihoodJob, Modality, Registry, Source, Verb};
+use semblant::metrics::report::{compare, short_names};
+use semblant::{EvaluateJob, LikelihoodJob, Likelihoods, Modality, Registry, Source, Verb};
 use serde_json::{Value, json};
 
 use crate::arguments::Evaluate;
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, datasets, devices, groups, observer, print};
+use crate::{Failure, Outcome, datasets, date, devices, groups, observer, print};
 
 pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     let real = datasets::source(&arguments.real, "train")?;
@@ -19,10 +19,11 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
     let options = groups::values(matches, registry, Verb::Evaluate, kind)?;
     check_outputs(arguments)?;
     let device = devices::choose(&arguments.device, quiet)?;
-    let mut observer = observer(quiet);
+    let observe = || observer(quiet);
+    let date = date();
     if let Some(model) = &arguments.likelihood {
         let job = LikelihoodJob { model, source: &real, samples: arguments.samples, seed: arguments.seed, device: &device, options: &options };
-        return likelihood(arguments, &kind.negative_log_likelihoods(job, observer.as_mut())?);
+        return likelihood(arguments, kind.items(), kind.negative_log_likelihoods(job, &observe)?);
     }
     let job = EvaluateJob {
         real: &real,
@@ -31,10 +32,10 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
         seed: arguments.seed,
         device: &device,
         shadow: arguments.shadow.as_deref(),
+        date: Some(&date),
         options: &options,
     };
-    let reports = kind.evaluate(job, observer.as_mut())?;
-    deliver(arguments, reports)
+    deliver(arguments, kind.evaluate(job, &observe)?)
 }
 
 /// The kind of data: as named, as a public data set says, or as the name of the file or folder shows.
@@ -57,30 +58,30 @@ fn check_outputs(arguments: &Evaluate) -> Outcome {
         .try_for_each(|path| check_writable(path))
 }
 
-/// Writes the page and the JSON where they were asked to go, and prints the scores unless the JSON goes there.
-fn deliver(arguments: &Evaluate, reports: Vec<Report>) -> Outcome {
-    let named: Vec<(String, Report)> = arguments.synthetics().iter().map(|path| path.to_string_lossy().into_owned()).zip(reports).collect();
-    let single = match named.as_slice() {
-        [(_, report)] if arguments.compare.is_empty() => Some(report),
-        _ => None,
+/// Writes the page and the JSON to the paths given, and prints the scores unless the JSON is printed. Several reports become a comparison.
+fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
+    let (page, json, lines) = match reports.pop() {
+        Some(report) if arguments.compare.is_empty() => (report.to_html(), report.to_json(), report.to_text()),
+        last => {
+            let reports = reports.into_iter().chain(last);
+            let named: Vec<(String, Report)> = short_names(&arguments.synthetics()).into_iter().zip(reports).collect();
+            let comparison = compare(&named)?;
+            (comparison.to_html(), comparison.to_json(), comparison.to_text())
+        }
     };
+    let json = json.map_err(|error| Failure::Work(error.to_string()))?;
     if let Some(path) = &arguments.output {
-        let page = single.map_or_else(|| report::comparison_page(&named), Report::to_html);
         write_atomically(path, page.as_bytes())?;
     }
-    let json = || -> Result<String, Failure> {
-        let text = single.map_or_else(|| report::comparison_json(&named), Report::to_json);
-        text.map_err(|error| Failure::Work(error.to_string()))
-    };
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
-            print(&json()?);
+            print(&json);
             return Ok(());
         }
-        Some(path) => write_atomically(path, json()?.as_bytes())?,
+        Some(path) => write_atomically(path, json.as_bytes())?,
         None => {}
     }
-    report::text_table(&named).iter().for_each(|line| print(line));
+    lines.iter().for_each(|line| print(line));
     if let Some(path) = &arguments.output {
         print(&path.display().to_string());
     }
@@ -88,16 +89,19 @@ fn deliver(arguments: &Evaluate, reports: Vec<Report>) -> Outcome {
 }
 
 /// Mean and standard error of negative log-likelihoods.
-fn likelihood(arguments: &Evaluate, each: &[f64]) -> Outcome {
+fn likelihood(arguments: &Evaluate, items: &str, found: Likelihoods) -> Outcome {
+    let Likelihoods { nats: each, dimensions } = found;
     let count = each.len() as f64;
     let mean = each.iter().sum::<f64>() / count;
     let variance = each.iter().map(|nats| (nats - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
     let error = (variance / count).sqrt();
+    let bits = dimensions.map(|dimensions| mean / dimensions as f64 / std::f64::consts::LN_2);
     let json: Value = json!({
-        "negative_log_likelihood_nats": mean, "standard_error_nats": error,
-        "items": each.len(), "samples": arguments.samples, "seed": arguments.seed,
+        "negative_log_likelihood_nats": mean, "standard_error_nats": error, "bits_per_dimension": bits,
+        items: each.len(), "samples": arguments.samples, "seed": arguments.seed,
     });
-    let text = format!("negative log-likelihood {mean:.3} nats an item (standard error {error:.3})");
+    let bits = bits.map_or_else(String::new, |bits| format!(", {bits:.4} bits per dimension"));
+    let text = format!("negative log-likelihood {mean:.3} nats per item (standard error {error:.3}){bits}");
     match arguments.json.as_deref() {
         Some(path) if path == Path::new("-") => print(&json.to_string()),
         Some(path) => {

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
         ..Run::new(device, arguments.seed)
     };
     let is_new = folder.as_ref().is_some_and(|folder| !folder.exists());
-    let work = || -> Result<_, Failure> {
+    let mut work = || -> Result<_, Failure> {
         if let Some(folder) = &folder {
             std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
             // A run that goes on has the settings that are there already, or is refused.

@@ -126,6 +126,11 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Today's date (UTC), for reports.
+fn date() -> String {
+    jiff::Timestamp::now().to_string().chars().take(10).collect()
+}
+
 /// Who shows how far something is, on standard error.
 fn observer(quiet: bool) -> Box<dyn Observer> {
     if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) }

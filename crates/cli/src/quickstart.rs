@@ -5,13 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use semblant::checkpoint::write_atomically;
 use semblant::data::table::simulate_patients;
-use semblant::metrics::report::text_table;
+use semblant::metrics::report::{ModelSource, Source, Sources};
 use semblant::metrics::{Options, evaluate};
 use semblant::prelude::*;
 use serde_json::{Value, json};
 
 use crate::arguments::Quickstart;
-use crate::{Failure, Outcome, observer, print, say};
+use crate::{Failure, Outcome, date, observer, print, say};
 
 pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.rows < 100 {
@@ -46,11 +46,19 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     let synthetic = model.sample(&TableRequest::new(arguments.rows as u64, arguments.seed))?.data;
     synthetic.write(&synthetic_path)?;
 
-    let options = Options { target: real.schema().target.clone(), seed: arguments.seed, ..Options::default() };
+    let sources = Sources {
+        real: Source::named("patients.csv"),
+        synthetic: Source::named("synthetic.csv"),
+        holdout: Some(Source::named("as many simulated patients again")),
+        model: Some(ModelSource { name: arguments.model.clone(), seed: Some(arguments.seed) }),
+        date: Some(date()),
+        ..Sources::default()
+    };
+    let options = Options { target: real.schema().target.clone(), seed: arguments.seed, sources, ..Options::default() };
     let report = evaluate(&real, &synthetic, Some(&holdout), &options, &mut |stage| tell(stage))?;
     write_atomically(&report_path, report.to_html().as_bytes())?;
     if !quiet {
-        text_table(&[("value".to_owned(), report)]).iter().for_each(|line| print(line));
+        report.to_text().iter().for_each(|line| print(line));
     }
     for path in [real_path, model_path, synthetic_path, report_path] {
         print(&path.display().to_string());

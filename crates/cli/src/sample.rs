@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         options: &options,
         output: &arguments.output,
     };
-    let SampleOutcome { items, drawn } = kind.sample(job, observer(quiet).as_mut())?;
+    let SampleOutcome { items, drawn } = kind.sample(job, &|| observer(quiet))?;
     let acceptance = items as f64 / drawn.max(1) as f64;
     if arguments.json {
         let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });

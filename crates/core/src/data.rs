@@ -98,6 +98,11 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         self.len() == 0
     }
 
+    /// How many numbers one item has, where all have equally many: for likelihoods in bits per dimension.
+    fn dimensions(&self) -> Option<usize> {
+        None
+    }
+
     /// The items at `indices`, in that order; an index may come more than once.
     ///
     /// # Panics

@@ -56,6 +56,7 @@ impl From<Error> for semblant_core::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Io { path, source } => Self::Io { path, source },
+            Error::UnknownColumn { .. } => Self::Config(error.to_string()),
             other => Self::Data(other.to_string()),
         }
     }

@@ -1,4 +1,4 @@
-//! Intervals by the bootstrap (Efron 1979): how much a number would move with other rows of the same population.
+//! Confidence intervals by the bootstrap (Efron 1979).
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::table::privacy::quantile;
 /// Draws behind an interval.
 pub(crate) const DRAWS: usize = 200;
 
-/// A number with its interval of 95 %.
+/// A number with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The number.
@@ -20,7 +20,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A value and the percentiles of what the draws gave.
+    /// A value and the percentiles of the draws.
     pub(crate) fn from_draws(value: f64, mut drawn: Vec<f64>) -> Self {
         drawn.sort_unstable_by(f64::total_cmp);
         Self { value, interval: [quantile(&drawn, 0.025), quantile(&drawn, 0.975)] }

@@ -1,4 +1,4 @@
-//! What can keep a metric from being computed.
+//! Errors of the metrics.
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,7 @@ pub enum Error {
     /// Two tables cannot be compared at all.
     #[error("{0}")]
     Tables(String),
-    /// Images cannot be looked at as asked.
+    /// Images cannot be compared.
     #[error("{0}")]
     Images(String),
     /// An option is outside its range.
@@ -21,7 +21,7 @@ pub enum Error {
         /// What is wrong with it and what is allowed.
         what: String,
     },
-    /// A table is not usable as asked.
+    /// A table cannot be read or has no such column.
     #[error(transparent)]
     Data(#[from] semblant_data::Error),
 }
@@ -40,6 +40,16 @@ impl Error {
         match self {
             Self::Undefined(why) => why.clone(),
             other => other.to_string(),
+        }
+    }
+}
+
+impl From<Error> for semblant_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Data(error) => error.into(),
+            Error::Option { .. } => Self::Config(error.to_string()),
+            other => Self::Data(other.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Fidelity, utility and privacy of synthetic tables, and the report that shows them.
+//! Fidelity, utility and privacy of synthetic data, and the report.
 //!
 //! ```
 //! use semblant_data::table::{Column, ColumnKind, Table};
@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! Images are judged in [`image`]. The single metrics for tables stand in [`table`]; the boosted trees that some of them train in [`learn`]; everything at once in [`evaluate`].
-//! Nothing here is sampled without a seed, and no result depends on the number of threads.
+//! [`evaluate`] compares tables and [`report::report_images`] images. The metrics of tables are in [`table`], those of images in [`image`], the learners in [`learn`],
+//! membership inference in [`membership`]. Every random choice has a seed, and no result depends on the number of threads.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

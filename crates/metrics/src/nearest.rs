@@ -1,4 +1,4 @@
-//! Distances between all rows of two sets, a block at a time, by matrix products.
+//! Distances between all rows of two sets, in blocks, by matrix products.
 
 use burn::tensor::{Device, Tensor};
 use faer::linalg::matmul::matmul;
@@ -31,7 +31,7 @@ impl<'a, T: Copy + Into<f64> + Sync> Rows<'a, T> {
     }
 
     /// For every row of `self`, in parallel: `start(row)`, then `step` with the place of a reference row and the squared Euclidean
-    /// distances to it and those that follow it, until all were seen.
+    /// distances to it and those that follow it, until the last.
     ///
     /// The distances are `|a|^2 + |b|^2 - 2 a b` in double precision, not below 0: exact for bytes, and otherwise good to the last digits
     /// of the squares.
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_device_finds_the_same_distances() {
         let mut random = Random::new(4, 0);
-        // Far from the origin, where single precision would not tell them apart.
+        // Far from the origin, where single precision would not distinguish them.
         let mut rows = |rows: usize| (0..rows * 3).map(|_| 100.0 + random.unit() as f32).collect::<Vec<f32>>();
         let (queries, references) = (rows(QUERIES_ON_DEVICE + 70), rows(REFERENCES + 50));
         let (queries, references) = (Rows::new(&queries, 3), Rows::new(&references, 3));

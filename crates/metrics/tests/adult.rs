@@ -11,7 +11,7 @@ use semblant_metrics::table::utility;
 use semblant_metrics::{Options, Report, evaluate};
 
 /// The training and the test rows.
-fn adult() -> Option<(Table, Table)> {
+fn adult() -> (Table, Table) {
     support::data_set("adult")
 }
 
@@ -44,8 +44,9 @@ fn value(report: &Report, id: &str) -> f64 {
 }
 
 #[test]
+#[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
 fn boosting_is_as_good_as_scikit_learns() {
-    let Some((train, test)) = adult() else { return };
+    let (train, test) = adult();
     let result = timed("utility (seven fits)", || utility::utility(&train, &train, &test, "income", &utility::UtilityOptions::default()))
         .expect("a score");
     println!("{result:?}");
@@ -58,8 +59,9 @@ fn boosting_is_as_good_as_scikit_learns() {
 }
 
 #[test]
+#[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
 fn held_out_rows_are_as_good_as_it_gets() {
-    let Some((train, test)) = adult() else { return };
+    let (train, test) = adult();
     let report = scores(&train, &test, None);
     assert!(value(&report, "column_shapes") > 0.98 && value(&report, "column_pair_trends") > 0.95);
     assert!((value(&report, "detection_auc") - 0.5).abs() < 0.03);
@@ -68,8 +70,9 @@ fn held_out_rows_are_as_good_as_it_gets() {
 }
 
 #[test]
+#[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
 fn columns_that_lost_each_other_are_found_out() {
-    let Some((train, test)) = adult() else { return };
+    let (train, test) = adult();
     let report = scores(&train, &unrelated(&train), Some(&test));
     assert!((value(&report, "column_shapes") - 1.0).abs() < 1e-9);
     assert!(value(&report, "column_pair_trends_related") < 0.8);

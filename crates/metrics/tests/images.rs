@@ -6,10 +6,10 @@ use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
 use semblant_metrics::image::classes::{classifier_score, classifier_score_in_order};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant_metrics::image::distances::{polynomial_discrepancy, sliced_along};
 use semblant_metrics::image::evaluate_images;
 use semblant_metrics::image::extractor::FeatureExtractor;
-use semblant_metrics::image::prdc::Manifold;
-use semblant_metrics::image::spread::{polynomial_discrepancy, sliced_along};
+use semblant_metrics::image::prdc::Neighborhoods;
 
 const SIDE: usize = 8;
 
@@ -61,7 +61,7 @@ fn scores_are_best_for_equal_images_and_move_with_what_is_wrong() {
     let score = |images: &Images| evaluate_images(&real, images, Some(&holdout), &judge, 0).expect("comparable");
     let scores = score(&real);
     let (same, floor) = (scores.synthetic, scores.reference.expect("a holdout"));
-    assert_eq!((scores.compared, scores.held_against_real), (300, [300, 300]));
+    assert_eq!((scores.compared, scores.compared_by_pixels), (300, [300, 300]));
     assert!(same.frechet_distance.abs() < 1e-6 && floor.frechet_distance > 0.0, "{same:?}");
     assert!(same.class_accuracy.expect("classes") > 0.97);
     assert_eq!((same.class_share_distance, same.mind), (Some(0.0), 0.0));
@@ -104,8 +104,8 @@ fn overlap_and_spread_are_those_of_the_reference_packages() {
         let expected = golden[name].as_f64().expect("a number");
         assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{name}: {found} and not {expected}");
     };
-    let manifold = |features| Manifold::new(features, width, &Device::flex()).expect("enough");
-    let found = manifold(&real).prdc(&manifold(&synthetic));
+    let neighborhoods = |features| Neighborhoods::new(features, width, &Device::flex()).expect("enough");
+    let found = neighborhoods(&real).prdc(&neighborhoods(&synthetic));
     for (name, found) in
         [("precision", found.precision), ("recall", found.recall), ("density", found.density), ("coverage", found.coverage)]
     {

@@ -10,13 +10,13 @@ use burn::tensor::Device;
 use formula::{bytes_of, units, weights_of};
 use semblant_core::checkpoint::Checkpoint;
 use semblant_data::image::Images;
+use semblant_metrics::image::distances::polynomial_discrepancy;
 use semblant_metrics::image::evaluate_images;
 use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::frechet::{Moments, frechet_distance, moments_of};
 use semblant_metrics::image::inception::{CLASSES, Inception, WIDTH};
-use semblant_metrics::image::prdc::Manifold;
+use semblant_metrics::image::prdc::Neighborhoods;
 use semblant_metrics::image::resize::{Resize, SIDE};
-use semblant_metrics::image::spread::polynomial_discrepancy;
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -56,7 +56,7 @@ fn features_and_classes_are_those_of_pytorch_fid() {
     let (_folder, path) = file(&weights());
     let extractor = Inception::load(&path, Resize::PytorchFid, &Device::flex()).expect("a whole file");
     let (pictures, golden) = (images("images", [2, 3, 20, 17]), golden());
-    let seen = extractor.see(&pictures).expect("any size");
+    let seen = extractor.extract_all(&pictures).expect("any size");
     for image in 0..2 {
         let every =
             |values: &[f32], width: usize| values[image * width..(image + 1) * width].iter().step_by(8).copied().collect::<Vec<f32>>();
@@ -71,7 +71,7 @@ fn features_and_classes_are_those_of_pytorch_fid() {
 
     // Everything that is computed from features runs on these, with what made them beside.
     let other = images("others", [2, 1, 9, 30]);
-    let grey = extractor.see(&other).expect("any size");
+    let grey = extractor.extract_all(&other).expect("any size");
     assert_ne!(grey.features[..WIDTH], seen.features[..WIDTH]);
     let scores = evaluate_images(&pictures, &images("made", [2, 3, 20, 17]), None, &extractor, 0).expect("comparable");
     assert!(scores.synthetic.frechet_distance > 0.0 && scores.synthetic.classifier_score >= 1.0, "{scores:?}");
@@ -117,9 +117,9 @@ fn distances_are_those_of_the_packages_on_the_same_features() {
     close("frechet_pytorch_fid", distance);
     close("frechet_torch_fidelity", distance);
     close("kid", polynomial_discrepancy(&real[..200 * width], &synthetic, width).expect("enough"));
-    let found = Manifold::new(&real, width, &Device::flex())
+    let found = Neighborhoods::new(&real, width, &Device::flex())
         .expect("enough")
-        .prdc(&Manifold::new(&synthetic, width, &Device::flex()).expect("enough"));
+        .prdc(&Neighborhoods::new(&synthetic, width, &Device::flex()).expect("enough"));
     close("precision", found.precision);
     close("recall", found.recall);
     close("density", found.density);

@@ -28,7 +28,7 @@ fn run(real: &Table, synthetic: &Table, holdout: Option<&Table>, target: Option<
 }
 
 #[test]
-fn identical_tables_are_ideal_and_plainly_copies() {
+fn identical_tables_have_ideal_fidelity_and_are_copies() {
     let (real, holdout) = (table(600, 1), table(300, 2));
     let report = run(&real, &real, Some(&holdout), Some("class"));
     for (id, ideal) in

@@ -1,14 +1,15 @@
-//! What the reports write as JSON is what the schemas in docs/schemas say, no key more and none less.
+//! The JSON of reports matches docs/schemas/report.json exactly, and the pages are complete.
 
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
 use semblant_data::table::{Column, ColumnKind, Table};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
+use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
 use semblant_metrics::membership::lira::Shadows;
-use semblant_metrics::report::images::{Trained, report_images};
-use semblant_metrics::{Options, evaluate};
+use semblant_metrics::report::{ImageEvaluation, ModelSource, Source, Sources, compare, report_images};
+use semblant_metrics::{Options, Report, evaluate};
 use serde_json::Value;
 
 /// The part of JSON Schema that ours are written in; a word beyond it is a panic and not a pass.
@@ -74,14 +75,21 @@ fn check(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), St
     }
 }
 
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../../../docs/schemas/report.json")).expect("JSON")
+}
+
 #[track_caller]
-fn holds(json: &str, schema: &str) {
-    let (value, schema): (Value, Value) = (serde_json::from_str(json).expect("JSON"), serde_json::from_str(schema).expect("JSON"));
+fn holds(report: &Report) {
+    let json = report.to_json().expect("JSON");
+    let (value, schema): (Value, Value) = (serde_json::from_str(&json).expect("JSON"), schema());
     if let Err(what) = check(&value, &schema, &schema, "") {
         panic!("{what}");
     }
-    // The check does see what is wrong.
-    for key in ["format", "scores"] {
+    let back: Report = serde_json::from_str(&json).expect("the report reads back");
+    assert_eq!(json, back.to_json().expect("JSON"));
+    // The check finds mistakes.
+    for key in ["format", "scores", "sections"] {
         let mut wrong = value.clone();
         wrong[key] = Value::Null;
         assert!(check(&wrong, &schema, &schema, "").is_err());
@@ -112,16 +120,60 @@ fn table(rows: usize, seed: u64) -> Table {
     .expect("a table")
 }
 
-#[test]
-fn the_report_of_a_table_is_as_described() {
-    let (real, synthetic, holdout) = (table(300, 1), table(200, 2), table(100, 3));
-    let schema = include_str!("../../../docs/schemas/table-report.json");
-    for (holdout, target) in [(Some(&holdout), Some("class")), (None, None)] {
-        let options = Options { target: target.map(str::to_owned), ..Options::default() };
-        let report = evaluate(&real, &synthetic, holdout, &options, &mut |_| {}).expect("a report");
-        holds(&report.to_json().expect("JSON"), schema);
-        leave(&report.to_html(), if holdout.is_some() { "table.html" } else { "table-alone.html" });
+/// Names of everything that can be named.
+fn sources() -> Sources {
+    Sources {
+        real: Source::named("train"),
+        synthetic: Source::named("made <by> a model"),
+        holdout: Some(Source::named("test")),
+        model: Some(ModelSource { name: "model.safetensors".into(), seed: Some(7) }),
+        date: Some("2026-01-02".into()),
+        ..Sources::default()
     }
+}
+
+#[test]
+fn the_report_of_a_table_matches_the_schema() {
+    let (real, synthetic, holdout) = (table(300, 1), table(200, 2), table(100, 3));
+    for (holdout, target) in [(Some(&holdout), Some("class")), (None, None)] {
+        let options = Options { target: target.map(str::to_owned), sources: sources(), ..Options::default() };
+        let report = evaluate(&real, &synthetic, holdout, &options, &mut |_| {}).expect("a report");
+        holds(&report);
+        assert_eq!((report.sources.real.count, report.sources.synthetic.count), (300, 200));
+        assert_eq!(report.sources.holdout.as_ref().map(|holdout| holdout.count), holdout.map(Table::rows));
+        let page = report.to_html();
+        for text in
+            ["train, 300 rows", "made &lt;by&gt; a model, 200 rows", "model.safetensors, seed 7", "2026-01-02", env!("CARGO_PKG_VERSION")]
+        {
+            assert!(page.contains(text), "{text}");
+        }
+        assert_eq!(page.contains("test, 100 rows"), holdout.is_some());
+        leave(&page, if holdout.is_some() { "table.html" } else { "table-alone.html" });
+    }
+}
+
+#[test]
+fn a_comparison_has_the_scores_of_all_reports() {
+    let (real, holdout) = (table(300, 1), table(100, 3));
+    let report = |synthetic: &Table| {
+        let options = Options { target: Some("class".into()), ..Options::default() };
+        evaluate(&real, synthetic, Some(&holdout), &options, &mut |_| {}).expect("a report")
+    };
+    let reports = [("fresh <1>.csv".to_owned(), report(&table(200, 2))), ("copied.csv".to_owned(), report(&real))];
+    let found = compare(&reports).expect("of one kind");
+    let (json, schema) = (serde_json::to_value(&found).expect("JSON"), schema());
+    check(&json, &schema["$defs"]["comparison"], &schema, "").expect("as described");
+    let text = found.to_text();
+    let copies = text.iter().find(|line| line.starts_with("Exact copies")).expect("a line");
+    assert_eq!(copies.split_whitespace().collect::<Vec<_>>()[2..4], ["0.0000", "1.0000"]);
+    let page = found.to_html();
+    assert!(page.contains("fresh &lt;1&gt;.csv") && !page.contains("fresh <1>") && page.contains("Signs of leakage"));
+    assert!(page.contains("<b>0.0000</b>") && !page.contains("<script") && !page.contains("http"));
+    leave(&page, "comparison.html");
+    assert!(compare(&[]).is_err());
+    let mut other = reports[0].1.clone();
+    other.kind = "images".into();
+    assert!(compare(&[reports[0].clone(), ("other".into(), other)]).expect_err("two kinds").to_string().contains("kinds"));
 }
 
 fn images(count: usize, seed: usize) -> Images {
@@ -133,47 +185,47 @@ fn images(count: usize, seed: usize) -> Images {
 }
 
 #[test]
-fn the_report_of_images_is_as_described_and_its_page_whole() {
+fn the_report_of_images_matches_the_schema_and_its_page_is_complete() {
     let (real, synthetic, holdout) = (images(60, 1), images(40, 2), images(30, 3));
     let mut run = Run::new(burn::tensor::Device::flex(), 0);
     let config = ClassifierConfig { images: 2_000, ..ClassifierConfig::default() };
     let extractor = Classifier::fit(&real, Some(&holdout), &config, &mut run).expect("trains");
     let utility = image_utility(&real, std::slice::from_ref(&synthetic), &holdout, 2_000, &mut run).expect("classes").remove(0);
     assert!(utility.real.overall > 0.9 && utility.synthetic.overall > 0.9 && utility.both.overall > 0.9, "{utility:?}");
-    assert_eq!((utility.both.learnt_from, utility.tested, utility.images_seen), (100, 30, 2_000));
+    assert_eq!((utility.both.training_images, utility.tested, utility.images_seen), (100, 30, 2_000));
     assert_eq!(utility.real.classes.len(), 2);
-    let schema = include_str!("../../../docs/schemas/image-report.json");
     let shadows = Shadows { models: 4, targets: 20, seed: 0 };
     let mut copies = |learnt: &Images, _: u64| Ok(learnt.clone());
     let membership = by_shadows(&real, &synthetic, &holdout, &shadows, &mut copies).expect("enough");
-    let trained = Trained { utility: Some(utility), membership: Some((4, membership)) };
-    for (holdout, trained) in [(Some(&holdout), trained), (None, Trained::default())] {
+    let plain = ImageEvaluation { sources: sources(), ..ImageEvaluation::new(&extractor) };
+    let trained = ImageEvaluation { utility: Some(utility), membership: Some((4, membership)), ..plain.clone() };
+    let hash = extractor.provenance().expect("known").sha256;
+    for (holdout, evaluation) in [(Some(&holdout), &trained), (None, &plain)] {
         let mut stages = Vec::new();
         let mut hear = |stage: &str| stages.push(stage.to_owned());
-        let report = report_images(&real, &synthetic, holdout, &extractor, trained.clone(), 0, &mut hear).expect("comparable");
+        let report = report_images(&real, &synthetic, holdout, evaluation, &mut hear).expect("comparable");
         assert!(stages[0].contains("60 real images") && stages.len() == if holdout.is_some() { 8 } else { 5 }, "{stages:?}");
-        let json = report.to_json().expect("JSON");
-        holds(&json, schema);
+        holds(&report);
         let page = report.to_html();
         leave(&page, if holdout.is_some() { "images.html" } else { "images-alone.html" });
-        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("data:image/png;base64,") && page.contains(&report.features.sha256));
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("data:image/png;base64,") && page.contains(&hash));
+        assert!(page.contains("8 x 8 pixels, grey") && page.contains("train, 60 images"));
         assert!(!page.contains("<script") && !page.contains("http") && !page.contains("<b>left") && page.contains("&lt;b&gt;left"));
         assert_eq!(page.matches("<img").count(), page.matches(" alt=\"").count());
-        assert_eq!(
-            json,
-            report_images(&real, &synthetic, holdout, &extractor, trained, 0, &mut |_| {}).expect("again").to_json().expect("JSON")
-        );
+        assert_eq!(report, report_images(&real, &synthetic, holdout, evaluation, &mut |_| {}).expect("again"));
         if holdout.is_none() {
             assert!(report.verdicts.iter().all(|verdict| verdict.grade == semblant_metrics::report::Grade::Unknown));
         }
+        let page = compare(&[("a".into(), report.clone()), ("b".into(), report)]).expect("of one kind").to_html();
+        assert_eq!(page.matches("<img").count(), 3);
+        leave(&page, if holdout.is_some() { "images-compared.html" } else { "images-compared-alone.html" });
     }
-    // Too few for neighbours, not for the rest.
-    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &extractor, Trained::default(), 0, &mut |_| {})
-        .expect("enough for the rest");
+    // Too few for neighbours, not for the other scores.
+    let few = report_images(&real, &synthetic.select(&[0, 1, 2]), Some(&holdout), &plain, &mut |_| {}).expect("enough for the others");
     let score = few.score("precision").expect("listed");
     assert!(score.value.is_none() && score.undefined.as_deref().is_some_and(|why| why.contains("five")), "{score:?}");
-    holds(&few.to_json().expect("JSON"), schema);
-    // Utility says what it lacks.
+    holds(&few);
+    // Utility names what is missing.
     let bare = Images::new(synthetic.pixels().to_vec(), synthetic.shape(), None).expect("sound");
     let said = image_utility(&real, &[bare], &holdout, 10, &mut run).expect_err("no classes").to_string();
     assert!(said.contains("same classes") && said.contains("synthetic"), "{said}");

@@ -5,34 +5,66 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let patients = semblant::data::table::simulate_patients(300, 0);
-//! let mut model = semblant::table_model("copula", serde_json::json!({}))?;
+//! let mut model = GaussianCopula::default();
 //! model.fit(&patients, &mut Run::new(semblant::device::select("cpu")?, 1))?;
-//! let synthetic = model.sample(&SampleRequest::new(100, 7))?.data;
+//! let synthetic = model.sample(&TableRequest::new(100, 7).with("smoker", "yes"))?.data;
 //! assert_eq!(synthetic.rows(), 100);
 //! # Ok(())
 //! # }
 //! ```
 
+#[cfg(feature = "images")]
 pub mod latent;
+mod kinds;
+mod modality;
 mod registry;
-pub mod shadow;
+mod source;
 
 pub use burn::tensor::Device;
-pub use registry::{
-    AnyModel, DataKind, data_kind, image_model, image_models, load_image_model, load_model, load_model_on, load_table_model, table_model,
-    table_models,
+pub use modality::{
+    EvaluateJob, EvaluationJob, Evaluator, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
+    SampleJob, SampleOutcome, Verb,
 };
-pub use semblant_core::{Error, Result, checkpoint, device, graph, launches, precision, progress, seeds, synthesizer, trainer};
+pub use registry::{Registry, load, model};
+pub use semblant_core::{
+    Error, Result, checkpoint, config, data as kind, device, ema, host, launches, model, nn, optim, options, passes, precision,
+    progress, seeds, synthesizer, trainer,
+};
+#[cfg(feature = "tables")]
+pub use semblant_copula as copula;
 pub use semblant_data as data;
+#[cfg(feature = "images")]
 pub use semblant_diffusion as diffusion;
+#[cfg(feature = "images")]
 pub use semblant_gan as gan;
+#[cfg(feature = "images")]
+pub use semblant_images as images;
 pub use semblant_metrics as metrics;
+#[cfg(feature = "tables")]
+pub use semblant_tabular as tabular;
+#[cfg(feature = "tables")]
+pub use semblant_tabular_ctgan as ctgan;
+#[cfg(feature = "images")]
 pub use semblant_vae as vae;
+pub use source::{DataFolders, Source};
 
 /// What most programs need.
 pub mod prelude {
-    pub use crate::data::image::{ImageOptions, Images};
-    pub use crate::data::table::{ColumnKind, ReadOptions, Schema, Table, TableWriter};
-    pub use crate::synthesizer::{Condition, Run, Sample, SampleRequest, Summary, Synthesizer, Wanted};
-    pub use crate::{image_model, load_image_model, load_table_model, table_model};
+    #[cfg(feature = "tables")]
+    pub use crate::copula::{CopulaConfig, GaussianCopula, IndependentColumns};
+    #[cfg(feature = "tables")]
+    pub use crate::ctgan::{Ctgan, CtganConfig, Tvae, TvaeConfig};
+    pub use crate::data::image::{ClassRequest, ImageOptions, ImageRequest, Images};
+    pub use crate::data::table::{ColumnKind, Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
+    #[cfg(feature = "images")]
+    pub use crate::diffusion::{Consistency, ConsistencyConfig, Ddpm, DdpmConfig, Edm, EdmConfig, Flow, FlowConfig};
+    #[cfg(feature = "images")]
+    pub use crate::gan::{Dcgan, DcganConfig, R3gan, R3ganConfig, WganGp, WganGpConfig};
+    pub use crate::kind::{Data, Request};
+    #[cfg(feature = "images")]
+    pub use crate::latent::{LatentDit, LatentDitConfig};
+    pub use crate::registry::Registry;
+    pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
+    #[cfg(feature = "images")]
+    pub use crate::vae::{AutoencoderKl, AutoencoderKlConfig, Vae, VaeConfig, VqVae, VqVaeConfig};
 }

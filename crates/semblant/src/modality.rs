@@ -13,6 +13,7 @@ use semblant_core::synthesizer::{Entry, Run, Summary, Synthesizer};
 use semblant_core::{Error, Result};
 use serde_json::Value;
 
+use crate::metrics::Report;
 use crate::source::Source;
 
 /// What a command does; options are declared for each.
@@ -97,11 +98,18 @@ pub struct EvaluationJob<'a, D: Data> {
     pub seed: u64,
     /// Where networks run.
     pub device: &'a Device,
+    /// The name of the model that made the synthetic data, where it is known.
+    pub model: Option<&'a str>,
+    /// The date, for the report.
+    pub date: Option<&'a str>,
     /// Trains a model such as made the synthetic data on other data and samples it, for the attack by shadow models.
     pub retrain: Option<&'a Retrain<'a, D>>,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,
 }
+
+/// Makes an observer for a part of a command's work.
+pub type Observe<'a> = &'a (dyn Fn() -> Box<dyn Observer> + Sync);
 
 /// From training data, a number of items and a seed to a sample of a newly trained model.
 pub type Retrain<'a, D> = dyn Fn(&D, u64, u64) -> Result<D> + 'a;
@@ -115,7 +123,7 @@ pub trait Evaluator<D: Data>: Send + Sync {
     ///
     /// # Errors
     /// Data that cannot be compared, an option that cannot be used.
-    fn evaluate(&self, job: &EvaluationJob<'_, D>, observer: &mut dyn Observer) -> Result<Vec<crate::metrics::Report>>;
+    fn evaluate(&self, job: &EvaluationJob<'_, D>, observe: Observe<'_>) -> Result<Vec<Report>>;
 }
 
 /// An evaluation, as a command asks for it.
@@ -132,6 +140,8 @@ pub struct EvaluateJob<'a> {
     pub device: &'a Device,
     /// The model that is trained anew for the attack by shadow models.
     pub shadow: Option<&'a Path>,
+    /// The date, for the report.
+    pub date: Option<&'a str>,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,
 }
@@ -150,6 +160,15 @@ pub struct LikelihoodJob<'a> {
     pub device: &'a Device,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,
+}
+
+/// Negative log-likelihoods of items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likelihoods {
+    /// In nats, one an item.
+    pub nats: Vec<f64>,
+    /// Numbers in one item, where all have equally many.
+    pub dimensions: Option<usize>,
 }
 
 /// A kind of data with its models, without its type: what the command line works with.
@@ -177,19 +196,19 @@ pub trait Modality: Any + Send + Sync {
     ///
     /// # Errors
     /// As [`Synthesizer::sample`] and [`Data::create`].
-    fn sample(&self, job: SampleJob<'_>, observer: &mut dyn Observer) -> Result<SampleOutcome>;
+    fn sample(&self, job: SampleJob<'_>, observe: Observe<'_>) -> Result<SampleOutcome>;
 
     /// Compares synthetic with real data.
     ///
     /// # Errors
     /// As [`Data::open`] and [`Evaluator::evaluate`].
-    fn evaluate(&self, job: EvaluateJob<'_>, observer: &mut dyn Observer) -> Result<Vec<crate::metrics::Report>>;
+    fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
 
     /// How unlikely a model finds data.
     ///
     /// # Errors
     /// A model whose likelihood cannot be estimated.
-    fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observer: &mut dyn Observer) -> Result<Vec<f64>>;
+    fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods>;
 
     /// Writes a model in the format of another program.
     ///
@@ -273,17 +292,17 @@ impl<D: Data> Kind<D> {
         build().map_err(|error| Error::checkpoint(path, error.to_string()))
     }
 
-    fn open(&self, source: &Source, options: &OptionValues, observer: &mut dyn Observer) -> Result<(D, D::OpenOptions)> {
-        self.open_under(source, D::parse_open_options(options)?, observer)
+    /// The data of a source, with notes that name it.
+    fn read(&self, source: &Source, options: D::OpenOptions) -> Result<(D, Vec<String>)> {
+        let Opened { data, notes } = D::open(source.path(), &source.completed::<D>(options)?)?;
+        Ok((data, notes.iter().map(|note| format!("{}: {note}", source.name())).collect()))
     }
 
-    fn open_under(&self, source: &Source, options: D::OpenOptions, observer: &mut dyn Observer) -> Result<(D, D::OpenOptions)> {
-        let options = source.completed::<D>(options)?;
-        let Opened { data, notes } = D::open(source.path(), &options)?;
-        for note in notes {
-            observer.event(Event::Note(&format!("{}: {note}", source.name())));
-        }
-        Ok((data, options))
+    fn open(&self, source: &Source, options: D::OpenOptions, observe: Observe<'_>) -> Result<D> {
+        let (data, notes) = self.read(source, options)?;
+        let mut observer = observe();
+        notes.iter().for_each(|note| observer.event(Event::Note(note)));
+        Ok(data)
     }
 }
 
@@ -320,7 +339,8 @@ impl<D: Data> Modality for Kind<D> {
     fn fit(&self, job: FitJob<'_>, run: &mut Run) -> Result<FitOutcome> {
         // A wrong setting is found before the data is read.
         let mut model = (self.entry(job.model)?.build)(job.settings)?;
-        let (data, _) = self.open(job.source, job.options, run.observer.as_mut())?;
+        let (data, notes) = self.read(job.source, D::parse_open_options(job.options)?)?;
+        notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
         if let Some(path) = data.instead_of_fit(job.options)? {
             return Ok(FitOutcome::Instead(path));
         }
@@ -330,19 +350,21 @@ impl<D: Data> Modality for Kind<D> {
         Ok(FitOutcome::Fitted(summary))
     }
 
-    fn sample(&self, job: SampleJob<'_>, observer: &mut dyn Observer) -> Result<SampleOutcome> {
+    fn sample(&self, job: SampleJob<'_>, observe: Observe<'_>) -> Result<SampleOutcome> {
         D::check_output(job.output)?;
         let request = D::Request::new(0, job.seed).with_rows(job.rows);
         let request = D::parse_request(request, job.options)?;
         let model = self.load(job.model, job.device)?;
         if let Some((init, mask)) = &job.init {
-            let (init, options) = self.open(init, job.options, observer)?;
-            let mask = mask.as_ref().map(|mask| self.open_under(mask, options, observer)).transpose()?;
+            let options = D::parse_open_options(job.options)?;
+            let init = self.open(init, options.clone(), observe)?;
+            let mask = mask.as_ref().map(|mask| self.open(mask, options, observe)).transpose()?;
             let none = || Error::Config("this model makes data from noise only, not from other data; leave --from out".into());
-            let made = model.rebuild().ok_or_else(none)?.rebuild(&init, mask.as_ref().map(|(mask, _)| mask), &request)?;
+            let made = model.rebuild().ok_or_else(none)?.rebuild(&init, mask.as_ref(), &request)?;
             made.data.save(job.output)?;
             return Ok(SampleOutcome { items: made.data.len() as u64, drawn: made.drawn_rows });
         }
+        let mut observer = observe();
         let rows = request.rows();
         let total = rows.end - rows.start;
         let at_once = if request.divisible() { request.batch_rows() as u64 } else { u64::MAX };
@@ -366,18 +388,19 @@ impl<D: Data> Modality for Kind<D> {
         Ok(SampleOutcome { items: total, drawn })
     }
 
-    fn evaluate(&self, job: EvaluateJob<'_>, observer: &mut dyn Observer) -> Result<Vec<crate::metrics::Report>> {
+    fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>> {
         let none = || Error::Config(format!("data of kind {} cannot be evaluated", D::KIND));
         let evaluator = self.evaluator.as_ref().ok_or_else(none)?;
         let shadow = job.shadow.map(|path| self.unfitted_like(path).map(|_| path)).transpose()?;
-        let (real, options) = self.open(job.real, job.options, observer)?;
+        let options = D::parse_open_options(job.options)?;
+        let real = self.open(job.real, options.clone(), observe)?;
         // The other data is opened as the real data was, so that a column or a class means the same in all of it.
         let alike = real.options_like(&options);
         let mut synthetics = Vec::with_capacity(job.synthetics.len());
         for source in &job.synthetics {
-            synthetics.push(self.open_under(source, alike.clone(), observer)?.0);
+            synthetics.push(self.open(source, alike.clone(), observe)?);
         }
-        let holdout = job.holdout.as_ref().map(|source| self.open_under(source, alike.clone(), observer)).transpose()?;
+        let holdout = job.holdout.as_ref().map(|source| self.open(source, alike.clone(), observe)).transpose()?;
         let retrain = shadow.map(|path| {
             move |data: &D, count: u64, seed: u64| -> Result<D> {
                 let mut model = self.unfitted_like(path)?;
@@ -389,25 +412,28 @@ impl<D: Data> Modality for Kind<D> {
             &EvaluationJob {
                 real: (job.real.name(), &real),
                 synthetics: job.synthetics.iter().map(Source::name).zip(&synthetics).collect(),
-                holdout: job.holdout.as_ref().map(Source::name).zip(holdout.as_ref().map(|(data, _)| data)),
+                holdout: job.holdout.as_ref().map(Source::name).zip(holdout.as_ref()),
                 seed: job.seed,
                 device: job.device,
+                model: shadow.and_then(Path::to_str),
+                date: job.date,
                 retrain: retrain.as_ref().map(|retrain| retrain as &Retrain<'_, D>),
                 options: job.options,
             },
-            observer,
+            observe,
         )
     }
 
-    fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observer: &mut dyn Observer) -> Result<Vec<f64>> {
+    fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods> {
         let model = self.load(job.model, job.device)?;
         let none = || Error::Config(format!("{}: the likelihood of this model cannot be estimated", job.model.display()));
         let likelihood = model.likelihood().ok_or_else(none)?;
-        let (data, _) = self.open(job.source, job.options, observer)?;
+        let data = self.open(job.source, D::parse_open_options(job.options)?, observe)?;
         if data.is_empty() {
             return Err(Error::Data(format!("{}: there are no {} to evaluate", job.source.name(), D::ITEMS)));
         }
-        likelihood.negative_log_likelihoods(&data, job.samples, job.seed)
+        let nats = likelihood.negative_log_likelihoods(&data, job.samples, job.seed)?;
+        Ok(Likelihoods { nats, dimensions: data.dimensions() })
     }
 
     fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()> {

@@ -24,7 +24,7 @@ use agree::{same_losses, same_pictures, same_rows};
 use counts::fit_and_count;
 use semblant::Device;
 use semblant::graph::Replay;
-use semblant::metrics::image::{classifier::Classifier, classifier::ClassifierConfig, prdc::Manifold, spread::kernel_distance};
+use semblant::metrics::image::{classifier::Classifier, classifier::ClassifierConfig, distances::kernel_distance, prdc::Neighborhoods};
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
 use semblant::seeds::Stream;
@@ -206,8 +206,8 @@ fn features_and_their_distances_are_those_of_the_cpu() {
     };
     let (real, synthetic) = (cloud(0, 0.0), cloud(1, 0.5));
     let prdc = |device: &Device| {
-        let manifold = |features| Manifold::new(features, 24, device).expect("enough features");
-        manifold(&real).prdc(&manifold(&synthetic))
+        let neighborhoods = |features| Neighborhoods::new(features, 24, device).expect("enough features");
+        neighborhoods(&real).prdc(&neighborhoods(&synthetic))
     };
     let (expected, found) = (prdc(&Device::flex()), prdc(&gpu));
     // A feature on the edge of a ball may be taken for one beside it.

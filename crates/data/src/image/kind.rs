@@ -101,6 +101,10 @@ impl Data for Images {
         self.count()
     }
 
+    fn dimensions(&self) -> Option<usize> {
+        Some(self.bytes_of_one())
+    }
+
     fn select(&self, indices: &[usize]) -> Self {
         Self::select(self, indices)
     }

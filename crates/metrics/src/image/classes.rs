@@ -1,22 +1,23 @@
-//! What a classifier makes of images: which classes come how often, and how surely.
+//! Scores of the predicted classes of images.
 
 use crate::Result;
 use crate::error::undefined;
 use crate::random::Random;
 
-/// Parts of the images that [`classifier_score_of_parts`] is a mean over.
+/// Parts of the images in [`classifier_score_of_parts`].
 pub const PARTS: usize = 10;
 
-/// Half the total difference between the shares of the classes on both sides: 0 when they come equally often, 1 when no class comes on both.
+/// Half the sum of the differences between the shares of the classes in both sets: 0 when all shares are equal, 1 when no class occurs in
+/// both.
 ///
 /// # Errors
-/// No images on a side.
+/// No images in a set.
 ///
 /// # Panics
 /// When a class is not below `classes`.
 pub fn class_share_distance(a: &[u32], b: &[u32], classes: usize) -> Result<f64> {
     if a.is_empty() || b.is_empty() {
-        return undefined("class shares need an image on each side");
+        return undefined("class shares need an image in each set");
     }
     let shares = |found: &[u32]| {
         let mut shares = vec![0.0; classes];
@@ -26,12 +27,12 @@ pub fn class_share_distance(a: &[u32], b: &[u32], classes: usize) -> Result<f64>
     Ok(shares(a).iter().zip(shares(b)).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0)
 }
 
-/// `exp` of the mean Kullback-Leibler divergence of an image's class shares from the mean shares of all: the Inception Score with this
-/// classifier in the place of Inception, over all of these images at once. From 1 (every image is judged alike) to the number of classes (each is
-/// surely of one class, and all come equally often). It does not see whether images of one class differ. Source: Salimans et al. 2016,
-/// section 4.
+/// `exp` of the mean Kullback-Leibler divergence between the class probabilities of an image and their mean over all images: the Inception
+/// Score with this classifier in place of Inception, over all images at once. From 1 (all images have equal probabilities) to the number of
+/// classes (each image has one certain class, and all classes are equally frequent). It does not measure diversity within a class. Source:
+/// Salimans et al. 2016, section 4.
 ///
-/// `log_shares [n, classes]` are logarithms of shares, row-major.
+/// `log_shares [n, classes]` are log probabilities, row-major.
 ///
 /// # Errors
 /// No images.

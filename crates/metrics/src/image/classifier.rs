@@ -1,8 +1,7 @@
-//! A small classifier of images: the judge of what class a synthetic image is of, and the extractor whose last layer before the classes gives
-//! the features that synthetic and real images are compared in.
+//! A small classifier of images, whose last layer before the classes gives the features that synthetic and real images are compared in.
 //!
-//! Features of a network trained on photographs say little about digits or other small images, so the network is trained on the real
-//! images at hand. Numbers from two classifiers cannot be compared; that is why its architecture, seed, accuracy and hash go with them.
+//! Features of a network trained on photographs are of little use for digits or other small images, so this network is trained on the real
+//! images. Scores of two classifiers are not comparable; its architecture, seed, accuracy and hash are part of every report.
 
 use std::path::Path;
 
@@ -37,11 +36,11 @@ pub struct ClassifierConfig {
     pub channels: [usize; 2],
     /// Width of the layer whose values are the features.
     pub features: usize,
-    /// Images seen in training; each one as often as it comes.
+    /// Images per training run, repeats included.
     pub images: u64,
     /// Images of one step.
     pub batch_images: u64,
-    /// The greatest learning rate.
+    /// The largest learning rate.
     pub learning_rate: f64,
 }
 
@@ -156,7 +155,7 @@ struct About {
     accuracy: Option<f64>,
 }
 
-/// Images that are looked at together.
+/// Images per batch.
 const AT_ONCE: usize = 250;
 /// The name that a model file has for a classifier.
 const NAME: &str = "classifier";
@@ -212,7 +211,7 @@ impl Classifier {
     /// # Errors
     /// Images of another size than the classifier was trained on.
     pub fn features(&self, images: &Images) -> Result<Vec<f32>> {
-        Ok(self.see(images)?.features)
+        Ok(self.extract_all(images)?.features)
     }
 
     /// The class of each image, as an index into [`FeatureExtractor::class_names`].
@@ -220,10 +219,10 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::features`].
     pub fn classify(&self, images: &Images) -> Result<Vec<u32>> {
-        Ok(self.see(images)?.classes)
+        Ok(self.extract_all(images)?.classes)
     }
 
-    /// The share of the images that are classified as what they are said to be.
+    /// The share of the images that are classified correctly.
     ///
     /// # Errors
     /// Images without classes, with other classes, or of another size.

@@ -1,90 +1,90 @@
-//! What images are looked at with: a network that gives features and shares of classes.
+//! The network whose features and classes images are compared in.
 
 use burn::tensor::Device;
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use serde::{Deserialize, Serialize};
 
-/// A network that images are compared through.
+/// A network that gives features and class probabilities of images.
 pub trait FeatureExtractor {
-    /// How many numbers the features of an image are.
+    /// The width of the features.
     fn width(&self) -> usize;
 
-    /// How many classes it tells apart.
+    /// The number of classes.
     fn classes(&self) -> usize;
 
-    /// The names of the classes in order, where they are those of the real images; empty where it knows others.
+    /// The names of the classes in order, if they are those of the real images; otherwise empty.
     fn class_names(&self) -> &[String];
 
-    /// Hands the features `[width]` and the logarithms of the shares `[classes]` of one image after the other to `take`, in the order of
-    /// the images, so that nobody has to hold all of them.
+    /// Passes the features `[width]` and the log probabilities `[classes]` of each image to `take`, in the order of the images, so that not
+    /// all have to be in memory.
     ///
     /// # Errors
-    /// Images of a size that it cannot look at.
+    /// Images of a size that the network cannot process.
     fn extract(&self, images: &Images, take: &mut dyn FnMut(&[f32], &[f32])) -> Result<()>;
 
-    /// Where it looks: what is matrix work between features is done there too.
+    /// The device of the network; matrix products of features are computed there too.
     fn device(&self) -> &Device;
 
-    /// What it is, for whoever reads numbers made with it.
+    /// The network, for the report.
     ///
     /// # Errors
     /// Weights that cannot be read back from their device.
     fn provenance(&self) -> Result<Provenance>;
 
-    /// Everything that it sees in the images, in one pass.
+    /// The features, log probabilities and predicted classes of all images.
     ///
     /// # Errors
-    /// As [`FeatureExtractor::look`].
-    fn see(&self, images: &Images) -> Result<Seen> {
-        let mut seen = Seen { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
+    /// As [`FeatureExtractor::extract`].
+    fn extract_all(&self, images: &Images) -> Result<Extracted> {
+        let mut all = Extracted { features: Vec::new(), log_shares: Vec::new(), classes: Vec::new() };
         self.extract(images, &mut |features, log_shares| {
             let best = (0..log_shares.len()).max_by(|&a, &b| log_shares[a].total_cmp(&log_shares[b])).unwrap_or(0);
-            seen.features.extend_from_slice(features);
-            seen.log_shares.extend_from_slice(log_shares);
-            seen.classes.push(best as u32);
+            all.features.extend_from_slice(features);
+            all.log_shares.extend_from_slice(log_shares);
+            all.classes.push(best as u32);
         })?;
-        Ok(seen)
+        Ok(all)
     }
 }
 
-/// What made the features, for whoever reads numbers made with them. Numbers of two eyes cannot be compared.
+/// The network behind the features. Scores of two networks are not comparable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// `classifier` or `inception`.
     pub kind: String,
     /// Layers in one line.
     pub architecture: String,
-    /// How images are brought to its size; none where it looks at them as they are.
+    /// How images are resized to its input; none if they are not.
     pub resize: Option<String>,
-    /// The seed it was trained with, where it is known.
+    /// The seed it was trained with, if known.
     pub seed: Option<u64>,
-    /// The share of the test images that it classifies rightly, where there were some.
+    /// Its accuracy on the test images, 0 to 1, if there were any.
     pub accuracy: Option<f64>,
     /// SHA-256 of the file that its weights came from.
     pub sha256: String,
 }
 
-/// What an extractor sees in images, in their order.
+/// Features and classes of images, in their order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct Extracted {
     /// `[images, width]`, row-major.
     pub features: Vec<f32>,
-    /// The logarithm of each class's share, `[images, classes]`, row-major.
+    /// The log probability of each class, `[images, classes]`, row-major.
     pub log_shares: Vec<f32>,
-    /// The likeliest class of each image.
+    /// The most probable class of each image.
     pub classes: Vec<u32>,
 }
 
-/// The classes of the images as places among `names`: a set in which a class never comes may not know its name. None where there are no
-/// classes, or others.
+/// The classes of the images as indices into `names`, since a set without one of the classes may lack its name. None without classes, or with
+/// others.
 pub(super) fn classes_among(names: &[String], images: &Images) -> Option<Vec<u32>> {
     let places: Option<Vec<usize>> = images.class_names().iter().map(|own| names.iter().position(|name| name == own)).collect();
     let places = places?;
     images.classes().map(|classes| classes.iter().map(|&class| places[class as usize] as u32).collect())
 }
 
-/// The share of the images whose class is the one that was `found`, one of `names`.
+/// The share of the images whose class equals the one in `found`, as indices into `names`.
 ///
 /// # Errors
 /// Images without classes, or with others.

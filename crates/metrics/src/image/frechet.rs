@@ -70,11 +70,11 @@ impl Moments {
     }
 }
 
-/// The moments of what `extractor` sees in `images`, a few images at a time: no more than one set of features is in memory, however many images
+/// The moments of the features of `images`, a few images at a time: no more than one set of features is in memory, however many images
 /// there are.
 ///
 /// # Errors
-/// As [`FeatureExtractor::look`].
+/// As [`FeatureExtractor::extract`].
 pub fn moments_of(extractor: &dyn FeatureExtractor, images: &Images) -> Result<Moments> {
     let mut moments = Moments::new(extractor.width());
     extractor.extract(images, &mut |features, _| moments.add(features)).map_err(|error| Error::Images(error.to_string()))?;
@@ -85,11 +85,11 @@ pub fn moments_of(extractor: &dyn FeatureExtractor, images: &Images) -> Result<M
 /// of `A B`, so no complex number appears and nothing needs to be added to the diagonals.
 ///
 /// # Errors
-/// Fewer than two features on a side, different widths, or features that are not finite.
+/// Fewer than two features in a set, different widths, or features that are not finite.
 pub fn frechet_distance(a: &Moments, b: &Moments) -> Result<f64> {
     let refuse = |what: String| Err(Error::Undefined(what));
     if a.count < 2 || b.count < 2 {
-        return refuse(format!("a Frechet distance needs two images on each side, there are {} and {}", a.count, b.count));
+        return refuse(format!("a Frechet distance needs two images in each set, there are {} and {}", a.count, b.count));
     }
     if a.width != b.width {
         return refuse(format!("features of width {} and {} cannot be compared", a.width, b.width));

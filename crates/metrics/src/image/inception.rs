@@ -1,4 +1,4 @@
-//! Inception v3 as FID and the Inception Score were defined with it, with weights that the user has on disk.
+//! Inception v3 as FID and the Inception Score were defined with it, with weights from a file.
 //!
 //! The network is that of Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision", as TensorFlow's graph
 //! `inception-2015-12-05` has it (Heusel et al. 2017). From the one that torchvision trains it differs in its 1,008 classes, in that

@@ -1,16 +1,16 @@
-//! How near synthetic images are to real ones.
+//! Metrics of synthetic images: fidelity, utility and memorization.
 
 pub mod classes;
 pub mod classifier;
+pub mod distances;
 pub mod extractor;
 pub mod frechet;
 pub mod inception;
-pub mod memory;
+pub mod memorization;
 pub mod paired;
 pub mod prdc;
 pub mod resize;
 pub mod shadow;
-pub mod spread;
 pub mod utility;
 mod weights;
 
@@ -20,50 +20,50 @@ use serde::Serialize;
 use crate::random::subsample;
 use crate::{Error, Result};
 use classes::{class_share_distance, classifier_score_of_parts};
-use extractor::{FeatureExtractor, Provenance, Seen, accuracy};
+use distances::{kernel_distance, sliced_distance};
+use extractor::{Extracted, FeatureExtractor, Provenance, accuracy};
 use frechet::{Moments, frechet_distance};
-use memory::{Nearest, nearest, summary};
-use prdc::{DENSITY_NEIGHBOURS, Manifold, Prdc};
-use spread::{kernel_distance, sliced_distance};
+use memorization::{Nearest, nearest, summary};
+use prdc::{DENSITY_NEIGHBOURS, Neighborhoods, Prdc};
 
-/// Most images of a side for what compares all with all: precision, recall, density, coverage, and the sliced distance.
+/// Most images of each set for precision, recall, density, coverage and the sliced distance, whose cost is quadratic.
 pub const MOST_COMPARED: usize = 10_000;
-/// Most synthetic or holdout images that are held against every real one, pixel by pixel.
-pub const MOST_HELD_AGAINST_REAL: usize = 4_000;
+/// Most synthetic or holdout images that are compared with every real image by pixels.
+pub const MOST_COMPARED_BY_PIXELS: usize = 4_000;
 
-/// What was found in synthetic images. No number without what it was made with.
+/// The scores of synthetic images, with the settings they depend on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImageScores {
-    /// Of the synthetic images; in JSON its fields stand at the top.
+    /// Of the synthetic images; in JSON its fields are at the top level.
     #[serde(flatten)]
     pub synthetic: Scores,
-    /// Of the holdout in place of the synthetic images: what real images get.
+    /// Of the holdout in place of the synthetic images.
     pub reference: Option<Scores>,
-    /// Real, synthetic and holdout images that were looked at.
+    /// Numbers of real, synthetic and holdout images.
     pub images: [usize; 3],
-    /// Images of each side, drawn by the seed, behind `precision`, `recall`, `density`, `coverage` and `mind`: equally many on all sides,
-    /// also on the holdout's, as these numbers move with the count.
+    /// Images of each set, drawn by the seed, behind `precision`, `recall`, `density`, `coverage` and `mind`: the same number for all sets,
+    /// since these scores depend on it.
     pub compared: usize,
-    /// Images behind `memorised` and `nearest`, synthetic and holdout; each was held against every real one.
-    pub held_against_real: [usize; 2],
-    /// What drew the images and the directions.
+    /// Synthetic and holdout images behind `memorised` and `nearest`; each was compared with every real image.
+    pub compared_by_pixels: [usize; 2],
+    /// Draws the images and the directions.
     pub seed: u64,
-    /// What made the features.
+    /// The network that made the features.
     pub features: Provenance,
 }
 
-/// The numbers of one set of images beside the real ones.
+/// The scores of one set of images against the real images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scores {
-    /// The share of images that are classified as the class they are said to be of; none without classes.
+    /// The share of images that are classified as their own class, 0 to 1; none without classes.
     pub class_accuracy: Option<f64>,
-    /// [`class_share_distance`] between the classes that are found here and among the real images; none where the extractor knows others.
+    /// [`class_share_distance`] between the predicted classes of this set and of the real images; none if the extractor has other classes.
     pub class_share_distance: Option<f64>,
     /// [`classifier_score_of_parts`].
     pub classifier_score: f64,
     /// Its standard deviation over the parts.
     pub classifier_score_deviation: f64,
-    /// [`frechet_distance`] of the features, of all images on either side; a few hundred overstate it.
+    /// [`frechet_distance`] of the features of all images; biased upwards for a few hundred images.
     pub frechet_distance: f64,
     /// [`kernel_distance`] of the features.
     pub kid: f64,
@@ -71,19 +71,19 @@ pub struct Scores {
     pub kid_deviation: f64,
     /// [`sliced_distance`] of the features.
     pub mind: f64,
-    /// [`Prdc`] of the features; none with fewer than six images on a side.
+    /// [`Prdc`] of the features; none with fewer than six images in a set.
     #[serde(flatten)]
     pub prdc: Option<Prdc>,
-    /// [`memory::Memory::memorised`].
+    /// [`memorization::Memorization::memorised`].
     pub memorised: f64,
-    /// [`memory::Memory::nearest`].
+    /// [`memorization::Memorization::nearest`].
     pub nearest: f64,
 }
 
-/// Judges `synthetic` against `real` and, if there is one, a holdout of real images. `seed` draws what is compared where not all is.
+/// Compares `synthetic` with `real` and, if there is one, `holdout` with `real`. `seed` draws the subsamples.
 ///
 /// # Errors
-/// Images of another size than the extractor's, or fewer than two on a side.
+/// [`Error::Images`] for images of another size than the extractor's; [`Error::Undefined`] for fewer than two images in a set.
 pub fn evaluate_images(
     real: &Images,
     synthetic: &Images,
@@ -91,117 +91,109 @@ pub fn evaluate_images(
     extractor: &dyn FeatureExtractor,
     seed: u64,
 ) -> Result<ImageScores> {
-    Ok(judge(real, synthetic, holdout, extractor, seed, &mut |_| {})?.scores)
+    Ok(evaluate_in_detail(real, synthetic, holdout, extractor, seed, &mut |_| {})?.scores)
 }
 
-/// Scores, and what they were computed from as far as a report shows it.
-pub(crate) struct Judged {
+/// Scores, and the intermediate results that a report shows.
+pub(crate) struct Details {
     pub(crate) scores: ImageScores,
-    /// Classes that were found in the real and the synthetic images.
-    pub(crate) found: [Vec<u32>; 2],
-    /// Features of as many real and synthetic images as are compared, `[compared, width]`.
+    /// Predicted classes of the real and the synthetic images.
+    pub(crate) classes: [Vec<u32>; 2],
+    /// Features of the compared real and synthetic images, `[compared, width]`.
     pub(crate) features: [Vec<f32>; 2],
-    /// Synthetic images by their place, and what they are nearest to, those that are most like one training image and no other first.
-    pub(crate) nearest: Vec<(usize, Nearest)>,
+    /// Indices of synthetic images with their closest training image, ascending by [`Nearest::ratio`].
+    pub(crate) closest: Vec<(usize, Nearest)>,
 }
 
-/// See [`evaluate_images`]; `stage` hears what is done next.
-pub(crate) fn judge(
+/// See [`evaluate_images`]; `stage` receives the name of each stage as it starts.
+pub(crate) fn evaluate_in_detail(
     real: &Images,
     synthetic: &Images,
     holdout: Option<&Images>,
     extractor: &dyn FeatureExtractor,
     seed: u64,
     stage: &mut dyn FnMut(&str),
-) -> Result<Judged> {
+) -> Result<Details> {
     let sets = [Some(real), Some(synthetic), holdout];
     let compared = sets.iter().flatten().map(|images| images.count()).min().unwrap_or(0).min(MOST_COMPARED);
-    let mut judge = Judge { extractor, compared, seed, stage };
-    let real = judge.extract(real, (0, "real"))?;
-    let near_real =
-        if compared > DENSITY_NEIGHBOURS { Some(Manifold::new(&real.drawn, extractor.width(), extractor.device())?) } else { None };
-    let (scores, looked, mut nearest) = judge.scores(&real, near_real.as_ref(), synthetic, (1, "synthetic"))?;
-    let reference = holdout.map(|holdout| judge.scores(&real, near_real.as_ref(), holdout, (2, "holdout"))).transpose()?;
-    nearest.sort_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
+    let mut evaluator = Evaluator { extractor, compared, seed, stage };
+    let real = evaluator.extract(real, (0, "real"))?;
+    let neighborhoods =
+        (compared > DENSITY_NEIGHBOURS).then(|| Neighborhoods::new(&real.compared, extractor.width(), extractor.device())).transpose()?;
+    let (scores, features, mut closest) = evaluator.scores(&real, neighborhoods.as_ref(), synthetic, (1, "synthetic"))?;
+    let reference = holdout.map(|holdout| evaluator.scores(&real, neighborhoods.as_ref(), holdout, (2, "holdout"))).transpose()?;
+    closest.sort_by(|(_, a), (_, b)| a.ratio().total_cmp(&b.ratio()));
     let scores = ImageScores {
         synthetic: scores,
         reference: reference.map(|(scores, ..)| scores),
         images: sets.map(|images| images.map_or(0, Images::count)),
         compared,
-        held_against_real: [sets[1], sets[2]].map(|images| images.map_or(0, Images::count).min(MOST_HELD_AGAINST_REAL)),
+        compared_by_pixels: [sets[1], sets[2]].map(|images| images.map_or(0, Images::count).min(MOST_COMPARED_BY_PIXELS)),
         seed,
         features: extractor.provenance().map_err(core)?,
     };
-    let (found, features) = (looked.seen.classes, looked.drawn);
-    // The balls around the real features borrow them.
-    drop(near_real);
-    Ok(Judged { scores, found: [real.seen.classes, found], features: [real.drawn, features], nearest })
+    // The neighbourhoods borrow the real features.
+    drop(neighborhoods);
+    Ok(Details { scores, classes: [real.all.classes, features.all.classes], features: [real.compared, features.compared], closest })
 }
 
 fn core(error: semblant_core::Error) -> Error {
     Error::Images(error.to_string())
 }
 
-struct Judge<'a> {
+struct Evaluator<'a> {
     extractor: &'a dyn FeatureExtractor,
     compared: usize,
     seed: u64,
     stage: &'a mut dyn FnMut(&str),
 }
 
-/// Images and what was seen in them.
-struct Looked<'a> {
+/// A set of images and its features.
+struct SetFeatures<'a> {
     images: &'a Images,
-    seen: Seen,
+    all: Extracted,
     moments: Moments,
-    /// Features of as many images as are compared.
-    drawn: Vec<f32>,
+    /// Features of the images that are compared, `[compared, width]`.
+    compared: Vec<f32>,
 }
 
-impl Judge<'_> {
-    /// `side` is a number and a name.
-    fn extract<'i>(&mut self, images: &'i Images, (side, name): (u64, &str)) -> Result<Looked<'i>> {
-        (self.stage)(&format!("features of {} {name} images", images.count()));
-        let seen = self.extractor.see(images).map_err(core)?;
+impl Evaluator<'_> {
+    /// `set` is its number among the streams of random numbers, and its name.
+    fn extract<'i>(&mut self, images: &'i Images, set: (u64, &str)) -> Result<SetFeatures<'i>> {
+        (self.stage)(&format!("features of {} {} images", images.count(), set.1));
+        let all = self.extractor.extract_all(images).map_err(core)?;
         let width = self.extractor.width();
-        let rows = subsample(images.count(), self.compared, self.seed, 30 + side);
-        let drawn = rows.iter().flat_map(|&row| seen.features[row * width..(row + 1) * width].iter().copied()).collect();
-        Ok(Looked { images, moments: Moments::of(&seen.features, width), seen, drawn })
+        let rows = subsample(images.count(), self.compared, self.seed, 30 + set.0);
+        let compared = rows.iter().flat_map(|&row| all.features[row * width..(row + 1) * width].iter().copied()).collect();
+        Ok(SetFeatures { images, moments: Moments::of(&all.features, width), all, compared })
     }
 
     fn scores<'i>(
         &mut self,
-        real: &Looked,
-        near_real: Option<&Manifold>,
+        real: &SetFeatures,
+        neighborhoods: Option<&Neighborhoods>,
         images: &'i Images,
-        (side, name): (u64, &str),
-    ) -> Result<(Scores, Looked<'i>, Vec<(usize, Nearest)>)> {
-        if images.shape()[1..] != real.images.shape()[1..] {
-            let shapes = [real.images, images].map(|images| images.shape()[1..].to_vec());
-            let what = format!(
-                "the real images are {:?} (channels, rows, columns), others are {:?}; bring them to one size",
-                shapes[0], shapes[1]
-            );
-            return Err(Error::Images(what));
-        }
+        set: (u64, &str),
+    ) -> Result<(Scores, SetFeatures<'i>, Vec<(usize, Nearest)>)> {
+        check_size(real.images, images)?;
         let (names, width) = (self.extractor.class_names(), self.extractor.width());
-        let looked = self.extract(images, (side, name))?;
-        (self.stage)(&format!("distances between real and {name} features"));
-        let asked = images.classes().filter(|_| !names.is_empty());
-        let class_accuracy = asked.map(|_| accuracy(names, images, &looked.seen.classes).map_err(core)).transpose()?;
-        let shares = || class_share_distance(&real.seen.classes, &looked.seen.classes, names.len());
-        // First, because it refuses too few images in words.
-        let frechet_distance = frechet_distance(&real.moments, &looked.moments)?;
-        let kernel = kernel_distance(&real.seen.features, &looked.seen.features, width, self.seed, self.extractor.device())?;
-        let prdc = near_real
-            .map(|near_real| Ok::<_, Error>(near_real.prdc(&Manifold::new(&looked.drawn, width, self.extractor.device())?)))
+        let found = self.extract(images, set)?;
+        (self.stage)(&format!("distances between real and {} features", set.1));
+        let own_classes = images.classes().filter(|_| !names.is_empty());
+        let class_accuracy = own_classes.map(|_| accuracy(names, images, &found.all.classes).map_err(core)).transpose()?;
+        let shares = || class_share_distance(&real.all.classes, &found.all.classes, names.len());
+        // First, because its error explains that there are too few images.
+        let frechet_distance = frechet_distance(&real.moments, &found.moments)?;
+        let kernel = kernel_distance(&real.all.features, &found.all.features, width, self.seed, self.extractor.device())?;
+        let prdc = neighborhoods
+            .map(|real| Ok::<_, Error>(real.prdc(&Neighborhoods::new(&found.compared, width, self.extractor.device())?)))
             .transpose()?;
-        let mind = sliced_distance(&real.drawn, &looked.drawn, width, self.seed)?;
-        (self.stage)(&format!("memory of {name} images, pixel by pixel"));
-        let held = subsample(images.count(), MOST_HELD_AGAINST_REAL, self.seed, 40 + side);
-        let nearest = nearest(real.images, &images.select(&held))?;
-        let memory = summary(&nearest);
-        let classes = classifier_score_of_parts(&looked.seen.log_shares, self.extractor.classes(), self.seed)?;
+        let mind = sliced_distance(&real.compared, &found.compared, width, self.seed)?;
+        (self.stage)(&format!("memorization of {} images, by pixels", set.1));
+        let chosen = subsample(images.count(), MOST_COMPARED_BY_PIXELS, self.seed, 40 + set.0);
+        let nearest = nearest(real.images, &images.select(&chosen))?;
+        let memorization = summary(&nearest);
+        let classes = classifier_score_of_parts(&found.all.log_shares, self.extractor.classes(), self.seed)?;
         let scores = Scores {
             class_accuracy,
             class_share_distance: if names.is_empty() { None } else { Some(shares()?) },
@@ -212,9 +204,17 @@ impl Judge<'_> {
             kid_deviation: kernel.deviation,
             mind,
             prdc,
-            memorised: memory.memorised,
-            nearest: memory.nearest,
+            memorised: memorization.memorised,
+            nearest: memorization.nearest,
         };
-        Ok((scores, looked, held.into_iter().zip(nearest).collect()))
+        Ok((scores, found, chosen.into_iter().zip(nearest).collect()))
     }
+}
+
+fn check_size(real: &Images, images: &Images) -> Result<()> {
+    let [one, other] = [real, images].map(|images| [images.channels(), images.height(), images.width()]);
+    if one == other {
+        return Ok(());
+    }
+    Err(Error::Images(format!("the real images are {one:?} (channels, rows, columns), others are {other:?}; resize them to one size")))
 }

@@ -1,4 +1,4 @@
-//! Precision, recall, density and coverage: do synthetic images lie where real ones do, and are they everywhere that real ones are?
+//! Precision, recall, density and coverage: plausibility and diversity of synthetic images by nearest neighbours.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -15,21 +15,21 @@ pub const DENSITY_NEIGHBOURS: usize = 5;
 /// How two clouds of features overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prdc {
-    /// The share of synthetic features in a ball of a real one: are they plausible? Range 0 to 1.
+    /// The share of synthetic features in a ball of a real one: plausibility. Range 0 to 1.
     pub precision: f64,
-    /// The share of real features in a ball of a synthetic one: is everything there? Range 0 to 1.
+    /// The share of real features in a ball of a synthetic one: diversity. Range 0 to 1.
     pub recall: f64,
     /// How many balls of real features a synthetic one lies in, over the number of neighbours: as precision, but an outlier among the real
     /// ones counts once and not for the whole region of its ball. From 0, about 1 for equal distributions, more for images that are
-    /// plainer than real ones.
+    /// more typical than real ones.
     pub density: f64,
     /// The share of real features with a synthetic one in their ball. Range 0 to 1.
     pub coverage: f64,
 }
 
-/// Features with, for each, the squared radii of its balls: distances to its 3rd and 5th neighbour among them.
+/// Features with the squared radii of the balls around them: the distances to the 3rd and the 5th neighbour.
 #[derive(Debug, Clone)]
-pub struct Manifold<'a> {
+pub struct Neighborhoods<'a> {
     features: Rows<'a, f32>,
     /// For precision and recall, and for density and coverage.
     radii: Vec<[f64; 2]>,
@@ -37,7 +37,7 @@ pub struct Manifold<'a> {
     device: Device,
 }
 
-impl<'a> Manifold<'a> {
+impl<'a> Neighborhoods<'a> {
     /// Of `features [n, width]`, row-major. Takes `n^2 width` multiplications, on the CPU in double precision and on any other `device` in
     /// single, and memory for a few thousand rows.
     ///
@@ -49,10 +49,7 @@ impl<'a> Manifold<'a> {
     pub fn new(features: &'a [f32], width: usize, device: &Device) -> Result<Self> {
         let features = Rows::new(features, width);
         if features.count() <= DENSITY_NEIGHBOURS {
-            return undefined(format!(
-                "neighbours need more than {DENSITY_NEIGHBOURS} images on each side, there are {}",
-                features.count()
-            ));
+            return undefined(format!("neighbours need more than {DENSITY_NEIGHBOURS} images in each set, there are {}", features.count()));
         }
         let others = |(query, smallest): &mut (usize, Smallest<DENSITY_NEIGHBOURS>), first: usize, distances: &[f64]| {
             for (place, distance) in distances.iter().enumerate() {
@@ -74,7 +71,7 @@ impl<'a> Manifold<'a> {
     ///
     /// # Panics
     /// When the widths differ.
-    pub fn prdc(&self, synthetic: &Manifold) -> Prdc {
+    pub fn prdc(&self, synthetic: &Neighborhoods) -> Prdc {
         // Balls of real features around each synthetic one: whether in any, and in how many.
         let count = |(any, balls): &mut (bool, u64), first: usize, distances: &[f64]| {
             for (distance, [wide, narrow]) in distances.iter().zip(&self.radii[first..]).map(|(d, [p, q])| (*d, [*p, *q])) {
@@ -116,22 +113,22 @@ mod tests {
     #[test]
     fn equal_clouds_overlap_and_distant_ones_do_not() {
         let (real, other) = (cloud(0, 500, 0.0), cloud(1, 500, 0.0));
-        let real = Manifold::new(&real, 4, &Device::flex()).unwrap();
+        let real = Neighborhoods::new(&real, 4, &Device::flex()).unwrap();
         let same = real.prdc(&real);
         assert_eq!((same.precision, same.recall, same.coverage), (1.0, 1.0, 1.0));
-        let alike = real.prdc(&Manifold::new(&other, 4, &Device::flex()).unwrap());
+        let alike = real.prdc(&Neighborhoods::new(&other, 4, &Device::flex()).unwrap());
         assert!(alike.precision > 0.75 && alike.recall > 0.75 && (alike.density - 1.0).abs() < 0.15 && alike.coverage > 0.9, "{alike:?}");
         let far = cloud(2, 500, 50.0);
-        let far = real.prdc(&Manifold::new(&far, 4, &Device::flex()).unwrap());
+        let far = real.prdc(&Neighborhoods::new(&far, 4, &Device::flex()).unwrap());
         assert_eq!(far, Prdc { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
-        assert!(Manifold::new(&[0.0; 20], 4, &Device::flex()).is_err());
+        assert!(Neighborhoods::new(&[0.0; 20], 4, &Device::flex()).is_err());
     }
 
     #[test]
     fn a_lost_mode_costs_recall_and_coverage_but_not_precision() {
         let modes = |seed, count: u64| [cloud(seed, count / 2, 0.0), cloud(seed + 1, count / 2, 30.0)].concat();
         let (real, one) = (modes(0, 600), cloud(7, 600, 0.0));
-        let (real, lost) = (Manifold::new(&real, 4, &Device::flex()).unwrap(), Manifold::new(&one, 4, &Device::flex()).unwrap());
+        let (real, lost) = (Neighborhoods::new(&real, 4, &Device::flex()).unwrap(), Neighborhoods::new(&one, 4, &Device::flex()).unwrap());
         let scores = real.prdc(&lost);
         assert!(scores.precision > 0.75 && scores.density > 0.8, "{scores:?}");
         assert!(scores.recall <= 0.5 && scores.coverage <= 0.5 && scores.coverage > 0.45, "{scores:?}");

@@ -1,7 +1,7 @@
-//! Bringing images of any size to the 299 x 299 pixels that Inception looks at, in the three ways in which published numbers were made.
+//! Resizing of images to the 299 x 299 pixels of Inception's input, by the three methods behind published scores.
 //!
-//! They differ enough to move a Frechet distance by a tenth of itself (Parmar et al. 2022, "On aliased resizing and surprising subtleties
-//! in GAN evaluation"), so a number without its way of resizing means little.
+//! The methods differ enough to change a Frechet distance by a tenth (Parmar et al. 2022, "On aliased resizing and surprising subtleties in
+//! GAN evaluation"), so a score is only meaningful with its method.
 
 use rayon::prelude::*;
 use semblant_data::image::Images;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// The side of what comes out, in pixels.
+/// Width and height of the result, in pixels.
 pub const SIDE: usize = 299;
 
-/// How images are brought to [`SIDE`].
+/// How images are resized to [`SIDE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
     /// As the package pytorch-fid does: bilinear between the centres of pixels, no smoothing, `2 x - 1` of values from 0 to 1.
     #[default]
     PytorchFid,
-    /// As TensorFlow 1 did, whose habit torch-fidelity and the numbers of StyleGAN and EDM follow: bilinear between the corners of pixels,
+    /// As TensorFlow 1 did, and torch-fidelity and the scores of StyleGAN and EDM do: bilinear between the corners of pixels,
     /// `(x - 128) / 128` of bytes.
     Tf1,
     /// As the package clean-fid does: Pillow's bicubic filter, which is wide enough to smooth what it makes smaller, on each channel in
@@ -28,10 +28,10 @@ pub enum Resize {
 }
 
 impl Resize {
-    /// All ways.
+    /// All methods.
     pub const ALL: [Self; 3] = [Self::PytorchFid, Self::Tf1, Self::Clean];
 
-    /// The name that is typed and printed.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::PytorchFid => "pytorch-fid",
@@ -40,16 +40,16 @@ impl Resize {
         }
     }
 
-    /// The way of this name.
+    /// The method of this name.
     ///
     /// # Errors
     /// [`Error::Option`] for another name.
     pub fn named(name: &str) -> Result<Self> {
-        let what = || format!("\"{name}\" is no way of resizing; write {}", Self::ALL.map(Self::name).join(", "));
+        let what = || format!("\"{name}\" is not a resizing method; choose {}", Self::ALL.map(Self::name).join(", "));
         Self::ALL.into_iter().find(|way| way.name() == name).ok_or_else(|| Error::Option { name: "resize", what: what() })
     }
 
-    /// The images at `indices` as Inception sees them: `[indices.len(), 3, 299, 299]`, row-major, about -1 to 1. A grey image has its
+    /// The images at `indices` as input of Inception: `[indices.len(), 3, 299, 299]`, row-major, about -1 to 1. A grey image has its
     /// channel three times.
     ///
     /// # Panics
@@ -79,7 +79,7 @@ impl Resize {
     }
 }
 
-/// What one pixel of the result is made of: the first pixel of the source, and the weights of it and of those behind it.
+/// The weights of one pixel of the result: the first pixel of the source, and the weights of it and the following ones.
 struct Taps {
     first: usize,
     weights: Vec<f64>,

@@ -1,19 +1,19 @@
-//! Membership by shadow models, for images: [`crate::membership::lira`].
+//! Membership inference by shadow models, for images: see [`crate::membership::lira`].
 
 use semblant_data::image::Images;
 
 use super::extractor::classes_among;
 use crate::error::undefined;
 use crate::membership::Membership;
-use crate::membership::lira::{Generate, Plan, Shadows, Told, told};
+use crate::membership::lira::{Generate, Plan, Shadows, TargetFeatures, target_features};
 use crate::nearest::{Rows, Smallest};
 use crate::{Error, Result};
 
-/// Attacks the membership of images by models that `generate` trains with and without them: what synthetic images tell of an image are the
-/// distances, by pixels, to those that are nearest to it.
+/// Membership inference by models that `generate` trains with and without the targets. The features of a target are its distances, by pixels,
+/// to the nearest synthetic images.
 ///
-/// Every model learns from as many images as `train` has (or as there are): half of those that are attacked, drawn anew, and others of both
-/// real sets. So it takes `models` fits. Classes are learnt where both real sets have those of `train`.
+/// Every model is trained on as many images as `train` has, if possible: half of the targets, drawn anew, and other images of both real sets.
+/// This takes `shadows.models` fits. Classes are used if the holdout has those of `train`.
 ///
 /// # Errors
 /// [`Error::Undefined`] with fewer than 4 models or 8 images of each set, no synthetic images, or when a model could not be trained;
@@ -27,35 +27,35 @@ pub fn by_shadows(
 ) -> Result<Membership> {
     let plan = Plan::new(train.count(), holdout.count(), shadows)?;
     let pool = Images::concat(vec![train.clone(), named_as(train, holdout)?])?;
-    let people = pool.select(plan.candidates());
-    plan.attack(pool.count(), |places| Ok(pool.select(places)), generate, |made| tell(made, &people), synthetic)
+    let targets = pool.select(plan.candidates());
+    plan.attack(pool.count(), |places| Ok(pool.select(places)), generate, |made| features_of(made, &targets), synthetic)
 }
 
-/// The images with their classes in the order of `train`'s names, which a set without one of the classes may not know.
+/// The images with their classes in the order of `train`'s names; a set without one of the classes may lack its name.
 fn named_as(train: &Images, images: &Images) -> Result<Images> {
     let classes = classes_among(train.class_names(), images).map(|classes| (classes, train.class_names().to_vec()));
     Ok(Images::new(images.pixels().to_vec(), images.shape(), classes)?)
 }
 
-/// What the synthetic images tell of each of the others.
-fn tell(synthetic: &Images, people: &Images) -> Result<Vec<Told>> {
+/// The features of each target.
+fn features_of(synthetic: &Images, targets: &Images) -> Result<Vec<TargetFeatures>> {
     if synthetic.count() == 0 {
-        return undefined("no synthetic images tell of nobody");
+        return undefined("there are no synthetic images");
     }
-    if synthetic.shape()[1..] != people.shape()[1..] {
-        let shapes = [people, synthetic].map(|images| images.shape()[1..].to_vec());
+    if synthetic.shape()[1..] != targets.shape()[1..] {
+        let shapes = [targets, synthetic].map(|images| images.shape()[1..].to_vec());
         return Err(Error::Images(format!(
             "the real images are {:?} (channels, rows, columns), the synthetic ones {:?}",
             shapes[0], shapes[1]
         )));
     }
-    let size = people.bytes_of_one();
+    let size = targets.bytes_of_one();
     let rows = |images| Rows::new(Images::pixels(images), size);
     let add = |nearest: &mut Smallest<5>, _: usize, squares: &[f64]| squares.iter().for_each(|&square| nearest.add(square));
-    let found = rows(people).fold(&rows(synthetic), |_| Smallest::new(), add);
+    let found = rows(targets).fold(&rows(synthetic), |_| Smallest::new(), add);
     // Root mean squared difference of pixels, 0 to 1; an infinity stays one.
     let distance = |square: f64| (square / size as f64).sqrt() / 255.0;
-    Ok(found.into_iter().map(|nearest| told(&Smallest(nearest.0.map(distance)))).collect())
+    Ok(found.into_iter().map(|nearest| target_features(&Smallest(nearest.0.map(distance)))).collect())
 }
 
 #[cfg(test)]

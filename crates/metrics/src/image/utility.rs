@@ -1,7 +1,7 @@
-//! Do synthetic images teach what real ones teach? Classifiers learn from either and are tested on real images that none has seen.
+//! Utility of synthetic images: classifiers are trained on synthetic images, real images and both, and tested on the holdout.
 //!
-//! The first of the three is the classification accuracy score of Ravuri and Vinyals 2019, "Classification accuracy score for conditional
-//! generative models", with this library's small classifier; the other two are what it is read beside.
+//! The first is the classification accuracy score of Ravuri and Vinyals 2019, "Classification accuracy score for conditional generative
+//! models", with this crate's small classifier; the other two are its references.
 
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
@@ -11,42 +11,41 @@ use super::classifier::{Classifier, ClassifierConfig};
 use super::extractor::classes_among;
 use crate::{Error, Result};
 
-/// What three classifiers of one kind reach on the holdout. They see equally many images in training, whatever they learn from, so that the
-/// time is known: `images_seen` each.
+/// The accuracies of three classifiers on the holdout. Each is trained on `images_seen` images, repeats included, whatever its training set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageUtility {
-    /// Learnt from the synthetic images: the classification accuracy score.
+    /// Trained on the synthetic images: the classification accuracy score.
     pub synthetic: Accuracy,
-    /// Learnt from the real ones.
+    /// Trained on the real images.
     pub real: Accuracy,
-    /// Learnt from both together: do synthetic images add something?
+    /// Trained on both; above `real`, the synthetic images add information.
     pub both: Accuracy,
     /// The classes, in the order of [`Accuracy::classes`].
     pub class_names: Vec<String>,
-    /// Images that each classifier saw in training, one counting as often as it came.
+    /// Images per training run, repeats included.
     pub images_seen: u64,
-    /// Holdout images that they were tested on.
+    /// Holdout images.
     pub tested: usize,
-    /// What drew weights, order and small shifts of the images.
+    /// Draws weights, order and augmentation.
     pub seed: u64,
 }
 
-/// Shares of test images that are classified rightly.
+/// Shares of test images that are classified correctly, 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Of all.
     pub overall: f64,
     /// Of each class; none where the holdout has no image of it.
     pub classes: Vec<Option<f64>>,
-    /// Images that it learnt from.
-    pub learnt_from: usize,
+    /// Images in the training set.
+    pub training_images: usize,
 }
 
-/// Trains the three for every one of the `synthetics`, one after the other: each sees `images_seen` images, which `run` tells of and may
-/// interrupt. The one that learns from the real images is the same for all of them and trained once.
+/// Trains the three classifiers for each of the `synthetics`, one after the other, on `images_seen` images each; `run` reports progress and
+/// can stop it. The classifier trained on real images is shared.
 ///
 /// # Errors
-/// [`Error::Undefined`] when images have no classes, the three sets not the same, or the holdout is empty; [`Error::Images`] as
+/// [`Error::Undefined`] when images have no classes, the sets differ in classes or size, or the holdout is empty; [`Error::Images`] as
 /// [`Classifier::fit`].
 pub fn image_utility(real: &Images, synthetics: &[Images], holdout: &Images, images_seen: u64, run: &mut Run) -> Result<Vec<ImageUtility>> {
     let names = real.class_names();
@@ -56,13 +55,13 @@ pub fn image_utility(real: &Images, synthetics: &[Images], holdout: &Images, ima
         let Some(classes) = classes_among(names, set) else {
             let found = set.class_names().join(", ");
             return lacks(format!(
-                "needs images of the same classes on all sides; the {what} images have [{found}], the real ones [{}]",
+                "needs images of the same classes in all sets; the {what} images have [{found}], the real ones [{}]",
                 names.join(", ")
             ));
         };
         if set.count() == 0 || set.shape()[1..] != real.shape()[1..] {
             return lacks(format!(
-                "needs images of one size on all sides; the {what} images are {:?}, the real ones {:?}",
+                "needs images of one size in all sets; the {what} images are {:?}, the real ones {:?}",
                 set.shape(),
                 real.shape()
             ));
@@ -71,11 +70,11 @@ pub fn image_utility(real: &Images, synthetics: &[Images], holdout: &Images, ima
     };
     let (real, holdout) = (as_real(real, "real")?, as_real(holdout, "holdout")?);
     let synthetics = synthetics.iter().map(|set| as_real(set, "synthetic")).collect::<Result<Vec<Images>>>()?;
-    let told = |error: semblant_core::Error| Error::Images(error.to_string());
+    let failed = |error: semblant_core::Error| Error::Images(error.to_string());
     let config = ClassifierConfig { images: images_seen, ..ClassifierConfig::default() };
     let mut learn = |train: &Images| {
-        let classifier = Classifier::fit(train, None, &config, run).map_err(told)?;
-        let found = classifier.classify(&holdout).map_err(told)?;
+        let classifier = Classifier::fit(train, None, &config, run).map_err(failed)?;
+        let found = classifier.classify(&holdout).map_err(failed)?;
         Ok::<_, Error>(accuracy(&holdout, &found, train.count()))
     };
     let of_real = learn(&real)?;
@@ -95,7 +94,7 @@ pub fn image_utility(real: &Images, synthetics: &[Images], holdout: &Images, ima
     Ok(of_synthetics.into_iter().map(found).collect())
 }
 
-fn accuracy(holdout: &Images, found: &[u32], learnt_from: usize) -> Accuracy {
+fn accuracy(holdout: &Images, found: &[u32], training_images: usize) -> Accuracy {
     let counts = holdout.class_counts();
     let mut right = vec![0usize; counts.len()];
     for (&class, &found) in holdout.classes().unwrap_or_default().iter().zip(found) {
@@ -105,6 +104,6 @@ fn accuracy(holdout: &Images, found: &[u32], learnt_from: usize) -> Accuracy {
     Accuracy {
         overall: right.iter().sum::<usize>() as f64 / found.len().max(1) as f64,
         classes: right.iter().zip(&counts).map(|(&right, &of)| share(right, of)).collect(),
-        learnt_from,
+        training_images,
     }
 }

@@ -1,4 +1,4 @@
-//! Weights of a network that the user has on disk.
+//! Weights of a network in a file.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use semblant_core::{Error, Result, host};
 pub(super) struct Weights {
     path: PathBuf,
     tensors: Checkpoint,
-    /// What the file ought to be, for messages.
+    /// What the file should hold, for messages.
     wanted: &'static str,
 }
 
@@ -42,10 +42,10 @@ impl Weights {
         Ok(host::tensor(self.values(name, &shape)?, shape, device))
     }
 
-    /// Refuses tensors that nobody took, unless they belong to a part that is of no use here.
+    /// Refuses tensors that were not used, unless they belong to a part that is not needed.
     pub(super) fn nothing_else(&self, needless: impl Fn(&str) -> bool) -> Result<()> {
         match self.tensors.shapes().find(|(name, _)| !needless(name)) {
-            Some((name, _)) => Err(self.refuse(format!("the tensor {name} has no place in it"))),
+            Some((name, _)) => Err(self.refuse(format!("the tensor {name} does not belong to it"))),
             None => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use super::tree::{Grower, Tree};
 use crate::random::subsample;
 use crate::{Error, Result};
 
-/// How to boost. The same table, target and settings give the same model, whatever the number of threads.
+/// Settings of boosting. The same table, target and settings give the same model, whatever the number of threads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Boosting {
     /// Trees (per class, when there are more than two).
@@ -81,7 +81,7 @@ impl Boosting {
     /// Fits every modelled column of `table` but the one called `exclude` to `target`.
     ///
     /// # Errors
-    /// [`Error::Undefined`] when there is nothing to learn from: no rows, no column, a missing target, or fewer than two classes.
+    /// [`Error::Undefined`] when there are no rows or columns, the target is missing, or it has fewer than two classes.
     pub fn fit(&self, table: &Table, exclude: Option<&str>, target: &Target) -> Result<Model> {
         self.check(table, exclude, target)?;
         let binner = Binner::fit(table, exclude);
@@ -110,7 +110,7 @@ impl Boosting {
         Ok(Model { binner, start, trees, classes: matches!(target, Target::Classes { .. }) })
     }
 
-    /// Whether there is anything to learn; the other learners ask this too.
+    /// Checks the training set and the options; the other learners use this too.
     pub(super) fn check(&self, table: &Table, exclude: Option<&str>, target: &Target) -> Result<()> {
         let option = |name, what: &str| Err(Error::Option { name, what: what.into() });
         if self.leaves < 2 {
@@ -124,7 +124,7 @@ impl Boosting {
         }
         let undefined = |why: &str| Err(Error::Undefined(why.into()));
         match target {
-            _ if table.rows() == 0 => undefined("there are no rows to learn from"),
+            _ if table.rows() == 0 => undefined("there are no training rows"),
             _ if !table.schema().columns.iter().any(|column| column.kind.is_modelled() && Some(column.name.as_str()) != exclude) => {
                 undefined("no column is left to predict from")
             }
@@ -261,7 +261,7 @@ mod tests {
         Table::from_columns(vec![("x", ColumnKind::Continuous, Column::Number(x)), ("c", ColumnKind::Categorical, c)]).unwrap()
     }
 
-    /// A class that only a rule over both columns, missing values included, can tell.
+    /// A class determined by both columns, missing values included.
     fn class(table: &Table, row: usize) -> u32 {
         let x = table.columns()[0].numbers().unwrap()[row];
         let odd = table.columns()[1].label(row).unwrap().parse::<u32>().unwrap() % 2;

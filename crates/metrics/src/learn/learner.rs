@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Boosting, Target, linear, network};
 use crate::Result;
 
-/// A kind of model. One kind may forgive what another cannot use, so more than one is asked.
+/// A kind of model. Kinds differ in which defects of the data they tolerate, so utility is measured with several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Learner {
@@ -23,20 +23,20 @@ impl Learner {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Trees, Self::Linear, Self::Network];
 
-    /// Its name for people.
+    /// Its displayed name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trees => "boosted trees",
-            Self::Linear => "a linear model",
-            Self::Network => "a neural network",
+            Self::Linear => "linear model",
+            Self::Network => "neural network",
         }
     }
 
-    /// Learns to predict `target`, one entry a row of `train`, from all columns but `exclude`, and predicts the rows of `test`, which was
-    /// aligned with `train`: one list of probabilities a class, or one list of numbers.
+    /// Trains on `train` to predict `target`, one entry per row, from all columns but `exclude`, and predicts the rows of `test`, which is
+    /// aligned with `train`: one list of probabilities per class, or one list of numbers.
     ///
     /// # Errors
-    /// [`crate::Error::Undefined`] when there is nothing to learn from.
+    /// [`crate::Error::Undefined`] when the training set has no rows, no columns or a constant target.
     pub(crate) fn fit_and_predict(
         self,
         [train, test]: [&Table; 2],
@@ -45,7 +45,7 @@ impl Learner {
         seed: u64,
         device: &Device,
     ) -> Result<Vec<Vec<f64>>> {
-        // What there is to learn from is checked by the trees' rules for all alike.
+        // The checks of the trees apply to all learners.
         let boosting = Boosting { seed, ..Boosting::default() };
         boosting.check(train, Some(exclude), target)?;
         match self {

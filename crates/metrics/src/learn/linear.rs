@@ -16,13 +16,13 @@ const PENALTY: f64 = 1.0;
 /// Classes that a regression of each against the rest is made for.
 const MOST_CLASSES: usize = 100;
 
-/// Learns from `train` and predicts `test`: one list of probabilities a class, or one list of numbers.
+/// Trains on `train` and predicts `test`: one list of probabilities per class, or one list of numbers.
 ///
 /// # Errors
 /// [`crate::Error::Undefined`] where the numbers are too large to solve for, or there are too many classes.
 pub(super) fn fit_and_predict(train: &Table, test: &Table, exclude: &str, target: &Target, seed: u64) -> Result<Vec<Vec<f64>>> {
     if matches!(target, Target::Classes { count, .. } if *count > MOST_CLASSES) {
-        return undefined(format!("a linear model is made for at most {MOST_CLASSES} classes"));
+        return undefined(format!("a linear model supports at most {MOST_CLASSES} classes"));
     }
     let (points, values, target) = Points::fit(train, exclude, target, seed);
     match target {

@@ -22,7 +22,7 @@ pub(crate) struct Logistic(Vec<f64>);
 
 /// Rows that one task sums.
 const PART: usize = 2048;
-/// Steps that the curvature is learnt from.
+/// Steps that the curvature is estimated from.
 const MEMORY: usize = 10;
 const MOST_ITERATIONS: usize = 300;
 /// Of the gradient's largest entry, a row.
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     /// x = np.sin(np.arange(40)), c = np.arange(40) % 3, y = (np.arange(40) * 7 % 5 < 2) ^ (x > 0.5);
-    /// LogisticRegression(tol=1e-12, max_iter=10000).fit(np.c_[x, np.extractor(3)[c]], y), scikit-learn 1.9.
+    /// LogisticRegression(tol=1e-12, max_iter=10000).fit(np.c_[x, np.eye(3)[c]], y), scikit-learn 1.9.
     #[test]
     fn weights_are_those_of_scikit_learn() {
         let x: Vec<f64> = (0..40).map(|i| f64::from(i).sin()).collect();

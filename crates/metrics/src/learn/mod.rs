@@ -1,4 +1,4 @@
-//! The learners that utility and detection scores are made with, and the scores of their predictions.
+//! The learners behind utility and detection scores, and the scores of their predictions.
 
 mod bins;
 pub mod gbdt;

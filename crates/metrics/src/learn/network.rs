@@ -76,10 +76,10 @@ impl Model for Learning {
     }
 }
 
-/// Learns from `train` and predicts `test`: one list of probabilities a class, or one list of numbers.
+/// Trains on `train` and predicts `test`: one list of probabilities per class, or one list of numbers.
 ///
 /// # Errors
-/// [`Error::Undefined`] where training came to no finite loss.
+/// [`Error::Undefined`] when training reaches no finite loss.
 pub(super) fn fit_and_predict(
     train: &Table,
     test: &Table,
@@ -107,7 +107,7 @@ pub(super) fn fit_and_predict(
     Ok(predicted)
 }
 
-/// What the network shall give for each row, `[rows, outputs]`: the class one-hot, or the number with mean 0 and deviation 1; and that mean
+/// The desired output for each row, `[rows, outputs]`: the class one-hot, or the number with mean 0 and deviation 1; and that mean
 /// and deviation, which classes have none of.
 fn outputs(target: &Target) -> (Vec<f32>, usize, [f64; 2]) {
     match target {
@@ -154,6 +154,6 @@ fn learn(points: &[f32], wanted: &[f32], net: Net, seed: u64, device: &Device) -
     let mut run = Run::new(device.clone(), seed);
     let Trained { sampled, .. } = trainer
         .fit(Learning { net }, Optimizers::default().with("network", adam), &mut run)
-        .map_err(|error| Error::Undefined(format!("the neural network did not learn: {error}")))?;
+        .map_err(|error| Error::Undefined(format!("training the neural network failed: {error}")))?;
     Ok(sampled)
 }

@@ -1,4 +1,4 @@
-//! Rows as points of mean 0 and deviation 1 in every direction, for learners that cannot take labels and gaps as they are.
+//! Rows as points of mean 0 and deviation 1 in every dimension, for learners that cannot use labels and missing values directly.
 
 use semblant_data::table::Table;
 
@@ -6,10 +6,10 @@ use super::Target;
 use crate::random::subsample;
 use crate::table::embed::Embedding;
 
-/// Numbers of all points together that a learner is given; rows beyond are left out. A quarter of a gigabyte.
+/// Most numbers of all points of a training set, a quarter of a gigabyte; further rows are left out.
 const MOST_NUMBERS: usize = 1 << 25;
 
-/// How the rows of aligned tables become points, learnt from those that a model learns from.
+/// How the rows of aligned tables become points, fitted to the training rows.
 pub(super) struct Points {
     embedding: Embedding,
     mean: Vec<f64>,

@@ -1,4 +1,4 @@
-//! How good predictions are: ROC AUC, F1, R2, RMSE.
+//! Scores of predictions: ROC AUC, F1, R2, RMSE.
 
 use crate::Result;
 use crate::error::undefined;

@@ -1,4 +1,4 @@
-//! Membership: how well an attacker tells what a model was trained on from what it never saw.
+//! Membership inference: how well an attacker distinguishes the training data of a model from other data.
 
 pub mod lira;
 
@@ -10,26 +10,26 @@ use crate::error::undefined;
 use crate::learn::scores::roc_auc;
 use crate::random::Random;
 
-/// How well training rows (or images) are told from those of the holdout.
+/// How well training rows (or images) are distinguished from holdout rows (or images).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
-    /// ROC AUC: 0.5 is guessing, 1 never wrong. An average over all people, which hides the few who are found out for certain.
+    /// ROC AUC: 0.5 is guessing, 1 always right. An average, which can hide a few targets that are recognized with certainty.
     pub auc: Estimate,
-    /// Share of members that are recognised when 1 % of the others are taken for members; 0.01 is guessing.
+    /// True positive rate at a false positive rate of 1 %; 0.01 is guessing.
     pub found_at_1_percent: Estimate,
-    /// The same at 0.1 %; 0.001 is guessing. With fewer than 1,000 others no error is allowed at all.
+    /// The same at 0.1 %; 0.001 is guessing. With fewer than 1,000 holdout rows no false positive is allowed.
     pub found_at_01_percent: Estimate,
-    /// Training and holdout rows, or images, that were judged.
+    /// Numbers of training and holdout rows, or images, that were attacked.
     pub rows: [usize; 2],
 }
 
-/// The scores of members and of others, higher for members, as AUC and shares found; `seed` draws the bootstrap.
+/// AUC and true positive rates of the scores of members and of others, higher for members; `seed` draws the bootstrap.
 ///
 /// # Errors
-/// [`crate::Error::Undefined`] when a side is empty or a score is not a number.
+/// [`crate::Error::Undefined`] when a list is empty or a score is not a number.
 pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membership> {
     if members.iter().chain(others).any(|score| score.is_nan()) {
-        return undefined("a score of membership is not a number");
+        return undefined("a membership score is not a number");
     }
     let measure = |members: &[f64], others: &[f64]| -> Result<[f64; 3]> {
         let positive: Vec<bool> = members.iter().map(|_| true).chain(others.iter().map(|_| false)).collect();
@@ -46,7 +46,7 @@ pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membersh
     Ok(Membership { auc: estimate(0), found_at_1_percent: estimate(1), found_at_01_percent: estimate(2), rows })
 }
 
-/// The share of members above the score that at most `wrong` of the others exceed.
+/// The share of members above the score that at most the share `wrong` of the others exceeds.
 fn found_at(members: &[f64], others: &[f64], wrong: f64) -> f64 {
     let mut sorted = others.to_vec();
     sorted.sort_unstable_by(|a, b| b.total_cmp(a));

@@ -1,105 +1,116 @@
-//! Every metric at once, as JSON and as one HTML page.
+//! The report of an evaluation: one type for every kind of data, written as JSON, as one HTML page, or as lines of text.
+//!
+//! What is particular to a kind of data is a list of [`Section`]s, whose [`Content`] the page renders without knowing the kind.
 
-mod figures;
-mod html;
-pub mod images;
+mod compare;
+mod images;
 mod page;
 mod pca;
 mod scores;
-mod stages;
-mod style;
-mod svg;
+mod section;
+mod tables;
+mod text;
 mod verdict;
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-pub use figures::{Bars, Figures, Histogram, Marginal, Matrices, Scatter};
-pub use scores::Attacks;
-pub use stages::{evaluate, evaluate_with_shadows};
+pub use compare::{Comparison, NamedReport, compare};
+pub use images::{ImageEvaluation, report_images, report_pairs};
+pub use section::{
+    Axis, Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture, Scatter, Section,
+    Sheet,
+};
+pub use tables::{Options, evaluate, evaluate_with_shadows};
+pub use text::{short_names, text_table};
 pub use verdict::{Grade, Verdict};
 
-use crate::learn::Learner;
-use crate::table::binning::BinRule;
-use crate::table::pairs::PairScore;
-use crate::table::utility::Utility;
-
 /// The version of the JSON that [`Report::to_json`] writes; it grows when a field changes its meaning or goes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// How to evaluate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// The column whose prediction measures utility; `None` takes the real table's schema's target.
-    pub target: Option<String>,
-    /// Draws every subsample and fold.
-    pub seed: u64,
-    /// Most rows of each table for the distances, copies and detection; `None` uses all. Fewer rows are faster but see fewer copies.
-    pub max_rows: Option<usize>,
-    /// How numbers are binned when paired with categories.
-    pub bins: BinRule,
-    /// The kinds of models whose utility is measured.
-    pub learners: Vec<Learner>,
-    /// Where neural networks learn.
-    pub device: Device,
-    /// Points per table in the scatter plot, and most rows its axes are fitted to (times ten).
-    pub scatter_points: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            target: None,
-            seed: 0,
-            max_rows: None,
-            bins: BinRule::EachTable,
-            learners: Learner::ALL.to_vec(),
-            device: Device::flex(),
-            scatter_points: 500,
-        }
-    }
-}
-
-/// Everything that was measured. It is derived from real data (extremes, label names, projected rows): share it as you would share those.
+/// Everything that was measured. It is derived from real data (extremes, label names, projected rows) and the page of images shows some of
+/// them: share it under the same conditions as the real data.
 ///
-/// As JSON every field stands under its own name, scores and columns in a fixed order; a number that does not exist is null.
+/// In JSON, scores and sections keep a fixed order; a number that does not exist is null. Pictures are on the page only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
-    /// How many rows were compared.
-    pub rows: Rows,
-    /// The seed of [`Options`].
+    /// The kind of data: `table` or `images`.
+    pub kind: String,
+    /// What was evaluated.
+    pub sources: Sources,
+    /// Draws every subsample, fold and random direction.
     pub seed: u64,
-    /// Plain answers to three questions.
+    /// One verdict each on fidelity, utility and privacy; empty where the evaluation gives none.
     pub verdicts: Vec<Verdict>,
     /// The scores.
     pub scores: Vec<Score>,
-    /// The shape score of each column.
-    pub columns: Vec<ColumnDetail>,
-    /// The trend score of each pair of columns.
-    pub pairs: Vec<PairScore>,
-    /// What the attacks achieved, with their rates and intervals; none of them without a holdout.
-    #[serde(default)]
-    pub attacks: Attacks,
-    /// How models trained on the synthetic table work, with one entry a class; none without a target that can be predicted.
-    #[serde(default)]
-    pub utility: Option<Utility>,
-    /// What a reader should know: what was left out or cut.
+    /// Details and figures, in the order of the page.
+    pub sections: Vec<Section>,
+    /// Limitations: what was left out, subsampled or not measured.
     pub notes: Vec<String>,
-    /// The data of the figures.
-    pub figures: Figures,
 }
 
-/// Row counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
-    /// Real training rows.
-    pub real: usize,
-    /// Synthetic rows.
-    pub synthetic: usize,
-    /// Holdout rows, if there is a holdout.
-    pub holdout: Option<usize>,
+/// What was evaluated. The caller gives names, model and date in its options; the evaluation fills in the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// What is counted: `rows` or `images`. Filled in by the evaluation.
+    pub items: String,
+    /// The size of one item, such as the number of columns or pixels. Filled in by the evaluation.
+    pub description: String,
+    /// The real data that the generator was trained on.
+    pub real: Source,
+    /// The synthetic data.
+    pub synthetic: Source,
+    /// Real data that the generator was not trained on.
+    pub holdout: Option<Source>,
+    /// The model that made the synthetic data.
+    pub model: Option<ModelSource>,
+    /// When the evaluation was run, as text of the caller.
+    pub date: Option<String>,
+    /// Semblant's version. Filled in by the evaluation.
+    pub version: String,
+}
+
+/// A data set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The name of the file, folder or data set.
+    pub name: Option<String>,
+    /// The number of items. Filled in by the evaluation.
+    pub count: usize,
+}
+
+/// The model that made the synthetic data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSource {
+    /// The name of the model or its file.
+    pub name: String,
+    /// The seed that it was trained with.
+    pub seed: Option<u64>,
+}
+
+impl Source {
+    /// A data set of this name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), count: 0 }
+    }
+}
+
+impl Sources {
+    /// These names with what the evaluation knows.
+    fn filled(&self, items: &str, description: String, [real, synthetic]: [usize; 2], holdout: Option<usize>) -> Self {
+        let counted = |source: &Source, count| Source { name: source.name.clone(), count };
+        Self {
+            items: items.into(),
+            description,
+            real: counted(&self.real, real),
+            synthetic: counted(&self.synthetic, synthetic),
+            holdout: holdout.map(|count| counted(&self.holdout.clone().unwrap_or_default(), count)),
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One number with what is needed to read it.
@@ -107,54 +118,68 @@ pub struct Rows {
 pub struct Score {
     /// A stable name for programs, like `column_shapes`.
     pub id: String,
-    /// Which question it helps to answer.
+    /// The group it belongs to.
     pub group: Group,
-    /// The name for people.
+    /// The displayed name.
     pub name: String,
     /// The score; `None` when it is not defined.
     pub value: Option<f64>,
-    /// Its interval of 95 % by the bootstrap, for those scores that have one.
-    #[serde(default)]
+    /// The 95 % confidence interval, for scores that have one.
     pub interval: Option<[f64; 2]>,
     /// What it should be compared with.
     pub reference: Option<f64>,
     /// Where the reference comes from.
     pub reference_from: ReferenceFrom,
-    /// Where better lies.
+    /// Which values are better.
     pub direction: Direction,
-    /// One sentence on what it says.
+    /// What it measures, in one or two sentences.
     pub meaning: String,
     /// Why it is not defined, if it is not.
     pub undefined: Option<String>,
 }
 
-/// The question a score belongs to.
+/// The property that a score or a verdict is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
-    /// Does it look like the data?
+    /// Similarity to the real data.
     Fidelity,
-    /// Does it work like the data?
+    /// Performance of models trained on the synthetic data.
     Utility,
-    /// Does it give anyone away?
+    /// Leakage of training data.
     Privacy,
-    /// Is it valid at all?
+    /// Adherence to the real data's structure, ranges and labels.
     Validity,
+}
+
+impl Group {
+    /// In the order of the page.
+    pub const ALL: [Self; 4] = [Self::Fidelity, Self::Utility, Self::Privacy, Self::Validity];
+
+    /// The displayed name.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Fidelity => "Fidelity",
+            Self::Utility => "Utility",
+            Self::Privacy => "Privacy",
+            Self::Validity => "Validity",
+        }
+    }
 }
 
 /// Where a reference value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferenceFrom {
-    /// What the holdout, real rows that no model saw, scores in place of the synthetic rows.
+    /// The score of the holdout in place of the synthetic data.
     Holdout,
-    /// What a model trained on the real rows scores.
+    /// The score of a model trained on the real data.
     TrainedOnReal,
     /// The best or the expected value by definition.
     Ideal,
 }
 
-/// Where better lies.
+/// Which values are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -162,29 +187,24 @@ pub enum Direction {
     Higher,
     /// Lower is better.
     Lower,
-    /// At the reference is best.
+    /// Values near the reference are best.
     NearReference,
-}
-
-/// One column's shape score beside the holdout's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ColumnDetail {
-    /// The column.
-    pub column: String,
-    /// KSComplement or TVComplement.
-    pub metric: String,
-    /// The score.
-    pub value: Option<f64>,
-    /// What the holdout scores.
-    pub reference: Option<f64>,
-    /// Why it is not defined, if it is not.
-    pub undefined: Option<String>,
 }
 
 impl Report {
     /// The score with this id.
     pub fn score(&self, id: &str) -> Option<&Score> {
         self.scores.iter().find(|score| score.id == id)
+    }
+
+    /// The section with this id.
+    pub fn section(&self, id: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.id == id)
+    }
+
+    /// The verdict on this group.
+    pub fn verdict(&self, group: Group) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.group == group)
     }
 
     /// The report as JSON, the same bytes for the same report.
@@ -197,6 +217,11 @@ impl Report {
 
     /// The report as one HTML page that needs no other file, no script and no network.
     pub fn to_html(&self) -> String {
-        html::page(self)
+        page::report(self)
+    }
+
+    /// The scores, counts and settings as lines of text.
+    pub fn to_text(&self) -> Vec<String> {
+        text::lines(&[("value", self)])
     }
 }

@@ -1,4 +1,4 @@
-//! Accuracy: how alike the shares of single columns, of pairs and of triples are, and how alike new real rows could be expected to be.
+//! Accuracy: similarity of the shares of single columns, pairs and triples, with the expected value for new real rows.
 
 use rayon::prelude::*;
 use semblant_data::table::{Column, MISSING, Table};
@@ -18,35 +18,35 @@ const MOST_POINTS: usize = 1000;
 const MOST_DECIMALS: i32 = 20;
 /// Labels that occur less often share one bin.
 const LEAST_OF_A_LABEL: usize = 5;
-/// Most triples that are looked at.
+/// Most triples that are compared.
 const MOST_TRIPLES: usize = 10_000;
 
-/// Accuracy by how many columns are looked at together.
+/// Accuracy by the number of columns that are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// The mean of the three that follow, as far as the table has so many columns.
-    pub overall: Likeness,
+    /// The mean of the three below that the table has enough columns for.
+    pub overall: Similarity,
     /// Over all columns.
-    pub univariate: Likeness,
+    pub univariate: Similarity,
     /// Over all pairs; `None` in a table of one column.
-    pub bivariate: Option<Likeness>,
+    pub bivariate: Option<Similarity>,
     /// Over all triples, 10,000 drawn ones where there are more; `None` in a table of two columns.
-    pub trivariate: Option<Likeness>,
+    pub trivariate: Option<Similarity>,
 }
 
-/// How alike two tables' shares are.
+/// The similarity of the shares of two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Likeness {
-    /// 1 less half the total of |p - q| over bins, averaged.
+pub struct Similarity {
+    /// 1 minus half the sum of |p - q| over bins, averaged.
     pub value: f64,
-    /// What as many new rows of the real population can be expected to have: `1 - sum of sqrt(2 / pi p (1 - p) (1 / n + 1 / m)) / 2`.
+    /// The expected value for as many new rows of the real population: `1 - sum of sqrt(2 / pi p (1 - p) (1 / n + 1 / m)) / 2`.
     pub expected: f64,
 }
 
 /// Compares `synthetic` with `real` after sorting every column into about ten bins of the real one: numbers by quantiles, values beyond the
 /// real range in the outer bins; the ten most frequent labels (missing one of them) and one bin for all others; missing values in one of their own.
 ///
-/// Range 0 to 1, higher is better; it can only be read beside `expected`, which few rows or many bins take down. Source: mostlyai-qa 1.10.
+/// Range 0 to 1, higher is better; compare it with `expected`, which few rows or many bins lower. Source: mostlyai-qa 1.10.
 ///
 /// # Errors
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows; [`crate::Error::Undefined`] when a number is infinite in all
@@ -59,16 +59,16 @@ pub fn accuracy(real: &Table, synthetic: &Table, seed: u64) -> Result<Accuracy> 
     let singles: Vec<Vec<usize>> = (0..columns).map(|i| vec![i]).collect();
     let triples = subsample(columns * columns.saturating_sub(1) * columns.saturating_sub(2) / 6, MOST_TRIPLES, seed, 70);
     let triples: Vec<Vec<usize>> = triples.into_iter().map(triple).collect();
-    let of = |sets: Vec<Vec<usize>>| -> Option<Likeness> {
-        let found: Vec<Likeness> = sets.into_par_iter().map(|set| likeness(set.into_iter().map(|place| &binned[place]))).collect();
-        Some(Likeness { value: mean(found.iter().map(|found| found.value))?, expected: mean(found.iter().map(|found| found.expected))? })
+    let of = |sets: Vec<Vec<usize>>| -> Option<Similarity> {
+        let found: Vec<Similarity> = sets.into_par_iter().map(|set| similarity(set.into_iter().map(|place| &binned[place]))).collect();
+        Some(Similarity { value: mean(found.iter().map(|found| found.value))?, expected: mean(found.iter().map(|found| found.expected))? })
     };
     let Some(univariate) = of(singles) else { return undefined("no column has finite values") };
     let (bivariate, trivariate) = (of(pairs), of(triples));
     let all = || [Some(univariate), bivariate, trivariate].into_iter().flatten();
-    let overall = Likeness {
-        value: mean(all().map(|likeness| likeness.value)).unwrap_or(0.0),
-        expected: mean(all().map(|likeness| likeness.expected)).unwrap_or(0.0),
+    let overall = Similarity {
+        value: mean(all().map(|similarity| similarity.value)).unwrap_or(0.0),
+        expected: mean(all().map(|similarity| similarity.expected)).unwrap_or(0.0),
     };
     Ok(Accuracy { overall, univariate, bivariate, trivariate })
 }
@@ -149,7 +149,7 @@ fn edges(values: &[f64]) -> Option<Vec<f64>> {
     Some(inner.map(|&edge| decimals.map_or(edge, |decimals| floor(edge, decimals))).collect())
 }
 
-fn likeness<'a>(columns: impl Iterator<Item = &'a Binned> + Clone) -> Likeness {
+fn similarity<'a>(columns: impl Iterator<Item = &'a Binned> + Clone) -> Similarity {
     let cells: usize = columns.clone().map(|column| column.bins).product();
     let count = |side: fn(&Binned) -> &[u8]| -> Vec<u32> {
         let sides: Vec<(&[u8], usize)> = columns.clone().map(|column| (side(column), column.bins)).collect();
@@ -167,7 +167,7 @@ fn likeness<'a>(columns: impl Iterator<Item = &'a Binned> + Clone) -> Likeness {
         distance += (p - q).abs();
         expected += (2.0 / std::f64::consts::PI * p * (1.0 - p) * (1.0 / n + 1.0 / m)).sqrt();
     }
-    Likeness { value: 1.0 - distance / 2.0, expected: 1.0 - expected / 2.0 }
+    Similarity { value: 1.0 - distance / 2.0, expected: 1.0 - expected / 2.0 }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// The modelled columns that every table has with the same storage, in the order of the first table; categories of all tables share one list of
 /// labels, the first table's labels first.
 ///
-/// Kinds are those of the first table, so a synthetic column read as integer is judged by the real column's kind.
+/// Kinds are those of the first table, so a synthetic column read as integer is compared by the real column's kind.
 ///
 /// # Errors
 /// [`Error::Tables`] when no column is left or a table has no rows.

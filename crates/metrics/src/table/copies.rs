@@ -1,4 +1,4 @@
-//! New rows and copied rows: how much of the synthetic table is the real table again.
+//! New rows and copied rows of the synthetic table.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::Result;
 /// NewRowSynthesis: share of synthetic rows that match no real row. A row matches when every modelled column does: numbers within 1 % of the
 /// synthetic value, |real - synthetic| <= 0.01 * |synthetic|; categories equal; missing with missing.
 ///
-/// Range 0 to 1, higher is better, but see what a holdout scores: in coarse tables genuine new people match old ones. Source: SDMetrics 0.29.0.
+/// Range 0 to 1, higher is better, but compare with a holdout: in coarse tables new real rows match old ones. Source: SDMetrics 0.29.0.
 ///
 /// # Errors
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows.
@@ -22,7 +22,7 @@ pub fn new_row_synthesis(real: &Table, synthetic: &Table) -> Result<f64> {
 
 /// Share of synthetic rows that are equal to some real row in every modelled column (missing equals missing).
 ///
-/// Range 0 to 1; compare with the holdout's own share, since people can be alike by chance.
+/// Range 0 to 1; compare with the holdout's own share, since rows can be equal by chance.
 ///
 /// # Errors
 /// As [`new_row_synthesis`].

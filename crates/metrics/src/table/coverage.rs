@@ -1,4 +1,5 @@
-//! Coverage: does the synthetic table reach everything that the real one holds, with the same centres, spreads and gaps?
+//! Coverage: how much of the real ranges and labels the synthetic table reaches, and the similarity of means, medians, deviations and missing
+//! values.
 
 use semblant_data::table::{Column, MISSING, Table};
 
@@ -54,7 +55,7 @@ pub(super) fn per_column(
     Ok(ColumnScores::from_columns(scored.collect::<Result<_>>()?))
 }
 
-/// 1 less what the synthetic values leave uncovered at both ends of the real range, as shares of it; not below 0, missing values dropped.
+/// 1 minus what the synthetic values leave uncovered at both ends of the real range, as shares of it; not below 0, missing values dropped.
 ///
 /// Range 0 to 1, higher is better; values beyond the real range cost nothing here but in
 /// [`boundary_adherence`](super::diagnostic::boundary_adherence). Source: SDMetrics 0.29.0.
@@ -93,7 +94,7 @@ pub fn category_coverage(real: &Column, synthetic: &Column) -> Result<f64> {
     Ok(real.iter().zip(&synthetic).filter(|&(&real, &synthetic)| real && synthetic).count() as f64 / all as f64)
 }
 
-/// 1 less the difference between the two shares of missing values.
+/// 1 minus the difference between the two shares of missing values.
 ///
 /// Range 0 to 1, higher is better. Source: SDMetrics 0.29.0.
 ///
@@ -118,7 +119,7 @@ pub enum Statistic {
     Deviation,
 }
 
-/// 1 less the difference of the statistic on both sides over the real range; not below 0, missing values dropped.
+/// 1 minus the difference of the statistic on both sides over the real range; not below 0, missing values dropped.
 ///
 /// Range 0 to 1, higher is better. Source: SDMetrics 0.29.0.
 ///

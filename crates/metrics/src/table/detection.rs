@@ -1,4 +1,4 @@
-//! Detection: can boosted trees tell synthetic rows from real ones?
+//! Detection: how well classifiers distinguish synthetic from real rows.
 
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
@@ -14,20 +14,21 @@ use crate::random::{Random, subsample};
 
 const FOLDS: usize = 3;
 
-/// Classifier two-sample test: the mean over 3 stratified folds of the ROC AUC with which boosted trees ([`Boosting::default`]) tell the two
-/// tables' rows apart, after the larger is cut to the size of the smaller by `seed`.
+/// Classifier two-sample test: the mean ROC AUC over 3 stratified folds of boosted trees ([`Boosting::default`]) that distinguish the rows of
+/// the two tables, after the larger is cut to the size of the smaller by `seed`.
 ///
-/// Range about 0.5 to 1, lower is better: 0.5 means that they cannot be told apart, 1 that every row is recognised. It rises with the number
-/// of rows, and a constant difference that no user would mind (three decimals instead of two) is enough for 1, so read it beside the other
-/// scores. Source: Lopez-Paz and Oquab 2017; SDMetrics' LogisticDetection asks the same of a logistic regression, which sees less.
+/// Range about 0.5 to 1, lower is better: 0.5 means indistinguishable, 1 that every row is recognized. It rises with the number of rows, and
+/// a harmless constant difference (three decimals instead of two) is enough for 1, so read it together with the other scores. Source:
+/// Lopez-Paz and Oquab 2017; SDMetrics' LogisticDetection does the same with a logistic regression, which detects less.
 ///
 /// # Errors
-/// [`crate::Error::Undefined`] with fewer than 3 rows on a side; [`crate::Error::Tables`] when the tables share no column or one has no rows.
+/// [`crate::Error::Undefined`] with fewer than 3 rows in a table; [`crate::Error::Tables`] when the tables share no column or one has no
+/// rows.
 pub fn detection_auc(real: &Table, synthetic: &Table, seed: u64) -> Result<f64> {
     let tables = align(&[real, synthetic])?;
     let size = real.rows().min(synthetic.rows());
     if size < FOLDS {
-        return undefined(format!("fewer than {FOLDS} rows on a side"));
+        return undefined(format!("fewer than {FOLDS} rows in a table"));
     }
     let mut rows = tables[0].take(&subsample(real.rows(), size, seed, 4));
     rows.append(&tables[1].take(&subsample(synthetic.rows(), size, seed, 5)))?;
@@ -55,11 +56,11 @@ fn fold_auc(rows: &Table, folds: &[usize], fold: usize, seed: u64) -> Result<f64
     roc_auc(&positive, &model.predict(&rows.take(&test))[1])
 }
 
-/// LogisticDetection: 1 - (2 AUC - 1), with the mean AUC (at least one half) of 3 stratified folds in which a logistic regression tells the
-/// rows of the two tables apart. It sees single columns and sums of them, no combinations; [`detection_auc`] sees those.
+/// LogisticDetection: 1 - (2 AUC - 1), with the mean AUC (at least one half) of 3 stratified folds of a logistic regression that
+/// distinguishes the rows of the two tables. It uses sums of single columns; [`detection_auc`] also uses combinations.
 ///
-/// Range 0 to 1, higher is better: 1 when it cannot tell them apart. Numbers are centred by the median and scaled by the interquartile range
-/// of the rows that it learns from, missing ones set to the real mean; labels are one-hot, missing one of them; booleans are left out.
+/// Range 0 to 1, higher is better: 1 if they cannot be distinguished. Numbers are centred by the median and scaled by the interquartile range
+/// of its training rows, missing ones set to the real mean; labels are one-hot, missing one of them; booleans are left out.
 /// Source: SDMetrics 0.29.0, whose folds have no seed, so that the two agree to about 0.01 only; it refuses labels that the real table lacks,
 /// which have a place of their own here.
 ///
@@ -69,7 +70,7 @@ pub fn logistic_detection(real: &Table, synthetic: &Table, seed: u64) -> Result<
     let tables = align(&[real, synthetic])?;
     let sizes = [real.rows(), synthetic.rows()];
     if sizes.into_iter().min() < Some(FOLDS) {
-        return undefined(format!("fewer than {FOLDS} rows on a side"));
+        return undefined(format!("fewer than {FOLDS} rows in a table"));
     }
     let used: Vec<usize> = tables[0]
         .schema()
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_population_is_not_told_apart_and_a_shifted_one_is() {
+    fn the_same_population_is_not_detected_and_a_shifted_one_is() {
         assert!((detection_auc(&table(1, 0.0), &table(2, 0.0), 0).unwrap() - 0.5).abs() < 0.06);
         // Uniform on [0, 1] and [1/2, 3/2]: the best classifier's AUC is 1 - 1/8.
         assert!((detection_auc(&table(1, 0.0), &table(2, 0.5), 0).unwrap() - 0.875).abs() < 0.04);

@@ -1,4 +1,4 @@
-//! Diagnostic: is the synthetic table valid at all? Values in range, known labels, unique keys, the same columns.
+//! Diagnostic: validity of the synthetic table: values in range, known labels, unique keys, the same columns.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -26,7 +26,7 @@ pub struct Diagnostic {
 /// ([`table_structure`]) and the mean of the two.
 ///
 /// Range 0 to 1, higher is better; anything below 1 is a defect rather than a shade of quality. Source: SDMetrics 0.29.0, DiagnosticReport.
-/// Id columns are judged as keys, but only when the real ids are unique themselves; constant columns as categories.
+/// Id columns are checked as keys, but only when the real ids are unique themselves; constant columns as categories.
 ///
 /// # Errors
 /// None for tables that [`Table::new`] accepts.
@@ -61,11 +61,11 @@ pub fn diagnostic(real: &Table, synthetic: &Table) -> Result<Diagnostic> {
 pub fn boundary_adherence(real: &[f64], synthetic: &[f64]) -> Result<f64> {
     let Some((low, high)) = range(real) else { return undefined("the real column has only missing values") };
     let missing_is_known = real.iter().any(|value| value.is_nan());
-    let judged: Vec<f64> = synthetic.iter().copied().filter(|value| !(missing_is_known && value.is_nan())).collect();
-    if judged.is_empty() {
+    let counted: Vec<f64> = synthetic.iter().copied().filter(|value| !(missing_is_known && value.is_nan())).collect();
+    if counted.is_empty() {
         return undefined("the synthetic column has no values");
     }
-    Ok(judged.iter().filter(|&&value| low <= value && value <= high).count() as f64 / judged.len() as f64)
+    Ok(counted.iter().filter(|&&value| low <= value && value <= high).count() as f64 / counted.len() as f64)
 }
 
 /// Share of synthetic values, missing ones included, that occur in the real column; missing counts as a label.

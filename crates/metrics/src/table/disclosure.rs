@@ -1,4 +1,4 @@
-//! Disclosure: who knows some columns of a person, what does the synthetic table tell him about the others?
+//! Disclosure: what the synthetic table reveals about sensitive columns to an attacker who knows other columns.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,40 +11,40 @@ use super::binning::{BINS, range};
 use crate::error::undefined;
 use crate::{Error, Result};
 
-/// What the attacker does with a person whose known columns no synthetic row has.
+/// What the attacker does with a target whose known columns occur in no synthetic row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unmatched {
-    /// He does not guess, and the person is left out: CAP.
+    /// No guess; the target is left out: CAP.
     #[default]
     LeftOut,
     /// He fails: 0CAP.
     Fails,
-    /// He takes all synthetic rows that differ in the fewest known columns: generalized CAP.
+    /// Uses all synthetic rows that differ in the fewest known columns: generalized CAP.
     Nearest,
 }
 
-/// What is protected, and what would be if he only guessed.
+/// The protection of the sensitive columns.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Disclosure {
     /// `protection / baseline`, at most 1.
     pub score: f64,
-    /// 1 less the mean share of the right answer among the synthetic rows that he looks at.
+    /// 1 minus the mean share of the right answer among the matched synthetic rows.
     pub protection: f64,
-    /// 1 less the chance of a blind guess among all combinations of the sensitive columns' real values.
+    /// 1 minus the probability of a right random guess among all combinations of the sensitive columns' real values.
     pub baseline: f64,
 }
 
 /// DisclosureProtection: correct attribution probability of `sensitive` columns for an attacker who knows the `known` ones. Numbers are cut
 /// into ten equal bins of the real range, and missing is a value.
 ///
-/// Range of the score 0 to 1, higher is better: 1 when he does no better than guessing blindly. Telling what is true of everybody costs
-/// too, so compare with the score of a holdout. Source: Taub et al. 2018; SDMetrics 0.29.0, DisclosureProtection (`cap`, `zero_cap`,
+/// Range of the score 0 to 1, higher is better: 1 when the attacker does no better than a random guess. General patterns count as
+/// well, so compare with the score of a holdout. Source: Taub et al. 2018; SDMetrics 0.29.0, DisclosureProtection (`cap`, `zero_cap`,
 /// `generalized_cap`) with every column of numbers named as continuous.
 ///
 /// # Errors
 /// [`Error::Option`] when `known` or `sensitive` is empty, [`Error::Data`] when a column is not in both tables, [`Error::Tables`] as
-/// [`align`]'s, [`Error::Undefined`] when the sensitive columns are constant or nobody is matched.
+/// [`align`]'s, [`Error::Undefined`] when the sensitive columns are constant or no target is matched.
 pub fn disclosure_protection(
     real: &Table,
     synthetic: &Table,
@@ -70,8 +70,8 @@ pub fn disclosure_protection(
     let (real_keys, synthetic_keys) = (rows(&known, true), rows(&known, false));
     let (real_values, synthetic_values) = (rows(&sensitive, true), rows(&sensitive, false));
     let attacker = Attacker::new(synthetic_keys, synthetic_values);
-    let people: Vec<(Vec<u32>, Vec<u32>)> = real_keys.into_iter().zip(real_values).collect();
-    let answers: Vec<Option<f64>> = people.par_iter().map(|(key, value)| attacker.right(key, value, unmatched)).collect();
+    let targets: Vec<(Vec<u32>, Vec<u32>)> = real_keys.into_iter().zip(real_values).collect();
+    let answers: Vec<Option<f64>> = targets.par_iter().map(|(key, value)| attacker.right(key, value, unmatched)).collect();
     let Some(right) = super::shapes::mean(answers.into_iter().flatten()) else {
         return undefined("no synthetic row agrees with a real one in the known columns");
     };
@@ -121,7 +121,7 @@ impl Attacker {
         Self { keys, values: by_key }
     }
 
-    /// The share of the right `value` among the rows he looks at; none when he does not guess.
+    /// The share of the right `value` among the matched rows; none without a guess.
     fn right(&self, key: &[u32], value: &[u32], unmatched: Unmatched) -> Option<f64> {
         let count = |(counts, all): &Values| (counts.get(value).copied().unwrap_or(0), *all);
         let (right, all) = match (self.values.get(key), unmatched) {

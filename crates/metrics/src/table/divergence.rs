@@ -1,4 +1,4 @@
-//! Distances between distributions that papers report beside the scores of [`super::shapes`], and how much columns tell of each other.
+//! Distances between distributions besides the scores of [`super::shapes`], and mutual information between columns.
 
 use std::collections::BTreeMap;
 
@@ -80,14 +80,14 @@ pub fn jensen_shannon(real: &[u32], synthetic: &[u32]) -> Result<f64> {
     Ok((0.5 * (divergence(&p, &q) + divergence(&q, &p))).max(0.0).sqrt())
 }
 
-/// What a chi-square test says of two samples.
+/// The result of a chi-square test of two samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ChiSquare {
     /// Pearson's statistic over the cells.
     pub statistic: f64,
-    /// Cells less one.
+    /// Cells minus one.
     pub degrees_of_freedom: usize,
-    /// How likely two samples of one population differ at least so much.
+    /// The probability that two samples of one population differ at least as much.
     pub p_value: f64,
 }
 
@@ -96,7 +96,7 @@ const LEAST_OF_A_CELL: usize = 10;
 
 /// Pearson's chi-square test that two columns of codes come from one population; codes that occur fewer than ten times in all share a cell.
 ///
-/// With many rows it finds the smallest difference, so a small p-value says that there is one and not that it matters. Source: Pearson 1900;
+/// With many rows it finds the smallest difference, so a small p-value does not mean that the difference matters. Source: Pearson 1900;
 /// scipy's `chi2_contingency` without correction gives the same where every code has a cell of its own.
 ///
 /// # Errors
@@ -155,7 +155,7 @@ pub(super) fn codes(real: &Column, synthetic: &Column) -> Result<(Vec<u32>, Vec<
     }
 }
 
-/// How much each column tells of each other one, in both tables.
+/// The mutual information of each pair of columns, in both tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MutualInformation {
     /// The columns.
@@ -163,12 +163,12 @@ pub struct MutualInformation {
     /// For each pair, first column first: [`mutual_information`] in the real and in the synthetic table; none where a side has a single
     /// value.
     pub pairs: Vec<Option<[f64; 2]>>,
-    /// 1 less the mean difference over the pairs that are defined. Range 0 to 1, higher is better.
+    /// 1 minus the mean difference over the pairs that are defined. Range 0 to 1, higher is better.
     pub similarity: Option<f64>,
 }
 
-/// [`mutual_information`] of all pairs of columns in both tables, numbers in ten equal bins of the real range. It sees any relation, where
-/// a correlation sees straight ones.
+/// [`mutual_information`] of all pairs of columns in both tables, numbers in ten equal bins of the real range. It measures any
+/// relation; a correlation measures linear ones.
 ///
 /// # Errors
 /// As [`wasserstein_distances`].
@@ -197,7 +197,7 @@ pub fn mutual_information(a: &[u32], b: &[u32]) -> Result<f64> {
     let entropy = |shares: &BTreeMap<u32, f64>| -> f64 { -shares.values().map(|share| share * share.ln()).sum::<f64>() };
     let (p, q) = (shares(a.iter().copied()), shares(b.iter().copied()));
     if p.len() < 2 || q.len() < 2 {
-        return undefined("a column has a single value, so nothing can be told of it");
+        return undefined("a column has a single value, so mutual information is not defined");
     }
     let joint = shares(a.iter().copied().zip(b.iter().copied()));
     let information: f64 = joint.iter().map(|((a, b), share)| share * (share / (p[a] * q[b])).ln()).sum();

@@ -1,4 +1,4 @@
-//! Rows as points for metrics that need a plane distance: numbers scaled, labels one-hot.
+//! Rows as points for metrics that need a Euclidean distance: numbers scaled, labels one-hot.
 
 use semblant_data::table::{Column, ColumnSchema, MISSING, Table};
 

@@ -2,7 +2,7 @@
 //! utility ([`utility`]) and privacy ([`copies`], [`distance`], [`privacy`], [`disclosure`], [`attacks`]).
 //!
 //! Every function takes the real table first. Tables are compared by column name and labels by text, so the two may come from different files;
-//! id and constant columns are judged only by [`diagnostic`]. Definitions with a reference implementation follow SDMetrics 0.29.0 and are
+//! id and constant columns are compared only by [`diagnostic`]. Definitions with a reference implementation follow SDMetrics 0.29.0 and are
 //! tested against it; `docs/metrics.md` has them all on one page.
 
 pub mod accuracy;

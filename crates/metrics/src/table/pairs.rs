@@ -1,4 +1,4 @@
-//! Column pair trends: do columns move together as they do in the real data?
+//! Column pair trends: similarity of correlations and joint distributions.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub struct PairScore {
     pub first: String,
     /// The second column.
     pub second: String,
-    /// Which metric judged the pair.
+    /// The metric of the score.
     pub metric: String,
     /// The score; `None` when it is not defined.
     pub value: Option<f64>,

@@ -1,8 +1,8 @@
-//! Privacy by distance: is the synthetic table closer to the rows it was trained on than new rows of the same population are?
+//! Privacy by distance: whether the synthetic table is closer to its training rows than new rows of the same population are.
 //!
-//! These are necessary checks, not sufficient ones. A low distance or many copies shows a leak; their absence does **not** show that there is
-//! none: attacks on single outliers, on rare attributes or with many released tables can succeed where every number here looks fine. Only a
-//! training method with a proof (differential privacy) gives a guarantee.
+//! These are necessary checks, not sufficient ones. A small distance or many copies show leakage; their absence does **not** show that there
+//! is none: attacks on single outliers, on rare attributes or with several released tables can succeed where every number here looks fine.
+//! Only a training method with a proof (differential privacy) gives a guarantee.
 
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 use serde::{Deserialize, Serialize};
@@ -16,22 +16,22 @@ use crate::Result;
 use crate::error::undefined;
 use crate::random::{Random, subsample};
 
-/// Random rows that a median is taken of: it is known to a hundredth of its size, and rows far from all others take the longest to place.
+/// Random rows whose median is taken: it is then accurate to about 1 %, and distances of far rows are the slowest to compute.
 const MOST_RANDOM: usize = 2_000;
 
-/// What distances and copies say.
+/// Results of distances and copies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Privacy {
     /// The synthetic rows against the training rows.
     pub synthetic: Closeness,
     /// The holdout rows against the same training rows: what new rows of the same population score. `None` without a holdout.
     pub holdout: Option<Closeness>,
-    /// Share of synthetic rows strictly closer to the training rows than to the holdout rows, both cut to the same size; about one half when
-    /// the model has learnt the population and not its rows. Ties count as holdout, and `tied` says how many there are.
+    /// Share of synthetic rows strictly closer to the training rows than to the holdout rows, both cut to the same size; about one half
+    /// without memorization. Ties count as holdout, and `tied` is their share.
     pub closer_to_train: Option<f64>,
     /// Share of synthetic rows equally close to both.
     pub tied: Option<f64>,
-    /// Median distance to the training rows of rows that know only each column's range and labels ([`random_rows`]), at most 2,000 of them.
+    /// Median distance to the training rows of random rows within each column's range and labels ([`random_rows`]), at most 2,000 of them.
     pub random_median: f64,
 }
 
@@ -69,8 +69,8 @@ pub struct Closeness {
     pub new_rows: f64,
 }
 
-/// Distances of synthetic rows to the training rows ([`super::distance::closest_record_distances`]), exact copies and new rows, beside the
-/// same for a holdout that the model never saw; `seed` draws the training rows for the comparison at equal sizes.
+/// Distances of synthetic rows to the training rows ([`super::distance::closest_record_distances`]), exact copies and new rows, and the
+/// same for a holdout outside the training set; `seed` draws the training rows for the comparison at equal sizes.
 ///
 /// Distances are scaled by the training table's ranges throughout, so those to training and holdout rows can be compared.
 /// Source: SDMetrics 0.29.0 (DCR, DCROverfittingProtection, which scales by each table's own range instead), Platzer and Reutterer 2021
@@ -130,7 +130,7 @@ fn closeness(train: &Table, table: &Table, nearest: Vec<[f64; 2]>) -> Result<Clo
 /// DCROverfittingProtection: twice the share of synthetic rows that are not strictly closer to a training row than to a holdout row, at most 1.
 ///
 /// Each distance is scaled by the range of the table it is measured to, as in SDMetrics 0.29.0, whose scores this reproduces. The two sides
-/// are comparable only where those ranges are alike and the tables of one size; [`Privacy::closer_to_train`] sees to both.
+/// are comparable only if those ranges and the numbers of rows are about equal; [`Privacy::closer_to_train`] ensures both.
 ///
 /// # Errors
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows.
@@ -140,7 +140,7 @@ pub fn overfitting_protection(train: &Table, synthetic: &Table, holdout: &Table)
     Ok((2.0 * (1.0 - closer as f64 / to_train.len() as f64)).min(1.0))
 }
 
-/// `rows` rows that know only each column's range, labels and share of missing values: numbers uniform in the range (whole ones for integers),
+/// `rows` random rows within each column's range and labels and with its share of missing values: numbers uniform in the range (whole ones for integers),
 /// labels equally often.
 ///
 /// # Errors

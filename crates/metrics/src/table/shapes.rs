@@ -1,4 +1,4 @@
-//! Column shapes: does each column have the right distribution?
+//! Column shapes: similarity of the distributions of single columns.
 
 use semblant_data::table::{Column, Table};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 pub struct ColumnScore {
     /// The column.
     pub column: String,
-    /// Which metric judged it.
+    /// The metric of the score.
     pub metric: String,
     /// The score; `None` when it is not defined.
     pub value: Option<f64>,

@@ -1,4 +1,4 @@
-//! Support: do synthetic rows lie where real ones do, do they reach all of them, and are they more than copies?
+//! Support: plausibility, diversity and novelty of synthetic rows by nearest neighbours.
 
 use rayon::prelude::*;
 use semblant_data::table::Table;
@@ -22,18 +22,18 @@ pub struct Support {
     /// How closely the share of synthetic rows within the real rows' alpha-ball follows alpha. Range 0 to 1, higher is better.
     pub alpha_precision: f64,
     /// How closely the share of real rows with a synthetic row nearby that is in the synthetic rows' beta-ball follows beta. Range 0 to 1,
-    /// higher is better; new real rows reach about one half, as every other one has a real neighbour that is nearer.
+    /// higher is better; new real rows reach about one half, since half of them have a closer real neighbour.
     pub beta_recall: f64,
     /// The share of real rows whose nearest other real row is nearer than the nearest synthetic one. About one half for new real rows, 0 for
     /// copies.
     pub authenticity: f64,
-    /// The same with the mistake of the published code, which looks up the real row by the synthetic row's number. Only for comparison with
+    /// The same with the error of the published code, which looks up the real row by the synthetic row's number. Only for comparison with
     /// published numbers.
     pub authenticity_as_coded: f64,
     /// The share of real rows with a synthetic row strictly nearer than any other real row: identifiability, without weights
     /// (Yoon et al. 2020).
     pub identifiability: f64,
-    /// Rows of each side.
+    /// Rows of each table.
     pub rows: usize,
 }
 
@@ -52,7 +52,7 @@ pub fn support(real: &Table, synthetic: &Table, rows: usize, seed: u64) -> Resul
     support_of_points(&points(0), &points(1), embedding.width())
 }
 
-/// [`support`] of points `[rows, width]`, equally many on both sides.
+/// [`support`] of points `[rows, width]`, equally many in both tables.
 ///
 /// # Errors
 /// [`crate::Error::Undefined`] with fewer than two rows, or not equally many.
@@ -95,7 +95,7 @@ fn nearest(best: &mut (f64, usize), first: usize, found: &[f64], except: Option<
     }
 }
 
-/// 1 less the mean distance of a curve from its levels, over their mean.
+/// 1 minus the mean distance of a curve from its levels, over their mean.
 fn closeness(levels: &[f64], curve: impl Iterator<Item = f64>) -> f64 {
     1.0 - levels.iter().zip(curve).map(|(level, found)| (level - found).abs()).sum::<f64>() / levels.iter().sum::<f64>()
 }

@@ -1,4 +1,4 @@
-//! Utility: does a model trained on the synthetic table work as well on new real rows as one trained on the real table?
+//! Utility: performance on new real rows of models trained on the synthetic table, relative to models trained on the real table.
 
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -15,11 +15,11 @@ use crate::{Error, Result};
 /// How utility is measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UtilityOptions {
-    /// The kinds of models that are trained; the first one is also trained on real and synthetic rows together, and judged class by class.
+    /// The kinds of models that are trained; the first one is also trained on real and synthetic rows together, and scored class by class.
     pub learners: Vec<Learner>,
     /// Draws what is random in training, and the test rows of intervals.
     pub seed: u64,
-    /// Where neural networks learn.
+    /// The device on which neural networks are trained.
     pub device: Device,
 }
 
@@ -36,11 +36,11 @@ pub struct Utility {
     pub target: String,
     /// Test rows, those with a missing target left out.
     pub test_rows: usize,
-    /// For each kind of model, in the order asked for.
+    /// For each kind of model, in the order of the options.
     pub learners: Vec<LearnerUtility>,
     /// The first kind of model trained on real and synthetic rows together; the reason when that cannot be done.
     pub augmented: Result<Prediction, String>,
-    /// What the first kind of model does for each class of a categorical target, the rarest first.
+    /// F1 of the first kind of model for each class of a categorical target, the rarest first.
     pub classes: Vec<ClassUtility>,
 }
 
@@ -49,7 +49,7 @@ pub struct Utility {
 pub struct LearnerUtility {
     /// The kind.
     pub learner: Learner,
-    /// Trained on the real training rows: what can be reached.
+    /// Trained on the real training rows: the reference.
     pub real: Prediction,
     /// Trained on the synthetic rows; the reason when that cannot be done.
     pub synthetic: Result<Prediction, String>,
@@ -93,7 +93,7 @@ impl Prediction {
     }
 }
 
-/// What models do for one class: F1 of the likeliest-class prediction on the test rows.
+/// F1 for one class, of the likeliest-class prediction on the test rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassUtility {
     /// The class.
@@ -111,14 +111,14 @@ pub struct ClassUtility {
 }
 
 /// Trains models to predict `target` once on `train`, once on `synthetic` and (the first kind) once on both together, and scores all on
-/// `test`, rows that none of them saw.
+/// `test`, rows in none of the training sets.
 ///
 /// Classification for categorical and boolean targets (AUC, F1), regression for the rest (R2, RMSE); higher is better but for RMSE, and the
 /// score of the model trained on real rows is the reference. Rows with a missing target are left out. Source: Esteban et al. 2017 (TSTR).
 ///
 /// # Errors
 /// [`Error::Data`] when there is no such column; [`Error::Undefined`] when the real rows cannot train or test a model (a single class, no
-/// rows) or no learner is asked for; a synthetic table that cannot is reported in [`LearnerUtility::synthetic`] instead.
+/// rows) or there is no learner; a synthetic table that cannot is reported in [`LearnerUtility::synthetic`] instead.
 pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, options: &UtilityOptions) -> Result<Utility> {
     train.schema().index_of(target)?;
     let tables = align(&[train, synthetic, test])?;
@@ -172,7 +172,7 @@ fn class_counts(codes: &[u32], levels: usize) -> Vec<usize> {
     counts
 }
 
-/// What is to be predicted, and of whom.
+/// The prediction task and its test rows.
 struct Task<'a> {
     target: &'a str,
     truth: &'a Column,
@@ -200,21 +200,21 @@ impl Task<'_> {
                 Ok(Made { scores: Prediction::Values { r2, rmse: rmse(truth, predicted) }, likeliest: Vec::new() })
             }
             (Column::Category { codes, levels }, Column::Category { codes: truth, .. }) => {
-                // Only classes that occur are learnt.
+                // Only classes that occur are trained.
                 let counts = class_counts(codes, levels.len());
                 let classes: Vec<usize> = (0..levels.len()).filter(|&class| counts[class] > 0).collect();
                 let place = |code: &u32| classes.binary_search(&(*code as usize)).map_or(MISSING, |place| place as u32);
                 let found = predict(&Target::Classes { codes: codes.iter().map(place).collect(), count: classes.len() })?;
                 let mut shares = vec![vec![0.0; truth.len()]; levels.len()];
                 classes.iter().zip(found).for_each(|(&class, found)| shares[class] = found);
-                self.judge(truth, &shares)
+                self.score(truth, &shares)
             }
             _ => undefined("the target is of different types in the two tables"),
         }
     }
 
     /// `shares` has one list a class.
-    fn judge(&self, truth: &[u32], shares: &[Vec<f64>]) -> Result<Made> {
+    fn score(&self, truth: &[u32], shares: &[Vec<f64>]) -> Result<Made> {
         let likeliest = |row: usize| (0..shares.len()).max_by(|&a, &b| shares[a][row].total_cmp(&shares[b][row]).then(b.cmp(&a)));
         let likeliest: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
         let seed = self.options.seed;

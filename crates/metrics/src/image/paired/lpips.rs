@@ -103,23 +103,23 @@ impl Lpips {
     /// # Errors
     /// A file that is missing, damaged, or holds something else; the message names the first tensor that does not fit.
     pub fn load(backbone: &Path, channels: &Path, device: &Device) -> Result<Self> {
-        let told = |error: semblant_core::Error| Error::Images(error.to_string());
-        let mut weights = Weights::read(backbone, "torchvision's AlexNet or VGG16").map_err(told)?;
+        let failed = |error: semblant_core::Error| Error::Images(error.to_string());
+        let mut weights = Weights::read(backbone, "torchvision's AlexNet or VGG16").map_err(failed)?;
         let kind = if weights.shape("features.0.weight") == Some(&[64, 3, 11, 11]) { Backbone::Alex } else { Backbone::Vgg };
         let mut layer = |&(place, [inputs, outputs], kernel, ..): &Layer| {
             let weight = weights.tensor(&format!("features.{place}.weight"), [outputs, inputs, kernel, kernel], device)?;
             Ok((weight, weights.tensor(&format!("features.{place}.bias"), [outputs], device)?))
         };
         let stages = kind.stages().map(|stage| stage.iter().map(&mut layer).collect::<semblant_core::Result<Vec<_>>>());
-        let stages = stages.into_iter().collect::<semblant_core::Result<Vec<_>>>().map_err(told)?;
-        weights.nothing_else(|name| name.starts_with("classifier.")).map_err(told)?;
-        let mut weights = Weights::read(channels, "the weights by channel of LPIPS 0.1 for that network").map_err(told)?;
+        let stages = stages.into_iter().collect::<semblant_core::Result<Vec<_>>>().map_err(failed)?;
+        weights.nothing_else(|name| name.starts_with("classifier.")).map_err(failed)?;
+        let mut weights = Weights::read(channels, "the weights by channel of LPIPS 0.1 for that network").map_err(failed)?;
         let mut by_channel = |stage: usize| {
             let width = kind.stages()[stage].last().map_or(0, |layer| layer.1[1]);
             weights.tensor(&format!("lin{stage}.model.1.weight"), [1, width, 1, 1], device)
         };
-        let by_channel = (0..5).map(&mut by_channel).collect::<semblant_core::Result<Vec<_>>>().map_err(told)?;
-        weights.nothing_else(|_| false).map_err(told)?;
+        let by_channel = (0..5).map(&mut by_channel).collect::<semblant_core::Result<Vec<_>>>().map_err(failed)?;
+        weights.nothing_else(|_| false).map_err(failed)?;
         let about = LpipsProvenance { backbone: kind, sha256: sha256(backbone)?, sha256_of_channels: sha256(channels)? };
         Ok(Self { stages, channels: by_channel, about, device: device.clone() })
     }

@@ -1,4 +1,4 @@
-//! How alike two images are that should be the same: a restored one and its original.
+//! Similarity of images in pairs, such as restored images and their originals.
 
 mod lpips;
 
@@ -57,7 +57,7 @@ fn check(a: &Images, b: &Images) -> Result<()> {
     if a.shape() == b.shape() {
         return Ok(());
     }
-    let what = format!("images of shapes {:?} and {:?} are no pairs; bring both to one size and number", a.shape(), b.shape());
+    let what = format!("images of shapes {:?} and {:?} cannot be paired; give equally many images of one size", a.shape(), b.shape());
     Err(Error::Images(what))
 }
 

@@ -1,12 +1,12 @@
-//! The scores of images, each with its name, its reference and what it says.
+//! The scores of images, each with its name, reference and meaning.
 
-use super::super::scores::membership::{how_shadows, of_membership};
-use super::super::{Direction, Group, ReferenceFrom, Score};
-use super::Trained;
 use crate::image::utility::ImageUtility;
 use crate::image::{ImageScores, Scores};
+use crate::membership::Membership;
+use crate::report::scores::{by_shadow_models, of_membership};
+use crate::report::{Direction, Group, ReferenceFrom, Score};
 
-/// One score: what it is called, where better lies, what it says, and how it is found among the numbers.
+/// One score and how it is read from the results.
 struct Row {
     group: Group,
     id: &'static str,
@@ -16,17 +16,17 @@ struct Row {
     get: fn(&Scores) -> Option<f64>,
 }
 
-const FEW: &str = "neighbours need more than five images on each side";
+const FEW: &str = "neighbours need more than five images of each set";
 const OTHER_CLASSES: &str = "the images have no classes, or the network knows others";
 
-/// What is measured of features, of classes and of memory, in the order of the table.
+/// Scores of features, classes and memorization, in the order of the report.
 const ROWS: [Row; 12] = [
     Row {
         group: Group::Fidelity,
         id: "frechet_distance",
         name: "Frechet distance",
         direction: Direction::Lower,
-        meaning: "How far apart means and spreads of the features are; 0 is equal. Known as FID with Inception's features. A few hundred images overstate it.",
+        meaning: "Distance between the means and covariances of the features; 0 is equal. With Inception's features this is FID. It is biased upwards for a few hundred images.",
         get: |scores| Some(scores.frechet_distance),
     },
     Row {
@@ -34,7 +34,7 @@ const ROWS: [Row; 12] = [
         id: "kid",
         name: "Kernel distance (KID)",
         direction: Direction::Lower,
-        meaning: "How far apart the features are by a polynomial kernel; about 0 for equal ones, also for few images.",
+        meaning: "Maximum mean discrepancy of the features with a polynomial kernel; about 0 for equal distributions, also for few images.",
         get: |scores| Some(scores.kid),
     },
     Row {
@@ -42,7 +42,7 @@ const ROWS: [Row; 12] = [
         id: "mind",
         name: "Sliced distance (MIND)",
         direction: Direction::Lower,
-        meaning: "How far apart the features are along random directions, where sorting tells; 0 is equal.",
+        meaning: "Distance of the features along random directions, by sorting; 0 is equal.",
         get: |scores| Some(scores.mind),
     },
     Row {
@@ -50,7 +50,7 @@ const ROWS: [Row; 12] = [
         id: "precision",
         name: "Precision",
         direction: Direction::Higher,
-        meaning: "Share of synthetic images that lie where real ones lie: are they plausible?",
+        meaning: "Share of synthetic images within the neighbourhoods of real images; measures plausibility.",
         get: |scores| scores.prdc.map(|prdc| prdc.precision),
     },
     Row {
@@ -58,7 +58,7 @@ const ROWS: [Row; 12] = [
         id: "recall",
         name: "Recall",
         direction: Direction::Higher,
-        meaning: "Share of real images that lie where synthetic ones lie: is everything there?",
+        meaning: "Share of real images within the neighbourhoods of synthetic images; measures diversity.",
         get: |scores| scores.prdc.map(|prdc| prdc.recall),
     },
     Row {
@@ -66,7 +66,7 @@ const ROWS: [Row; 12] = [
         id: "density",
         name: "Density",
         direction: Direction::NearReference,
-        meaning: "As precision, less easily fooled by an outlier among the real images; well above the reference, the images are plainer than real ones.",
+        meaning: "Like precision, but robust to outliers among the real images; well above the reference, the images are more typical than real ones.",
         get: |scores| scores.prdc.map(|prdc| prdc.density),
     },
     Row {
@@ -74,7 +74,7 @@ const ROWS: [Row; 12] = [
         id: "coverage",
         name: "Coverage",
         direction: Direction::Higher,
-        meaning: "Share of real images with a synthetic one nearby; a class that never comes costs its share.",
+        meaning: "Share of real images with a synthetic image in their neighbourhood; a missing class lowers it by its share.",
         get: |scores| scores.prdc.map(|prdc| prdc.coverage),
     },
     Row {
@@ -82,7 +82,7 @@ const ROWS: [Row; 12] = [
         id: "classifier_score",
         name: "Classifier score",
         direction: Direction::NearReference,
-        meaning: "How surely, and how evenly over classes, the images are classified, from 1 to the number of classes; a mean over ten parts of the images. Known as the Inception Score with Inception. Blind to variety within a class.",
+        meaning: "Confidence and balance of the predicted classes, from 1 to the number of classes; mean over ten parts of the images. With Inception this is the Inception Score. It does not measure diversity within a class.",
         get: |scores| Some(scores.classifier_score),
     },
     Row {
@@ -90,7 +90,7 @@ const ROWS: [Row; 12] = [
         id: "class_accuracy",
         name: "Class accuracy",
         direction: Direction::NearReference,
-        meaning: "Share of images that are classified as the class they were asked to be.",
+        meaning: "Share of images that are classified as the class they were generated for.",
         get: |scores| scores.class_accuracy,
     },
     Row {
@@ -98,28 +98,28 @@ const ROWS: [Row; 12] = [
         id: "class_share_distance",
         name: "Class share distance",
         direction: Direction::Lower,
-        meaning: "Half the total difference between how often each class is found on both sides; a class of a third that never comes costs 1/3.",
+        meaning: "Half the sum of the differences between the shares of the predicted classes in both sets; a missing class raises it by its share.",
         get: |scores| scores.class_share_distance,
     },
     Row {
         group: Group::Privacy,
         id: "memorised",
-        name: "Memorised",
+        name: "Memorized",
         direction: Direction::Lower,
-        meaning: "Share of images that equal a training image, or are nearer to one than a third of the distance to any other, by pixels.",
+        meaning: "Share of images that equal a training image, or whose distance to one is less than a third of the distance to any other, by pixels.",
         get: |scores| Some(scores.memorised),
     },
     Row {
         group: Group::Privacy,
         id: "nearest",
-        name: "Distance to the nearest training image",
+        name: "Distance to the closest training image",
         direction: Direction::NearReference,
-        meaning: "Median; 0 is equal, 1 is black against white. Plain images are nearer than varied ones without being copies.",
+        meaning: "Median; 0 is equal, 1 is black against white. Images with little detail are closer without being copies.",
         get: |scores| Some(scores.nearest),
     },
 ];
 
-pub(super) fn of(found: &ImageScores, trained: &Trained) -> Vec<Score> {
+pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>, membership: Option<&(usize, Membership)>) -> Vec<Score> {
     let mut list: Vec<Score> = Vec::new();
     let from = if found.reference.is_some() { ReferenceFrom::Holdout } else { ReferenceFrom::Ideal };
     for Row { group, id, name, direction, meaning, get } in &ROWS {
@@ -138,7 +138,7 @@ pub(super) fn of(found: &ImageScores, trained: &Trained) -> Vec<Score> {
             undefined: value.is_none().then(|| why.into()),
         });
     }
-    // What follows says how far parts of the images differ.
+    // Standard deviations over subsets or parts of the images.
     let deviation = |of: &str, name: &str, meaning: &str, get: fn(&Scores) -> f64, list: &mut Vec<Score>| {
         let place = list.iter().position(|score| score.id == of).unwrap_or(list.len());
         let deviation = Score {
@@ -152,17 +152,23 @@ pub(super) fn of(found: &ImageScores, trained: &Trained) -> Vec<Score> {
         };
         list.insert(place + 1, deviation);
     };
-    deviation("kid", "Kernel distance", "How much the kernel distance varies over 100 subsets.", |scores| scores.kid_deviation, &mut list);
+    deviation(
+        "kid",
+        "Kernel distance",
+        "Standard deviation of the kernel distance over 100 subsets.",
+        |scores| scores.kid_deviation,
+        &mut list,
+    );
     deviation(
         "classifier_score",
         "Classifier score",
-        "How much the classifier score varies over ten parts.",
+        "Standard deviation of the classifier score over ten parts.",
         |scores| scores.classifier_score_deviation,
         &mut list,
     );
-    list.extend(trained.utility.iter().flat_map(of_utility));
+    list.extend(utility.into_iter().flat_map(of_utility));
     list.extend(
-        trained.membership.iter().flat_map(|(shadows, found)| of_membership("shadow", Ok(found), "images", &how_shadows(*shadows))),
+        membership.into_iter().flat_map(|(models, found)| of_membership("shadow", Ok(found), "images", &by_shadow_models(*models))),
     );
     list
 }
@@ -185,13 +191,13 @@ fn of_utility(utility: &ImageUtility) -> [Score; 2] {
             "utility_accuracy",
             "Trained on synthetic: accuracy",
             utility.synthetic.overall,
-            "Accuracy on real held-out images of a classifier that learnt from synthetic ones; the reference learnt from real ones.",
+            "Accuracy on the holdout of a classifier trained on synthetic images; the reference is trained on real images.",
         ),
         score(
             "utility_accuracy_both",
             "Trained on real and synthetic: accuracy",
             utility.both.overall,
-            "The same of one that learnt from both: above the reference, synthetic images add something.",
+            "The same of a classifier trained on both; above the reference, the synthetic images add information.",
         ),
     ]
 }

@@ -1,24 +1,28 @@
-//! Three questions answered in plain words. The limits are judgement, written here and in docs/metrics.md, not law.
+//! The verdicts on images.
 
-use super::super::verdict::{chance, find, keeps, verdict};
-use super::super::{Grade, Score, Verdict};
-use super::Trained;
 use crate::bootstrap::Estimate;
 use crate::image::ImageScores;
 use crate::image::utility::ImageUtility;
+use crate::report::verdict::{self, chance, find, not_assessed};
+use crate::report::{Grade, Group, Score, Verdict};
 
-pub(super) fn verdicts(scores: &[Score], found: &ImageScores, holdout: bool, trained: &Trained) -> Vec<Verdict> {
-    let membership = trained.membership.as_ref().map(|(_, found)| found.auc);
-    vec![looks(scores, holdout), works(trained.utility.as_ref()), gives_away(scores, found, holdout, membership)]
+pub(super) fn verdicts(
+    scores: &[Score],
+    found: &ImageScores,
+    holdout: bool,
+    utility: Option<&ImageUtility>,
+    membership: Option<Estimate>,
+) -> Vec<Verdict> {
+    vec![fidelity(scores, holdout), of_utility(utility), privacy(scores, found, holdout, membership)]
 }
 
-/// Precision, recall and coverage against the holdout's, and how many times the holdout's sliced distance there is: all of equally many
-/// images.
-fn looks(scores: &[Score], holdout: bool) -> Verdict {
-    let question = "Does it look like the data?";
-    let unknown = |because: &str| verdict(question, Grade::Unknown, "Not known", because.into());
+/// Precision, recall and coverage against the holdout's, and the sliced distance as a multiple of the holdout's, all of equally many images.
+fn fidelity(scores: &[Score], holdout: bool) -> Verdict {
     if !holdout {
-        return unknown("That needs a holdout: what real images that the generator never saw score is the measure.");
+        return not_assessed(
+            Group::Fidelity,
+            "Fidelity needs a holdout: the scores of real images outside the training set are its scale.",
+        );
     }
     let both = |id| {
         let (value, reference) = find(scores, id);
@@ -27,12 +31,12 @@ fn looks(scores: &[Score], holdout: bool) -> Verdict {
     let (Some(precision), Some(recall), Some(coverage), Some((distance, real_distance))) =
         (both("precision"), both("recall"), both("coverage"), both("mind"))
     else {
-        return unknown("There are too few images: more than five on each side are needed.");
+        return not_assessed(Group::Fidelity, "Too few images: at least six of each set are needed.");
     };
     let times = distance / real_distance.max(f64::MIN_POSITIVE);
     let share = |(value, reference): (f64, f64)| format!("{:.0} % (new real images: {:.0} %)", 100.0 * value, 100.0 * reference);
     let because = format!(
-        "Among real images lie {} of the synthetic ones, among synthetic images {} of the real ones, and {} of the real ones have a synthetic one nearby. All in all they are {} as far from the real images as new real images are. Yes means at most 5 points less and at most 5 times as far, roughly 20 points and 50 times.",
+        "Precision {}, recall {}, coverage {}. The sliced distance to the real images is {} that of new real images.",
         share(precision),
         share(recall),
         share(coverage),
@@ -41,63 +45,50 @@ fn looks(scores: &[Score], holdout: bool) -> Verdict {
     let lost = |(value, reference): (f64, f64)| reference - value;
     let within = |most: f64, far: f64| [precision, recall, coverage].into_iter().all(|both| lost(both) <= most) && times <= far;
     if within(0.05, 5.0) {
-        verdict(question, Grade::Good, "Yes", because)
+        verdict::fidelity(Grade::Good, None, because)
     } else if within(0.20, 50.0) {
-        verdict(question, Grade::Fair, "Roughly", because)
-    } else if lost(precision) <= 0.20 {
-        verdict(question, Grade::Poor, "Single images do, but not all of the data is there", because)
+        verdict::fidelity(Grade::Fair, None, because)
     } else {
-        verdict(question, Grade::Poor, "No", because)
+        let plausible = lost(precision) <= 0.20;
+        verdict::fidelity(Grade::Poor, plausible.then_some("Plausible images, but parts of the data are missing"), because)
     }
 }
 
-/// What a classifier trained on synthetic images keeps of what one trained on real images learns beyond always naming one class.
-fn works(utility: Option<&ImageUtility>) -> Verdict {
-    let question = "Does it work like the data?";
+/// Accuracy beyond that of always predicting one class.
+fn of_utility(utility: Option<&ImageUtility>) -> Verdict {
     let Some(utility) = utility else {
-        let because = "No classifier was trained on the synthetic images; --utility trains three, if all images have classes.";
-        return verdict(question, Grade::Unknown, "Not known", because.into());
+        return not_assessed(
+            Group::Utility,
+            "No classifier was trained on the synthetic images; --utility trains three, if all images have classes.",
+        );
     };
     let because = format!(
-        "Of {} real images that none saw, a classifier that learnt from the synthetic images names {:.1} % rightly; from the real ones, {:.1} %; from both, {:.1} %. Yes means that 97 % of what is learnt beyond guessing is kept, mostly 85 %.",
+        "On {} holdout images, a classifier trained on the synthetic images has an accuracy of {:.1} %; trained on the real images, {:.1} %; on both, {:.1} %.",
         utility.tested,
         100.0 * utility.synthetic.overall,
         100.0 * utility.real.overall,
         100.0 * utility.both.overall,
     );
     let floor = 1.0 / utility.class_names.len().max(2) as f64;
-    if utility.real.overall <= floor {
-        let because = "Even a classifier that learnt from the real images does no better than guessing, so there is nothing to compare.";
-        return verdict(question, Grade::Unknown, "Not known", because.into());
-    }
-    let (grade, answer) = keeps((utility.synthetic.overall - floor) / (utility.real.overall - floor));
-    verdict(question, grade, answer, because)
+    verdict::utility([utility.synthetic.overall, utility.real.overall, floor], because)
 }
 
-/// Copies beyond what chance makes of the holdout's; whether images are much nearer to training images than the holdout is; and, where models
-/// were trained for it, how well members are told, with the limits of tables.
-fn gives_away(scores: &[Score], found: &ImageScores, holdout: bool, membership: Option<Estimate>) -> Verdict {
-    let question = "Does it give anyone away?";
-    let ((Some(memorised), Some(real_memorised)), (Some(nearest), Some(real_nearest)), true) =
+/// Memorized images beyond chance, the median distance to the closest training image, and membership inference by shadow models.
+fn privacy(scores: &[Score], found: &ImageScores, holdout: bool, membership: Option<Estimate>) -> Verdict {
+    let ((Some(memorized), Some(real_memorized)), (Some(nearest), Some(real_nearest)), true) =
         (find(scores, "memorised"), find(scores, "nearest"), holdout)
     else {
-        return verdict(question, Grade::Unknown, "Not known", "That needs a holdout: real images that the generator never saw.".into());
+        return not_assessed(Group::Privacy, "Privacy needs a holdout: real images that are not in the generator's training set.");
     };
     let mut because = format!(
-        "{:.2} % of the synthetic images are copies of a training image or nearly so (new real images: {:.2} %). Half of them are within {nearest:.3} of one (new real images: {real_nearest:.3}). Signs of it are more copies than chance makes of the new images' share; possibly means half as near as those or nearer.",
-        100.0 * memorised,
-        100.0 * real_memorised,
+        "{:.2} % of the synthetic images are copies of a training image or nearly so (new real images: {:.2} %). The median distance to the closest training image is {nearest:.3} (new real images: {real_nearest:.3}).",
+        100.0 * memorized,
+        100.0 * real_memorized,
     );
-    because += &membership.map_or_else(String::new, |auc| {
-        format!(" By shadow models training images are told from held-out ones with an AUC of {:.2} (0.50 is guessing).", auc.value)
-    });
-    let known = membership.map_or(0.5, |auc| auc.interval[0]);
-    if memorised - real_memorised > chance(real_memorised, found.held_against_real) || known > 0.6 {
-        verdict(question, Grade::Poor, "Yes, there are signs of it", because)
-    } else if nearest < 0.5 * real_nearest || known > 0.52 {
-        verdict(question, Grade::Fair, "Possibly", because)
-    } else {
-        let caution = " This can find copies; it cannot prove that there are none, as shifted or turned ones are not seen.";
-        verdict(question, Grade::Good, "No sign of it was found", because + caution)
+    if let Some(auc) = membership {
+        because += &format!(" Membership inference by shadow models reaches an AUC of {:.2} (0.50 is guessing).", auc.value);
     }
+    let poor = memorized - real_memorized > chance(real_memorized, found.compared_by_pixels);
+    let caution = " This check finds copies; it cannot prove that there are none, since shifted or rotated copies are not found.";
+    verdict::privacy(poor, nearest < 0.5 * real_nearest, membership, because, caution)
 }

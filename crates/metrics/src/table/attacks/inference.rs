@@ -1,4 +1,4 @@
-//! Inference: a secret column guessed from the most alike synthetic row.
+//! Attribute inference: a secret column predicted from the closest synthetic row.
 
 use rayon::prelude::*;
 use semblant_data::table::{Column, Table};
@@ -16,16 +16,16 @@ use crate::table::distance::Scale;
 pub struct Inference {
     /// The secret column.
     pub secret: String,
-    /// How it went.
+    /// The success rates and the risk.
     pub outcome: Outcome,
 }
 
-/// A guess of a number may be off by this share of itself.
+/// The largest error of a right prediction of a number, relative to the prediction.
 const CLOSE: f64 = 0.05;
 
-/// For `attempts` training and holdout rows, drawn by `seed`: the attacker knows every column but `secret`, and takes that of the synthetic row
-/// closest in the others, the first of several (distances as in [`super::super::distance`]). He succeeds when a label is equal, or a number off by at most 5 % of
-/// the guess's size. The baseline takes the secret of a synthetic row at random.
+/// For `attempts` training and holdout rows, drawn by `seed`: the attacker knows every column but `secret`, and predicts that of the
+/// synthetic row closest in the others, the first of several (distances as in [`super::super::distance`]). A prediction is right if a label
+/// is equal, or a number within 5 % of the prediction. The baseline takes the secret of a random synthetic row.
 ///
 /// # Errors
 /// [`crate::Error::Undefined`] when no other column is left or `secret` is not modelled in all tables; [`crate::Error::Tables`] when the
@@ -69,12 +69,12 @@ fn is_right(guesses: &Column, guess: usize, truth: &Column, row: usize) -> bool 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{people, with_leak};
+    use super::super::tests_support::{population, with_leak};
     use super::*;
 
     #[test]
-    fn a_leaked_table_tells_the_secret_and_a_fresh_one_only_what_is_common() {
-        let (train, holdout, fresh) = (people(1, 600), people(2, 600), people(3, 600));
+    fn a_leaked_table_discloses_the_secret_and_a_fresh_one_only_general_patterns() {
+        let (train, holdout, fresh) = (population(1, 600), population(2, 600), population(3, 600));
         for secret in ["c", "y"] {
             let attack = |synthetic: &Table| inference(&train, synthetic, &holdout, secret, 300, 0).unwrap().outcome;
             let (leaked, half, fresh) = (attack(&train), attack(&with_leak(&fresh, &train, 300)), attack(&fresh));

@@ -1,4 +1,4 @@
-//! Linkability: two halves of a person's columns, brought together by a synthetic row.
+//! Linkability: two halves of a target's columns, linked by a synthetic row.
 
 use rayon::prelude::*;
 use semblant_data::table::Table;
@@ -9,9 +9,10 @@ use crate::table::align::align;
 use crate::table::distance::Scale;
 use crate::{Error, Result};
 
-/// For `attempts` training and holdout rows, drawn by `seed`: the attacker knows the columns `first` from one source and `second` from
-/// another, and finds the synthetic rows closest to either half (distances as in [`super::super::distance`]); he succeeds when a row is among
-/// both. Rows that are equally close all count, so that their order does not matter. The baseline draws two rows blindly.
+/// For `attempts` training and holdout rows (targets), drawn by `seed`: the attacker knows the columns `halves.0` from one source and
+/// `halves.1` from another, and finds the synthetic rows closest to either half (distances as in [`super::super::distance`]). The attack
+/// succeeds if a row is among both. All rows at the same distance count, so the order of rows does not matter. The baseline draws two random
+/// rows.
 ///
 /// # Errors
 /// [`Error::Option`] when a half is empty or the halves share a column; [`Error::Data`] when a column does not exist; [`Error::Tables`] when
@@ -51,12 +52,12 @@ pub fn linkability(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{people, with_leak};
+    use super::super::tests_support::{population, with_leak};
     use super::*;
 
     #[test]
     fn a_leaked_table_links_and_a_fresh_one_does_not() {
-        let (train, holdout, fresh) = (people(1, 600), people(2, 600), people(3, 600));
+        let (train, holdout, fresh) = (population(1, 600), population(2, 600), population(3, 600));
         let halves: (&[&str], &[&str]) = (&["x", "c"], &["y"]);
         let attack = |synthetic: &Table| linkability(&train, synthetic, &holdout, halves, 300, 0).unwrap();
         let (leaked, half, fresh) = (attack(&train), attack(&with_leak(&fresh, &train, 300)), attack(&fresh));

@@ -1,4 +1,4 @@
-//! Membership: was this person among the training rows?
+//! Membership inference from the synthetic table alone, by distance and by density.
 
 use faer::{Mat, Side};
 use semblant_data::table::Table;
@@ -12,8 +12,8 @@ use crate::table::align::align;
 use crate::table::distance::{BoxTree, Scale};
 use crate::table::embed::Embedding;
 
-/// The attacker takes for members whom a synthetic row is close to: the score is minus the distance to the closest one
-/// ([`super::super::distance`]). Judges `rows` rows of each real table, drawn by `seed`.
+/// Membership inference by distance: the score of a row is minus its distance to the closest synthetic row ([`super::super::distance`]).
+/// Scores `rows` rows of each real table, drawn by `seed`.
 ///
 /// Source: Chen et al. 2020, "GAN-Leaks", the black-box attack.
 ///
@@ -30,15 +30,15 @@ pub fn by_distance(train: &Table, synthetic: &Table, holdout: &Table, rows: usiz
     membership(&score(&tables[0], 61), &score(&tables[2], 62), seed)
 }
 
-/// Principal components that densities are estimated in: more make every density of a few thousand points meaningless.
+/// Principal components of the densities; kernel densities of a few thousand points in more dimensions are meaningless.
 const COMPONENTS: usize = 8;
 
-/// The attacker takes for members where the synthetic rows are dense and the population is not: the score is
-/// `p_synthetic(x) / (p_reference(x) + 1e-10)`. Half of the holdout, drawn by `seed`, is his reference; the others are judged, at most `rows`
-/// of each real table, and densities use at most `rows` rows.
+/// Membership inference by density: the score of a row is `p_synthetic(x) / (p_reference(x) + 1e-10)`, high where synthetic rows are denser
+/// than the population. Half of the holdout, drawn by `seed`, is the attacker's reference; the other half is scored, at most `rows` rows of
+/// each real table, and densities use at most `rows` rows.
 ///
-/// Densities are Gaussian kernel estimates with Scott's bandwidth, in the first 8 principal components of the reference rows (numbers scaled to
-/// the range, labels one-hot). Source: van Breugel et al. 2023, "Membership inference attacks against synthetic data through overfitting
+/// Densities are Gaussian kernel estimates with Scott's bandwidth, in the first 8 principal components of the reference rows (numbers scaled
+/// to the range, labels one-hot). Source: van Breugel et al. 2023, "Membership inference attacks against synthetic data through overfitting
 /// detection" (DOMIAS).
 ///
 /// # Errors
@@ -158,7 +158,7 @@ impl Density {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{people, with_leak};
+    use super::super::tests_support::{population, with_leak};
     use super::*;
 
     /// x = np.array([np.sin(np.arange(30)), np.cos(2 * np.arange(30)) * .5 + np.sin(np.arange(30))]);
@@ -175,8 +175,8 @@ mod tests {
     const GOLDEN: [f64; 3] = [-1.682861299595042, -2.7924073550077853, -40.32197022097557];
 
     #[test]
-    fn members_of_a_leaked_table_are_known_and_of_a_fresh_one_are_not() {
-        let (train, holdout, fresh) = (people(11, 1500), people(12, 1500), people(13, 1500));
+    fn members_of_a_leaked_table_are_recognized_and_of_a_fresh_one_are_not() {
+        let (train, holdout, fresh) = (population(11, 1500), population(12, 1500), population(13, 1500));
         let both = |synthetic: &Table| {
             [by_distance(&train, synthetic, &holdout, 1500, 0).unwrap(), by_density(&train, synthetic, &holdout, 1500, 0).unwrap()]
         };

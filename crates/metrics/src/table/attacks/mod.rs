@@ -1,9 +1,9 @@
-//! Attacks: what somebody who holds the synthetic table can do to a person, counted.
+//! Attacks by someone who holds the synthetic table, with their success rates.
 //!
-//! Every attack is run on training rows (main), on holdout rows (control: what it tells of everybody, seen or not) and by blind guessing
-//! (baseline). Only what goes beyond the control is the synthetic table's fault. The three attacks of the Article 29 Working Party are
-//! defined as by Giomi et al. 2023, "A unified framework for quantifying privacy risk in synthetic data"; [`membership`] and [`shadow`] ask who was in the
-//! training rows at all. An attack that fails here may succeed in better hands: none of these numbers is a guarantee.
+//! Every attack is run on training rows (main), on holdout rows (control: what the table reveals about any row of the population) and by
+//! random guessing (baseline). Only what exceeds the control is leakage. The three attacks of the Article 29 Working Party are defined as by
+//! Giomi et al. 2023, "A unified framework for quantifying privacy risk in synthetic data"; [`membership`] and [`shadow`] infer membership in
+//! the training set. A stronger attacker may succeed where these attacks fail: none of these numbers is a guarantee.
 
 mod inference;
 mod linkability;
@@ -50,7 +50,7 @@ impl Rate {
     }
 }
 
-/// What an attack achieved, and the risk that follows.
+/// The success rates of an attack and the resulting risk.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// On training rows.
@@ -59,11 +59,11 @@ pub struct Outcome {
     pub control: Rate,
     /// By guessing.
     pub baseline: Rate,
-    /// `(main - control) / (1 - control)`, held to 0 to 1: how much of what the control leaves open the attacker gains on training rows.
+    /// `(main - control) / (1 - control)`, clamped to 0 to 1: the gain on training rows relative to what the control leaves open.
     pub risk: f64,
-    /// The risk's interval of 95 %, by propagation of the two half widths.
+    /// Its 95 % confidence interval, propagated from the two half widths.
     pub interval: [f64; 2],
-    /// Guessing does as well: the attack was too weak to say anything, which is not the same as no risk.
+    /// Guessing does as well: the attack was too weak to measure a risk, which is not the same as no risk.
     pub failed: bool,
 }
 

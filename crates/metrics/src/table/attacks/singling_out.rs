@@ -1,4 +1,4 @@
-//! Singling out: predicates that one synthetic row meets, tried on real rows.
+//! Singling out: predicates that exactly one synthetic row meets, tried on real rows.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::table::align::align;
 use crate::table::binning::range;
 use crate::table::privacy::quantile;
 
-/// What a predicate is about.
+/// The form of the predicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Predicates {
@@ -23,15 +23,15 @@ pub enum Predicates {
     Columns(usize),
 }
 
-/// How many draws a wanted predicate is worth before fewer have to do.
+/// Draws per predicate before fewer are accepted.
 const DRAWS_EACH: usize = 20;
 
 /// Draws predicates, `attempts` of them or as many as there are, that exactly one synthetic row meets, and counts those that exactly one
-/// training row meets, and exactly one holdout row. The larger of the two real tables is cut to the size of the smaller, because being the
-/// only one depends on it. The baseline draws columns and values blindly.
+/// training row meets, and exactly one holdout row. The larger of the two real tables is cut to the size of the smaller, since uniqueness
+/// depends on it. The baseline draws columns and values at random.
 ///
-/// Predicates of a table of few columns crowd in the same corners of it and succeed or fail together; the interval, which takes them for
-/// independent, is too narrow there.
+/// Predicates of a table with few columns are similar and succeed or fail together; the interval, which assumes independence, is then too
+/// narrow.
 ///
 /// # Errors
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows.
@@ -185,12 +185,12 @@ fn blind_query(table: &Table, count: usize, random: &mut Random) -> Vec<Term> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{people, wide_people, with_leak};
+    use super::super::tests_support::{population, wide_population, with_leak};
     use super::*;
 
     #[test]
     fn a_leaked_table_singles_out_and_a_fresh_one_does_not() {
-        let (train, holdout, fresh) = (wide_people(1, 800, 9), wide_people(2, 800, 9), wide_people(3, 800, 9));
+        let (train, holdout, fresh) = (wide_population(1, 800, 9), wide_population(2, 800, 9), wide_population(3, 800, 9));
         for predicates in [Predicates::OneColumn, Predicates::Columns(3)] {
             let attack = |synthetic: &Table| singling_out(&train, synthetic, &holdout, predicates, 400, 0).unwrap();
             let (leaked, partly, fresh) = (attack(&train), attack(&with_leak(&fresh, &train, 400)), attack(&fresh));
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn predicates_hold_for_the_row_they_come_from_alone() {
-        let table = people(4, 300);
+        let table = population(4, 300);
         for query in lone_values(&table).iter().chain(&lone_combinations(&table, 2, 50, &mut Random::new(0, 0))) {
             assert!(matches_one(query, &table), "{query:?}");
         }

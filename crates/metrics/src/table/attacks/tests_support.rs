@@ -1,11 +1,11 @@
-//! Made-up people for the tests of attacks.
+//! Generated tables for the tests of attacks.
 
 use semblant_data::table::{Column, ColumnKind, Table};
 
 use crate::random::Random;
 
-/// x uniform, y uniform and independent of it, c one of six labels: new people tell nothing of one another.
-pub(super) fn people(seed: u64, rows: usize) -> Table {
+/// x uniform, y uniform and independent of it, c one of six labels: rows reveal nothing about one another.
+pub(super) fn population(seed: u64, rows: usize) -> Table {
     let mut random = Random::new(seed, 0);
     let mut number = || Column::Number((0..rows).map(|_| random.unit()).collect());
     let (x, y) = (number(), number());
@@ -14,9 +14,9 @@ pub(super) fn people(seed: u64, rows: usize) -> Table {
         .unwrap()
 }
 
-/// [`people`] with `more` further uniform columns.
-pub(super) fn wide_people(seed: u64, rows: usize, more: usize) -> Table {
-    let narrow = people(seed, rows);
+/// [`population`] with `more` further uniform columns.
+pub(super) fn wide_population(seed: u64, rows: usize, more: usize) -> Table {
+    let narrow = population(seed, rows);
     let mut random = Random::new(seed, 1);
     let mut columns: Vec<(String, ColumnKind, Column)> =
         narrow.iter().map(|(described, column)| (described.name.clone(), described.kind, column.clone())).collect();

@@ -1,24 +1,67 @@
-//! The evaluation, stage by stage.
+//! The evaluation of a table, stage by stage.
 
+mod figures;
+mod scores;
+mod sections;
+mod verdict;
+
+use burn::tensor::Device;
 use semblant_data::table::Table;
 
-use super::scores::{Compared, Scores, Spread};
-use super::verdict::verdicts;
-use super::{ColumnDetail, FORMAT, Figures, Options, Report, Rows, figures};
+use self::scores::{Compared, Scores, Spread};
+use super::{FORMAT, Report, Sources};
+use crate::learn::Learner;
 use crate::membership::lira::{Generate, Shadows};
 use crate::random::subsample;
 use crate::table::align::align;
+use crate::table::binning::BinRule;
 use crate::table::detection::detection_auc;
 use crate::table::pairs::column_pair_trends;
 use crate::table::privacy::privacy;
-use crate::table::shapes::{ColumnScores, column_shapes};
+use crate::table::shapes::column_shapes;
 use crate::table::utility::{Utility, UtilityOptions, utility};
 use crate::{Error, Result};
 
-/// Measures `synthetic` against `real`, the rows its generator was trained on, and against `holdout`, real rows that the generator never saw
-/// (without them nothing can be said about privacy). `progress` is told the name of each stage as it starts.
+/// How to evaluate a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The column whose prediction measures utility; `None` takes the real table's schema's target.
+    pub target: Option<String>,
+    /// Draws every subsample and fold.
+    pub seed: u64,
+    /// Most rows of each table for the distances, copies and detection; `None` uses all. Fewer rows are faster but miss some copies.
+    pub max_rows: Option<usize>,
+    /// How numbers are binned when paired with categories.
+    pub bins: BinRule,
+    /// The kinds of models whose utility is measured.
+    pub learners: Vec<Learner>,
+    /// The device on which neural networks are trained.
+    pub device: Device,
+    /// Points per table in the scatter plot, and most rows its axes are fitted to (times ten).
+    pub scatter_points: usize,
+    /// Names of the tables, the model and the date, for the report; counts are filled in.
+    pub sources: Sources,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            target: None,
+            seed: 0,
+            max_rows: None,
+            bins: BinRule::EachTable,
+            learners: Learner::ALL.to_vec(),
+            device: Device::flex(),
+            scatter_points: 500,
+            sources: Sources::default(),
+        }
+    }
+}
+
+/// Compares `synthetic` with `real`, the training set of its generator, and with `holdout`, real rows that were not in the training set
+/// (privacy cannot be assessed without them). `progress` receives the name of each stage as it starts.
 ///
-/// A score that is not defined for these tables is reported as such with the reason and does not stop the others.
+/// A score that is not defined for these tables is reported with the reason and does not stop the others.
 ///
 /// # Errors
 /// [`Error::Tables`] when the tables share no column or one has no rows, [`Error::Data`] when the target does not exist.
@@ -32,7 +75,8 @@ pub fn evaluate(
     evaluate_with_shadows(real, synthetic, holdout, options, None, progress)
 }
 
-/// As [`evaluate`], and with the attack by shadow models ([`crate::membership::lira`]) where a model is given that can be trained anew.
+/// As [`evaluate`], with membership inference by shadow models ([`crate::membership::lira`]) if `shadows` has a plan and a function that trains
+/// a new model.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -48,7 +92,7 @@ pub fn evaluate_with_shadows(
     if let Some(target) = target {
         real.schema().index_of(target)?;
     }
-    let judged = align(&[real, synthetic])?;
+    let aligned = align(&[real, synthetic])?;
     let mut scores = Scores { list: Vec::new(), holdout: holdout.is_some() };
 
     progress("column shapes");
@@ -88,35 +132,39 @@ pub fn evaluate_with_shadows(
     let mut attacks = scores.attacks(&cut, target, options.seed)?;
     if let Some((shadows, generate)) = shadows {
         progress("shadow models");
-        attacks.membership_shadow = scores.shadows(&whole, shadows, generate)?;
+        attacks.membership.extend(scores.shadows(&whole, shadows, generate)?);
     }
 
     progress("validity");
     scores.validity(real, synthetic, holdout)?;
 
     progress("figures");
-    let figures = Figures {
-        marginals: figures::marginals(&judged),
-        matrices: figures::matrices(judged[0].schema().names().map(str::to_owned).collect(), &pairs.pairs),
-        scatter: figures::scatter(&judged, options.scatter_points, options.seed),
-        distances: Some(figures::distances(&privacy)),
-    };
+    let verdicts = verdict::verdicts(&scores.list, &attacks, synthetic_cut.rows(), holdout_cut.as_ref().map(Table::rows));
+    let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
+    let names = aligned[0].schema().names().map(str::to_owned).collect();
+    let sections = [
+        utility.as_ref().map(sections::models),
+        utility.as_ref().and_then(sections::classes),
+        sections::attacks(&attacks),
+        Some(columns),
+        sections::pairs(names, &pairs.pairs),
+        sections::rows(&aligned, options.scatter_points, options.seed),
+        Some(sections::distances(&privacy)),
+    ];
+    let description = format!("{} columns compared", aligned[0].columns().len());
     Ok(Report {
         format: FORMAT,
-        rows: Rows { real: real.rows(), synthetic: synthetic.rows(), holdout: holdout.map(Table::rows) },
+        kind: "table".into(),
+        sources: options.sources.filled("rows", description, [real.rows(), synthetic.rows()], holdout.map(Table::rows)),
         seed: options.seed,
-        verdicts: verdicts(&scores.list, &attacks, synthetic_cut.rows(), holdout_cut.as_ref().map(Table::rows)),
+        verdicts,
         scores: scores.list,
-        columns: columns(shapes, shapes_holdout),
-        pairs: pairs.pairs,
-        attacks,
-        utility,
-        notes: notes(real, synthetic, holdout, &judged[0], options),
-        figures,
+        sections: sections.into_iter().flatten().collect(),
+        notes: notes(real, synthetic, holdout, &aligned[0], options),
     })
 }
 
-/// Utility on the holdout; without one, on a fifth of the real rows that the model trained on real rows does not see.
+/// Utility on the holdout; without one, on a fifth of the real rows, which the model trained on real rows is not trained on.
 fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<Utility> {
     let how = UtilityOptions { learners: options.learners.clone(), seed: options.seed, device: options.device.clone() };
     let Compared { real, synthetic, holdout } = *tables;
@@ -131,35 +179,26 @@ fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<
     utility(&real.take(&train), synthetic, &real.take(&test), target, &how)
 }
 
-fn columns(shapes: ColumnScores, holdout: Option<ColumnScores>) -> Vec<ColumnDetail> {
-    let reference = |name: &str| holdout.as_ref()?.columns.iter().find(|score| score.column == name)?.value;
-    let detail = |score: crate::table::shapes::ColumnScore| ColumnDetail {
-        reference: reference(&score.column),
-        column: score.column,
-        metric: score.metric,
-        value: score.value,
-        undefined: score.undefined,
-    };
-    shapes.columns.into_iter().map(detail).collect()
-}
-
-fn notes(real: &Table, synthetic: &Table, holdout: Option<&Table>, judged: &Table, options: &Options) -> Vec<String> {
+fn notes(real: &Table, synthetic: &Table, holdout: Option<&Table>, aligned: &Table, options: &Options) -> Vec<String> {
     let mut notes = Vec::new();
-    let left_out: Vec<&str> = real.schema().names().filter(|name| judged.schema().index_of(name).is_err()).collect();
+    let left_out: Vec<&str> = real.schema().names().filter(|name| aligned.schema().index_of(name).is_err()).collect();
     if !left_out.is_empty() {
-        notes.push(format!("Not compared, because they are ids, constant, or not in both tables with one type: {}.", left_out.join(", ")));
+        notes.push(format!(
+            "Columns not compared, because they are ids, constant, or not in both tables with one type: {}.",
+            left_out.join(", ")
+        ));
     }
     if holdout.is_none() {
-        notes.push("There is no holdout. References are ideal values, privacy is not judged, and utility is tested on a fifth of the real rows, which the generator may have seen.".into());
+        notes.push("Without a holdout, references are ideal values, privacy is not assessed, and utility is tested on a fifth of the real rows, which may be in the generator's training set.".into());
     }
     let longest = real.rows().max(synthetic.rows()).max(holdout.map_or(0, Table::rows));
     if let Some(max_rows) = options.max_rows.filter(|&max_rows| max_rows < longest) {
         notes.push(format!(
-            "Distances, copies, detection, support and attacks use {max_rows} random rows of each table; copies of rows left out are not seen."
+            "Distances, copies, detection, support and attacks use {max_rows} random rows of each table; copies among the other rows are not found."
         ));
     }
     notes.push(
-        "Passing the privacy checks is no guarantee. A good distance to the closest record says nothing about who can be recognised: tables that passed it have given their training rows away to attacks on membership (arXiv 2505.01524). The attacks here are those that are known and cheap, on rows drawn by the seed; others may do better. Only training with differential privacy proves anything."
+        "Passing the privacy checks is no guarantee. Tables with a good distance to the closest record have leaked their training rows to membership inference (arXiv 2505.01524). The attacks used here are well known and cheap, on rows drawn by the seed; others may succeed. Only training with differential privacy gives a guarantee."
             .into(),
     );
     notes

@@ -6,14 +6,14 @@ use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
 use crate::error::undefined;
 use crate::random::subsample;
-use crate::table::accuracy::{Accuracy, Likeness, accuracy};
+use crate::table::accuracy::{Accuracy, Similarity, accuracy};
 use crate::table::coverage::{Statistic, coverage, missing_values, statistics};
 use crate::table::detection::logistic_detection;
 use crate::table::divergence::{chi_square_passed, jensen_shannon_distances, mutual_information_matrices, wasserstein_distances};
 use crate::table::shapes::ColumnScores;
 use crate::table::support::{Support, support};
 
-/// Most rows of each side whose neighbours are looked for.
+/// Most rows of each table in the search for neighbours.
 const SUPPORT_ROWS: usize = 10_000;
 
 fn mean_of(scores: Result<ColumnScores>) -> Result<f64> {
@@ -21,7 +21,7 @@ fn mean_of(scores: Result<ColumnScores>) -> Result<f64> {
 }
 
 impl Scores {
-    /// What single columns and pairs of them cover, keep and shift.
+    /// Coverage, statistics and distances of single columns and pairs.
     pub(in crate::report) fn distributions(&mut self, tables: &Compared, seed: u64) -> Result<()> {
         let real = tables.real;
         type Measure<'a> = Box<dyn Fn(&Table) -> Result<f64> + 'a>;
@@ -39,21 +39,21 @@ impl Scores {
                 "Coverage",
                 columns(coverage),
                 true,
-                "Share of the real labels and of the real range that occur, averaged over columns; 1 is all.",
+                "Share of the real labels and of the real range that occur in the synthetic table, averaged over columns; 1 is all.",
             ),
             (
                 "missing_values",
                 "Missing values",
                 columns(missing_values),
                 true,
-                "How alike the shares of missing values are, averaged over columns; 1 is equal.",
+                "Similarity of the shares of missing values, averaged over columns; 1 is equal.",
             ),
             (
                 "mean_similarity",
                 "Means",
                 statistic(Statistic::Mean),
                 true,
-                "1 less the difference of the means over the real range, averaged over columns of numbers.",
+                "1 minus the difference of the means relative to the real range, averaged over columns of numbers.",
             ),
             ("median_similarity", "Medians", statistic(Statistic::Median), true, "The same for the medians."),
             ("deviation_similarity", "Standard deviations", statistic(Statistic::Deviation), true, "The same for the standard deviations."),
@@ -62,55 +62,55 @@ impl Scores {
                 "Wasserstein distance",
                 columns(wasserstein_distances),
                 false,
-                "Area between the two distribution functions over the real range, averaged over columns of numbers; 0 is equal.",
+                "Area between the two distribution functions relative to the real range, averaged over columns of numbers; 0 is equal.",
             ),
             (
                 "jensen_shannon",
                 "Jensen-Shannon distance",
                 columns(jensen_shannon_distances),
                 false,
-                "Distance of the shares of labels, or of ten bins, averaged over columns; 0 is equal, 1 is nothing in common.",
+                "Distance between the shares of labels, or of ten bins, averaged over columns; 0 is equal, 1 is no overlap.",
             ),
             (
                 "chi_square",
                 "Chi-square test passed",
                 chi_square,
                 true,
-                "Share of columns in which a chi-square test finds no difference at the level of 1 %; with many rows it finds differences too small to matter.",
+                "Share of columns in which a chi-square test finds no difference at the 1 % level; with many rows it finds differences too small to matter.",
             ),
             (
                 "mutual_information",
                 "Mutual information",
                 information,
                 true,
-                "How alike pairs of columns tell of each other, whatever the form of the relation, averaged over all pairs; 1 is equal.",
+                "Similarity of the mutual information of two columns, linear or not, averaged over all pairs; 1 is equal.",
             ),
             (
                 "logistic_detection",
                 "Logistic detection",
                 logistic,
                 true,
-                "1 when a logistic regression cannot tell synthetic rows from real ones, 0 when it always can; it sees single columns only.",
+                "1 if a logistic regression cannot distinguish synthetic rows from real ones, 0 if it always can; it uses single columns only.",
             ),
         ];
         for (id, name, measure, higher, meaning) in measures {
             let (ideal, direction) = if higher { (1.0, Direction::Higher) } else { (0.0, Direction::Lower) };
-            self.beside_holdout(Group::Fidelity, (id, name), (tables, Some(ideal)), direction, meaning, measure)?;
+            self.with_holdout(Group::Fidelity, (id, name), (tables, Some(ideal)), direction, meaning, measure)?;
         }
         Ok(())
     }
 
-    /// Accuracy of singles, pairs and triples of columns, with what new rows could be expected to have.
+    /// Accuracy of single columns, pairs and triples, with the expected value for new real rows.
     pub(in crate::report) fn accuracy(&mut self, tables: &Compared, seed: u64) -> Result<()> {
         let found = reason(accuracy(tables.real, tables.synthetic, seed))?;
         let holdout = tables.holdout.and_then(|holdout| accuracy(tables.real, holdout, seed).ok());
-        let parts: [(&str, &str, fn(&Accuracy) -> Option<Likeness>, &str); 4] = [
-            ("accuracy", "Accuracy", |found| Some(found.overall), "The mean of the three scores that follow."),
+        let parts: [(&str, &str, fn(&Accuracy) -> Option<Similarity>, &str); 4] = [
+            ("accuracy", "Accuracy", |found| Some(found.overall), "The mean of the accuracies of columns, pairs and triples."),
             (
                 "accuracy_columns",
                 "Accuracy of columns",
                 |found| Some(found.univariate),
-                "How alike the shares of ten bins are, averaged over columns.",
+                "Similarity of the shares of ten bins, averaged over columns.",
             ),
             (
                 "accuracy_pairs",
@@ -126,7 +126,7 @@ impl Scores {
             let expected = part.as_ref().ok().map(|part| part.expected);
             let reference = holdout.as_ref().and_then(get).map(|part| part.value);
             let most =
-                expected.map_or_else(String::new, |expected| format!(" As many new real rows can be expected to have {expected:.3}."));
+                expected.map_or_else(String::new, |expected| format!(" The expected value for as many new real rows is {expected:.3}."));
             self.add(
                 Group::Fidelity,
                 (id, name),
@@ -154,7 +154,7 @@ impl Scores {
                 Group::Fidelity,
                 1.0,
                 |found| found.alpha_precision,
-                "How closely the share of synthetic rows near the centre of the real ones follows that of the real ones.",
+                "Agreement of the shares of synthetic and real rows within each distance from the centre of the real rows; low if synthetic rows lie outside the real data or only in its middle.",
             ),
             (
                 "beta_recall",
@@ -162,7 +162,7 @@ impl Scores {
                 Group::Fidelity,
                 0.5,
                 |found| found.beta_recall,
-                "How many real rows have a synthetic row nearer than any other real one, from the centre outwards; about one half is as good as new rows.",
+                "Share of real rows with a synthetic row closer than any other real row, from the centre outwards; new real rows reach about 0.5.",
             ),
             (
                 "authenticity",
@@ -170,7 +170,7 @@ impl Scores {
                 Group::Privacy,
                 0.5,
                 |found| found.authenticity,
-                "Share of real rows that are nearer to another real row than to any synthetic one; about one half for new rows, near 0 for copies.",
+                "Share of real rows that are closer to another real row than to any synthetic row; about 0.5 for new rows, near 0 for copies.",
             ),
             (
                 "identifiability",
@@ -178,7 +178,7 @@ impl Scores {
                 Group::Privacy,
                 0.5,
                 |found| found.identifiability,
-                "Share of real rows with a synthetic row nearer than any other real row; about one half for new rows, near 1 for copies.",
+                "Share of real rows with a synthetic row closer than any other real row; about 0.5 for new rows, near 1 for copies.",
             ),
         ];
         for (id, name, group, ideal, get, meaning) in parts {

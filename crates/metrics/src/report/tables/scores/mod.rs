@@ -1,18 +1,17 @@
-//! The scores of a report, each with its name, its reference and what it says.
+//! The scores of a table, each with its name, reference and meaning.
 
 mod attacks;
 mod distributions;
 mod intervals;
-pub(super) mod membership;
 mod privacy;
 mod utility;
 
 use semblant_data::table::Table;
 
-pub use attacks::Attacks;
+pub(super) use attacks::Attacks;
 pub(super) use intervals::Spread;
 
-use super::{Direction, Group, ReferenceFrom, Score};
+use crate::report::{Direction, Group, ReferenceFrom, Score};
 use crate::table::diagnostic::diagnostic;
 use crate::table::pairs::PairScores;
 use crate::table::shapes::{ColumnScores, mean};
@@ -26,7 +25,7 @@ pub(super) struct Compared<'a> {
     pub(super) holdout: Option<&'a Table>,
 }
 
-/// The scores as they come.
+/// The scores so far.
 pub(super) struct Scores {
     pub(super) list: Vec<Score>,
     pub(super) holdout: bool,
@@ -57,8 +56,8 @@ impl Scores {
         self.list.push(Score { id, group, name, value, interval: None, reference, reference_from, direction, meaning, undefined });
     }
 
-    /// A score of the synthetic table beside the same of the holdout, or beside `ideal` without one.
-    fn beside_holdout(
+    /// A score of the synthetic table with that of the holdout as its reference, or `ideal` without a holdout.
+    fn with_holdout(
         &mut self,
         group: Group,
         names: (&str, &str),
@@ -73,14 +72,14 @@ impl Scores {
         Ok(())
     }
 
-    /// The last score has this interval, if it has a value.
+    /// Sets the interval of the last score, if it has a value.
     fn interval(&mut self, interval: Option<[f64; 2]>) {
         if let Some(score) = self.list.last_mut() {
             score.interval = interval.filter(|_| score.value.is_some());
         }
     }
 
-    /// The last score's reference is one by definition.
+    /// Sets an ideal value as the reference of the last score.
     fn ideal(&mut self, value: f64) {
         if let Some(score) = self.list.last_mut() {
             (score.reference, score.reference_from) = (Some(value), ReferenceFrom::Ideal);
@@ -111,7 +110,7 @@ impl Scores {
             "Quality",
             defined(overall(shape, trend), "nothing could be compared"),
             overall(shape_reference, trend_reference),
-            "The mean of the two scores that follow.",
+            "The mean of column shapes and column pair trends.",
         );
         add(
             self,
@@ -119,7 +118,7 @@ impl Scores {
             "Column shapes",
             defined(shape, "no column has a defined score"),
             shape_reference,
-            "How alike the distributions of single columns are, averaged over columns; 1 is equal.",
+            "Similarity of the distributions of single columns, averaged over columns; 1 is equal.",
         );
         add(
             self,
@@ -127,7 +126,7 @@ impl Scores {
             "Column pair trends",
             defined(trend, "no pair of columns has a defined score"),
             trend_reference,
-            "How alike pairs of columns move together, averaged over all pairs; 1 is equal.",
+            "Similarity of correlations and joint distributions of two columns, averaged over all pairs; 1 is equal.",
         );
         let related = reference(pairs_holdout.map(|pairs| pairs.mean_related));
         add(
@@ -136,12 +135,12 @@ impl Scores {
             "Trends of related pairs",
             defined(pairs.mean_related, "no pair of columns is clearly related in the real table"),
             related,
-            "The same over those pairs only that are clearly related in the real table, where a failure matters most.",
+            "The same over pairs that are clearly related in the real table, where differences matter most.",
         );
     }
 
     pub(super) fn detection(&mut self, auc: Result<f64>, reference: Option<f64>) -> Result<()> {
-        let meaning = "How well boosted trees tell synthetic rows from real ones; 0.5 is guessing, 1 is never wrong. Demanding: one detail that is always off is enough for 1.";
+        let meaning = "How well boosted trees distinguish synthetic rows from real ones; 0.5 is guessing, 1 is always right. Strict: one detail that is wrong in every row is enough for 1.";
         self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), reason(auc)?, reference.or(Some(0.5)), Direction::Lower, meaning);
         if reference.is_none() {
             self.ideal(0.5);
@@ -160,7 +159,7 @@ impl Scores {
             validity,
             reference,
             Direction::Higher,
-            "Share of values within the real range or among the real labels, and of ids that are unique; 1 is flawless.",
+            "Share of values within the real range or among the real labels, and of unique ids; 1 is best.",
         );
         self.add(
             Group::Validity,
@@ -168,7 +167,7 @@ impl Scores {
             Ok(found.structure),
             Some(1.0),
             Direction::Higher,
-            "Share of columns that both tables have with the same type; 1 is all.",
+            "Share of columns that both tables have with the same type; 1 is best.",
         );
         self.ideal(1.0);
         Ok(())

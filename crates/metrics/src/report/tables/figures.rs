@@ -1,99 +1,27 @@
-//! What the figures show, as numbers.
+//! The distributions, matrices and points of the figures of a table.
 
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
-use serde::{Deserialize, Serialize};
 
-use super::pca::Plane;
 use crate::random::subsample;
+use crate::report::pca::Plane;
+use crate::report::{Axis, Bars, Histogram, Matrices, Scatter};
 use crate::table::pairs::PairScore;
 use crate::table::privacy::{Privacy, quantile};
-
-/// The data of every figure.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// One per column.
-    pub marginals: Vec<Marginal>,
-    /// Correlation or association of each pair.
-    pub matrices: Matrices,
-    /// Rows of both tables in the plane of the real rows' first two principal components.
-    pub scatter: Option<Scatter>,
-    /// Distances to the closest training row: synthetic rows as `synthetic`, holdout rows as `real`.
-    pub distances: Option<Histogram>,
-}
-
-/// One column's distribution in both tables.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Marginal {
-    /// The column.
-    pub column: String,
-    /// What it holds.
-    pub kind: ColumnKind,
-    /// Missing share in the real and the synthetic table.
-    pub missing: [f64; 2],
-    /// The picture.
-    #[serde(flatten)]
-    pub shape: Bars,
-}
-
-/// A histogram or a bar chart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bars {
-    /// Numbers.
-    Histogram(Histogram),
-    /// Labels with their shares in the real and the synthetic table, most frequent first.
-    Labels(Vec<(String, f64, f64)>),
-}
-
-/// Shares of equal-width bins. Values outside the edges count in the outer bins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Histogram {
-    /// Lower edge of the first bin.
-    pub low: f64,
-    /// Upper edge of the last.
-    pub high: f64,
-    /// Shares in the real table.
-    pub real: Vec<f64>,
-    /// Shares in the synthetic table.
-    pub synthetic: Vec<f64>,
-}
-
-/// Symmetric matrices; Pearson correlation for two numbers, Cramer's V otherwise, `None` where it is not defined.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Matrices {
-    /// The columns, in order.
-    pub columns: Vec<String>,
-    /// In the real table.
-    pub real: Vec<Vec<Option<f64>>>,
-    /// In the synthetic table.
-    pub synthetic: Vec<Vec<Option<f64>>>,
-}
-
-/// Points of both tables.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scatter {
-    /// Real rows.
-    pub real: Vec<[f64; 2]>,
-    /// Synthetic rows.
-    pub synthetic: Vec<[f64; 2]>,
-}
 
 /// Most bins of a histogram.
 const BINS: usize = 30;
 /// Most labels of a bar chart, besides "others".
 const LABELS: usize = 10;
 
-/// All marginals of two aligned tables.
-pub(super) fn marginals(tables: &[Table]) -> Vec<Marginal> {
-    let marginal = |((described, real), synthetic): ((&semblant_data::table::ColumnSchema, &Column), &Column)| {
-        let shape = match (real, synthetic) {
-            (Column::Number(real), Column::Number(synthetic)) => Bars::Histogram(numbers(real, synthetic)),
-            _ => Bars::Labels(labels(real, synthetic)),
-        };
-        let missing = [real, synthetic].map(|column| column.missing() as f64 / column.len() as f64);
-        Marginal { column: described.name.clone(), kind: described.kind, missing, shape }
-    };
-    tables[0].iter().zip(tables[1].columns()).map(marginal).collect()
+/// The distribution of a column in both tables.
+pub(super) fn bars(kind: ColumnKind, real: &Column, synthetic: &Column) -> Bars {
+    match (real, synthetic) {
+        (Column::Number(real), Column::Number(synthetic)) => {
+            let axis = if kind == ColumnKind::Datetime { Axis::Date } else { Axis::Number };
+            Bars::Histogram(Histogram { axis, ..numbers(real, synthetic) })
+        }
+        _ => Bars::Labels(labels(real, synthetic)),
+    }
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
@@ -123,7 +51,8 @@ fn numbers(real: &[f64], synthetic: &[f64]) -> Histogram {
     } else if low == high {
         (low, high) = (low - 0.5, high + 0.5);
     }
-    Histogram { low, high, real: shares(real, low, high, bins), synthetic: shares(synthetic, low, high, bins) }
+    let [real, synthetic] = [real, synthetic].map(|values| shares(values, low, high, bins));
+    Histogram { axis: Axis::Number, low, high, real, synthetic }
 }
 
 fn shares(values: &[f64], low: f64, high: f64, bins: usize) -> Vec<f64> {
@@ -147,7 +76,7 @@ fn labels(real: &Column, synthetic: &Column) -> Vec<(String, f64, f64)> {
     let (real, synthetic) = (share(real), share(synthetic));
     let mut order: Vec<usize> = (0..levels.len()).filter(|&code| real[code] + synthetic[code] > 0.0).collect();
     order.sort_by(|&a, &b| real[b].total_cmp(&real[a]).then(synthetic[b].total_cmp(&synthetic[a])).then(a.cmp(&b)));
-    // One label more costs no more room than an "others" that stands for it alone.
+    // A single further label takes no more room than an "others" bar in its place.
     let shown = if order.len() <= LABELS + 1 { order.len() } else { LABELS };
     let rest = order.split_off(shown);
     let mut bars: Vec<_> = order.iter().map(|&code| (levels[code].clone(), real[code], synthetic[code])).collect();
@@ -161,16 +90,17 @@ fn labels(real: &Column, synthetic: &Column) -> Vec<(String, f64, f64)> {
 /// The matrices of the pairs, in the tables' order of columns.
 pub(super) fn matrices(columns: Vec<String>, pairs: &[PairScore]) -> Matrices {
     let place = |name: &str| columns.iter().position(|column| column == name);
-    let mut real = vec![vec![None; columns.len()]; columns.len()];
-    let mut synthetic = real.clone();
-    for pair in pairs {
-        let (Some(i), Some(j)) = (place(&pair.first), place(&pair.second)) else { continue };
-        for (i, j) in [(i, j), (j, i)] {
-            real[i][j] = pair.real;
-            synthetic[i][j] = pair.synthetic;
+    let fill = |get: fn(&PairScore) -> Option<f64>| {
+        let mut matrix = vec![vec![None; columns.len()]; columns.len()];
+        for pair in pairs {
+            if let (Some(i), Some(j)) = (place(&pair.first), place(&pair.second)) {
+                (matrix[i][j], matrix[j][i]) = (get(pair), get(pair));
+            }
         }
-    }
-    Matrices { columns, real, synthetic }
+        matrix
+    };
+    let (real, synthetic, similarity) = (fill(|pair| pair.real), fill(|pair| pair.synthetic), fill(|pair| pair.value));
+    Matrices { columns, real, synthetic, similarity }
 }
 
 /// The scatter of two aligned tables.
@@ -186,5 +116,6 @@ pub(super) fn distances(privacy: &Privacy) -> Histogram {
     let holdout = privacy.holdout.as_ref().map_or(&[][..], |holdout| &holdout.distances);
     let longest = |values: &[f64]| Some(quantile(&sorted(values), 0.995)).filter(|value| value.is_finite()).unwrap_or(0.0);
     let high = longest(&privacy.synthetic.distances).max(longest(holdout)).max(1e-9);
-    Histogram { low: 0.0, high, real: shares(holdout, 0.0, high, BINS), synthetic: shares(&privacy.synthetic.distances, 0.0, high, BINS) }
+    let [real, synthetic] = [holdout, &privacy.synthetic.distances].map(|values| shares(values, 0.0, high, BINS));
+    Histogram { axis: Axis::Number, low: 0.0, high, real, synthetic }
 }

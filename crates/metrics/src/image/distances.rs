@@ -1,4 +1,4 @@
-//! Distances between two clouds of features that need no covariance: the kernel distance and the sliced one.
+//! Distances between two sets of features that need no covariance: the kernel distance and the sliced distance.
 
 use burn::tensor::{Device, Tensor};
 use faer::linalg::matmul::matmul;
@@ -12,14 +12,14 @@ use crate::error::undefined;
 use crate::random::subsample;
 use crate::table::shapes::mean;
 
-/// Subsets that the kernel distance is a mean over.
+/// Subsets of the kernel distance.
 pub const KERNEL_SUBSETS: usize = 100;
-/// Features of either side in a subset, as far as there are so many.
+/// Most features of each set in a subset.
 pub const KERNEL_SUBSET_SIZE: usize = 1000;
 /// Directions of the sliced distance.
 pub const DIRECTIONS: usize = 1000;
 
-/// The kernel distance and how much it varies from subset to subset.
+/// The kernel distance and its standard deviation over subsets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KernelDistance {
     /// Mean over the subsets.
@@ -33,7 +33,7 @@ pub struct KernelDistance {
 /// of images. Products are computed in double precision on the CPU and in single on any other `device`. Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; subsets as in torch-fidelity.
 ///
 /// # Errors
-/// Fewer than two features on a side.
+/// Fewer than two features in a set.
 ///
 /// # Panics
 /// When a length is no multiple of `width`.
@@ -63,7 +63,7 @@ pub fn kernel_distance(a: &[f32], b: &[f32], width: usize, seed: u64, device: &D
 /// itself, plus that within `b`, less twice that between them. Source: Gretton et al. 2012, equation 3; Binkowski et al. 2018.
 ///
 /// # Errors
-/// Fewer than two features on a side.
+/// Fewer than two features in a set.
 ///
 /// # Panics
 /// When a length is no multiple of `width`.
@@ -75,7 +75,7 @@ pub fn polynomial_discrepancy(a: &[f32], b: &[f32], width: usize) -> Result<f64>
 fn discrepancy(a: &[f32], b: &[f32], width: usize, products: impl Fn(&[f32], &[f32]) -> Vec<f64>) -> Result<f64> {
     let [of_a, of_b] = [a, b].map(|features| (features.len() / width) as f64);
     if of_a < 2.0 || of_b < 2.0 {
-        return undefined(format!("a kernel distance needs two images on each side, there are {of_a} and {of_b}"));
+        return undefined(format!("a kernel distance needs two images in each set, there are {of_a} and {of_b}"));
     }
     let kernel = |product: f64| (product / width as f64 + 1.0).powi(3);
     let sum = |a: &[f32], b: &[f32]| products(a, b).into_iter().map(kernel).sum::<f64>();
@@ -114,7 +114,7 @@ fn double(features: &[f32], width: usize) -> Mat<f64> {
 /// `3 width c^2`. Source: Berthet et al. 2026, "MIND: Monge Inception Distance for Generative Models Evaluation" (arXiv 2605.06797).
 ///
 /// # Errors
-/// No features, or not equally many on both sides: draw as many from the larger first.
+/// No features, or not equally many in both sets: subsample the larger first.
 ///
 /// # Panics
 /// When a length is no multiple of `width`.

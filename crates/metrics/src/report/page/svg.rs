@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::figures::{Histogram, Matrices, Scatter};
+use crate::report::{Histogram, Matrices, Scatter};
 
 /// A number short enough for an axis.
 pub(super) fn short(value: f64) -> String {

@@ -6,10 +6,10 @@ use crate::learn::Learner;
 use crate::table::utility::{Prediction, Utility};
 
 impl Scores {
-    /// One or two scores of each kind of model, and of one trained on both tables; hands the result on.
+    /// One or two scores of each kind of model, and one of a model trained on both tables; returns the result.
     pub(in crate::report) fn utility(&mut self, target: Option<&str>, result: Option<Result<Utility>>) -> Result<Option<Utility>> {
         let names = ("utility", "Trained on synthetic");
-        let meaning = "How well a model trained on synthetic rows predicts real ones.";
+        let meaning = "Performance on real rows of a model trained on synthetic rows.";
         let (Some(result), Some(target)) = (result, target) else {
             self.add(Group::Utility, names, Err("no target column was named".into()), None, Direction::Higher, meaning);
             return Ok(None);
@@ -28,14 +28,14 @@ impl Scores {
                 Learner::Network => ("utility_network", format!(" ({})", of.learner.name())),
             };
             let how = format!(
-                "{} that learnt from synthetic rows to predict \"{target}\", on real rows; the reference learnt from real rows.",
+                "a model trained on synthetic rows to predict \"{target}\" ({}), tested on real rows; the reference is trained on real rows.",
                 of.learner.name()
             );
             self.prediction((kind, &format!("Trained on synthetic{suffix}")), &of.synthetic, &of.real, &how);
         }
         if let Some(first) = utility.learners.first() {
             let how = format!(
-                "{} that learnt from real and synthetic rows together, on real rows that it did not see; the reference learnt from real rows alone.",
+                "a model trained on real and synthetic rows together ({}), tested on other real rows; the reference is trained on real rows alone.",
                 first.learner.name()
             );
             self.prediction(("augmented", "Trained on both"), &utility.augmented, &first.real, &how);
@@ -43,7 +43,7 @@ impl Scores {
         Ok(Some(utility))
     }
 
-    /// The main score and, of the first kinds, the second one.
+    /// The main score and, for boosted trees, the second one.
     fn prediction(&mut self, (id, name): (&str, &str), found: &Result<Prediction, String>, real: &Prediction, how: &str) {
         let [main, second] = if matches!(real, Prediction::Values { .. }) { ["R2", "RMSE"] } else { ["AUC", "F1"] };
         let names = |score: &str| (format!("{id}_{}", score.to_lowercase()), format!("{name}: {score}"));

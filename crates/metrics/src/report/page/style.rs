@@ -11,7 +11,7 @@ p{margin:.2rem 0 .7rem;max-width:75ch}.soft{color:var(--soft)}.small{font-size:.
 .verdicts,.grid{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));margin:1rem 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.9rem 1rem;min-width:0;break-inside:avoid}
 .verdict{border-top:4px solid var(--soft)}.verdict .answer{font-size:1.25rem;font-weight:650;line-height:1.25;margin:.1rem 0 .4rem}.verdict p{margin:0}
-.good{border-top-color:var(--good)}.good .answer{color:var(--good)}.fair{border-top-color:var(--fair)}.fair .answer{color:var(--fair)}.poor{border-top-color:var(--poor)}.poor .answer{color:var(--poor)}
+.good{border-top-color:var(--good)}.good .answer,b.good{color:var(--good)}.fair{border-top-color:var(--fair)}.fair .answer,b.fair{color:var(--fair)}.poor{border-top-color:var(--poor)}.poor .answer,b.poor{color:var(--poor)}
 table{width:100%;border-collapse:collapse;margin:.5rem 0}th,td{text-align:left;vertical-align:top;padding:.5rem .8rem .5rem 0;border-bottom:1px solid var(--line)}
 thead th{font-size:.8rem;color:var(--soft);font-weight:600}tbody th{font-weight:600;overflow-wrap:anywhere}td.num,thead th.num{white-space:nowrap;font-variant-numeric:tabular-nums}
 tr.group th{padding-top:1.2rem;color:var(--soft);font-size:.875rem}

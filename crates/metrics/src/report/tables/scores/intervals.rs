@@ -1,4 +1,4 @@
-//! How much the fidelity scores would move with other rows.
+//! Confidence intervals of the fidelity scores by the bootstrap.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::table::binning::BinRule;
 use crate::table::pairs::column_pair_trends;
 use crate::table::shapes::{column_shapes, mean};
 
-/// Draws of both tables.
+/// Bootstrap draws of both tables.
 const DRAWS: usize = 50;
 /// Most rows of the larger table in a draw. The deviation of draws of m out of n rows is brought to n by the root of m / n.
 const MOST_ROWS: usize = 20_000;
@@ -21,8 +21,8 @@ const MOST_ROWS: usize = 20_000;
 pub(in crate::report) struct Spread(BTreeMap<&'static str, f64>);
 
 impl Spread {
-    /// By a bootstrap of the rows of both tables. The scores are distances, which grow by what is drawn twice, so that the draws serve for
-    /// their deviation only: the interval is 1.96 of it to either side of the score.
+    /// By a bootstrap of the rows of both tables. The scores are distances, which grow with rows drawn twice, so the draws give their
+    /// standard deviation only: the interval is the score plus or minus 1.96 standard deviations.
     pub(in crate::report) fn of_fidelity(real: &Table, synthetic: &Table, bins: BinRule, seed: u64) -> Result<Self> {
         let tables = align(&[real, synthetic])?;
         let share = (MOST_ROWS as f64 / real.rows().max(synthetic.rows()) as f64).min(1.0);
@@ -46,7 +46,7 @@ impl Spread {
         Ok(Self(names.into_iter().enumerate().filter_map(|(place, name)| Some((name, deviation(place)?))).collect()))
     }
 
-    /// The interval of 95 % of the score with this id.
+    /// The 95 % confidence interval of the score with this id.
     pub(super) fn interval(&self, id: &str, value: f64) -> Option<[f64; 2]> {
         let half = 1.96 * self.0.get(id)?;
         Some([(value - half).max(0.0), (value + half).min(1.0)])
@@ -59,18 +59,18 @@ mod tests {
     use crate::random::Random;
     use semblant_data::table::{Column, ColumnKind};
 
-    /// A coin that falls on one side with this chance.
-    fn coins(rows: usize, seed: u64, chance: f64) -> Table {
+    /// Labels that are "a" with this probability.
+    fn labels(rows: usize, seed: u64, chance: f64) -> Table {
         let mut random = Random::new(seed, 0);
-        let labels = Column::from_labels((0..rows).map(|_| Some(if random.unit() < chance { "a" } else { "b" })));
-        Table::from_columns(vec![("c", ColumnKind::Categorical, labels)]).unwrap()
+        let column = Column::from_labels((0..rows).map(|_| Some(if random.unit() < chance { "a" } else { "b" })));
+        Table::from_columns(vec![("c", ColumnKind::Categorical, column)]).unwrap()
     }
 
     #[test]
-    fn the_deviation_is_that_of_a_difference_of_shares_also_of_large_tables() {
+    fn the_deviation_is_that_of_a_difference_of_shares() {
         for rows in [2_000, 80_000] {
             // 1 - |p - q|: the root of p (1 - p) / n + q (1 - q) / n.
-            let spread = Spread::of_fidelity(&coins(rows, 1, 0.5), &coins(rows, 2, 0.7), BinRule::Real, 0).unwrap();
+            let spread = Spread::of_fidelity(&labels(rows, 1, 0.5), &labels(rows, 2, 0.7), BinRule::Real, 0).unwrap();
             let expected = ((0.25 + 0.21) / rows as f64).sqrt();
             let found = spread.0["column_shapes"];
             assert!((found / expected - 1.0).abs() < 0.3, "{found} and not {expected}");

@@ -9,7 +9,7 @@ use crate::random::subsample;
 use crate::table::disclosure::{Unmatched, disclosure_protection};
 use crate::table::privacy::{Privacy, overfitting_protection};
 
-/// Real rows that the attacker of the disclosure score asks about, and synthetic rows that he has.
+/// Real rows that are attacked for the disclosure score, and synthetic rows that the attacker holds.
 const DISCLOSURE_ROWS: [usize; 2] = [2_000, 10_000];
 
 impl Scores {
@@ -26,7 +26,7 @@ impl Scores {
             closer,
             Some(0.5),
             Direction::NearReference,
-            "Share of synthetic rows that lie closer to a training row than to a holdout row, at equal sizes; well above one half means that rows were memorised.",
+            "Share of synthetic rows that are closer to a training row than to a holdout row, with as many rows of each; well above 0.5 indicates memorization.",
         );
         self.ideal(0.5);
         add(
@@ -36,7 +36,7 @@ impl Scores {
             Ok(privacy.synthetic.copies),
             holdout.map(|close| close.copies),
             Direction::Lower,
-            "Share of synthetic rows that equal a training row; the reference says how often new real rows do by chance.",
+            "Share of synthetic rows that equal a training row; the reference is the share of holdout rows that do so by chance.",
         );
         add(
             self,
@@ -45,7 +45,7 @@ impl Scores {
             Ok(privacy.synthetic.median),
             holdout.map(|close| close.median),
             Direction::NearReference,
-            "Distance of a synthetic row to the nearest training row, 0 equal to 1 different in every column; well below the reference is too close, above it is not like the data.",
+            "Distance of a synthetic row to the closest training row: 0 is equal, 1 differs in every column; well below the reference is too close, well above it is unlike the real data.",
         );
         add(
             self,
@@ -54,7 +54,7 @@ impl Scores {
             Ok(privacy.synthetic.percentile_5),
             holdout.map(|close| close.percentile_5),
             Direction::NearReference,
-            "The same for the closest twentieth of the rows, where copies would show.",
+            "The same for the closest 5 % of the rows, which include any copies.",
         );
         add(
             self,
@@ -67,15 +67,15 @@ impl Scores {
         );
     }
 
-    /// Ratios, and what the synthetic table tells of the target to one who knows all other columns.
+    /// Ratios of distances, and disclosure of the target to an attacker who knows all other columns.
     pub(in crate::report) fn protection(&mut self, privacy: &Privacy, tables: &Compared, target: Option<&str>, seed: u64) -> Result<()> {
         self.add(
             Group::Privacy,
-            ("nndr_percentile_5", "Nearest over second nearest, 5th percentile"),
+            ("nndr_percentile_5", "Closest over second closest distance, 5th percentile"),
             Ok(privacy.synthetic.ratio_percentile_5),
             privacy.holdout.as_ref().map(|close| close.ratio_percentile_5),
             Direction::NearReference,
-            "Distance to the closest over that to the second closest training row, for the twentieth of rows where it is smallest; near 0 where rows sit on single outliers.",
+            "Distance to the closest over distance to the second closest training row (NNDR), for the 5 % of rows where it is smallest; near 0 if rows reproduce single outliers.",
         );
         self.add(
             Group::Privacy,
@@ -83,9 +83,9 @@ impl Scores {
             reason(privacy.baseline_protection(&privacy.synthetic))?,
             privacy.holdout.as_ref().and_then(|close| privacy.baseline_protection(close).ok()),
             Direction::NearReference,
-            "Median distance to the closest training row over that of random rows; well below the reference is too close, 1 is as far off as random rows.",
+            "Median distance to the closest training row over that of random rows; well below the reference is too close, 1 is as far as random rows.",
         );
-        // Of one size, or the larger of the two real tables would be the closer one.
+        // With as many rows of each: the larger table would be closer.
         let overfitting = tables.holdout.map_or_else(
             || undefined("needs a holdout"),
             |holdout| {
@@ -100,17 +100,17 @@ impl Scores {
             reason(overfitting)?,
             Some(1.0),
             Direction::Higher,
-            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1, as SDMetrics defines it, with both tables cut to one size.",
+            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1 (SDMetrics), with as many rows of each.",
         );
         self.ideal(1.0);
-        let meaning = "How well the target is protected from one who knows every other column and looks up the most alike synthetic rows; 1 is as well as from a blind guess. What is true of everybody counts too, so only a value below the reference is a leak.";
+        let meaning = "Protection of the target column from an attacker who knows every other column and looks up the closest synthetic rows; 1 is as good as a random guess. General patterns count too, so only a value below the reference indicates leakage.";
         let names = ("disclosure_protection", "Disclosure protection");
         let Some(target) = target else {
             self.add(Group::Privacy, names, Err("no target column was named".into()), None, Direction::NearReference, meaning);
             return Ok(());
         };
         let real = tables.real.take(&subsample(tables.real.rows(), DISCLOSURE_ROWS[0], seed, 15));
-        self.beside_holdout(Group::Privacy, names, (tables, None), Direction::NearReference, meaning, |table| {
+        self.with_holdout(Group::Privacy, names, (tables, None), Direction::NearReference, meaning, |table| {
             let shared = crate::table::align::align(&[&real, table])?;
             let known: Vec<&str> = shared[0].schema().names().filter(|name| *name != target).collect();
             if known.is_empty() || shared[0].column(target).is_err() {

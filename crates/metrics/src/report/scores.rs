@@ -1,0 +1,49 @@
+//! Scores that several kinds of data share.
+
+use super::{Direction, Group, ReferenceFrom, Score};
+use crate::bootstrap::Estimate;
+use crate::membership::Membership;
+
+/// The three scores of membership inference `by` some means, or why it could not be run. `items` are rows or images; `how` describes the
+/// attack.
+pub(super) fn of_membership(by: &str, found: Result<&Membership, &String>, items: &str, how: &str) -> [Score; 3] {
+    let parts: [(&str, &str, fn(&Membership) -> Estimate, f64, String); 3] = [
+        (
+            "auc",
+            "AUC",
+            |found| found.auc,
+            0.5,
+            format!("how well training {items} are distinguished from holdout {items}, 0.5 is guessing"),
+        ),
+        (
+            "found_1",
+            "TPR at 1 % FPR",
+            |found| found.found_at_1_percent,
+            0.01,
+            format!("share of training {items} that are recognized when 1 % of the holdout {items} are taken for training {items}"),
+        ),
+        ("found_01", "TPR at 0.1 % FPR", |found| found.found_at_01_percent, 0.001, "the same at 0.1 %".into()),
+    ];
+    let counts =
+        found.map_or_else(|_| String::new(), |found| format!(" {} training and {} holdout {items}.", found.rows[0], found.rows[1]));
+    parts.map(|(id, name, get, guessing, measures)| {
+        let estimate = found.map(get);
+        Score {
+            id: format!("membership_{by}_{id}"),
+            group: Group::Privacy,
+            name: format!("Membership inference by {by}: {name}"),
+            value: estimate.ok().map(|estimate| estimate.value),
+            interval: estimate.ok().map(|estimate| estimate.interval),
+            reference: Some(guessing),
+            reference_from: ReferenceFrom::Ideal,
+            direction: Direction::Lower,
+            meaning: format!("Membership inference: {measures}; {how}.{counts}"),
+            undefined: estimate.err().cloned(),
+        }
+    })
+}
+
+/// How membership inference by shadow models works.
+pub(super) fn by_shadow_models(models: usize) -> String {
+    format!("{models} models of the same kind were trained with and without each target")
+}

@@ -1,0 +1,111 @@
+//! The sections of a table's report.
+
+use semblant_data::table::Table;
+
+use super::figures;
+use super::scores::Attacks;
+use crate::report::{Bars, Cell, Content, Distribution, Distributions, Grid, GridRow, Section};
+use crate::table::attacks::Rate;
+use crate::table::pairs::PairScore;
+use crate::table::privacy::Privacy;
+use crate::table::shapes::ColumnScores;
+use crate::table::utility::{Prediction, Utility};
+
+/// Every model, by what it was trained on.
+pub(super) fn models(utility: &Utility) -> Section {
+    let row = |name: &str, trained_on: &str, found: Result<&Prediction, &String>| GridRow {
+        name: format!("Trained on {trained_on} rows, {name}"),
+        cells: found.map_or_else(
+            |_| vec![Cell::Empty; 2],
+            |found| vec![Cell::estimate(found.main().value, found.main().interval), Some(found.second()).into()],
+        ),
+    };
+    let mut rows = Vec::new();
+    let mut classification = true;
+    for of in &utility.learners {
+        classification = matches!(of.real, Prediction::Classes { .. });
+        rows.push(row(of.learner.name(), "real", Ok(&of.real)));
+        rows.push(row(of.learner.name(), "synthetic", of.synthetic.as_ref()));
+    }
+    if let Some(first) = utility.learners.first() {
+        rows.push(row(first.learner.name(), "real and synthetic", utility.augmented.as_ref()));
+    }
+    let headings = if classification { ["Model", "AUC", "F1"] } else { ["Model", "R2", "RMSE"] };
+    let text = format!("Predictions of \"{}\" for {} real rows that are in no training set.", utility.target, utility.test_rows);
+    Section::new("models", "Models", text, Content::Table(Grid::new(&headings, rows)))
+}
+
+/// F1 of each class of the target.
+pub(super) fn classes(utility: &Utility) -> Option<Section> {
+    let headings = ["Class", "Real rows", "Synthetic rows", "F1, real", "F1, synthetic", "F1, both"];
+    let row = |class: &crate::table::utility::ClassUtility| GridRow {
+        name: class.class.clone(),
+        cells: vec![
+            Cell::Count(class.train_rows[0]),
+            Cell::Count(class.train_rows[1]),
+            Some(class.real).into(),
+            class.synthetic.into(),
+            class.augmented.into(),
+        ],
+    };
+    let rows: Vec<GridRow> = utility.classes.iter().map(row).collect();
+    let text = "F1 on the test rows of boosted trees trained on real rows, on synthetic rows and on both; the rarest class comes first.";
+    let section =
+        |rows| Section::new("classes", format!("Classes of {}", utility.target), text, Content::Table(Grid::new(&headings, rows)));
+    (!rows.is_empty()).then(|| section(rows))
+}
+
+/// The success rates behind the risks; none without a holdout.
+pub(super) fn attacks(attacks: &Attacks) -> Option<Section> {
+    let rate = |rate: Rate| Cell::estimate(rate.rate, [rate.rate - rate.half_width, rate.rate + rate.half_width]);
+    let row = |(name, outcome): &(&str, crate::table::attacks::Outcome)| GridRow {
+        name: (*name).into(),
+        cells: vec![rate(outcome.main), rate(outcome.control), rate(outcome.baseline), Cell::estimate(outcome.risk, outcome.interval)],
+    };
+    let rows: Vec<GridRow> = attacks.outcomes.iter().map(row).collect();
+    let headings = ["Attack", "Training rows", "Holdout rows", "Guessing", "Risk"];
+    let text = "Success rates of the attacks with 95 % confidence intervals. The risk is what an attacker gains on training rows beyond holdout rows.";
+    (!rows.is_empty()).then(|| Section::new("attacks", "Attacks", text, Content::Table(Grid::new(&headings, rows))))
+}
+
+/// The marginal distribution of each column of two aligned tables.
+pub(super) fn columns(tables: &[Table], shapes: &ColumnScores, holdout: Option<&ColumnScores>) -> Section {
+    let of = |scores: &ColumnScores, name: &str| scores.columns.iter().find(|score| score.column == name).cloned();
+    let charts = tables[0].iter().zip(tables[1].columns()).map(|((described, real), synthetic)| {
+        let score = of(shapes, &described.name);
+        Distribution {
+            name: described.name.clone(),
+            metric: score.as_ref().map(|score| score.metric.clone()),
+            value: score.as_ref().and_then(|score| score.value),
+            reference: holdout.and_then(|holdout| of(holdout, &described.name)?.value),
+            undefined: score.and_then(|score| score.undefined),
+            missing: [real, synthetic].map(|column| column.missing() as f64 / column.len() as f64),
+            bars: figures::bars(described.kind, real, synthetic),
+        }
+    });
+    let content = Content::Distributions(Distributions { series: ["real", "synthetic"].map(String::from), charts: charts.collect() });
+    let text = "Shares of the known values of each column. The outermost bars of a histogram include all values beyond them.";
+    Section::new("columns", "Columns", text, content)
+}
+
+/// The relations between columns.
+pub(super) fn pairs(columns: Vec<String>, pairs: &[PairScore]) -> Option<Section> {
+    let text = "Pearson correlation of two numbers, Cramér's V of every other pair; the stronger the colour, the stronger the relation. The last panel shows the absolute difference of the two tables.";
+    (columns.len() > 1)
+        .then(|| Section::new("pairs", "Relations between columns", text, Content::Matrices(figures::matrices(columns, pairs))))
+}
+
+/// Rows in the plane of the principal components.
+pub(super) fn rows(tables: &[Table], points: usize, seed: u64) -> Option<Section> {
+    let text = "Each point is a row, projected onto the first two principal components of the real rows. The two clouds should have the same shape.";
+    figures::scatter(tables, points, seed).map(|scatter| Section::new("rows", "Rows", text, Content::Scatter(scatter)))
+}
+
+/// Distances to the training rows.
+pub(super) fn distances(privacy: &Privacy) -> Section {
+    let first = if privacy.holdout.is_some() { "holdout rows" } else { "no holdout given" };
+    let chart = Distribution::plain("Distance to the closest training row", Bars::Histogram(figures::distances(privacy)));
+    let content = Content::Distributions(Distributions { series: [first, "synthetic rows"].map(String::from), charts: vec![chart] });
+    let text = "0 is a copy, 1 differs in every column. Synthetic rows that are closer to the training rows than holdout rows are indicate memorization.";
+    Section::new("distances", "Distance to the closest training row", text, content)
+}

@@ -1,0 +1,77 @@
+//! Scores as aligned lines of text.
+
+use std::path::Path;
+
+use super::compare::score_ids;
+use super::{Content, Report};
+
+/// The longest heading of a column, in characters.
+const WIDEST: usize = 24;
+
+/// A line of headings and one line per row: a name, one value per heading, and a reference. A value that does not exist is `-`.
+pub fn text_table(headings: &[&str], rows: impl IntoIterator<Item = (String, Vec<Option<f64>>, Option<f64>)>) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count().max(10)).collect();
+    let line = |name: &str, cells: &[String], last: &str| {
+        let cells: String = cells.iter().zip(&widths).map(|(cell, &width)| format!(" {cell:>width$}")).collect();
+        format!("{name:44}{cells} {last:>10}")
+    };
+    let mut lines = vec![line("score", &headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>(), "reference")];
+    lines.extend(rows.into_iter().map(|(name, values, reference)| {
+        let cells: Vec<String> = values.into_iter().map(number).collect();
+        line(&name, &cells, &number(reference))
+    }));
+    lines
+}
+
+/// A short heading for each of several paths: the file name, or the end of the path where file names would be equal or too long.
+pub fn short_names(paths: &[&Path]) -> Vec<String> {
+    let names: Vec<String> = paths.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()).collect();
+    let heading = |(place, name): (usize, &String)| {
+        let unique = names.iter().filter(|other| *other == name).count() == 1;
+        let full = if unique { name.clone() } else { paths[place].to_string_lossy().into_owned() };
+        full.chars().skip(full.chars().count().saturating_sub(WIDEST)).collect()
+    };
+    names.iter().enumerate().map(heading).collect()
+}
+
+/// The scores of all reports; the counts of each; the facts of the first. References are those of the first report that has one.
+pub(super) fn lines(reports: &[(&str, &Report)]) -> Vec<String> {
+    let headings: Vec<&str> = reports.iter().map(|(name, _)| *name).collect();
+    let row = |id: &str| {
+        let scores: Vec<_> = reports.iter().map(|(_, report)| report.score(id)).collect();
+        let first = scores.iter().flatten().next()?;
+        let values = scores.iter().map(|score| score.and_then(|score| score.value)).collect();
+        Some((first.name.clone(), values, scores.iter().flatten().find_map(|score| score.reference)))
+    };
+    let mut lines = text_table(&headings, score_ids(reports).into_iter().filter_map(row));
+    for (name, report) in reports {
+        let sources = &report.sources;
+        let holdout = sources.holdout.as_ref().map_or_else(String::new, |holdout| format!(", {} holdout", holdout.count));
+        let (real, synthetic) = (sources.real.count, sources.synthetic.count);
+        lines.push(format!("{name}: {real} real, {synthetic} synthetic{holdout} {}; seed {}", sources.items, report.seed));
+    }
+    let facts = reports.first().into_iter().flat_map(|(_, report)| &report.sections).filter_map(|section| match &section.content {
+        Content::Facts(facts) => Some(facts),
+        _ => None,
+    });
+    lines.extend(facts.flatten().map(|fact| format!("  {}: {}", fact.name, fact.value)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_with_their_headings() {
+        let names = short_names(&["x/ctgan.csv", "copula-of-everything.csv"].map(Path::new));
+        let headings: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = text_table(&headings, [("Quality".into(), vec![Some(0.5), None], Some(1.0))]);
+        assert_eq!(found[0].len(), found[1].len());
+        let end = |line: &str, text: &str| line.find(text).map(|at| at + text.len());
+        assert_eq!(end(&found[0], "ctgan.csv"), end(&found[1], "0.5000"));
+        assert_eq!(short_names(&["a/s.csv", "b/s.csv"].map(Path::new)), ["a/s.csv", "b/s.csv"]);
+        assert_eq!(short_names(&[Path::new("a-very-long-name-of-a-table.csv")])[0].len(), WIDEST);
+    }
+}

@@ -1,0 +1,86 @@
+//! The evaluation of images.
+
+use semblant_core::options::{OptionSpec, number};
+use semblant_core::progress::Event;
+use semblant_core::synthesizer::Run;
+use semblant_core::{Error, Result};
+use semblant_data::image::Images;
+use semblant_metrics::Report;
+use semblant_metrics::image::shadow::by_shadows;
+use semblant_metrics::image::utility::{ImageUtility, image_utility};
+use semblant_metrics::membership::Membership;
+use semblant_metrics::report::{ImageEvaluation, report_images, report_pairs};
+
+use super::features::Features;
+use super::{shadow_sample, shadows, sources};
+use crate::modality::{EvaluationJob, Evaluator, Observe};
+
+/// Fidelity, utility and privacy of images.
+pub(super) struct ImageEvaluator;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::value(
+        "features",
+        "KIND:FILE",
+        "The features that images are compared in. classifier:FILE is a classifier of the real images, trained and kept there if there is none yet. inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a .pth or .safetensors file of yours. lpips:BACKBONE,lin=FILE compares images in pairs, with torchvision's AlexNet or VGG16 and the weights of the package lpips",
+    ),
+    OptionSpec::optional_value(
+        "utility",
+        "IMAGES",
+        "Train three classifiers, on the synthetic images, the real ones and both, and test them on the holdout; each sees so many images in training [default: 100000]",
+    ),
+    OptionSpec::value("shadows", "MODELS", "With --shadow: how many models are trained [default: 16]"),
+    OptionSpec::value("targets", "IMAGES", "With --shadow: how many training images, and as many of the holdout, are attacked [default: 1000]"),
+];
+
+impl Evaluator<Images> for ImageEvaluator {
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn evaluate(&self, job: &EvaluationJob<'_, Images>, observe: Observe<'_>) -> Result<Vec<Report>> {
+        let forms = "give --features classifier:FILE, for a classifier of the real images that is trained and kept there";
+        let features = job.options.text("features").ok_or_else(|| Error::Config(format!("images are compared in the features of a network; {forms}")))?;
+        let features = Features::parse(features)?;
+        let (_, real) = job.real;
+        let holdout = job.holdout.map(|(_, holdout)| holdout);
+        if let Some(lpips) = features.paired(job.device)? {
+            if holdout.is_some() {
+                return Err(Error::Config("--features lpips compares images in pairs; --holdout is for the other features".into()));
+            }
+            let one = |&(name, synthetic): &(&str, &Images)| Ok(report_pairs(real, synthetic, &lpips, &sources(job, name))?);
+            return job.synthetics.iter().map(one).collect();
+        }
+        let extractor = features.extractor(real, holdout, (job.device, job.seed), observe)?;
+        let mut utilities = utilities(job, observe)?.into_iter();
+        let one = |&(name, synthetic): &(&str, &Images)| -> Result<Report> {
+            let membership = holdout.filter(|_| job.retrain.is_some()).map(|holdout| attack(job, synthetic, holdout, observe)).transpose()?;
+            let (utility, sources) = (utilities.next(), sources(job, name));
+            let evaluation = ImageEvaluation { utility, membership, seed: job.seed, sources, ..ImageEvaluation::new(&extractor) };
+            Ok(report_images(real, synthetic, holdout, &evaluation, &mut |stage| observe().event(Event::Stage(stage)))?)
+        };
+        job.synthetics.iter().map(one).collect()
+    }
+}
+
+/// Membership inference by models that are trained with and without single images.
+fn attack(job: &EvaluationJob<'_, Images>, synthetic: &Images, holdout: &Images, observe: Observe<'_>) -> Result<(usize, Membership)> {
+    let plan = shadows(job.options, job.seed)?;
+    let mut generate = |images: &Images, number: u64| shadow_sample(job, observe, &plan, images, synthetic.count(), number);
+    Ok((plan.models, by_shadows(job.real.1, synthetic, holdout, &plan, &mut generate)?))
+}
+
+/// Three classifiers for every synthetic set, where they are asked for.
+fn utilities(job: &EvaluationJob<'_, Images>, observe: Observe<'_>) -> Result<Vec<ImageUtility>> {
+    if !job.options.has("utility") {
+        return Ok(Vec::new());
+    }
+    let images: u64 = job.options.text("utility").map_or(Ok(100_000), |text| number("utility", text))?;
+    let none = || Error::Config("--utility tests on real images outside the training set; name them with --holdout".into());
+    let (_, holdout) = job.holdout.ok_or_else(none)?;
+    let mut observer = observe();
+    observer.event(Event::Stage(&format!("training three classifiers on {images} images each: synthetic ones, real ones, and both")));
+    let mut run = Run { observer, ..Run::new(job.device.clone(), job.seed) };
+    let synthetics: Vec<Images> = job.synthetics.iter().map(|(_, synthetic)| (*synthetic).clone()).collect();
+    Ok(image_utility(job.real.1, &synthetics, holdout, images, &mut run)?)
+}

@@ -1,0 +1,63 @@
+//! The evaluation of tables.
+
+use semblant_core::options::OptionSpec;
+use semblant_core::progress::Event;
+use semblant_core::{Error, Result};
+use semblant_data::table::Table;
+use semblant_metrics::membership::lira::Generate;
+use semblant_metrics::table::binning::BinRule;
+use semblant_metrics::{Options, Report, evaluate_with_shadows};
+
+use super::{shadow_sample, shadows, sources};
+use crate::modality::{EvaluationJob, Evaluator, Observe};
+
+/// Fidelity, utility and privacy of tables.
+pub(super) struct TableEvaluator;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::value(
+        "bins",
+        "RULE",
+        "How numbers are binned against categories: by each table's own range, as SDMetrics' report does (each-table), or by the real table's (real) [default: each-table]",
+    ),
+    OptionSpec::value(
+        "max-rows",
+        "ROWS",
+        "Most rows of each table for distances, copies, detection, support and attacks; fewer take less time and miss some copies",
+    ),
+    OptionSpec::value("shadows", "MODELS", "With --shadow: how many models are trained [default: 16]"),
+    OptionSpec::value("targets", "ROWS", "With --shadow: how many training rows, and as many of the holdout, are attacked [default: 1000]"),
+];
+
+impl Evaluator<Table> for TableEvaluator {
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn evaluate(&self, job: &EvaluationJob<'_, Table>, observe: Observe<'_>) -> Result<Vec<Report>> {
+        let (_, real) = job.real;
+        let max_rows: Option<usize> = job.options.number("max-rows")?;
+        if max_rows == Some(0) {
+            return Err(Error::Config("--max-rows 0: compare at least one row".into()));
+        }
+        let plan = shadows(job.options, job.seed)?;
+        let base = Options {
+            target: job.options.text("target").map(str::to_owned).or_else(|| real.schema().target.clone()),
+            seed: job.seed,
+            bins: job.options.choice("bins", &[("each-table", BinRule::EachTable), ("real", BinRule::Real)])?.unwrap_or(BinRule::EachTable),
+            device: job.device.clone(),
+            max_rows,
+            ..Options::default()
+        };
+        let one = |&(name, synthetic): &(&str, &Table)| -> Result<Report> {
+            let options = Options { sources: sources(job, name), ..base.clone() };
+            let mut generate =
+                |rows: &Table, number: u64| shadow_sample(job, observe, &plan, rows, synthetic.rows(), number);
+            let attack = job.retrain.is_some().then_some((&plan, &mut generate as Generate<Table>));
+            let mut stage = |name: &str| observe().event(Event::Stage(name));
+            let holdout = job.holdout.map(|(_, holdout)| holdout);
+            Ok(evaluate_with_shadows(real, synthetic, holdout, &options, attack, &mut stage)?)
+        };
+        job.synthetics.iter().map(one).collect()
+    }
+}
