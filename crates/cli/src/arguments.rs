@@ -101,9 +101,6 @@ pub(crate) struct Fit {
     /// The precision of products while training: f32, or bf16 for networks of images on a GPU.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
-    /// Record the training step of a small network once and replay it as one launch, on a GPU that has graphs; says where it cannot.
-    #[arg(long)]
-    pub(crate) record: bool,
     /// The seed: equal seeds give equal models.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use semblant::DataKind;
-use semblant::graph::Replay;
 use semblant::prelude::*;
 use semblant::trainer::{LOG_FILE, STATE_FILE};
 use serde_json::{Map, Value, json};
@@ -103,7 +102,6 @@ fn train<D>(
         extra_devices: devices.collect(),
         folder: Some(folder.clone()),
         precision,
-        record: arguments.record.then_some(Replay::Graph),
         resume: arguments.resume,
         observer: observer(quiet),
         stop,

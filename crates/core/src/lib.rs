@@ -20,13 +20,11 @@
 
 pub mod checkpoint;
 pub mod choices;
-mod clock;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod custom;
 pub mod device;
 pub mod ema;
 mod error;
-pub mod graph;
 pub mod host;
 pub mod launches;
 pub mod math;

@@ -89,17 +89,6 @@ pub trait Model: Module + 'static {
 
     /// One optimisation step; owns the order of its sub-steps (critic, then generator...).
     fn train_step(self, batch: Self::Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses);
-
-    /// By what the batch of one step differs from that of another, flat: what a recorded step is given anew ([`crate::graph`]). None where a step
-    /// cannot be recorded, since the host takes part in it: the default.
-    fn varying(_batch: &Self::Batch) -> Option<Vec<Tensor<1>>> {
-        None
-    }
-
-    /// `batch` with `values` in place of its [`Model::varying`].
-    fn vary(batch: Self::Batch, _values: &[Tensor<1>]) -> Self::Batch {
-        batch
-    }
 }
 
 /// Draws from a trained model. What a draw gives depends on the draw and the seed alone, not on the others of its batch, so any slice

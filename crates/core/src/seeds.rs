@@ -14,8 +14,6 @@ use rayon::prelude::*;
 
 use crate::math;
 
-pub use device::Rows;
-
 /// How many Philox blocks are computed side by side, one per SIMD lane.
 const LANES: usize = 16;
 /// How many 32-bit words one pass of [`LANES`] blocks gives.

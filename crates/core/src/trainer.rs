@@ -3,8 +3,6 @@
 //! A step's randomness is a function of (seed, step), so the state of a run is weights, averages, optimizer moments and the step
 //! number, and a run that was killed goes on to the same bits as one that was not.
 
-mod recorded;
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -25,15 +23,10 @@ use crate::progress::Event;
 use crate::synthesizer::{Run, Summary};
 use crate::{Error, Result, host};
 
-use recorded::Recording;
-
 /// The resume state's file in a run's folder.
 pub const STATE_FILE: &str = "state.safetensors";
 /// The log's file in a run's folder: one JSON object a tick.
 pub const LOG_FILE: &str = "log.jsonl";
-
-/// What a run notes that asked for a recorded step and has one.
-pub const RECORDED: &str = "the training step is recorded and replayed";
 
 /// How long to train and how often to look up from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -122,31 +115,16 @@ impl<M: Model> Trainer<'_, M> {
         let mut log = open_log(run, state.clock.log_bytes)?;
         let mut losses = Losses::default();
         let mut named = Vec::new();
-        let mut recording: Option<Recording> = None;
-        // After its first step a state has all its moments.
-        let record_at = state.clock.step + 1;
         let total_rows = self.schedule.steps * self.schedule.batch_rows;
         while state.clock.step < self.schedule.steps {
             let step = self.step(state.clock.step, run.seed);
-            if step.index == record_at {
-                recording = self.record(&state, step, run);
-            }
-            if let Some(recording) = &mut recording {
-                losses = recording.step::<M>(&mut state.optimizers, &(self.batch)(&step), &step);
-            } else {
-                (state.model, losses) = self.train(state.model, &mut state.optimizers, &step, run)?;
-                state.average = self.ema.update(state.average, &state.model.sampled(), &step);
-            }
+            (state.model, losses) = self.train(state.model, &mut state.optimizers, &step, run)?;
+            state.average = self.ema.update(state.average, &state.model.sampled(), &step);
             state.clock.step += 1;
             let rows = step.rows_seen + step.batch_rows;
             run.observer.event(Event::Rows { done: rows, total: total_rows });
             let (last, stopped) = (state.clock.step == self.schedule.steps, run.stopped());
             let [ticks, saves] = [self.schedule.tick_rows, self.schedule.checkpoint_rows].map(|every| crosses(step.rows_seen, rows, every));
-            if let Some(recording) = &recording
-                && (last || stopped || ticks || saves)
-            {
-                state = recording.state(state);
-            }
             if last || ticks {
                 named = self.tick(&mut state, &losses, &step, run, log.as_mut(), started)?;
                 if self.schedule.patience_ticks > 0 && state.clock.ticks_since_best >= self.schedule.patience_ticks {
@@ -207,23 +185,6 @@ impl<M: Model> Trainer<'_, M> {
         let batch = (self.batch)(step);
         let moved = within(run.precision, || model.train_step(batch, optimizers, step));
         if optimizers.is_alone() { Err(Error::Worker { step: step.index }) } else { Ok(moved) }
-    }
-
-    /// Records the step, if the run asks for it.
-    fn record(&mut self, state: &State<M>, step: Step, run: &mut Run) -> Option<Recording> {
-        let by = run.record?;
-        // Far from this one: another rate where the schedule has one, another random number everywhere.
-        let far = self.schedule.steps * 3 / 4 + 1;
-        let other = self.step(if far == step.index { far + 1 } else { far }, run.seed);
-        let batches = [(self.batch)(&step), (self.batch)(&other)];
-        // Where several learn, the host takes part in every step.
-        let alone = self.rank.is_none();
-        let recording = alone.then(|| Recording::new(state, [step, other], batches, self.ema, run.precision, by, &run.device)).flatten();
-        run.observer.event(Event::Note(match recording {
-            Some(_) => RECORDED,
-            None => "the training step is not recorded: either this model or this device cannot, or a replay gave other values",
-        }));
-        recording
     }
 
     /// The losses by name, of all workers' rows together (the only sync point of the loop).

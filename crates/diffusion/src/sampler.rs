@@ -1,9 +1,6 @@
 //! From addresses to images: initial noise by address, a solver over the network, pixels.
 
-use std::sync::{Mutex, PoisonError};
-
-use burn::tensor::{Device, Int, Tensor};
-use semblant_core::graph::{Recorded, Replay};
+use burn::tensor::{Device, Tensor};
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
@@ -40,17 +37,6 @@ pub struct DiffusionSampler<'a> {
     settings: Sampling,
     start: Option<Start>,
     device: Device,
-    /// The network as a graph, if that was asked for.
-    recorded: Mutex<Recording<'a>>,
-}
-
-/// The network as a graph.
-enum Recording<'a> {
-    /// Not asked for, or the device records nothing.
-    Off,
-    /// Recorded at the first evaluation.
-    Asked,
-    Done(Box<Recorded<'a>>),
 }
 
 impl<'a> DiffusionSampler<'a> {
@@ -79,7 +65,6 @@ impl<'a> DiffusionSampler<'a> {
             settings: settings.clone(),
             start: None,
             device: device.clone(),
-            recorded: Mutex::new(if settings.record { Recording::Asked } else { Recording::Off }),
         })
     }
 
@@ -126,41 +111,10 @@ impl<'a> DiffusionSampler<'a> {
         let scaling = self.prediction.scaling(level);
         let [batch, ..] = x.dims();
         let time = Tensor::full([batch], level.time, &self.device);
-        let out = self.evaluate(x.clone() * scaling.input, time, condition);
+        let out = self.net.forward(x.clone() * scaling.input, time, condition);
         // What a foreign network says of variances, in as many channels again, is not used.
         let out = out.narrow(1, 0, self.shape.channels);
         x * scaling.skip + out * scaling.out
-    }
-
-    /// What the network says, by its graph where it is recorded.
-    fn evaluate(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
-        let replayed = condition.class.as_ref().and_then(|class| self.replayed(&x, &time, class));
-        replayed.unwrap_or_else(|| self.net.forward(x, time, condition))
-    }
-
-    /// The same by its graph, if there is one.
-    fn replayed(&self, x: &Tensor<4>, time: &Tensor<1>, class: &Tensor<1, Int>) -> Option<Tensor<4>> {
-        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*recorded, Recording::Off) {
-            return None;
-        }
-        let [batch, channels, height, width] = x.dims();
-        let inputs = [x.clone().flatten::<1>(0, 3), time.clone(), class.clone().float()];
-        if matches!(*recorded, Recording::Asked) {
-            let net = self.net;
-            let compute = move |inputs: &[Tensor<1>]| {
-                let [x, time, class] = inputs else { unreachable!("as many as above") };
-                let condition = Condition { class: Some(class.clone().int()), augmentation: None };
-                vec![net.forward(x.clone().reshape([batch, channels, height, width]), time.clone(), &condition).flatten::<1>(0, 3)]
-            };
-            let other = [inputs[0].clone() * 0.5, time.clone() * 0.5, inputs[2].clone()];
-            let graph = Recorded::new(&inputs, &other, &compute(&other), Replay::Graph, compute);
-            *recorded = graph.map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
-        }
-        let Recording::Done(graph) = &mut *recorded else { return None };
-        let out = graph.replay(&inputs)?.pop()?;
-        let channels = out.dims()[0] / (batch * height * width);
-        Some(out.reshape([batch, channels, height, width]))
     }
 
     fn condition(&self, draws: &[ImageDraw], asked: bool) -> Condition {

@@ -162,7 +162,12 @@ fn build<F: Family>(values: Value) -> Result<Box<dyn Synthesizer<Data = Images>>
 }
 
 fn load<F: Family>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Data = Images>>> {
-    let config: F::Config = file.metadata_as("config", path)?;
+    let mut config: Value = file.metadata_as("config", path)?;
+    // Files of older versions hold `sampling.record`, a setting that no longer exists.
+    if let Some(sampling) = config.get_mut("sampling").and_then(Value::as_object_mut) {
+        sampling.remove("record");
+    }
+    let config: F::Config = serde_json::from_value(config).map_err(|error| Error::checkpoint(path, error.to_string()))?;
     let kind: ImageKind = file.metadata_as("images", path)?;
     let empty = || -> Result<Sampled<F>> {
         F::check(&config)?;

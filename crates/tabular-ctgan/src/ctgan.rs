@@ -18,7 +18,6 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
-use semblant_core::seeds::Rows;
 use semblant_core::{Error, Result};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
@@ -202,8 +201,7 @@ impl Ctgan {
     fn generate(&mut self, draws: &Draws, step: &Step, sub: u32) -> Fake {
         let Shape { config, row_layout, .. } = &self.shape;
         let first = step.index * step.batch_rows;
-        let rows = Rows::moving(first..first + step.batch_rows, step.batch_rows);
-        let noise = step.stream(purpose::NOISE + sub).normals_on(rows, config.noise_width, &self.device());
+        let noise = step.stream(purpose::NOISE + sub).normals_on(first..first + step.batch_rows, config.noise_width, &self.device());
         let (logits, tape) = self.generator.forward_train(noise, &draws.places, MOMENTUM);
         let activated = gumbel_softmax(logits.clone(), row_layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
         Fake { logits, activated, tape }
@@ -221,8 +219,7 @@ impl Ctgan {
             .map(|(layer, &width)| {
                 // All of a layer's factors are one row.
                 let row = step.index << 8 | layer as u64;
-                let rows = Rows::moving(row..row + 1, 1 << 8);
-                step.stream(purpose::DROPOUT + sub).dropout_on(rows, packs * width, keep, &device).reshape([packs, width])
+                step.stream(purpose::DROPOUT + sub).dropout_on(row..row + 1, packs * width, keep, &device).reshape([packs, width])
             })
             .collect()
     }
@@ -247,8 +244,7 @@ impl Ctgan {
         let wasserstein = scores.clone().slice([0..packs]).mean() - scores.slice([packs..2 * packs]).mean();
 
         // The penalty is taken between real and fake. Only the slopes there matter, which are constants, so this pass needs no graph.
-        let row = Rows::moving(step.index..step.index + 1, 1);
-        let mix = step.stream(purpose::MIX + sub).uniforms_on(row, measured, &self.device()).reshape([measured, 1]);
+        let mix = step.stream(purpose::MIX + sub).uniforms_on(step.index..step.index + 1, measured, &self.device()).reshape([measured, 1]);
         let (first_real, first_fake) = (first.clone().inner().slice([0..measured]), first.inner().slice([packs..packs + measured]));
         let between = first_fake.clone() + mix * (first_real - first_fake); // [measured, first width]
         let (_, slopes) = self.critic.valid().forward_from(between, &part(2 * packs, 2 * packs + measured));
@@ -316,9 +312,5 @@ impl Model for Ctgan {
                 return (next, losses.with("fake_score", score).with("condition", condition));
             }
         }
-    }
-
-    fn varying(batch: &Arc<CtganBatch>) -> Option<Vec<Tensor<1>>> {
-        batch.is_on_device().then(Vec::new)
     }
 }

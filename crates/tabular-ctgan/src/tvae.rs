@@ -14,7 +14,7 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
-use semblant_core::seeds::{Rows, Stream};
+use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host, math};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
@@ -179,8 +179,7 @@ impl Model for Tvae {
         let hidden = self.encoder.iter().fold(Tensor::from_inner(rows.clone()), |x, layer| relu(layer.forward(x)));
         let (mean, log_variance) = (self.mean.forward(hidden.clone()), self.log_variance.forward(hidden)); // [batch, latent]
         let first = step.index * step.batch_rows;
-        let latent_rows = Rows::moving(first..first + batch as u64, step.batch_rows);
-        let noise = Tensor::from_inner(step.stream(purpose::LATENT).normals_on(latent_rows, width, &device));
+        let noise = Tensor::from_inner(step.stream(purpose::LATENT).normals_on(first..first + batch as u64, width, &device));
         let latent = mean.clone() + (log_variance.clone() * 0.5).exp() * noise;
         let raw = self.decoder.forward(latent); // [batch, layout.width]
 
@@ -195,14 +194,6 @@ impl Model for Tvae {
         self = optimizers.step("both", self, gradients, step);
         self.decoder.sigma = self.decoder.sigma.map(|sigma| Tensor::from_inner(sigma.inner().clamp(SIGMA.0, SIGMA.1)).require_grad());
         (self, Losses::default().with("reconstruction", reconstruction.loss).with("divergence", divergence))
-    }
-
-    fn varying(rows: &Tensor<2>) -> Option<Vec<Tensor<1>>> {
-        Some(vec![rows.clone().flatten(0, 1)])
-    }
-
-    fn vary(rows: Tensor<2>, values: &[Tensor<1>]) -> Tensor<2> {
-        values[0].clone().reshape(rows.dims())
     }
 }
 

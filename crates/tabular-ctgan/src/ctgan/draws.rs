@@ -64,11 +64,6 @@ impl CtganBatch {
         Self { encoded, sampler, on_device, choices, offsets, device: device.clone() }
     }
 
-    /// Whether the host has no part in what is drawn.
-    pub(super) fn is_on_device(&self) -> bool {
-        self.choices.is_some()
-    }
-
     /// Draws for the fake rows of the streams of `sub` and for the critic that sees them.
     pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: u32) -> Draws {
         let streams = Streams {
