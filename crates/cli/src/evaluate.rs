@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use semblant::DataKind;
-use semblant::checkpoint::write_atomically;
 use semblant::data::table::{ReadOptions, Table};
+use semblant::files;
 use semblant::metrics::membership::lira::Generate;
 use semblant::metrics::report::Score;
 use semblant::metrics::table::binning::BinRule;
@@ -88,14 +88,14 @@ pub(crate) fn deliver<R: serde::Serialize>(
     lines: impl FnOnce() -> Vec<String>,
 ) -> Outcome {
     if let (Some(path), [result]) = (&arguments.output, results) {
-        write_atomically(path, page(result).as_bytes())?;
+        files::write(path, page(result).as_bytes())?;
     }
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
             print(&json(arguments, results)?);
             return Ok(());
         }
-        Some(path) => write_atomically(path, json(arguments, results)?.as_bytes())?,
+        Some(path) => files::write(path, json(arguments, results)?.as_bytes())?,
         None => {}
     }
     lines().iter().for_each(|line| print(line));

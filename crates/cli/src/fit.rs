@@ -34,7 +34,7 @@ fn fit_table(arguments: &Fit, settings: Value, quiet: bool) -> Outcome {
     }
     let read = source::read(&arguments.data, arguments.schema.as_deref(), arguments.target.as_deref(), &arguments.dropped)?;
     if let Some(path) = &arguments.write_schema {
-        semblant::checkpoint::write_atomically(path, read.table.schema().to_toml()?.as_bytes())?;
+        semblant::files::write(path, read.table.schema().to_toml()?.as_bytes())?;
         print(&path.display().to_string());
         return Ok(());
     }
@@ -187,7 +187,7 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 fn write_config(folder: &Path, arguments: &Fit, settings: &Value) -> Outcome {
     let resolved = json!({ "model": arguments.model, "data": arguments.data, "seed": arguments.seed, "settings": settings });
     let text = toml::to_string_pretty(&resolved).map_err(|error| Failure::Work(error.to_string()))?;
-    Ok(semblant::checkpoint::write_atomically(&folder.join("config.toml"), text.as_bytes())?)
+    Ok(semblant::files::write(&folder.join("config.toml"), text.as_bytes())?)
 }
 
 /// Settings from a TOML file, then from `key=value` pairs.

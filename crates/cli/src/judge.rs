@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use semblant::checkpoint::write_atomically;
+use semblant::files;
 use semblant::metrics::image::extractor::Provenance;
 use semblant::metrics::image::paired::{Lpips, psnr, ssim};
 use semblant::metrics::image::shadow::by_shadows;
@@ -151,7 +151,7 @@ pub(crate) fn likelihood(arguments: &Evaluate, model: &Path, quiet: bool) -> Out
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => print(&json.to_string()),
         Some(path) => {
-            write_atomically(path, format!("{json:#}\n").as_bytes())?;
+            files::write(path, format!("{json:#}\n").as_bytes())?;
             print(&text);
         }
         None => print(&text),

@@ -15,7 +15,7 @@
 //! - [`synthesizer`]: what a user holds: fit, sample, save.
 //! - [`passes`]: the order in which training sees its rows.
 //! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
-//! - [`checkpoint`]: one safetensors file that describes itself.
+//! - [`checkpoint`]: one safetensors file that describes itself; [`files`]: files that appear complete or not at all.
 //! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
@@ -25,6 +25,7 @@ mod custom;
 pub mod device;
 pub mod ema;
 mod error;
+pub mod files;
 pub mod host;
 pub mod launches;
 pub mod math;

@@ -107,7 +107,7 @@ impl<M: Model> Trainer<'_, M> {
     /// Trains `model` to the end of the schedule, or from the state in the run's folder on if the run resumes.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] when a loss is NaN or infinite (the last state on disk is kept), [`Error::Interrupted`] when the run was
+    /// [`Error::NotFinite`] when a loss or a value of a state to be saved is NaN or infinite (the last state on disk is kept), [`Error::Interrupted`] when the run was
     /// asked to stop (its state is saved first), [`Error::Worker`] when another worker has gone, and whatever writing log and state can meet.
     pub fn fit(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<Trained<M>> {
         let started = Instant::now();
@@ -133,7 +133,11 @@ impl<M: Model> Trainer<'_, M> {
                 }
             }
             if !last && (stopped || saves) {
-                self.save(&mut state, run, log.as_mut())?;
+                if !ticks {
+                    // Of this worker's rows alone: where several learn, the others do not know that this one saves.
+                    check(&values(&losses), &step, run)?;
+                }
+                self.save(&mut state, &step, run, log.as_mut())?;
             }
             if stopped && !last {
                 return Err(interrupted(&state.clock, run));
@@ -189,13 +193,16 @@ impl<M: Model> Trainer<'_, M> {
 
     /// The losses by name, of all workers' rows together (the only sync point of the loop).
     fn read(&self, losses: &Losses, step: &Step) -> Vec<(String, f64)> {
-        let mut values: Vec<f32> = losses.0.iter().map(|(_, value)| host::scalar(value.clone())).collect();
+        let mut named = values(losses);
         if let Some(rank) = &self.rank {
             let share = step.places().len() as f32 / step.batch_rows as f32;
+            let own = named.iter().map(|&(_, value)| value as f32).collect();
             // Where a worker has gone the next step says so; these are then this worker's own.
-            values = rank.communicator().sum(values.clone(), share).map_or(values, |sum| sum.to_vec());
+            if let Some(sums) = rank.communicator().sum(own, share) {
+                named.iter_mut().zip(&*sums).for_each(|((_, value), &sum)| *value = f64::from(sum));
+            }
         }
-        losses.0.iter().zip(values).map(|((name, _), value)| ((*name).to_string(), f64::from(value))).collect()
+        named
     }
 
     fn step(&self, index: u64, seed: u64) -> Step {
@@ -216,13 +223,7 @@ impl<M: Model> Trainer<'_, M> {
     ) -> Result<Vec<(String, f64)>> {
         let named = self.read(losses, step);
         let rows_seen = step.rows_seen + step.batch_rows;
-        if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
-            let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
-                Some(folder) => format!("the last good state is kept in {}", folder.display()),
-                None => "no state had been saved yet".into(),
-            };
-            return Err(Error::NotFinite { loss: loss.clone(), value: *value, step: step.index, rows_seen, kept });
-        }
+        check(&named, step, run)?;
         run.observer.event(Event::Losses(&named));
         let mut line = json!({ "step": step.index + 1, "rows_seen": rows_seen, "elapsed_secs": (started.elapsed().as_secs_f64() * 1e3).round() / 1e3 });
         for (name, value) in &named {
@@ -248,8 +249,8 @@ impl<M: Model> Trainer<'_, M> {
         Ok(named)
     }
 
-    /// Writes the whole state as one file, renamed into place, so that there is always one that can be resumed from.
-    fn save(&self, state: &mut State<M>, run: &Run, log: Option<&mut File>) -> Result<()> {
+    /// Writes the whole state after `step` as one file, renamed into place, so that there is always one that can be resumed from.
+    fn save(&self, state: &mut State<M>, step: &Step, run: &Run, log: Option<&mut File>) -> Result<()> {
         let Some(folder) = &run.folder else { return Ok(()) };
         if let Some(file) = log {
             file.sync_all().map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
@@ -263,6 +264,9 @@ impl<M: Model> Trainer<'_, M> {
         }
         let (moments, steps) = state.optimizers.state(&state.model);
         moments.iter().for_each(|(name, tensor)| file.add_tensor(&format!("moments.{name}"), tensor));
+        if let Some((name, value)) = file.not_finite()? {
+            return Err(not_finite(format!("the state's {name}"), value.into(), step, run));
+        }
         state.clock.optimizer_steps = steps;
         file.metadata.insert("clock".into(), json!(state.clock).to_string());
         file.write(&folder.join(STATE_FILE))
@@ -301,6 +305,26 @@ impl<M: Model> Trainer<'_, M> {
 /// Whether a multiple of `every` lies in `(before, after]`; never when `every` is 0.
 fn crosses(before: u64, after: u64, every: u64) -> bool {
     every > 0 && before / every != after / every
+}
+
+/// The losses by name, read from the device.
+fn values(losses: &Losses) -> Vec<(String, f64)> {
+    losses.0.iter().map(|(name, value)| ((*name).into(), f64::from(host::scalar(value.clone())))).collect()
+}
+
+fn check(losses: &[(String, f64)], step: &Step, run: &Run) -> Result<()> {
+    match losses.iter().find(|(_, value)| !value.is_finite()) {
+        Some((loss, value)) => Err(not_finite(format!("the {loss} loss"), *value, step, run)),
+        None => Ok(()),
+    }
+}
+
+fn not_finite(what: String, value: f64, step: &Step, run: &Run) -> Error {
+    let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
+        Some(folder) => format!("the last good state is kept in {}", folder.display()),
+        None => "no state had been saved yet".into(),
+    };
+    Error::NotFinite { what, value, step: step.index, rows_seen: step.rows_seen + step.batch_rows, kept }
 }
 
 fn interrupted(clock: &Clock, run: &Run) -> Error {

@@ -22,7 +22,7 @@ pub use registry::{
     AnyModel, DataKind, data_kind, image_model, image_models, load_image_model, load_model, load_model_on, load_table_model, table_model,
     table_models,
 };
-pub use semblant_core::{Error, Result, checkpoint, device, launches, precision, progress, seeds, synthesizer, trainer};
+pub use semblant_core::{Error, Result, checkpoint, device, files, launches, precision, progress, seeds, synthesizer, trainer};
 pub use semblant_data as data;
 pub use semblant_diffusion as diffusion;
 pub use semblant_gan as gan;

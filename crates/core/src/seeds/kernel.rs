@@ -190,12 +190,13 @@ fn philox(key_low: u32, key_high: u32, block: u32, stream: u32, row_low: u32, ro
     counter
 }
 
-/// The host's uniform number times 2^25. There `n + 0.5` is rounded to 24 bits, to the even number where two are as near; here that is
-/// done on whole numbers, so that a device's way of rounding does not matter.
+/// The host's uniform number times 2^25. There `n + 0.5` is rounded to 24 bits, to the even number where two are as near, and is below 2^24; here
+/// that is done on whole numbers, so that a device's way of rounding does not matter.
 #[cube]
 fn scaled_unit(word: u32) -> u32 {
     let n = word >> 8u32;
-    select(n < 0x80_0000u32, 2u32 * n + 1u32, 2u32 * (n + (n & 1u32)))
+    let odd = select(n == 0xff_ffffu32, 0u32, n & 1u32);
+    select(n < 0x80_0000u32, 2u32 * n + 1u32, 2u32 * (n + odd))
 }
 
 /// See [`super::unit`]. Exact: at most 24 of the bits are not 0.

@@ -304,7 +304,9 @@ impl FeatureExtractor for Classifier {
 
     fn provenance(&self) -> Result<Provenance> {
         let ClassifierConfig { channels: [one, two], features, .. } = self.about.config;
-        let digest = Sha256::digest(self.file()?.to_bytes());
+        let mut bytes = Vec::new();
+        self.file()?.write_to(&mut bytes).map_err(|source| Error::io(NAME, source))?;
+        let digest = Sha256::digest(bytes);
         let classes = self.classes();
         Ok(Provenance {
             kind: NAME.into(),
