@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use crate::optim::Optimizers;
 use crate::seeds::Stream;
+use crate::seeds::streams::StreamRange;
 
 /// Where a run stands: the clock counts rows seen, so schedules and averages survive a change of batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,9 @@ impl Step {
         self.rows_seen + places.start as u64..self.rows_seen + places.end as u64
     }
 
-    /// Random numbers for purpose `purpose` of a training run; a step reads the row [`Step::index`] of it.
-    pub fn stream(&self, purpose: u32) -> Stream {
-        // The top bit keeps training apart from sampling under the same seed.
-        Stream::new(self.seed, purpose | 0x4000_0000)
+    /// Random numbers of this run for a purpose, a part of [`TRAINING`](crate::seeds::streams::TRAINING).
+    pub fn stream(&self, purpose: StreamRange) -> Stream {
+        purpose.of(self.seed)
     }
 }
 

@@ -6,6 +6,7 @@
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) mod kernel;
+pub mod streams;
 
 use std::ops::Range;
 

@@ -11,6 +11,7 @@ use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::parallel::{Rank, ranks};
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::TRAINING;
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{STATE_FILE, Score, TrainSchedule, Trained, Trainer, read_log};
 use semblant_core::{Error, Result, host};
@@ -65,7 +66,7 @@ fn fit_with(
         if stop_at == Some(step.index) {
             stop.store(true, Ordering::Relaxed);
         }
-        let mut values = step.stream(0).matrix(step.index * 8..step.index * 8 + 8, 3, Stream::normals);
+        let mut values = step.stream(TRAINING).matrix(step.index * 8..step.index * 8 + 8, 3, Stream::normals);
         if poison_at == Some(step.index) {
             values[0] = f32::NAN;
         }
@@ -91,7 +92,7 @@ fn together(schedule: TrainSchedule, poison_at: Option<u64>, falls_at: Option<u6
         let second = rank.part().worker == 1;
         let mut batch = |step: &Step| {
             assert!(!second || falls_at != Some(step.index), "falls out");
-            let mut values = step.stream(0).matrix(step.rows(), 3, Stream::normals);
+            let mut values = step.stream(TRAINING).matrix(step.rows(), 3, Stream::normals);
             if second && poison_at == Some(step.index) {
                 values[0] = f32::NAN;
             }

@@ -4,16 +4,13 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
+use semblant_images::purpose::{KEPT_NOISE, STEP_NOISE};
 use semblant_images::{CHUNK, ImageDraw, ImageShape, latents};
 
 use crate::networks::{Condition, Net, Network};
 use crate::process::{Level, Path, Prediction};
 use crate::schedule::Plan;
 use crate::solvers::{Sampling, Solver, guided, inpainted, solver};
-
-/// Purposes of a sample's random numbers beside its first noise: the noise of what is kept when it is filled in, and that of solver steps.
-const KEPT_NOISE: u32 = 0x0100_0001;
-const STEP_NOISE: u32 = 0x0110_0000;
 
 /// What images are made out of, where that is not noise alone; one image a draw, in the order of their rows.
 #[derive(Debug, Clone)]
@@ -85,8 +82,7 @@ impl<'a> DiffusionSampler<'a> {
         host::tensor(values, [CHUNK, channels, height, width], &self.device)
     }
 
-    fn noise(&self, draws: &[ImageDraw], seed: u64, purpose: u32) -> Tensor<4> {
-        let stream = Stream::new(seed, purpose);
+    fn noise(&self, draws: &[ImageDraw], stream: Stream) -> Tensor<4> {
         let follow_each_other = draws.windows(2).all(|pair| pair[0].row.checked_add(1) == Some(pair[1].row));
         // A GPU makes rows that follow each other itself, and gets others from the host.
         if host::is_host(&self.device) || !follow_each_other || draws.is_empty() {
@@ -134,7 +130,7 @@ impl<'a> DiffusionSampler<'a> {
         let guided = guided(&conditional, &unconditional, self.settings.guidance);
         let guide = self.settings.guidance != 1.0 && draws.iter().any(|draw| draw.class.is_some());
         let denoise = |x: Tensor<4>, level: &Level| if guide { guided(x, level) } else { conditional(x, level) };
-        let noise = |step: usize| self.noise(draws, seed, STEP_NOISE + step as u32);
+        let noise = |step: usize| self.noise(draws, STEP_NOISE.nth(seed, step as u32));
         let top = self.plan.levels[0];
         let Some(start) = &self.start else {
             // On a variance-preserving path noise has unit variance whatever the first level; the trace of an image in it is left out.
@@ -149,7 +145,7 @@ impl<'a> DiffusionSampler<'a> {
         let Some(keep) = &start.keep else { return (self.solver)(&denoise, x, &self.plan, &self.settings, &noise) };
         let ImageShape { channels, height, width } = self.shape;
         let keep = host::tensor(keep.clone(), [1, channels, height, width], &self.device);
-        let filled = inpainted(&denoise, given, keep, self.noise(draws, seed, KEPT_NOISE));
+        let filled = inpainted(&denoise, given, keep, self.noise(draws, KEPT_NOISE.of(seed)));
         (self.solver)(&filled, x, &self.plan, &self.settings, &noise)
     }
 }

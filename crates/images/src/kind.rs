@@ -1,10 +1,11 @@
 //! What images are: their shape and their classes.
 
-use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Condition, SampleRequest, Wanted};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use serde::{Deserialize, Serialize};
+
+use crate::batches::purpose::CLASS;
 
 /// The shape of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ impl ImageKind {
             return Ok(Box::new(|_| None));
         }
         let total: usize = self.class_counts.iter().sum();
-        let stream = Stream::new(request.seed, CLASS);
+        let stream = CLASS.of(request.seed);
         Ok(Box::new(move |row| {
             let mut left = stream.below(row, 0, total as u64) as usize;
             let drawn = self.class_counts.iter().position(|&count| {
@@ -139,6 +140,3 @@ fn is_class(column: &str) -> Result<()> {
     }
     Ok(())
 }
-
-/// The purpose of the random number that draws a sample's class.
-const CLASS: u32 = 0x0100_0002;

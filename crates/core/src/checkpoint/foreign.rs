@@ -34,7 +34,8 @@ impl Checkpoint {
     ///
     /// # Panics
     /// When `values` are not as many as `shape` says.
-    pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
+    pub fn insert(&mut self, name: &str, shape: &[usize], values: impl Into<Vec<f32>>) {
+        let values = values.into();
         assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}: a shape of as many values");
         self.tensors.insert(name.into(), bridge::from_data(TensorData::new(values, shape.to_vec()), name.into(), None));
     }

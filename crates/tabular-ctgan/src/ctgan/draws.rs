@@ -8,7 +8,7 @@ use semblant_core::host;
 use semblant_core::model::Step;
 use semblant_data::table::encode::EncodedTable;
 
-use super::{CtganConfig, Shape, purpose};
+use super::{CtganConfig, Purpose, Shape, SubStep};
 use crate::conditions::{ConditionValue, ConditionVector, TrainingSampler, write_row};
 use crate::row_layout::DeviceTable;
 
@@ -65,11 +65,11 @@ impl CtganBatch {
     }
 
     /// Draws for the fake rows of the streams of `sub` and for the critic that sees them.
-    pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: u32) -> Draws {
+    pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: SubStep) -> Draws {
         let streams = Streams {
-            asked: step.stream(purpose::ASKED + sub),
-            order: step.stream(purpose::SHUFFLE + purpose::CRITIC_OFFSET + sub),
-            rows: step.stream(purpose::ROWS + purpose::CRITIC_OFFSET + sub),
+            asked: sub.stream(step, Purpose::Conditions),
+            order: sub.critic().stream(step, Purpose::Order),
+            rows: sub.critic().stream(step, Purpose::Rows),
         };
         let config = &shape.config;
         let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.row_layout.layout.width];
