@@ -105,10 +105,6 @@ def lines_of(work, table):
             ours = measure([*BINARY, work, device, precision, SIZE])
             yield row(f"{work} {precision}, semblant {device}", ours, key, unit, eager)
             yield from whole_fit(f"semblant {device}", work, ours, eager)
-            if work == "ctgan":
-                recorded = measure([*BINARY, "ctgan-recorded", device, precision, SIZE])
-                yield row(f"ctgan {precision}, semblant {device}, steps recorded", recorded, key, unit, eager)
-                yield from whole_fit(f"semblant {device}, steps recorded", work, recorded, eager)
 
 
 def whole_fit(name, work, ours, eager):

@@ -4,16 +4,14 @@
 //!     gpu-bench table OUT.csv ROWS
 //!     gpu-bench WORK DEVICE PRECISION SIZE        e.g. gpu-bench dit cuda:0 bf16 full
 //!
-//! WORK is ctgan, ctgan-recorded (its steps replayed as one launch), mlp, dit, unet, sampling or metrics; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at which the
-//! losses are read and the device has done all its work, so nothing is measured that was only queued.
+//! WORK is ctgan, mlp, dit, unet, sampling or metrics; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at
+//! which the losses are read and the device has done all its work, so nothing is measured that was only queued.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use semblant::data::table::simulate_patients;
 use semblant::device;
-use semblant::graph::Replay;
 use semblant::launches::Launches;
 use semblant::metrics::image::distances::kernel_distance;
 use semblant::metrics::image::prdc::Neighborhoods;
@@ -21,7 +19,6 @@ use semblant::precision::Precision;
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
 use semblant::seeds::Stream;
-use semblant::trainer::RECORDED;
 use serde_json::{Value, json};
 
 #[global_allocator]
@@ -44,8 +41,7 @@ fn main() -> Result<(), Failure> {
             let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
             let place = Place { device: device::select(device)?, precision, tiny: size == "tiny" };
             print(&match work {
-                "ctgan" => place.ctgan(None)?,
-                "ctgan-recorded" => place.ctgan(Some(Replay::Graph))?,
+                "ctgan" => place.ctgan()?,
                 "sampling" => place.sampling()?,
                 "metrics" => place.metrics()?,
                 network => place.network(network)?,
@@ -67,7 +63,6 @@ type Tick = (Instant, u64, Vec<(&'static str, u64)>);
 /// Every tick.
 struct Ticks {
     rows: u64,
-    recorded: Arc<AtomicBool>,
     launches: Launches,
     at: Arc<Mutex<Vec<Tick>>>,
 }
@@ -76,7 +71,6 @@ impl Observer for Ticks {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Rows { done, .. } => self.rows = done,
-            Event::Note(note) if note == RECORDED => self.recorded.store(true, Ordering::Relaxed),
             // A tick's losses have been read: all work before it is done.
             Event::Losses(_) => {
                 let tick = (Instant::now(), self.rows, self.launches.by_kernel());
@@ -96,16 +90,13 @@ struct Place {
 
 impl Place {
     /// Fits, and gives the median time of a step of `batch` rows in milliseconds.
-    fn timed<D>(&self, model: &mut dyn Synthesizer<Data = D>, data: &D, batch: u64, record: Option<Replay>) -> Result<Value, Failure> {
-        let (at, recorded) = (Arc::new(Mutex::new(Vec::new())), Arc::<AtomicBool>::default());
-        let observer = Box::new(Ticks { rows: 0, recorded: recorded.clone(), launches: Launches::begin(), at: at.clone() });
-        let mut run = Run { observer, precision: self.precision, record, ..Run::new(self.device.clone(), 0) };
+    fn timed<D>(&self, model: &mut dyn Synthesizer<Data = D>, data: &D, batch: u64) -> Result<Value, Failure> {
+        let at = Arc::new(Mutex::new(Vec::new()));
+        let observer = Box::new(Ticks { rows: 0, launches: Launches::begin(), at: at.clone() });
+        let mut run = Run { observer, precision: self.precision, ..Run::new(self.device.clone(), 0) };
         let started = Instant::now();
         let summary = model.fit(data, &mut run)?;
         let whole = started.elapsed().as_secs_f64();
-        if record.is_some() && !recorded.load(Ordering::Relaxed) {
-            return Err("the step was not recorded: this device has no graphs, or a replay gave other values".into());
-        }
         let at = at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let steps = |pair: &[Tick]| (pair[1].1 - pair[0].1) as f64 / batch as f64;
         let time = |pair: &[Tick]| 1e3 * pair[1].0.duration_since(pair[0].0).as_secs_f64() / steps(pair);
@@ -119,16 +110,16 @@ impl Place {
         }))
     }
 
-    fn ctgan(&self, record: Option<Replay>) -> Result<Value, Failure> {
+    fn ctgan(&self) -> Result<Value, Failure> {
         let (rows, epochs) = if self.tiny { (500, 5) } else { (26_049, 20) };
         let mut model = table_model("ctgan", json!({ "epochs": epochs }))?;
-        self.timed(model.as_mut(), &simulate_patients(rows, 0), 500, record)
+        self.timed(model.as_mut(), &simulate_patients(rows, 0), 500)
     }
 
     /// Flow matching with one of the networks on random images of 3 x 32 x 32; the perceptron on rows of 128 numbers.
     fn network(&self, kind: &str) -> Result<Value, Failure> {
         let (mut model, batch) = (image_model("flow", self.settings(kind, 20)?)?, self.batch(kind));
-        self.timed(model.as_mut(), &noise(kind), batch, None)
+        self.timed(model.as_mut(), &noise(kind), batch)
     }
 
     fn batch(&self, kind: &str) -> u64 {
@@ -148,7 +139,7 @@ impl Place {
             ("dit", true) => json!({ "kind": "dit", "patch": 8, "width": 16, "depth": 1, "heads": 2 }),
             ("unet", false) => unet([128, 256, 256], 2, 32),
             ("unet", true) => unet([8, 8, 8], 1, 4),
-            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, ctgan-recorded, mlp, dit, unet, sampling or metrics").into()),
+            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, mlp, dit, unet, sampling or metrics").into()),
         };
         let (batch, steps) = (self.batch(kind), if self.tiny { 1 } else { 10 });
         let training = json!({ "batch_images": batch, "tick_images": batch * steps, "images": batch * steps * ticks });

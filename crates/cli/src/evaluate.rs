@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::ArgMatches;
-use semblant::checkpoint::write_atomically;
+use semblant::files;
 use semblant::metrics::Report;
 use semblant::metrics::report::{compare, short_names};
 use semblant::{EvaluateJob, LikelihoodJob, Likelihoods, Modality, Registry, Source, Verb};
@@ -71,14 +71,14 @@ fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
     };
     let json = json.map_err(|error| Failure::Work(error.to_string()))?;
     if let Some(path) = &arguments.output {
-        write_atomically(path, page.as_bytes())?;
+        files::write(path, page.as_bytes())?;
     }
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
             print(&json);
             return Ok(());
         }
-        Some(path) => write_atomically(path, json.as_bytes())?,
+        Some(path) => files::write(path, json.as_bytes())?,
         None => {}
     }
     lines.iter().for_each(|line| print(line));
@@ -105,7 +105,7 @@ fn likelihood(arguments: &Evaluate, items: &str, found: Likelihoods) -> Outcome 
     match arguments.json.as_deref() {
         Some(path) if path == Path::new("-") => print(&json.to_string()),
         Some(path) => {
-            write_atomically(path, format!("{json:#}\n").as_bytes())?;
+            files::write(path, format!("{json:#}\n").as_bytes())?;
             print(&text);
         }
         None => print(&text),

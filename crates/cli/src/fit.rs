@@ -131,7 +131,7 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 fn write_config(folder: &Path, arguments: &Fit, settings: &Value) -> Outcome {
     let resolved = json!({ "model": arguments.model, "data": arguments.data, "seed": arguments.seed, "settings": settings });
     let text = toml::to_string_pretty(&resolved).map_err(|error| Failure::Work(error.to_string()))?;
-    Ok(semblant::checkpoint::write_atomically(&folder.join("config.toml"), text.as_bytes())?)
+    Ok(semblant::files::write(&folder.join("config.toml"), text.as_bytes())?)
 }
 
 /// Settings from a TOML file, then from `key=value` pairs.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use semblant::checkpoint::write_atomically;
 use semblant::data::table::simulate_patients;
+use semblant::files;
 use semblant::metrics::report::{ModelSource, Source, Sources};
 use semblant::metrics::{Options, evaluate};
 use semblant::prelude::*;
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     };
     let options = Options { target: real.schema().target.clone(), seed: arguments.seed, sources, ..Options::default() };
     let report = evaluate(&real, &synthetic, Some(&holdout), &options, &mut |stage| tell(stage))?;
-    write_atomically(&report_path, report.to_html().as_bytes())?;
+    files::write(&report_path, report.to_html().as_bytes())?;
     if !quiet {
         report.to_text().iter().for_each(|line| print(line));
     }

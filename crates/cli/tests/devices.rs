@@ -72,17 +72,3 @@ fn bf16_is_refused_where_it_would_not_help() {
     let flow = ["fit", "pictures", "-m", "flow", "-o", "n.safetensors", "--device", "cpu", "--precision", "bf16"];
     place.bad(2, &flow, &["cpu", "--precision f32"]);
 }
-
-/// Where a step cannot be recorded, a fit says so and is the fit that it would have been.
-#[test]
-fn a_cpu_records_no_step_and_says_so() {
-    let place = Place::with_patients();
-    let fit = [FIT, &["-m", "tvae", "--device", "cpu", "--set", "epochs=3"]].concat();
-    let bytes = |arguments: &[&str]| {
-        let said = place.good(arguments).err;
-        (said.contains("the training step is not recorded"), std::fs::read(place.path("n.safetensors")).expect("written"))
-    };
-    let (plain, recorded) = (bytes(&fit), bytes(&[&fit[..], &["--record"]].concat()));
-    assert!(!plain.0 && recorded.0);
-    assert!(plain.1 == recorded.1, "the same model");
-}

@@ -80,8 +80,8 @@ fn images_in_pairs_are_held_side_by_side() {
     let mut weights = Checkpoint::foreign();
     for (at, outputs, inputs, kernel) in [(0, 64, 3, 11), (3, 192, 64, 5), (6, 384, 192, 3), (8, 256, 384, 3), (10, 256, 256, 3)] {
         let values: Vec<f32> = (0..outputs * inputs * kernel * kernel).map(|i| 0.01 * ((i * 31 % 97) as f32 - 48.0)).collect();
-        weights.insert(&format!("features.{at}.weight"), &[outputs, inputs, kernel, kernel], &values);
-        weights.insert(&format!("features.{at}.bias"), &[outputs], &vec![0.1; outputs]);
+        weights.insert(&format!("features.{at}.weight"), &[outputs, inputs, kernel, kernel], values);
+        weights.insert(&format!("features.{at}.bias"), &[outputs], vec![0.1; outputs]);
     }
     weights.write(&place.path("alex.safetensors")).expect("writable");
     let channels = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metrics/tests/golden/lpips_alex.pth");

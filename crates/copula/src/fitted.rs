@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::ROWS;
 use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
@@ -15,9 +16,6 @@ use crate::correlation::Correlation;
 use crate::marginal::{Marginal, Values};
 use crate::normal;
 use crate::plan::Plan;
-
-/// Keeps the random numbers of these models apart from other uses of the same seed.
-const STREAM: u32 = 0x636f_7075;
 
 /// Columns on their own and, for the copula, how they hang together. It holds no row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,7 +117,7 @@ impl Fitted {
 
     pub(crate) fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
         let plans = Plan::all(self, request)?;
-        let stream = Stream::new(request.seed, STREAM);
+        let stream = ROWS.of(request.seed);
         let rows = request.rows.end.saturating_sub(request.rows.start) as usize;
         let width = self.columns.len();
         // Numbers as they are, labels as codes, missing values as NaN.

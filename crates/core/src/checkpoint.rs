@@ -8,33 +8,34 @@
 mod foreign;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
-use burn::store::{ApplyResult, BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, SafetensorsStore};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::store::burn_pack::Tensor as StoredTensor;
+use burn::store::{ApplyResult, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::{Value, json};
 
 use crate::data::Data;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The version of the layout that this build writes, and the only one it reads.
 pub const FORMAT_VERSION: &str = "1";
 
-/// The contents of a model file: metadata as text by key, and raw tensors by name.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The contents of a model file: metadata as text by key, and f32 tensors by name.
+///
+/// Tensors are not copied before they are needed: those of a module are read from its device when the file is written, one after the other; those of a
+/// file share its bytes. So writing takes memory for the largest tensor, and loading a module takes the file once, the module, and the largest tensor.
+#[derive(Debug, Clone, Default)]
 pub struct Checkpoint {
     /// What the file says of itself.
     pub metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, StoredTensor>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct StoredTensor {
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
 }
 
 impl Checkpoint {
@@ -87,8 +88,10 @@ impl Checkpoint {
     pub fn renamed(mut self, new: impl Fn(&str, &mut Vec<usize>) -> String) -> Self {
         let tensors = std::mem::take(&mut self.tensors);
         for (name, mut tensor) in tensors {
-            let name = new(&name, &mut tensor.shape);
-            assert_eq!(tensor.shape.iter().product::<usize>() * 4, tensor.bytes.len(), "{name}: a shape of as many values");
+            let mut shape = tensor.shape.to_vec();
+            let name = new(&name, &mut shape);
+            assert_eq!(shape.iter().product::<usize>() * 4, tensor.byte_len(), "{name}: a shape of as many values");
+            tensor.shape = Shape::from(shape);
             self.tensors.insert(name, tensor);
         }
         self
@@ -97,33 +100,29 @@ impl Checkpoint {
     /// Adds every parameter of `module`, its names behind `prefix` and a dot, or as they are where that is empty.
     ///
     /// # Errors
-    /// A tensor that cannot be read back from its device.
+    /// A tensor of another precision than f32; the message names it.
     pub fn add_module<M: Module>(&mut self, prefix: &str, module: &M) -> Result<()> {
-        for tensor in module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
+        for mut tensor in module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
             let name = if prefix.is_empty() { tensor.name.clone() } else { format!("{prefix}.{}", tensor.name) };
-            let failed = |what: String| Error::checkpoint(&name, what);
             if tensor.dtype != DType::F32 {
-                return Err(failed(format!("only f32 tensors can be written, this one is {:?}", tensor.dtype)));
+                return Err(Error::checkpoint(&name, format!("only f32 tensors can be written, this one is {:?}", tensor.dtype)));
             }
-            let shape = tensor.shape.to_vec();
-            let bytes = tensor.into_bytes().map_err(|error| failed(error.to_string()))?.to_vec();
-            self.tensors.insert(name, StoredTensor { shape, bytes });
+            // A run-time identifier, which a module that is loaded would take over.
+            tensor.param_id = None;
+            self.tensors.insert(name, tensor);
         }
         Ok(())
     }
 
     /// Adds one flat tensor.
     pub fn add_tensor(&mut self, name: &str, tensor: &Tensor<1>) {
-        let bytes = crate::host::read(tensor, |values| values.iter().flat_map(|value| value.to_le_bytes()).collect());
-        self.tensors.insert(name.into(), StoredTensor { shape: vec![tensor.dims()[0]], bytes });
+        self.tensors.insert(name.into(), bridge::from_tensor(tensor, name.into(), None));
     }
 
     /// Takes a flat tensor out, if there is one of that name.
     pub fn tensor(&self, name: &str, device: &Device) -> Option<Tensor<1>> {
         let stored = self.tensors.get(name).filter(|stored| stored.shape.len() == 1)?;
-        let values: Vec<f32> = stored.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        let shape = [values.len()];
-        Some(Tensor::from_data(TensorData::new(values, shape), device))
+        Some(Tensor::from_data(bridge::to_data(stored).ok()?, device))
     }
 
     /// Loads the tensors behind `prefix`, or all where that is empty, into a module of the same structure.
@@ -132,21 +131,15 @@ impl Checkpoint {
     /// A tensor that is missing, of another shape, or left over; the message names it and `path`.
     pub fn load_module<M: Module>(&self, prefix: &str, mut module: M, path: &Path) -> Result<M> {
         let behind = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
-        let mut part = Self::default();
-        for (name, tensor) in &self.tensors {
-            if let Some(rest) = name.strip_prefix(&behind) {
-                part.tensors.insert(rest.into(), tensor.clone());
-            }
-        }
-        let mut store = SafetensorsStore::from_bytes(Some(part.to_bytes()))
-            .with_from_adapter(PyTorchToBurnAdapter)
-            .skip_enum_variants(true)
-            .validate(false)
-            .allow_partial(true);
+        let part = self.tensors.iter().filter_map(|(name, tensor)| {
+            let mut tensor = tensor.clone();
+            tensor.name = name.strip_prefix(&behind)?.to_owned();
+            Some(tensor)
+        });
         let failed = |what: String| {
             Error::checkpoint(path, format!("{what}; the file is damaged or was written by another version, fit the model again"))
         };
-        let ApplyResult { missing, unused, errors, .. } = store.apply_to(&mut module).map_err(|error| failed(error.to_string()))?;
+        let ApplyResult { missing, unused, errors, .. } = module.apply(part.collect(), None, Some(Box::new(PyTorchToBurnAdapter)), true);
         if let Some(error) = errors.first() {
             return Err(failed(format!("in \"{prefix}\": {}", one_line(&error.to_string()))));
         }
@@ -159,8 +152,11 @@ impl Checkpoint {
         Ok(module)
     }
 
-    /// The file's bytes: the header's length, the header as JSON, the tensors.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Writes the file's bytes: the header's length, the header as JSON, the tensors.
+    ///
+    /// # Errors
+    /// As `out`, and a tensor that cannot be read back from its device.
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         let mut header = serde_json::Map::new();
         if !self.metadata.is_empty() {
             header.insert("__metadata__".into(), json!(self.metadata));
@@ -168,26 +164,37 @@ impl Checkpoint {
         let mut end = 0;
         for (name, tensor) in &self.tensors {
             let start = end;
-            end += tensor.bytes.len();
-            header.insert(name.clone(), json!({ "dtype": "F32", "shape": tensor.shape, "data_offsets": [start, end] }));
+            end += tensor.byte_len();
+            header.insert(name.clone(), json!({ "dtype": "F32", "shape": tensor.shape.as_slice(), "data_offsets": [start, end] }));
         }
         let mut header = Value::Object(header).to_string().into_bytes();
         // The format asks that the data begin at a multiple of eight.
         header.resize(header.len().next_multiple_of(8), b' ');
-        let mut bytes = Vec::with_capacity(8 + header.len() + end);
-        bytes.extend((header.len() as u64).to_le_bytes());
-        bytes.extend(header);
-        self.tensors.values().for_each(|tensor| bytes.extend(&tensor.bytes));
-        bytes
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        self.tensors.values().try_for_each(|tensor| out.write_all(&tensor.to_bytes().map_err(io::Error::other)?))
     }
 
-    /// Writes the file: to a temporary name beside `path`, flushed to the disk, then renamed. A crash at any moment leaves the file
-    /// that was there before.
+    /// The name of a tensor with a value that is NaN or infinite, and that value, if there is one.
     ///
     /// # Errors
-    /// When the folder cannot be written or the disk is full; then nothing is left behind.
+    /// A tensor that cannot be read back from its device; the message names it.
+    pub fn not_finite(&self) -> Result<Option<(&str, f32)>> {
+        for (name, tensor) in &self.tensors {
+            let data = bridge::to_data(tensor).map_err(|error| Error::checkpoint(name, error.to_string()))?;
+            if let Some(value) = data.iter::<f32>().find(|value| !value.is_finite()) {
+                return Ok(Some((name, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the file; see [`files`].
+    ///
+    /// # Errors
+    /// As [`files::write`] and [`Checkpoint::write_to`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        write_atomically(path, &self.to_bytes())
+        files::write_with(path, |file| self.write_to(file)).map_err(|source| Error::io(path, source))
     }
 
     /// Reads a file written by [`Checkpoint::write`].
@@ -196,21 +203,21 @@ impl Checkpoint {
     /// A file that is missing, truncated, not safetensors, or of another version.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        Self::from_bytes(&bytes, path)
+        Self::from_bytes(bytes, path)
     }
 
     /// Reads a file's bytes; `path` only names it in errors.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+    pub fn from_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self> {
         let damaged = |error: safetensors::SafeTensorError| {
             Error::checkpoint(
                 path,
                 format!("not a readable model file ({}); was it truncated? fit or copy it again", one_line(&error.to_string())),
             )
         };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let (length, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
         let metadata: BTreeMap<String, String> = header.metadata().clone().unwrap_or_default().into_iter().collect();
         match metadata.get("semblant_format").map(String::as_str) {
             Some(FORMAT_VERSION) => {}
@@ -228,11 +235,12 @@ impl Checkpoint {
             }
         }
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(bytes).map_err(damaged)?.tensors() {
-            if view.dtype() != safetensors::Dtype::F32 {
-                return Err(Error::checkpoint(path, format!("the tensor {name} is {:?}, expected F32", view.dtype())));
+        let bytes = Arc::new(bytes);
+        for (name, info, place) in places(&header, length) {
+            if info.dtype != safetensors::Dtype::F32 {
+                return Err(Error::checkpoint(path, format!("the tensor {name} is {:?}, expected F32", info.dtype)));
             }
-            tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), bytes: view.data().to_vec() });
+            tensors.insert(name.clone(), shared(name, info.shape.clone(), bytes.clone(), place));
         }
         Ok(Self { metadata, tensors })
     }
@@ -259,26 +267,19 @@ impl Checkpoint {
     }
 }
 
-/// Writes `bytes` under a temporary name beside `path` and renames it there.
-///
-/// # Errors
-/// When the folder cannot be written or the disk is full, then nothing is left behind; or when there is something at `path` that is no
-/// file: renaming would put a file in the place of a device.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(Error::io(path, std::io::Error::new(std::io::ErrorKind::AlreadyExists, "is there and not a file; name another one")));
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = std::path::PathBuf::from(temporary);
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|source| {
-        // The failure above is what the user must hear of, not a second one while tidying up.
-        let _ = std::fs::remove_file(&temporary);
-        Error::io(path, source)
+/// Name, description and place in the file of every tensor; `length` is that of the header.
+fn places(header: &Metadata, length: usize) -> impl Iterator<Item = (String, &TensorInfo, Range<usize>)> {
+    // The header's length takes eight bytes.
+    let data = 8 + length;
+    header.tensors().into_iter().map(move |(name, info)| (name, info, data + info.data_offsets.0..data + info.data_offsets.1))
+}
+
+/// A tensor of f32 that lies at `place` of `bytes`.
+fn shared(name: String, shape: Vec<usize>, bytes: Arc<Vec<u8>>, place: Range<usize>) -> StoredTensor {
+    let declared = Shape::from(shape.clone());
+    bridge::deferred(name, DType::F32, declared, None, move || {
+        let values: Vec<f32> = bytes[place.clone()].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(TensorData::new(values, shape.clone()))
     })
 }
 
@@ -302,11 +303,24 @@ mod tests {
         file
     }
 
+    fn bytes(file: &Checkpoint) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        file.write_to(&mut bytes).expect("on the host");
+        bytes
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_named() {
+        let mut file = file();
+        assert_eq!(file.not_finite().expect("on the host"), None);
+        file.add_tensor("moments", &Tensor::from_floats([0.0, f32::INFINITY], &Device::flex()));
+        assert_eq!(file.not_finite().expect("on the host"), Some(("moments", f32::INFINITY)));
+    }
+
     #[test]
     fn a_module_comes_back_and_lies_as_pytorch_would_have_it() {
-        let bytes = file().to_bytes();
-        let back = Checkpoint::from_bytes(&bytes, Path::new("m")).expect("just written");
-        assert_eq!(back, file());
+        let back = Checkpoint::from_bytes(bytes(&file()), Path::new("m")).expect("just written");
+        assert_eq!(bytes(&back), bytes(&file()));
         assert_eq!(back.shapes().collect::<Vec<_>>(), [("net.bias", [2].as_slice()), ("net.weight", [2, 3].as_slice())]);
         let loaded = back.load_module("net", layer(2), Path::new("m")).expect("same structure");
         assert_eq!(loaded.weight.val().to_data(), layer(1).weight.val().to_data());
@@ -314,11 +328,11 @@ mod tests {
 
     #[test]
     fn damaged_foreign_and_reshaped_files_are_errors() {
-        let bytes = file().to_bytes();
-        for cut in [0, 4, 8, 40, bytes.len() - 1] {
-            assert!(Checkpoint::from_bytes(&bytes[..cut], Path::new("m")).is_err(), "cut at {cut}");
+        let whole = bytes(&file());
+        for cut in [0, 4, 8, 40, whole.len() - 1] {
+            assert!(Checkpoint::from_bytes(whole[..cut].to_vec(), Path::new("m")).is_err(), "cut at {cut}");
         }
-        let message = |file: &Checkpoint| Checkpoint::from_bytes(&file.to_bytes(), Path::new("m")).expect_err("refused").to_string();
+        let message = |file: &Checkpoint| Checkpoint::from_bytes(bytes(file), Path::new("m")).expect_err("refused").to_string();
         let mut newer = file();
         newer.metadata.insert("semblant_format".into(), "99".into());
         assert!(message(&newer).contains("format 99"));

@@ -134,7 +134,7 @@ impl Choices {
         Some(Self { blocks: table(spans, 2), values: table(values, 6), rows: host::indices(rows, device), count })
     }
 
-    /// Values and rows, by row `row` of `streams`, which in a recording moves by one from step to step.
+    /// Values and rows, by row `row` of `streams`.
     pub fn draw(&self, streams: Streams, row: u64) -> Drawn {
         let Self { blocks, values, rows, count } = self.clone();
         kernel::draw(blocks, values, rows, count, streams, row)

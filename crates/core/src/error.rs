@@ -30,11 +30,11 @@ pub enum Error {
     /// A condition that cannot be met, or that contradicts another.
     #[error("{0}")]
     Condition(String),
-    /// A loss became NaN or infinite.
-    #[error("the {loss} loss became {value} at step {step} ({rows_seen} rows seen); {kept}; try a lower learning rate")]
+    /// A loss or a value of the state (a weight, an average, a moment) became NaN or infinite.
+    #[error("{what} became {value} at step {step} ({rows_seen} rows seen); {kept}; try a lower learning rate")]
     NotFinite {
-        /// Which loss.
-        loss: String,
+        /// Which loss, or which tensor of the state.
+        what: String,
         /// NaN or inf.
         value: f64,
         /// The step.

@@ -15,12 +15,11 @@
 //! - [`synthesizer`]: what a user holds: fit, sample, save.
 //! - [`passes`]: the order in which training sees its rows.
 //! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
-//! - [`checkpoint`]: one safetensors file that describes itself.
+//! - [`checkpoint`]: one safetensors file that describes itself; [`files`]: files that appear complete or not at all.
 //! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
 pub mod choices;
-mod clock;
 pub mod config;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod custom;
@@ -28,7 +27,7 @@ pub mod data;
 pub mod device;
 pub mod ema;
 mod error;
-pub mod graph;
+pub mod files;
 pub mod host;
 pub mod launches;
 pub mod math;

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use crate::optim::Optimizers;
 use crate::seeds::Stream;
+use crate::seeds::streams::StreamRange;
 
 /// Where a run stands: the clock counts rows seen, so schedules and averages survive a change of batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,9 @@ impl Step {
         self.rows_seen + places.start as u64..self.rows_seen + places.end as u64
     }
 
-    /// Random numbers for purpose `purpose` of a training run; a step reads the row [`Step::index`] of it.
-    pub fn stream(&self, purpose: u32) -> Stream {
-        // The top bit keeps training apart from sampling under the same seed.
-        Stream::new(self.seed, purpose | 0x4000_0000)
+    /// Random numbers of this run for a purpose, a part of [`TRAINING`](crate::seeds::streams::TRAINING).
+    pub fn stream(&self, purpose: StreamRange) -> Stream {
+        purpose.of(self.seed)
     }
 }
 
@@ -89,17 +89,6 @@ pub trait Model: Module + 'static {
 
     /// One optimisation step; owns the order of its sub-steps (critic, then generator...).
     fn train_step(self, batch: Self::Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses);
-
-    /// By what the batch of one step differs from that of another, flat: what a recorded step is given anew ([`crate::graph`]). None where a step
-    /// cannot be recorded, since the host takes part in it: the default.
-    fn varying(_batch: &Self::Batch) -> Option<Vec<Tensor<1>>> {
-        None
-    }
-
-    /// `batch` with `values` in place of its [`Model::varying`].
-    fn vary(batch: Self::Batch, _values: &[Tensor<1>]) -> Self::Batch {
-        batch
-    }
 }
 
 /// Draws from a trained model. What a draw gives depends on the draw and the seed alone, not on the others of its batch, so any slice

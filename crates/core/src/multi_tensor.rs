@@ -11,7 +11,6 @@ use burn::tensor::Tensor;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use kernel::groups;
 
-use crate::clock;
 use crate::device::has_kernels;
 use crate::host;
 use crate::optim::Update;
@@ -28,12 +27,11 @@ pub(crate) struct AdamState {
 /// The weight and both moments after it.
 pub(crate) type AdamUpdated = (Tensor<1>, Tensor<1>, Tensor<1>);
 
-/// One step of Adam; every gradient is first multiplied by `clip`. Kernels take rate and root from a clock, at the place behind it, where there is
-/// one; nothing else is recorded.
-pub(crate) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<AdamUpdated> {
+/// One step of Adam; every gradient is first multiplied by `clip`.
+pub(crate) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>) -> Vec<AdamUpdated> {
     let Some(device) = all.first().map(|moving| moving.weight.device()) else { return Vec::new() };
     if has_kernels(&device) {
-        return kernel::adam(all, update, clip, clock);
+        return kernel::adam(all, update, clip);
     }
     let one = |mut moving: AdamState| {
         if let Some(clip) = &clip {
@@ -44,11 +42,11 @@ pub(crate) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>,
     all.into_iter().map(one).collect()
 }
 
-/// Averages moved towards weights: `weight + keep * (average - weight)`; in a recording `keep` is its clock's.
+/// Averages moved towards weights: `weight + keep * (average - weight)`.
 pub(crate) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32) -> Vec<Tensor<1>> {
     let Some(device) = weights.first().map(Tensor::device) else { return averages };
     if has_kernels(&device) {
-        return kernel::averages(averages, weights, keep, clock::current());
+        return kernel::averages(averages, weights, keep);
     }
     let one = |(average, weight): (Tensor<1>, Tensor<1>)| {
         if !host::is_host(&device) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Step;
 use crate::parallel::Communicator;
-use crate::{Error, Result, clock, parameters};
+use crate::{Error, Result, parameters};
 
 pub(crate) use update::Update;
 use update::{apply, clip_factor};
@@ -115,14 +115,14 @@ impl Adam {
 }
 
 /// First and second moment of one parameter, flattened.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Moments {
     first: Tensor<1>,
     second: Tensor<1>,
 }
 
 /// One Adam and its state.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Optimizer {
     settings: Adam,
     steps: u64,
@@ -147,15 +147,13 @@ impl Optimizer {
 }
 
 /// The optimizers of a model by name (`generator`, `critic`...), saved and restored together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Optimizers {
     named: BTreeMap<String, Optimizer>,
     /// To the other workers, where several learn one model.
     communicator: Option<Communicator>,
     /// Whether one of them has gone, so that no step is taken any more.
     alone: bool,
-    /// Who was called, where somebody wants to know.
-    called: Option<Vec<String>>,
 }
 
 impl Optimizers {
@@ -191,51 +189,11 @@ impl Optimizers {
                 }
             }
         }
-        self.called.iter_mut().for_each(|called| called.push(name.into()));
         let optimizer = self.named.get_mut(name).unwrap_or_else(|| panic!("no optimizer is called {name}"));
         let update = optimizer.next(step);
         let clip_norm = optimizer.settings.clip_norm;
         let clip = (clip_norm > 0.0).then(|| clip_factor(&gradients, clip_norm));
-        apply(module, update, clip, clock::next_pair(), gradients, &mut optimizer.moments)
-    }
-
-    /// From now on calls are listed.
-    pub(crate) fn list_calls(&mut self) {
-        self.called = Some(Vec::new());
-    }
-
-    /// Which optimizers were called since then, in order.
-    pub(crate) fn calls(&self) -> &[String] {
-        self.called.as_deref().unwrap_or_default()
-    }
-
-    /// Counts so many steps of every optimizer without taking one.
-    pub(crate) fn age(&mut self, steps: u64) {
-        self.named.values_mut().for_each(|optimizer| optimizer.steps += steps);
-    }
-
-    /// Counts a step that calls these optimizers; gives what a clock holds of each call.
-    pub(crate) fn count(&mut self, called: &[String], step: &Step) -> Vec<[f32; 2]> {
-        let one =
-            |name: &String| self.named.get_mut(name).map(|optimizer| optimizer.next(step)).map(|update| [update.rate(), update.root()]);
-        called.iter().filter_map(one).collect()
-    }
-
-    /// All moments.
-    pub(crate) fn moments(&self) -> Vec<Tensor<1>> {
-        let all = self.named.values().flat_map(|optimizer| optimizer.moments.values());
-        all.flat_map(|moments| [moments.first.clone(), moments.second.clone()]).collect()
-    }
-
-    /// Puts others in their place, in the same order.
-    ///
-    /// # Panics
-    /// When there are fewer than moments.
-    pub(crate) fn set_moments(&mut self, mut others: impl Iterator<Item = Tensor<1>>) {
-        let mut next = || others.next().expect("as many as there are moments");
-        for moments in self.named.values_mut().flat_map(|optimizer| optimizer.moments.values_mut()) {
-            (moments.first, moments.second) = (next(), next());
-        }
+        apply(module, update, clip, gradients, &mut optimizer.moments)
     }
 
     /// The state as named flat tensors: `{optimizer}.{parameter's position}.{first|second}`, and the step counts.

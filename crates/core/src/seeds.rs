@@ -6,6 +6,7 @@
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) mod kernel;
+pub mod streams;
 
 use std::ops::Range;
 
@@ -13,8 +14,6 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::math;
-
-pub use device::Rows;
 
 /// How many Philox blocks are computed side by side, one per SIMD lane.
 const LANES: usize = 16;
@@ -185,10 +184,12 @@ fn dropout_limit(keep: f32) -> u32 {
     ((keep * 65_536.0).round() as u32).max(1)
 }
 
-/// 24 random bits, centred in their cell, so that neither 0 nor 1 can come.
+/// 24 random bits, centred in their cell, in the open interval (0, 1). From one half on the centre is rounded to 24 bits; the last one, which would
+/// become 1, is the greatest number below 1 instead.
 #[inline(always)]
 fn unit(word: u32) -> f32 {
-    ((word >> 8) as f32 + 0.5) * (1.0 / 16_777_216.0)
+    let centre = (word >> 8) as f32 + 0.5;
+    (if centre < 16_777_216.0 { centre } else { 16_777_215.0 }) * (1.0 / 16_777_216.0)
 }
 
 #[inline(always)]
@@ -257,6 +258,18 @@ mod tests {
         close(moments(&stream.matrix(0..1000, 256, Stream::uniforms)), (0.5, 1.0 / 12.0));
         // Euler's constant and pi^2 / 6.
         close(moments(&stream.matrix(0..1000, 256, Stream::gumbels)), (0.577_215_7, 1.644_934));
+    }
+
+    #[test]
+    fn uniforms_are_open_at_both_ends() {
+        let ends = [unit(0), unit(u32::MAX)];
+        assert_eq!(ends, [0.5 / 16_777_216.0, 1.0f32.next_down()]);
+        let gumbels = ends.map(|end| -math::ln(-math::ln(end)));
+        assert!((gumbels[0] + 2.8524).abs() < 1e-3 && (gumbels[1] - 16.6355).abs() < 1e-3, "{gumbels:?}");
+        // Only the last of the 24-bit words differs from the plain formula.
+        let plain = |bits: u32| (bits as f32 + 0.5) / 16_777_216.0;
+        assert!((0..0xff_ffff).all(|bits| unit(bits << 8) == plain(bits)));
+        assert_eq!(plain(0xff_ffff), 1.0);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::data::Data;
-use crate::graph::Replay;
 use crate::precision::Precision;
 use crate::progress::{Observer, Silent};
 use crate::{Error, Result};
@@ -31,9 +30,6 @@ pub struct Run {
     pub extra_devices: Vec<Device>,
     /// The precision of products while training.
     pub precision: Precision,
-    /// Whether the step is recorded, once, and then replayed as one launch, and by what; devices and models that cannot are told of to the
-    /// observer, and train without.
-    pub record: Option<Replay>,
     /// The seed of everything random in the fit.
     pub seed: u64,
     /// Where log and resume state go; `None` keeps nothing.
@@ -53,7 +49,6 @@ impl Run {
             device,
             extra_devices: Vec::new(),
             precision: Precision::F32,
-            record: None,
             seed,
             folder: None,
             resume: false,

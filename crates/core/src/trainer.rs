@@ -3,8 +3,6 @@
 //! A step's randomness is a function of (seed, step), so the state of a run is weights, averages, optimizer moments and the step
 //! number, and a run that was killed goes on to the same bits as one that was not.
 
-mod recorded;
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -25,15 +23,10 @@ use crate::progress::Event;
 use crate::synthesizer::{Run, Summary};
 use crate::{Error, Result, host};
 
-use recorded::Recording;
-
 /// The resume state's file in a run's folder.
 pub const STATE_FILE: &str = "state.safetensors";
 /// The log's file in a run's folder: one JSON object a tick.
 pub const LOG_FILE: &str = "log.jsonl";
-
-/// What a run notes that asked for a recorded step and has one.
-pub const RECORDED: &str = "the training step is recorded and replayed";
 
 /// How long to train and how often to look up from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -114,7 +107,7 @@ impl<M: Model> Trainer<'_, M> {
     /// Trains `model` to the end of the schedule, or from the state in the run's folder on if the run resumes.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] when a loss is NaN or infinite (the last state on disk is kept), [`Error::Interrupted`] when the run was
+    /// [`Error::NotFinite`] when a loss or a value of a state to be saved is NaN or infinite (the last state on disk is kept), [`Error::Interrupted`] when the run was
     /// asked to stop (its state is saved first), [`Error::Worker`] when another worker has gone, and whatever writing log and state can meet.
     pub fn fit(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<Trained<M>> {
         let started = Instant::now();
@@ -122,31 +115,16 @@ impl<M: Model> Trainer<'_, M> {
         let mut log = open_log(run, state.clock.log_bytes)?;
         let mut losses = Losses::default();
         let mut named = Vec::new();
-        let mut recording: Option<Recording> = None;
-        // After its first step a state has all its moments.
-        let record_at = state.clock.step + 1;
         let total_rows = self.schedule.steps * self.schedule.batch_rows;
         while state.clock.step < self.schedule.steps {
             let step = self.step(state.clock.step, run.seed);
-            if step.index == record_at {
-                recording = self.record(&state, step, run);
-            }
-            if let Some(recording) = &mut recording {
-                losses = recording.step::<M>(&mut state.optimizers, &(self.batch)(&step), &step);
-            } else {
-                (state.model, losses) = self.train(state.model, &mut state.optimizers, &step, run)?;
-                state.average = self.ema.update(state.average, &state.model.sampled(), &step);
-            }
+            (state.model, losses) = self.train(state.model, &mut state.optimizers, &step, run)?;
+            state.average = self.ema.update(state.average, &state.model.sampled(), &step);
             state.clock.step += 1;
             let rows = step.rows_seen + step.batch_rows;
             run.observer.event(Event::Rows { done: rows, total: total_rows });
             let (last, stopped) = (state.clock.step == self.schedule.steps, run.stopped());
             let [ticks, saves] = [self.schedule.tick_rows, self.schedule.checkpoint_rows].map(|every| crosses(step.rows_seen, rows, every));
-            if let Some(recording) = &recording
-                && (last || stopped || ticks || saves)
-            {
-                state = recording.state(state);
-            }
             if last || ticks {
                 named = self.tick(&mut state, &losses, &step, run, log.as_mut(), started)?;
                 if self.schedule.patience_ticks > 0 && state.clock.ticks_since_best >= self.schedule.patience_ticks {
@@ -155,7 +133,11 @@ impl<M: Model> Trainer<'_, M> {
                 }
             }
             if !last && (stopped || saves) {
-                self.save(&mut state, run, log.as_mut())?;
+                if !ticks {
+                    // Of this worker's rows alone: where several learn, the others do not know that this one saves.
+                    check(&values(&losses), &step, run)?;
+                }
+                self.save(&mut state, &step, run, log.as_mut())?;
             }
             if stopped && !last {
                 return Err(interrupted(&state.clock, run));
@@ -209,32 +191,18 @@ impl<M: Model> Trainer<'_, M> {
         if optimizers.is_alone() { Err(Error::Worker { step: step.index }) } else { Ok(moved) }
     }
 
-    /// Records the step, if the run asks for it.
-    fn record(&mut self, state: &State<M>, step: Step, run: &mut Run) -> Option<Recording> {
-        let by = run.record?;
-        // Far from this one: another rate where the schedule has one, another random number everywhere.
-        let far = self.schedule.steps * 3 / 4 + 1;
-        let other = self.step(if far == step.index { far + 1 } else { far }, run.seed);
-        let batches = [(self.batch)(&step), (self.batch)(&other)];
-        // Where several learn, the host takes part in every step.
-        let alone = self.rank.is_none();
-        let recording = alone.then(|| Recording::new(state, [step, other], batches, self.ema, run.precision, by, &run.device)).flatten();
-        run.observer.event(Event::Note(match recording {
-            Some(_) => RECORDED,
-            None => "the training step is not recorded: either this model or this device cannot, or a replay gave other values",
-        }));
-        recording
-    }
-
     /// The losses by name, of all workers' rows together (the only sync point of the loop).
     fn read(&self, losses: &Losses, step: &Step) -> Vec<(String, f64)> {
-        let mut values: Vec<f32> = losses.0.iter().map(|(_, value)| host::scalar(value.clone())).collect();
+        let mut named = values(losses);
         if let Some(rank) = &self.rank {
             let share = step.places().len() as f32 / step.batch_rows as f32;
+            let own = named.iter().map(|&(_, value)| value as f32).collect();
             // Where a worker has gone the next step says so; these are then this worker's own.
-            values = rank.communicator().sum(values.clone(), share).map_or(values, |sum| sum.to_vec());
+            if let Some(sums) = rank.communicator().sum(own, share) {
+                named.iter_mut().zip(&*sums).for_each(|((_, value), &sum)| *value = f64::from(sum));
+            }
         }
-        losses.0.iter().zip(values).map(|((name, _), value)| ((*name).to_string(), f64::from(value))).collect()
+        named
     }
 
     fn step(&self, index: u64, seed: u64) -> Step {
@@ -255,13 +223,7 @@ impl<M: Model> Trainer<'_, M> {
     ) -> Result<Vec<(String, f64)>> {
         let named = self.read(losses, step);
         let rows_seen = step.rows_seen + step.batch_rows;
-        if let Some((loss, value)) = named.iter().find(|(_, value)| !value.is_finite()) {
-            let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
-                Some(folder) => format!("the last good state is kept in {}", folder.display()),
-                None => "no state had been saved yet".into(),
-            };
-            return Err(Error::NotFinite { loss: loss.clone(), value: *value, step: step.index, rows_seen, kept });
-        }
+        check(&named, step, run)?;
         run.observer.event(Event::Losses(&named));
         let mut line = json!({ "step": step.index + 1, "rows_seen": rows_seen, "elapsed_secs": (started.elapsed().as_secs_f64() * 1e3).round() / 1e3 });
         for (name, value) in &named {
@@ -287,8 +249,8 @@ impl<M: Model> Trainer<'_, M> {
         Ok(named)
     }
 
-    /// Writes the whole state as one file, renamed into place, so that there is always one that can be resumed from.
-    fn save(&self, state: &mut State<M>, run: &Run, log: Option<&mut File>) -> Result<()> {
+    /// Writes the whole state after `step` as one file, renamed into place, so that there is always one that can be resumed from.
+    fn save(&self, state: &mut State<M>, step: &Step, run: &Run, log: Option<&mut File>) -> Result<()> {
         let Some(folder) = &run.folder else { return Ok(()) };
         if let Some(file) = log {
             file.sync_all().map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
@@ -302,6 +264,9 @@ impl<M: Model> Trainer<'_, M> {
         }
         let (moments, steps) = state.optimizers.state(&state.model);
         moments.iter().for_each(|(name, tensor)| file.add_tensor(&format!("moments.{name}"), tensor));
+        if let Some((name, value)) = file.not_finite()? {
+            return Err(not_finite(format!("the state's {name}"), value.into(), step, run));
+        }
         state.clock.optimizer_steps = steps;
         file.metadata.insert("clock".into(), json!(state.clock).to_string());
         file.write(&folder.join(STATE_FILE))
@@ -340,6 +305,26 @@ impl<M: Model> Trainer<'_, M> {
 /// Whether a multiple of `every` lies in `(before, after]`; never when `every` is 0.
 fn crosses(before: u64, after: u64, every: u64) -> bool {
     every > 0 && before / every != after / every
+}
+
+/// The losses by name, read from the device.
+fn values(losses: &Losses) -> Vec<(String, f64)> {
+    losses.0.iter().map(|(name, value)| ((*name).into(), f64::from(host::scalar(value.clone())))).collect()
+}
+
+fn check(losses: &[(String, f64)], step: &Step, run: &Run) -> Result<()> {
+    match losses.iter().find(|(_, value)| !value.is_finite()) {
+        Some((loss, value)) => Err(not_finite(format!("the {loss} loss"), *value, step, run)),
+        None => Ok(()),
+    }
+}
+
+fn not_finite(what: String, value: f64, step: &Step, run: &Run) -> Error {
+    let kept = match run.folder.as_deref().filter(|folder| folder.join(STATE_FILE).exists()) {
+        Some(folder) => format!("the last good state is kept in {}", folder.display()),
+        None => "no state had been saved yet".into(),
+    };
+    Error::NotFinite { what, value, step: step.index, rows_seen: step.rows_seen + step.batch_rows, kept }
 }
 
 fn interrupted(clock: &Clock, run: &Run) -> Error {

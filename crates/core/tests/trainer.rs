@@ -11,8 +11,9 @@ use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::parallel::{Rank, ranks};
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::TRAINING;
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{Score, TrainSchedule, Trained, Trainer, read_log};
+use semblant_core::trainer::{STATE_FILE, Score, TrainSchedule, Trained, Trainer, read_log};
 use semblant_core::{Error, Result, host};
 
 /// Learns y = sum(x).
@@ -49,12 +50,23 @@ fn fit(
     stop_at: Option<u64>,
     score: Option<&mut dyn FnMut(&Linear) -> f64>,
 ) -> Result<Trained<Sum>> {
+    fit_with(schedule, run, Adam { learning_rate: 0.05, ..Adam::default() }, poison_at, stop_at, score)
+}
+
+fn fit_with(
+    schedule: TrainSchedule,
+    run: &mut Run,
+    adam: Adam,
+    poison_at: Option<u64>,
+    stop_at: Option<u64>,
+    score: Option<&mut dyn FnMut(&Linear) -> f64>,
+) -> Result<Trained<Sum>> {
     let stop = run.stop.clone();
     let mut batch = |step: &Step| {
         if stop_at == Some(step.index) {
             stop.store(true, Ordering::Relaxed);
         }
-        let mut values = step.stream(0).matrix(step.index * 8..step.index * 8 + 8, 3, Stream::normals);
+        let mut values = step.stream(TRAINING).matrix(step.index * 8..step.index * 8 + 8, 3, Stream::normals);
         if poison_at == Some(step.index) {
             values[0] = f32::NAN;
         }
@@ -71,7 +83,7 @@ fn fit(
         rank: None,
     };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
-    trainer.fit(model, Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() }), run)
+    trainer.fit(model, Optimizers::default().with("layer", adam), run)
 }
 
 /// Two workers of one run. The second brings NaN at one step, and falls out at another.
@@ -80,7 +92,7 @@ fn together(schedule: TrainSchedule, poison_at: Option<u64>, falls_at: Option<u6
         let second = rank.part().worker == 1;
         let mut batch = |step: &Step| {
             assert!(!second || falls_at != Some(step.index), "falls out");
-            let mut values = step.stream(0).matrix(step.rows(), 3, Stream::normals);
+            let mut values = step.stream(TRAINING).matrix(step.rows(), 3, Stream::normals);
             if second && poison_at == Some(step.index) {
                 values[0] = f32::NAN;
             }
@@ -156,6 +168,24 @@ fn a_nan_loss_stops_and_keeps_the_last_good_state() {
     assert!(matches!(&error, Error::NotFinite { step: 59, kept, .. } if kept.contains("last good state")), "{error}");
     let resumed = fit(SCHEDULE, &mut run(folder.path(), true), None, None, None).expect("the state is sound");
     assert!(resumed.summary.losses[0].1 < 0.1);
+}
+
+/// A loss that turns NaN between ticks, and weights that do in a step whose loss is finite.
+#[test]
+fn a_state_that_is_not_finite_is_never_saved() {
+    // Saves between ticks: after steps 15, 30, 45...
+    let between = TrainSchedule { checkpoint_rows: 120, ..SCHEDULE };
+    for (schedule, poison_at, stop_at) in [(between, Some(44), None), (SCHEDULE, Some(53), Some(54))] {
+        let folder = tempfile::tempdir().expect("temp");
+        let error = fit(schedule, &mut run(folder.path(), false), poison_at, stop_at, None).err().expect("stops");
+        assert!(matches!(&error, Error::NotFinite { what, kept, .. } if what == "the square loss" && kept.contains("kept in")), "{error}");
+        fit(schedule, &mut run(folder.path(), true), None, None, None).expect("the state is sound");
+    }
+    let folder = tempfile::tempdir().expect("temp");
+    let endless = Adam { learning_rate: f64::INFINITY, ..Adam::default() };
+    let error = fit_with(SCHEDULE, &mut run(folder.path(), false), endless, None, Some(0), None).err().expect("stops");
+    assert!(matches!(&error, Error::NotFinite { what, step: 0, .. } if what.starts_with("the state's ")), "{error}");
+    assert!(!folder.path().join(STATE_FILE).exists());
 }
 
 #[test]

@@ -1,22 +1,16 @@
 //! From addresses to images: initial noise by address, a solver over the network, pixels.
 
-use std::sync::{Mutex, PoisonError};
-
-use burn::tensor::{Device, Int, Tensor};
-use semblant_core::graph::{Recorded, Replay};
+use burn::tensor::{Device, Tensor};
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
+use semblant_images::purpose::{MASK_NOISE, STEP_NOISE};
 use semblant_images::{CHUNK, ImageDraw, ImageShape, latents};
 
 use crate::networks::{Condition, Net, Network};
 use crate::process::{Level, Path, Prediction};
 use crate::schedule::Plan;
 use crate::solvers::{Sampling, Solver, guided, inpainted, solver};
-
-/// Purposes of a sample's random numbers beside its first noise: the noise of masked pixels in inpainting, and that of solver steps.
-const MASK_NOISE: u32 = 0x0100_0001;
-const STEP_NOISE: u32 = 0x0110_0000;
 
 /// What images are made out of, where that is not noise alone; one image a draw, in the order of their rows.
 #[derive(Debug, Clone)]
@@ -40,17 +34,6 @@ pub struct DiffusionSampler<'a> {
     settings: Sampling,
     start: Option<Start>,
     device: Device,
-    /// The network as a graph, if that was asked for.
-    recorded: Mutex<Recording<'a>>,
-}
-
-/// The network as a graph.
-enum Recording<'a> {
-    /// Not asked for, or the device records nothing.
-    Off,
-    /// Recorded at the first evaluation.
-    Asked,
-    Done(Box<Recorded<'a>>),
 }
 
 impl<'a> DiffusionSampler<'a> {
@@ -79,7 +62,6 @@ impl<'a> DiffusionSampler<'a> {
             settings: settings.clone(),
             start: None,
             device: device.clone(),
-            recorded: Mutex::new(if settings.record { Recording::Asked } else { Recording::Off }),
         })
     }
 
@@ -100,8 +82,7 @@ impl<'a> DiffusionSampler<'a> {
         host::tensor(values, [CHUNK, channels, height, width], &self.device)
     }
 
-    fn noise(&self, draws: &[ImageDraw], seed: u64, purpose: u32) -> Tensor<4> {
-        let stream = Stream::new(seed, purpose);
+    fn noise(&self, draws: &[ImageDraw], stream: Stream) -> Tensor<4> {
         let follow_each_other = draws.windows(2).all(|pair| pair[0].row.checked_add(1) == Some(pair[1].row));
         // A GPU makes rows that follow each other itself, and gets others from the host.
         if host::is_host(&self.device) || !follow_each_other || draws.is_empty() {
@@ -126,41 +107,10 @@ impl<'a> DiffusionSampler<'a> {
         let scaling = self.prediction.scaling(level);
         let [batch, ..] = x.dims();
         let time = Tensor::full([batch], level.time, &self.device);
-        let out = self.evaluate(x.clone() * scaling.input, time, condition);
+        let out = self.net.forward(x.clone() * scaling.input, time, condition);
         // What a foreign network says of variances, in as many channels again, is not used.
         let out = out.narrow(1, 0, self.shape.channels);
         x * scaling.skip + out * scaling.out
-    }
-
-    /// What the network says, by its graph where it is recorded.
-    fn evaluate(&self, x: Tensor<4>, time: Tensor<1>, condition: &Condition) -> Tensor<4> {
-        let replayed = condition.class.as_ref().and_then(|class| self.replayed(&x, &time, class));
-        replayed.unwrap_or_else(|| self.net.forward(x, time, condition))
-    }
-
-    /// The same by its graph, if there is one.
-    fn replayed(&self, x: &Tensor<4>, time: &Tensor<1>, class: &Tensor<1, Int>) -> Option<Tensor<4>> {
-        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*recorded, Recording::Off) {
-            return None;
-        }
-        let [batch, channels, height, width] = x.dims();
-        let inputs = [x.clone().flatten::<1>(0, 3), time.clone(), class.clone().float()];
-        if matches!(*recorded, Recording::Asked) {
-            let net = self.net;
-            let compute = move |inputs: &[Tensor<1>]| {
-                let [x, time, class] = inputs else { unreachable!("as many as above") };
-                let condition = Condition { class: Some(class.clone().int()), augmentation: None };
-                vec![net.forward(x.clone().reshape([batch, channels, height, width]), time.clone(), &condition).flatten::<1>(0, 3)]
-            };
-            let other = [inputs[0].clone() * 0.5, time.clone() * 0.5, inputs[2].clone()];
-            let graph = Recorded::new(&inputs, &other, &compute(&other), Replay::Graph, compute);
-            *recorded = graph.map_or(Recording::Off, |graph| Recording::Done(Box::new(graph)));
-        }
-        let Recording::Done(graph) = &mut *recorded else { return None };
-        let out = graph.replay(&inputs)?.pop()?;
-        let channels = out.dims()[0] / (batch * height * width);
-        Some(out.reshape([batch, channels, height, width]))
     }
 
     fn condition(&self, draws: &[ImageDraw], asked: bool) -> Condition {
@@ -180,7 +130,7 @@ impl<'a> DiffusionSampler<'a> {
         let guided = guided(&conditional, &unconditional, self.settings.guidance);
         let guide = self.settings.guidance != 1.0 && draws.iter().any(|draw| draw.class.is_some());
         let denoise = |x: Tensor<4>, level: &Level| if guide { guided(x, level) } else { conditional(x, level) };
-        let noise = |step: usize| self.noise(draws, seed, STEP_NOISE + step as u32);
+        let noise = |step: usize| self.noise(draws, STEP_NOISE.nth(seed, step as u32));
         let top = self.plan.levels[0];
         let Some(start) = &self.start else {
             // On a variance-preserving path noise has unit variance whatever the first level; the trace of an image in it is left out.
@@ -195,7 +145,7 @@ impl<'a> DiffusionSampler<'a> {
         let Some(mask) = &start.mask else { return (self.solver)(&denoise, x, &self.plan, &self.settings, &noise) };
         let ImageShape { channels, height, width } = self.shape;
         let mask = host::tensor(mask.clone(), [1, channels, height, width], &self.device);
-        let filled = inpainted(&denoise, given, mask, self.noise(draws, seed, MASK_NOISE));
+        let filled = inpainted(&denoise, given, mask, self.noise(draws, MASK_NOISE.of(seed)));
         (self.solver)(&filled, x, &self.plan, &self.settings, &noise)
     }
 }

@@ -46,9 +46,6 @@ pub struct Sampling {
     pub churn_noise: f64,
     /// Clean images are clamped to minus this and this at every step; 0 never clamps.
     pub clip: f64,
-    /// On a device with graphs (CUDA): records the kernels of the network once and replays them, after a try that the replay gives what the
-    /// network gives. Without effect elsewhere.
-    pub record: bool,
 }
 
 impl Default for Sampling {
@@ -64,7 +61,6 @@ impl Default for Sampling {
             churn_max: 1e9,
             churn_noise: 1.0,
             clip: 0.0,
-            record: false,
         }
     }
 }

@@ -9,7 +9,7 @@ use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::progress::Event;
-use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::StreamRange;
 use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{DeviceImages, Images};
@@ -23,14 +23,17 @@ use crate::networks::Generator;
 
 /// Purposes of a training step's random numbers.
 mod purpose {
-    pub(super) const ORDER: u32 = 0;
-    pub(super) const CRITIC_LATENT: u32 = 1;
-    pub(super) const GENERATOR_LATENT: u32 = 2;
-    pub(super) const AUGMENT_REAL: u32 = 3;
-    pub(super) const AUGMENT_FAKE: u32 = 4;
-    pub(super) const AUGMENT_GENERATOR: u32 = 5;
-    pub(super) const BETWEEN: u32 = 6;
-    pub(super) const COLLAPSE: u32 = 0x4000_0007;
+    semblant_core::streams! {
+        in semblant_core::seeds::streams::TRAINING;
+        pub(super) const ORDER = 0..1;
+        pub(super) const CRITIC_LATENT = 1..2;
+        pub(super) const GENERATOR_LATENT = 2..3;
+        pub(super) const AUGMENT_REAL = 3..4;
+        pub(super) const AUGMENT_FAKE = 4..5;
+        pub(super) const AUGMENT_GENERATOR = 5..6;
+        pub(super) const BETWEEN = 6..7;
+        pub(super) const COLLAPSE = 7..8;
+    }
 }
 
 /// How long and how a model of this family is trained.
@@ -191,7 +194,7 @@ impl GanTrainer {
         self.chance.val().inner()
     }
 
-    fn latents(&self, batch: usize, purpose: u32, step: &Step, device: &Device) -> Tensor<2> {
+    fn latents(&self, batch: usize, purpose: StreamRange, step: &Step, device: &Device) -> Tensor<2> {
         let latent = self.generator.latent();
         Tensor::from_inner(step.stream(purpose).normals_on(step.rows_seen..step.rows_seen + batch as u64, latent, device))
     }
@@ -214,8 +217,9 @@ impl GanTrainer {
 
         // The critic: the made images are constants to it.
         let made = self.generator.forward(self.latents(count, purpose::CRITIC_LATENT, step, &device), tracked.as_ref()).inner();
-        let changed =
-            |gan: &Self, images: Tensor<4>, purpose: u32| augment.apply(images, &gan.chance(), &step.stream(purpose), step.rows_seen);
+        let changed = |gan: &Self, images: Tensor<4>, purpose: StreamRange| {
+            augment.apply(images, &gan.chance(), &step.stream(purpose), step.rows_seen)
+        };
         let real = changed(&self, Tensor::from_inner(batch.images.clone()), purpose::AUGMENT_REAL);
         let fake = changed(&self, Tensor::from_inner(made), purpose::AUGMENT_FAKE);
         let images = Tensor::cat(vec![real, fake], 0); // [2 batch, channels, height, width]
@@ -280,7 +284,7 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
     let indices: Vec<usize> = (0..count).map(|place| place * images.count() / count).collect();
     let held = DeviceImages::new(images.select(&indices), &run.device);
     let every: Vec<usize> = (0..count).collect();
-    let z = Stream::new(run.seed, purpose::COLLAPSE).normals_on(0..count as u64, generator.latent(), &run.device);
+    let z = purpose::COLLAPSE.of(run.seed).normals_on(0..count as u64, generator.latent(), &run.device);
     let made = generator.forward(z, held.batch_classes(&every).as_ref());
     let (real, made) = (host::scalar(spread(held.batch(&every))), host::scalar(spread(made)));
     if made < LEAST_SHARE * real {

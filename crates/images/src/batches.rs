@@ -9,12 +9,35 @@ use semblant_data::image::{DeviceImages, Images};
 /// Purposes of a training step's random numbers ([`Step::stream`]) that [`Batches`] and [`shown_classes`] read; a model that is shown its
 /// images by them has others for itself.
 pub mod purpose {
-    /// The order of the images.
-    pub const ORDER: u32 = 0;
-    /// Which images are shown without their class.
-    pub const CLASS_DROPOUT: u32 = 3;
-    /// How images are changed.
-    pub const AUGMENTATION: u32 = 4;
+    use semblant_core::seeds::streams::{SAMPLING, TRAINING};
+
+    semblant_core::streams! {
+        in TRAINING;
+        /// The order of the images.
+        pub const ORDER = 0..1;
+        /// What a model's training step draws itself.
+        pub const MODEL = 1..3;
+        /// Which images are shown without their class.
+        pub const CLASS_DROPOUT = 3..4;
+        /// How images are changed.
+        pub const AUGMENTATION = 4..5;
+        /// More of what a model's training step draws itself.
+        pub const MODEL_FURTHER = 5..0x100;
+    }
+
+    semblant_core::streams! {
+        in SAMPLING;
+        /// What an image is made of.
+        pub const FIRST_NOISE = 0..1;
+        /// The noise of what is kept of an image that is filled in.
+        pub const MASK_NOISE = 1..2;
+        /// The class of a sample.
+        pub const CLASS = 2..3;
+        /// The component of a mixture that a sample is of.
+        pub const COMPONENT = 3..4;
+        /// The noise of a solver's steps, one stream a step.
+        pub const STEP_NOISE = 0x0010_0000..0x0100_0000;
+    }
 }
 
 /// The images of a training run, a batch a step, each image once before any comes again.

@@ -1,16 +1,13 @@
 //! Addresses of images, and the random numbers that they are made of.
 
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::WEIGHTS;
 use semblant_core::{Result, config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Purposes of random numbers above this one draw a network's first weights.
-const INIT_STREAM: u32 = 0x0200_0000;
-
-/// The purpose of the random numbers that an image is made of.
-const FIRST_NOISE: u32 = 0x0100_0000;
+use crate::batches::purpose::FIRST_NOISE;
 
 /// Images that go through a network together when they are sampled, padded if there are fewer: a matrix product may order its sums by its
 /// shape, and an image shall not depend on how many others are asked for.
@@ -29,10 +26,10 @@ pub struct ImageDraw {
 
 /// One random stream after the other, one for each layer of a new network.
 pub fn init_streams(seed: u64) -> impl FnMut() -> Stream {
-    let mut number = INIT_STREAM;
+    let mut number = 0;
     move || {
         number += 1;
-        Stream::new(seed, number)
+        WEIGHTS.nth(seed, number)
     }
 }
 
@@ -43,7 +40,7 @@ pub fn init_streams(seed: u64) -> impl FnMut() -> Stream {
 /// When there are more draws than `rows`.
 pub fn latents(draws: &[ImageDraw], rows: usize, width: usize, seed: u64) -> Vec<f32> {
     assert!(draws.len() <= rows, "a row for every draw");
-    let stream = Stream::new(seed, FIRST_NOISE);
+    let stream = FIRST_NOISE.of(seed);
     let mut values = vec![0.0; rows * width];
     for (draw, out) in draws.iter().zip(values.chunks_exact_mut(width)) {
         stream.normals(draw.row, out);

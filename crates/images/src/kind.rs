@@ -1,9 +1,10 @@
 //! What images are: their shape and their classes.
 
-use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result};
 use semblant_data::image::{ClassRequest, ImageRequest, Images};
 use serde::{Deserialize, Serialize};
+
+use crate::batches::purpose::CLASS;
 
 /// The shape of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ impl ImageKind {
             }
             ClassRequest::AsLearned => {
                 let total: usize = self.class_counts.iter().sum();
-                let stream = Stream::new(request.seed, CLASS);
+                let stream = CLASS.of(request.seed);
                 Ok(Box::new(move |row| {
                     let mut left = stream.below(row, 0, total as u64) as usize;
                     let drawn = self.class_counts.iter().position(|&count| {
@@ -103,6 +104,3 @@ impl ImageKind {
         }
     }
 }
-
-/// The purpose of the random number that draws a sample's class.
-const CLASS: u32 = 0x0100_0002;

@@ -151,11 +151,11 @@ fn files_that_hold_something_else_are_named() {
     let said = in_place(&whole);
     assert!(said.contains("Mixed_7c.branch_pool.bn.running_var is missing") && said.contains("Inception"), "{said}");
     values[3] = f32::NAN;
-    whole.insert("Mixed_7c.branch_pool.bn.running_var", &shape, &values);
+    whole.insert("Mixed_7c.branch_pool.bn.running_var", &shape, values);
     assert!(in_place(&whole).contains("not finite"));
-    whole.insert("Mixed_7c.branch_pool.bn.running_var", &[1, 192], &vec![1.0; 192]);
+    whole.insert("Mixed_7c.branch_pool.bn.running_var", &[1, 192], vec![1.0; 192]);
     assert!(in_place(&whole).contains("[1, 192], expected [192]"));
-    whole.insert("Mixed_7c.branch_pool.bn.running_var", &shape, &vec![1.0; 192]);
+    whole.insert("Mixed_7c.branch_pool.bn.running_var", &shape, vec![1.0; 192]);
     whole.insert("AuxLogits.fc.weight", &[1], &[0.0]);
     assert!(in_place(&whole).contains("AuxLogits.fc.weight has no place"));
 }

@@ -132,6 +132,10 @@ impl Config for LatentDitConfig {
         }
         self.sampling.check_on(&Plan::straight(self.sampling.steps, self.shift)?)
     }
+
+    fn retired() -> &'static [&'static str] {
+        &["sampling.record"]
+    }
 }
 
 impl ImageModel for LatentDitConfig {

@@ -27,7 +27,7 @@ pub use modality::{
 };
 pub use registry::{Registry, load, model};
 pub use semblant_core::{
-    Error, Result, checkpoint, config, data as kind, device, ema, host, launches, model, nn, optim, options, passes, precision,
+    Error, Result, checkpoint, config, data as kind, device, ema, files, host, launches, model, nn, optim, options, passes, precision,
     progress, seeds, synthesizer, trainer,
 };
 #[cfg(feature = "tables")]

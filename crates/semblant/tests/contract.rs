@@ -306,13 +306,13 @@ fn damaged_files_are_errors_that_name_the_file() {
             }
         }
         for key in ["config", "transform", "conditions", "fitted"] {
-            let has = Checkpoint::from_bytes(&whole, &path).expect("sound").metadata.contains_key(key);
+            let has = Checkpoint::from_bytes(whole.clone(), &path).expect("sound").metadata.contains_key(key);
             if has {
                 refused(name, key, &metadata(key, "{\"a\": 1"), key);
             }
         }
         let tensors: Vec<String> =
-            Checkpoint::from_bytes(&whole, &path).expect("sound").shapes().map(|(name, _)| name.to_owned()).collect();
+            Checkpoint::from_bytes(whole.clone(), &path).expect("sound").shapes().map(|(name, _)| name.to_owned()).collect();
         for tensor in &tensors {
             let reshaped = with_header(&whole, |header| {
                 let shape = header[tensor]["shape"].as_array().expect("a shape").clone();
@@ -336,7 +336,7 @@ fn no_damage_to_a_header_is_a_panic() {
             for byte in *b"9-}" {
                 let mut damaged = whole.clone();
                 damaged[position] = byte;
-                let Ok(file) = Checkpoint::from_bytes(&damaged, path) else { continue };
+                let Ok(file) = Checkpoint::from_bytes(damaged.clone(), path) else { continue };
                 let device = semblant::device::select("cpu").expect("always there");
                 match (entry.load)(&file, path, &device) {
                     // Some changes leave a sound file; what it holds has to be usable.

@@ -7,7 +7,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 use semblant_core::host;
 use semblant_core::math;
-use semblant_core::seeds::{Rows, Stream};
+use semblant_core::seeds::Stream;
 use semblant_data::table::encode::{Layout, Span};
 
 use crate::conditions::ConditionVector;
@@ -24,8 +24,7 @@ pub fn gumbel_softmax(logits: Tensor<2>, row_layout: &RowLayout, tau: f32, strea
     let layout = &row_layout.layout;
     if let Some(on_device) = &row_layout.on_device {
         let rows = logits.dims()[0] as u64;
-        // A recorded step goes on behind its own rows.
-        let noise = stream.gumbels_on(Rows::moving(first_row..first_row + rows, rows), layout.width, &logits.device());
+        let noise = stream.gumbels_on(first_row..first_row + rows, layout.width, &logits.device());
         return on_device.gumbel_softmax(logits, noise, tau);
     }
     host::update(logits, |values| {

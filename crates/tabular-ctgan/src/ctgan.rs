@@ -19,8 +19,9 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
-use semblant_core::seeds::Rows;
-use semblant_core::{Error, Result};
+use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::{LAYERS, TRAINING};
+use semblant_core::{Error, Result, streams};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
@@ -143,22 +144,48 @@ impl CtganConfig {
     }
 }
 
-/// Purposes of random numbers in a step.
-mod purpose {
-    pub(super) const ASKED: u32 = 1;
-    pub(super) const ROWS: u32 = 2;
-    pub(super) const NOISE: u32 = 3;
-    pub(super) const GUMBEL: u32 = 4;
-    pub(super) const DROPOUT: u32 = 5;
-    pub(super) const MIX: u32 = 6;
-    pub(super) const SHUFFLE: u32 = 7;
-    /// The critic's streams lie this far from the generator's.
-    pub(super) const CRITIC_OFFSET: u32 = 8;
-    /// Sub-steps of one step take their numbers this far apart.
-    pub(super) const SUB_STEP: u32 = 16;
-    /// Streams of the networks' first weights.
-    pub(super) const GENERATOR: u32 = 0x100;
-    pub(super) const CRITIC: u32 = 0x200;
+streams! {
+    in LAYERS;
+    /// First weights of each network.
+    const GENERATOR = 0..0x100;
+    const CRITIC = 0x100..0x200;
+}
+
+/// What a sub-step draws random numbers for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    Conditions = 1,
+    Rows,
+    Noise,
+    Gumbel,
+    Dropout,
+    Mix,
+    Order,
+}
+
+/// One of a step's turns of the critic, or the generator's.
+#[derive(Debug, Clone, Copy)]
+struct SubStep {
+    index: u32,
+    critic: bool,
+}
+
+impl SubStep {
+    /// Streams of generator and critic in a sub-step.
+    const STREAMS: u32 = 8;
+
+    fn generator(index: u32) -> Self {
+        Self { index, critic: false }
+    }
+
+    fn critic(self) -> Self {
+        Self { critic: true, ..self }
+    }
+
+    fn stream(self, step: &Step, purpose: Purpose) -> Stream {
+        const { assert!((Purpose::Order as u32) < Self::STREAMS) };
+        TRAINING.nth(step.seed, (2 * self.index + u32::from(self.critic)) * Self::STREAMS + purpose as u32)
+    }
 }
 
 /// Generator and critic.
@@ -179,7 +206,7 @@ struct Shape {
 
 /// The generator that `config` describes, with weights from `seed`.
 pub fn new_generator(config: &CtganConfig, layout: &Layout, condition_width: usize, seed: u64, device: &Device) -> Generator {
-    Generator::new(config.noise_width, condition_width, &config.generator_widths, layout.width, seed, purpose::GENERATOR, device)
+    Generator::new(config.noise_width, condition_width, &config.generator_widths, layout.width, seed, GENERATOR, device)
 }
 
 impl CtganModel {
@@ -188,7 +215,7 @@ impl CtganModel {
         let inputs = (layout.width + condition_width) * config.pac;
         Self {
             generator: new_generator(config, layout, condition_width, seed, device),
-            critic: MlpCritic::new(inputs, &config.critic_widths, 0.2, seed, purpose::CRITIC, device),
+            critic: MlpCritic::new(inputs, &config.critic_widths, 0.2, seed, CRITIC, device),
             shape: Shape { config: config.clone(), row_layout: RowLayout::new(layout, &device.clone().inner()) },
         }
     }
@@ -198,18 +225,17 @@ impl CtganModel {
     }
 
     /// Fake rows for what was asked in `draws`, by `sub`'s streams.
-    fn generate(&mut self, draws: &Draws, step: &Step, sub: u32) -> Fake {
+    fn generate(&mut self, draws: &Draws, step: &Step, sub: SubStep) -> Fake {
         let Shape { config, row_layout, .. } = &self.shape;
         let first = step.index * step.batch_rows;
-        let rows = Rows::moving(first..first + step.batch_rows, step.batch_rows);
-        let noise = step.stream(purpose::NOISE + sub).normals_on(rows, config.noise_width, &self.device());
+        let noise = sub.stream(step, Purpose::Noise).normals_on(first..first + step.batch_rows, config.noise_width, &self.device());
         let (logits, tape) = self.generator.forward_train(noise, &draws.places, MOMENTUM);
-        let activated = gumbel_softmax(logits.clone(), row_layout, config.temperature, step.stream(purpose::GUMBEL + sub), first);
+        let activated = gumbel_softmax(logits.clone(), row_layout, config.temperature, sub.stream(step, Purpose::Gumbel), first);
         Fake { logits, activated, tape }
     }
 
     /// Dropout factors for `packs` judgements, `[packs, width]` a layer.
-    fn masks(&self, packs: usize, step: &Step, sub: u32) -> Vec<Tensor<2>> {
+    fn masks(&self, packs: usize, step: &Step, sub: SubStep) -> Vec<Tensor<2>> {
         let keep = 1.0 - self.shape.config.dropout as f32;
         if keep == 1.0 {
             return Vec::new();
@@ -220,8 +246,7 @@ impl CtganModel {
             .map(|(layer, &width)| {
                 // All of a layer's factors are one row.
                 let row = step.index << 8 | layer as u64;
-                let rows = Rows::moving(row..row + 1, 1 << 8);
-                step.stream(purpose::DROPOUT + sub).dropout_on(rows, packs * width, keep, &device).reshape([packs, width])
+                sub.stream(step, Purpose::Dropout).dropout_on(row..row + 1, packs * width, keep, &device).reshape([packs, width])
             })
             .collect()
     }
@@ -233,7 +258,7 @@ impl CtganModel {
         draws: &Draws,
         optimizers: &mut Optimizers,
         step: &Step,
-        sub: u32,
+        sub: SubStep,
     ) -> (Self, Tensor<1>, Tensor<1>) {
         let [packs, width] = draws.real.dims();
         let judged = Tensor::cat(vec![draws.real.clone(), fake.activated.clone().reshape([packs, width])], 0); // [2 packs, pac * layout.width]
@@ -246,8 +271,7 @@ impl CtganModel {
         let wasserstein = scores.clone().slice([0..packs]).mean() - scores.slice([packs..2 * packs]).mean();
 
         // The penalty is taken between real and fake. Only the slopes there matter, which are constants, so this pass needs no graph.
-        let row = Rows::moving(step.index..step.index + 1, 1);
-        let mix = step.stream(purpose::MIX + sub).uniforms_on(row, measured, &self.device()).reshape([measured, 1]);
+        let mix = sub.stream(step, Purpose::Mix).uniforms_on(step.index..step.index + 1, measured, &self.device()).reshape([measured, 1]);
         let (first_real, first_fake) = (first.clone().inner().slice([0..measured]), first.inner().slice([packs..packs + measured]));
         let between = first_fake.clone() + mix * (first_real - first_fake); // [measured, first width]
         let (_, slopes) = self.critic.valid().forward_from(between, &part(2 * packs, 2 * packs + measured));
@@ -267,7 +291,7 @@ impl CtganModel {
         // The critic is piecewise linear, so its input gradient is the whole of the backward pass that is needed here.
         let critic = self.critic.valid();
         let first = critic.preactivation_of(fake.activated.clone().reshape([packs, width]), draws.fake_places.clone());
-        let (scores, slopes) = critic.forward_from(first, &self.masks(packs, step, 0));
+        let (scores, slopes) = critic.forward_from(first, &self.masks(packs, step, SubStep::generator(0)));
         let gradient = critic.input_gradient_of(&slopes, width) * (-1.0 / packs as f32); // [packs, pac * layout.width]
         let gradient = gradient.reshape([rows, row_layout.layout.width]);
         let gradient = gumbel_softmax_backward(&fake.activated, gradient, &row_layout, config.temperature);
@@ -301,23 +325,19 @@ impl Model for CtganModel {
     /// The last critic step and the generator step judge the same fake rows: a second forward pass of the generator would cost a
     /// fifth of the step and teach nothing more.
     fn train_step(mut self, batch: Arc<CtganBatch>, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let mut sub = self.shape.config.critic_steps;
+        let mut left = self.shape.config.critic_steps;
         loop {
-            sub -= 1;
-            let draws = batch.draw(&self.shape, step, sub * purpose::SUB_STEP);
-            let fake = self.generate(&draws, step, sub * purpose::SUB_STEP);
-            let (next, wasserstein, penalty) =
-                self.critic_step(&fake, &draws, optimizers, step, sub * purpose::SUB_STEP + purpose::CRITIC_OFFSET);
+            left -= 1;
+            let sub = SubStep::generator(left);
+            let draws = batch.draw(&self.shape, step, sub);
+            let fake = self.generate(&draws, step, sub);
+            let (next, wasserstein, penalty) = self.critic_step(&fake, &draws, optimizers, step, sub.critic());
             self = next;
-            if sub == 0 {
+            if left == 0 {
                 let (next, score, condition) = self.generator_step(fake, &draws, optimizers, step);
                 let losses = Losses::default().with("wasserstein", wasserstein).with("penalty", penalty);
                 return (next, losses.with("fake_score", score).with("condition", condition));
             }
         }
-    }
-
-    fn varying(batch: &Arc<CtganBatch>) -> Option<Vec<Tensor<1>>> {
-        batch.is_on_device().then(Vec::new)
     }
 }

@@ -13,6 +13,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::host;
 use semblant_core::nn::{self, Linear};
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::StreamRange;
 
 use crate::conditions::ConditionVector;
 
@@ -74,14 +75,22 @@ impl Residual {
 
 impl Generator {
     /// A generator from `noise` values and one of `conditions` through residual layers of `widths` to `outputs` values.
-    pub fn new(noise: usize, conditions: usize, widths: &[usize], outputs: usize, seed: u64, stream: u32, device: &Device) -> Self {
+    pub fn new(
+        noise: usize,
+        conditions: usize,
+        widths: &[usize],
+        outputs: usize,
+        seed: u64,
+        streams: StreamRange,
+        device: &Device,
+    ) -> Self {
         let mut layers = Vec::with_capacity(widths.len());
         let mut previous = noise;
         for (index, &width) in widths.iter().enumerate() {
-            layers.push(Residual::new(previous + conditions, width, Stream::new(seed, stream + index as u32), device));
+            layers.push(Residual::new(previous + conditions, width, streams.nth(seed, index as u32), device));
             previous += width;
         }
-        Self { layers, head: nn::linear(previous + conditions, outputs, Stream::new(seed, stream + widths.len() as u32), device) }
+        Self { layers, head: nn::linear(previous + conditions, outputs, streams.nth(seed, widths.len() as u32), device) }
     }
 
     /// Raw rows by batch statistics, and what the gradient needs. `noise` carries no autodiff; `momentum` is this batch's share in the running
@@ -160,6 +169,7 @@ impl Generator {
 mod tests {
     use super::*;
     use burn::tensor::{TensorData, Tolerance};
+    use semblant_core::seeds::streams::LAYERS;
 
     const ASKED: [u32; 9] = [0, 2, 1, 1, 0, 2, 2, 2, 0];
 
@@ -188,7 +198,7 @@ mod tests {
     #[test]
     fn every_gradient_agrees_with_autodiff() {
         let device = Device::flex().autodiff();
-        let mut generator = Generator::new(5, 3, &[7, 6], 4, 3, 0, &device);
+        let mut generator = Generator::new(5, 3, &[7, 6], 4, 3, LAYERS, &device);
         let draw = |stream, rows: u64, width| Stream::new(1, stream).matrix(0..rows, width, Stream::normals);
         let noise = host::tensor(draw(0, 9, 5), [9, 5], &Device::flex());
         let weight = host::tensor(draw(1, 9, 4), [9, 4], &Device::flex());
@@ -227,7 +237,7 @@ mod tests {
 
     #[test]
     fn with_running_statistics_a_row_does_not_depend_on_its_batch() {
-        let generator = Generator::new(5, 0, &[8], 3, 0, 0, &Device::flex());
+        let generator = Generator::new(5, 0, &[8], 3, 0, LAYERS, &Device::flex());
         let noise = host::tensor(Stream::new(2, 0).matrix(0..6, 5, Stream::normals), [6, 5], &Device::flex());
         let whole = generator.forward(noise.clone(), &[]).slice([2..3]);
         generator.forward(noise.slice([2..3]), &[]).to_data().assert_approx_eq::<f32>(&whole.to_data(), Tolerance::absolute(1e-6));

@@ -15,7 +15,7 @@ use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
-use semblant_core::seeds::{Rows, Stream};
+use semblant_core::seeds::streams::StreamRange;
 use semblant_core::{Error, Result, host, math};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
@@ -88,11 +88,23 @@ impl Config for TvaeConfig {
 
 /// Purposes of random numbers.
 mod purpose {
-    pub(super) const ORDER: u32 = 1;
-    pub(super) const LATENT: u32 = 2;
-    pub(super) const ENCODER: u32 = 0x100;
-    pub(super) const DECODER: u32 = 0x200;
-    pub(super) const SAMPLE: u32 = 0x1000_0000;
+    use semblant_core::seeds::streams::{LAYERS, TRAINING};
+    use semblant_core::streams;
+
+    streams! {
+        in TRAINING;
+        pub(super) const ORDER = 1..2;
+        pub(super) const LATENT = 2..3;
+    }
+
+    streams! {
+        in LAYERS;
+        pub(super) const ENCODER = 0..64;
+        pub(super) const MEAN = 64..65;
+        pub(super) const LOG_VARIANCE = 65..66;
+        pub(super) const DECODER = 0x100..0x140;
+        pub(super) const DECODER_HEAD = 0x140..0x141;
+    }
 }
 
 /// The spread of a scalar around its decoded value stays within these.
@@ -110,7 +122,7 @@ pub struct Decoder {
 impl Decoder {
     fn new(config: &TvaeConfig, outputs: usize, seed: u64, device: &Device) -> Self {
         let (hidden, last) = layers(config.latent_width, &config.decoder_widths, seed, purpose::DECODER, device);
-        let head = nn::linear(last, outputs, Stream::new(seed, purpose::DECODER + 64), device);
+        let head = nn::linear(last, outputs, purpose::DECODER_HEAD.of(seed), device);
         Self { hidden, head, sigma: Param::from_tensor(Tensor::full([outputs], 0.1, device)) }
     }
 
@@ -133,11 +145,11 @@ pub struct TvaeModel {
     row_layout: RowLayout,
 }
 
-fn layers(inputs: usize, widths: &[usize], seed: u64, stream: u32, device: &Device) -> (Vec<Linear>, usize) {
+fn layers(inputs: usize, widths: &[usize], seed: u64, streams: StreamRange, device: &Device) -> (Vec<Linear>, usize) {
     let mut previous = inputs;
     let mut layers = Vec::with_capacity(widths.len());
     for (index, &width) in widths.iter().enumerate() {
-        layers.push(nn::linear(previous, width, Stream::new(seed, stream + index as u32), device));
+        layers.push(nn::linear(previous, width, streams.nth(seed, index as u32), device));
         previous = width;
     }
     (layers, previous)
@@ -147,12 +159,12 @@ impl TvaeModel {
     /// Fresh networks on `device`, which must have autodiff.
     pub fn new(config: &TvaeConfig, layout: &Layout, seed: u64, device: &Device) -> Self {
         let (encoder, last) = layers(layout.width, &config.encoder_widths, seed, purpose::ENCODER, device);
-        let latent = |stream: u32| nn::linear(last, config.latent_width, Stream::new(seed, purpose::ENCODER + stream), device);
+        let latent = |stream: StreamRange| nn::linear(last, config.latent_width, stream.of(seed), device);
         let decoder = Decoder::new(config, layout.width, seed, device);
         Self {
             encoder,
-            mean: latent(64),
-            log_variance: latent(65),
+            mean: latent(purpose::MEAN),
+            log_variance: latent(purpose::LOG_VARIANCE),
             decoder,
             config: config.clone(),
             row_layout: RowLayout::new(layout, &device.clone().inner()),
@@ -176,8 +188,7 @@ impl Model for TvaeModel {
         let hidden = self.encoder.iter().fold(Tensor::from_inner(rows.clone()), |x, layer| relu(layer.forward(x)));
         let (mean, log_variance) = (self.mean.forward(hidden.clone()), self.log_variance.forward(hidden)); // [batch, latent]
         let first = step.index * step.batch_rows;
-        let latent_rows = Rows::moving(first..first + batch as u64, step.batch_rows);
-        let noise = Tensor::from_inner(step.stream(purpose::LATENT).normals_on(latent_rows, width, &device));
+        let noise = Tensor::from_inner(step.stream(purpose::LATENT).normals_on(first..first + batch as u64, width, &device));
         let latent = mean.clone() + (log_variance.clone() * 0.5).exp() * noise;
         let raw = self.decoder.forward(latent); // [batch, layout.width]
 
@@ -192,14 +203,6 @@ impl Model for TvaeModel {
         self = optimizers.step("both", self, gradients, step);
         self.decoder.sigma = self.decoder.sigma.map(|sigma| Tensor::from_inner(sigma.inner().clamp(SIGMA.0, SIGMA.1)).require_grad());
         (self, Losses::default().with("reconstruction", reconstruction.loss).with("divergence", divergence))
-    }
-
-    fn varying(rows: &Tensor<2>) -> Option<Vec<Tensor<1>>> {
-        Some(vec![rows.clone().flatten(0, 1)])
-    }
-
-    fn vary(rows: Tensor<2>, values: &[Tensor<1>]) -> Tensor<2> {
-        values[0].clone().reshape(rows.dims())
     }
 }
 
@@ -269,6 +272,7 @@ fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, row_layo
 mod tests {
     use super::*;
     use burn::tensor::Tolerance;
+    use semblant_core::seeds::Stream;
     use semblant_data::table::encode::{Span, SpanKind};
 
     #[test]

@@ -9,10 +9,7 @@ use semblant_images::CHUNK;
 
 use crate::likelihood::Likelihood;
 use crate::models::vae::VaeNet;
-
-/// Purposes of an estimate's random numbers.
-const ESTIMATE_NOISE: u32 = 0x0300_0000;
-const ESTIMATE_BINARY: u32 = 0x0300_0001;
+use crate::training::purpose;
 
 /// Latent samples that go through the decoder together: their layers stay in the cache.
 const AT_ONCE: usize = 250;
@@ -34,10 +31,10 @@ pub fn negative_log_likelihoods(
     all.par_chunks(CHUNK)
         .flat_map_iter(|indices| {
             let units = images.units_of(indices);
-            let targets = likelihood.targets(units, width, Stream::new(seed, ESTIMATE_BINARY), indices[0] as u64, true);
+            let targets = likelihood.targets(units, width, purpose::ESTIMATE_BINARY.of(seed), indices[0] as u64, true);
             indices.iter().enumerate().map(move |(place, &index)| {
                 let target = host::tensor(targets[place * width..(place + 1) * width].to_vec(), [1, width], device);
-                one(net, likelihood, target, classes(index), samples, Stream::new(seed, ESTIMATE_NOISE), index as u64)
+                one(net, likelihood, target, classes(index), samples, purpose::ESTIMATE_NOISE.of(seed), index as u64)
             })
         })
         .collect()

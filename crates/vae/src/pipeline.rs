@@ -3,7 +3,6 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
-use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Run, Sample};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
@@ -15,15 +14,7 @@ use crate::estimate;
 use crate::mixture::{Fit, HostMixture};
 use crate::models::vae::{Classes, Prior, VaeConfig, VaeModel, VaeNet, VaeSampling};
 use crate::rebuild::through_autoencoder;
-use crate::training::{Batch, batches, without_classes};
-
-/// Purposes of random numbers beside a sample's first noise: the component of a mixture that it is of; the binarisation of images that are
-/// remade or looked at; the noise of latent vectors that the mixture is fitted to, and where its components begin.
-const COMPONENT: u32 = 0x0100_0003;
-const REMADE_BINARY: u32 = 0x0300_0010;
-const LATENT_NOISE: u32 = 0x0300_0011;
-const LATENT_ORDER: u32 = 0x0300_0012;
-const MIXTURE_START: u32 = 0x0300_0013;
+use crate::training::{Batch, batches, purpose, without_classes};
 
 /// Images that the mixture is fitted to, at most: more would not move it.
 const MIXTURE_IMAGES: usize = 20_000;
@@ -72,7 +63,7 @@ impl ImageModel for VaeConfig {
     /// Fits the mixture, and warns when latent dimensions are empty.
     fn finish(&self, net: VaeNet, images: &Images, run: &mut Run) -> Result<VaeNet> {
         let kind = self.kind(images);
-        let chosen = Stream::new(run.seed, LATENT_ORDER).permutation(0, images.count());
+        let chosen = purpose::LATENT_ORDER.of(run.seed).permutation(0, images.count());
         let chosen = images.select(&chosen[..chosen.len().min(MIXTURE_IMAGES)]);
         let (means, vectors) = posterior_draws(self, &net, &kind, &chosen, run);
         let active = host::scalar(active_units(host::tensor(means, [chosen.count(), self.latent_width], &run.device)));
@@ -80,7 +71,7 @@ impl ImageModel for VaeConfig {
             run.observer.event(Event::Note(&warning));
         }
         run.observer.event(Event::Stage("fitting a mixture to the latent vectors"));
-        let fit = Fit::new(&vectors, self.latent_width, self.mixture_components, Stream::new(run.seed, MIXTURE_START));
+        let fit = Fit::new(&vectors, self.latent_width, self.mixture_components, purpose::MIXTURE_START.of(run.seed));
         Ok(net.with_mixture(&fit))
     }
 
@@ -144,7 +135,7 @@ fn encoded(fitted: &Fitted<VaeConfig>, data: &Images, range: std::ops::Range<usi
     let Fitted { config, kind, net, device } = fitted;
     let indices: Vec<usize> = range.clone().collect();
     let first = range.start as u64;
-    let mut targets = config.likelihood.targets(data.units_of(&indices), kind.shape.len(), Stream::new(0, REMADE_BINARY), first, false);
+    let mut targets = config.likelihood.targets(data.units_of(&indices), kind.shape.len(), purpose::REBUILT_BINARY.of(0), first, false);
     targets.resize(CHUNK * kind.shape.len(), 0.0);
     let mut classes: Vec<i32> = range.map(|image| own_class(kind, data, image) as i32).collect();
     classes.resize(CHUNK, kind.class_names.len() as i32);
@@ -166,7 +157,7 @@ fn decoded(fitted: &Fitted<VaeConfig>, z: Vec<f32>, draws: &[ImageDraw], pixels:
 
 /// Puts standard normal numbers where a draw's component of the mixture lies, or between the components of both of its ends.
 fn placed(mixture: &HostMixture, draw: &ImageDraw, seed: u64, z: &mut [f32]) {
-    let stream = Stream::new(seed, COMPONENT);
+    let stream = purpose::COMPONENT.of(seed);
     let (means, deviations) = mixture.component(stream.uniform_f64(draw.row, 0));
     let (other, share) = draw.towards.unwrap_or((draw.row, 0.0));
     let (far_means, far_deviations) = mixture.component(stream.uniform_f64(other, 0));
@@ -185,11 +176,11 @@ fn posterior_draws(config: &VaeConfig, net: &VaeNet, kind: &ImageKind, images: &
     let all: Vec<usize> = (0..images.count()).collect();
     for indices in all.chunks(AT_ONCE) {
         let first = indices[0] as u64;
-        let targets = config.likelihood.targets(images.units_of(indices), width, Stream::new(run.seed, REMADE_BINARY), first, false);
+        let targets = config.likelihood.targets(images.units_of(indices), width, purpose::REBUILT_BINARY.of(run.seed), first, false);
         let classes = indices.iter().map(|&image| own_class(kind, images, image) as i32).collect();
         let targets = host::tensor(targets, [indices.len(), width], &run.device);
         let posterior = net.encode(targets, Some(class_tensor(classes, &run.device)), &config.likelihood);
-        let noise = Stream::new(run.seed, LATENT_NOISE).normals_on(first..first + indices.len() as u64, latent, &run.device);
+        let noise = purpose::LATENT_NOISE.of(run.seed).normals_on(first..first + indices.len() as u64, latent, &run.device);
         host::read(&posterior.mean, |values| means.extend_from_slice(values));
         let draws = posterior.sample(noise.reshape([indices.len(), 1, latent]));
         host::read(&draws, |values| vectors.extend_from_slice(values));

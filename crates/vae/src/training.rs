@@ -10,11 +10,38 @@ use semblant_data::image::augment::Augmentation;
 use semblant_images::{Batches, Pace, Shown};
 use serde::{Deserialize, Serialize};
 
-/// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
+/// Purposes of random numbers, apart from those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
-    pub(crate) const NOISE: u32 = 1;
-    pub(crate) const BINARY: u32 = 2;
-    pub(crate) const REVIVAL: u32 = 5;
+    use semblant_core::seeds::streams::ESTIMATES;
+    pub(crate) use semblant_images::purpose::COMPONENT;
+    use semblant_images::purpose::{MODEL, MODEL_FURTHER};
+
+    semblant_core::streams! {
+        in MODEL;
+        pub(crate) const NOISE = 0..1;
+        pub(crate) const BINARY = 1..2;
+    }
+
+    semblant_core::streams! {
+        in MODEL_FURTHER;
+        pub(crate) const REVIVAL = 0..1;
+    }
+
+    semblant_core::streams! {
+        in ESTIMATES;
+        /// The binarisation of images that are rebuilt or encoded.
+        pub(crate) const REBUILT_BINARY = 0..1;
+        /// The noise of latent vectors that a mixture is fitted to.
+        pub(crate) const LATENT_NOISE = 1..2;
+        /// Which images they are of.
+        pub(crate) const LATENT_ORDER = 2..3;
+        /// Where the components of the mixture begin.
+        pub(crate) const MIXTURE_START = 3..4;
+        /// The latent samples of a likelihood's estimate.
+        pub(crate) const ESTIMATE_NOISE = 4..5;
+        /// The binarisation of its images.
+        pub(crate) const ESTIMATE_BINARY = 5..6;
+    }
 }
 
 /// How long and how a model of this family is trained.

@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
+use burn::store::bridge;
 use burn::tensor::{DType, TensorData};
 use pytorch_reader::{DType as TorchType, PytorchError, PytorchReader};
 use safetensors::SafeTensors;
 
-use super::{Checkpoint, StoredTensor, one_line};
+use super::{Checkpoint, one_line, places, shared};
 use crate::{Error, Result};
 
 /// How many training batches a normalisation has seen: no weight, and a whole number where all others are real.
@@ -32,22 +34,23 @@ impl Checkpoint {
     ///
     /// # Panics
     /// When `values` are not as many as `shape` says.
-    pub fn insert(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+    pub fn insert(&mut self, name: &str, shape: &[usize], values: impl Into<Vec<f32>>) {
+        let values = values.into();
         assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}: a shape of as many values");
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.tensors.insert(name.into(), StoredTensor { shape: shape.to_vec(), bytes });
+        self.tensors.insert(name.into(), bridge::from_data(TensorData::new(values, shape.to_vec()), name.into(), None));
     }
 
     /// Takes a tensor out, its shape and its values, if there is one of that name.
     pub fn take(&mut self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
-        let StoredTensor { shape, bytes } = self.tensors.remove(name)?;
-        Some((shape, bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()))
+        let stored = self.tensors.remove(name)?;
+        let shape = stored.shape.to_vec();
+        Some((shape, bridge::into_data(stored).ok()?.try_into_vec().ok()?))
     }
 
     fn insert_as(&mut self, name: &str, shape: Vec<usize>, (bytes, kind): (Vec<u8>, DType), path: &Path) -> Result<()> {
         let data = TensorData::from_bytes_vec(bytes, shape.clone(), kind);
         let values = data.try_into_vec_as::<f32>().map_err(|error| Error::checkpoint(path, format!("{name}: {error}")))?;
-        self.insert(name, &shape, &values);
+        self.insert(name, &shape, values);
         Ok(())
     }
 }
@@ -71,17 +74,21 @@ fn read_safetensors(path: &Path) -> Result<Checkpoint> {
         let what = format!("not a readable safetensors file ({}); was it truncated? copy it again", one_line(&error.to_string()));
         Error::checkpoint(path, what)
     };
-    let mut file = Checkpoint::foreign();
-    for (name, view) in SafeTensors::deserialize(&bytes).map_err(damaged)?.tensors() {
-        let kind = match view.dtype() {
+    let (length, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let (bytes, mut file) = (Arc::new(bytes), Checkpoint::foreign());
+    for (name, info, place) in places(&header, length) {
+        let kind = match info.dtype {
             _ if name.ends_with(COUNTER) => continue,
-            safetensors::Dtype::F32 => DType::F32,
+            safetensors::Dtype::F32 => {
+                file.tensors.insert(name.clone(), shared(name, info.shape.clone(), bytes.clone(), place));
+                continue;
+            }
             safetensors::Dtype::F16 => DType::F16,
             safetensors::Dtype::BF16 => DType::BF16,
             safetensors::Dtype::F64 => DType::F64,
             other => return Err(refused(path, &name, &other)),
         };
-        file.insert_as(&name, view.shape().to_vec(), (view.data().to_vec(), kind), path)?;
+        file.insert_as(&name, info.shape.clone(), (bytes[place].to_vec(), kind), path)?;
     }
     Ok(file)
 }

@@ -2,7 +2,7 @@
 //! numbers of 32 bits, so that every device draws what the host draws.
 
 use burn::backend::fusion::custom::TensorSpec;
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::IntTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::kernel::into_contiguous;
@@ -11,9 +11,8 @@ use burn_cubecl::{CubeBackend, cubecl};
 use cubecl::prelude::*;
 
 use super::{Drawn, Streams};
-use crate::clock::{self, Address};
 use crate::custom::empty_of;
-use crate::seeds::kernel::{row_of, split};
+use crate::seeds::kernel::split;
 
 /// Units that work on one draw.
 const UNITS: u32 = 256;
@@ -22,7 +21,7 @@ const UNITS: u32 = 256;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
     streams: Streams,
-    address: Address,
+    row: u64,
     count: usize,
 }
 
@@ -41,16 +40,13 @@ pub(super) fn draw(
     streams: Streams,
     row: u64,
 ) -> Drawn {
-    let (clock, address) = clock::address(row, 1, &rows.device());
-    let request = Request { streams, address, count };
-    let (asked, outputs, reordered, rows) =
-        Dispatch::choose(clock.into_dispatch(), blocks.into_dispatch(), values.into_dispatch(), rows.into_dispatch(), request);
+    let request = Request { streams, row, count };
+    let (asked, outputs, reordered, rows) = Dispatch::choose(blocks.into_dispatch(), values.into_dispatch(), rows.into_dispatch(), request);
     let [asked, outputs, reordered, rows] = [asked, outputs, reordered, rows].map(Tensor::from_dispatch);
     Drawn { asked, outputs, reordered, rows }
 }
 
 fn described(
-    _clock: &TensorSpec,
     _blocks: &TensorSpec,
     _values: &TensorSpec,
     _rows: &TensorSpec,
@@ -65,7 +61,6 @@ fn described(
 pub(super) trait Choose: Backend {
     #[fusion(meta = described)]
     fn choose(
-        clock: FloatTensor<Self>,
         blocks: IntTensor<Self>,
         values: IntTensor<Self>,
         rows: IntTensor<Self>,
@@ -75,7 +70,6 @@ pub(super) trait Choose: Backend {
 
 impl Choose for CubeBackend {
     fn choose(
-        clock: CubeTensor,
         blocks: CubeTensor,
         values: CubeTensor,
         rows: CubeTensor,
@@ -90,7 +84,6 @@ impl Choose for CubeBackend {
             CubeCount::Static(1, 1, 1),
             CubeDim::new_1d(UNITS),
             rows.required_address_type(),
-            into_contiguous(clock).into_buffer_arg(),
             blocks.into_buffer_arg(),
             values.into_buffer_arg(),
             rows.into_buffer_arg(),
@@ -103,14 +96,12 @@ impl Choose for CubeBackend {
             by.words()[2],
             order.words()[2],
             by_row.words()[2],
-            request.address.row as u32,
-            (request.address.row >> 32) as u32,
-            request.address.per_step,
+            request.row as u32,
+            (request.row >> 32) as u32,
             request.count as u32,
             count,
             UNITS,
             request.shared(),
-            request.address.recorded,
         );
         (asked, outputs, reordered, chosen)
     }
@@ -118,7 +109,6 @@ impl Choose for CubeBackend {
 
 #[cube(launch, address_type = "dynamic")]
 fn choose_kernel(
-    clock: &[f32],
     blocks: &[i32],
     values: &[i32],
     rows: &[i32],
@@ -133,21 +123,18 @@ fn choose_kernel(
     by_row: u32,
     row_low: u32,
     row_high: u32,
-    per_step: u32,
     count: u32,
     block_count: u32,
     #[comptime] units: u32,
     #[comptime] shared: usize,
-    #[comptime] recorded: bool,
 ) {
-    let row = row_of(clock, row_low, row_high, per_step, recorded);
     let mut order = Shared::<[u32]>::new_slice(shared);
     let mut swaps = Shared::<[u32]>::new_slice(shared);
     let mut at = UNIT_POS;
     while at < count {
         order[at as usize] = at;
-        swaps[at as usize] = split(key_low, key_high, by_order, row.0, row.1, at, at + 1u32).0;
-        let value = value_of(blocks, values, key_low, key_high, by, row.0, row.1, at, block_count);
+        swaps[at as usize] = split(key_low, key_high, by_order, row_low, row_high, at, at + 1u32).0;
+        let value = value_of(blocks, values, key_low, key_high, by, row_low, row_high, at, block_count);
         asked[at as usize] = i32::cast_from(value);
         outputs[at as usize] = values[(6u32 * value + 5u32) as usize];
         at += units;
@@ -167,10 +154,10 @@ fn choose_kernel(
     let mut at = UNIT_POS;
     while at < count {
         // Drawn again instead of read from where another unit wrote it.
-        let value = value_of(blocks, values, key_low, key_high, by, row.0, row.1, order[at as usize], block_count);
+        let value = value_of(blocks, values, key_low, key_high, by, row_low, row_high, order[at as usize], block_count);
         let (first, of) = (u32::cast_from(values[(6u32 * value + 3u32) as usize]), u32::cast_from(values[(6u32 * value + 4u32) as usize]));
         reordered[at as usize] = i32::cast_from(value);
-        chosen[at as usize] = rows[(first + split(key_low, key_high, by_row, row.0, row.1, at, of).0) as usize];
+        chosen[at as usize] = rows[(first + split(key_low, key_high, by_row, row_low, row_high, at, of).0) as usize];
         at += units;
     }
 }

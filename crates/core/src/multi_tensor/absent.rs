@@ -7,11 +7,11 @@ use crate::optim::Update;
 
 const NONE: &str = "a device without kernels is worked on parameter by parameter";
 
-pub(super) fn adam(_: Vec<AdamState>, _: Update, _: Option<Tensor<1>>, _: Option<(Tensor<1>, usize)>) -> Vec<AdamUpdated> {
+pub(super) fn adam(_: Vec<AdamState>, _: Update, _: Option<Tensor<1>>) -> Vec<AdamUpdated> {
     unreachable!("{NONE}")
 }
 
-pub(super) fn averages(_: Vec<Tensor<1>>, _: Vec<Tensor<1>>, _: f32, _: Option<Tensor<1>>) -> Vec<Tensor<1>> {
+pub(super) fn averages(_: Vec<Tensor<1>>, _: Vec<Tensor<1>>, _: f32) -> Vec<Tensor<1>> {
     unreachable!("{NONE}")
 }
 

@@ -8,7 +8,6 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{AdamState, AdamUpdated};
-use crate::clock::KEEP;
 use crate::custom::{Work, empty, grid, queue};
 use crate::optim::Update;
 
@@ -17,12 +16,10 @@ const AT_MOST: usize = 32;
 /// Partial sums of a sum of squares.
 const PARTS: usize = 4096;
 
-/// Of gradient, weight, first and second moment for each parameter, then the clip factor and the clock, if any; gives the last three of each.
+/// Of gradient, weight, first and second moment for each parameter, then the clip factor, if any; gives the last three of each.
 #[derive(Debug)]
 struct AdamStep {
     update: Update,
-    /// Where rate and root stand in the clock, if there is one.
-    at: Option<usize>,
     clipped: bool,
 }
 
@@ -30,9 +27,9 @@ impl Work for AdamStep {
     const NAME: &'static str = "adam";
 
     fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let Self { update, at, clipped } = *self;
-        let beside = inputs.split_off(inputs.len() - usize::from(clipped) - usize::from(at.is_some()));
-        let (any, at_once) = (inputs[0].clone(), groups(&inputs[0], 4, beside.len()));
+        let Self { update, clipped } = *self;
+        let clip = inputs.split_off(inputs.len() - usize::from(clipped));
+        let (any, at_once) = (inputs[0].clone(), groups(&inputs[0], 4, clip.len()));
         let mut outputs = Vec::with_capacity(inputs.len() / 4 * 3);
         let mut inputs = inputs.into_iter();
         loop {
@@ -61,8 +58,7 @@ impl Work for AdamStep {
                 weights,
                 firsts,
                 seconds,
-                sequence(&beside),
-                at.unwrap_or_default() as u32,
+                sequence(&clip),
                 update.rate(),
                 1.0 - update.beta_1,
                 1.0 - update.beta_2,
@@ -70,25 +66,22 @@ impl Work for AdamStep {
                 update.epsilon,
                 update.weight_decay,
                 clipped,
-                at.is_some(),
             );
         }
     }
 }
 
-/// Of average and weight for each parameter, then the clock, if any; gives the averages.
+/// Of average and weight for each parameter; gives the averages.
 #[derive(Debug)]
 struct Averaging {
     keep: f32,
-    recorded: bool,
 }
 
 impl Work for Averaging {
     const NAME: &'static str = "average";
 
-    fn run(&self, mut inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let clock = inputs.split_off(inputs.len() - usize::from(self.recorded));
-        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, clock.len()));
+    fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        let (client, at_once) = (inputs[0].client.clone(), groups(&inputs[0], 2, 0));
         let mut outputs = Vec::with_capacity(inputs.len() / 2);
         let mut inputs = inputs.into_iter();
         loop {
@@ -105,8 +98,7 @@ impl Work for Averaging {
                 return outputs;
             }
             let (count, dim) = grid(&outputs[0], units);
-            let (address, clock) = (AddressType::U32, sequence(&clock));
-            averages_kernel::launch(&client, count, dim, address, averages, weights, clock, self.keep, self.recorded);
+            averages_kernel::launch(&client, count, dim, AddressType::U32, averages, weights, self.keep);
         }
     }
 }
@@ -139,22 +131,20 @@ impl Work for Squares {
     }
 }
 
-pub(super) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>, clock: Option<(Tensor<1>, usize)>) -> Vec<AdamUpdated> {
+pub(super) fn adam(all: Vec<AdamState>, update: Update, clip: Option<Tensor<1>>) -> Vec<AdamUpdated> {
     let lengths: Vec<usize> = all.iter().flat_map(|moving| [moving.weight.dims()[0]; 3]).collect();
     let mut inputs: Vec<Tensor<1>> =
         all.into_iter().flat_map(|moving| [moving.gradient, moving.weight, moving.first, moving.second]).collect();
-    let (clipped, at) = (clip.is_some(), clock.as_ref().map(|&(_, at)| at));
+    let clipped = clip.is_some();
     inputs.extend(clip);
-    inputs.extend(clock.map(|(clock, _)| clock));
-    let mut outputs = queue(AdamStep { update, at, clipped }, inputs, &lengths);
+    let mut outputs = queue(AdamStep { update, clipped }, inputs, &lengths);
     std::iter::from_fn(|| Some((outputs.next()?, outputs.next()?, outputs.next()?))).collect()
 }
 
-pub(super) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32, clock: Option<Tensor<1>>) -> Vec<Tensor<1>> {
+pub(super) fn averages(averages: Vec<Tensor<1>>, weights: Vec<Tensor<1>>, keep: f32) -> Vec<Tensor<1>> {
     let lengths: Vec<usize> = weights.iter().map(|weight| weight.dims()[0]).collect();
     let pairs = averages.into_iter().zip(weights).flat_map(|(average, weight)| [average, weight]);
-    let recorded = clock.is_some();
-    queue(Averaging { keep, recorded }, pairs.chain(clock).collect(), &lengths).collect()
+    queue(Averaging { keep }, pairs.collect(), &lengths).collect()
 }
 
 pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
@@ -185,8 +175,7 @@ fn adam_kernel(
     weights: &mut Sequence<Box<[f32]>>,
     firsts: &mut Sequence<Box<[f32]>>,
     seconds: &mut Sequence<Box<[f32]>>,
-    beside: &Sequence<Box<[f32]>>,
-    at_clock: u32,
+    clip: &Sequence<Box<[f32]>>,
     rate: f32,
     toward_1: f32,
     toward_2: f32,
@@ -194,14 +183,7 @@ fn adam_kernel(
     epsilon: f32,
     weight_decay: f32,
     #[comptime] clipped: bool,
-    #[comptime] recorded: bool,
 ) {
-    let mut scale = (rate, root);
-    if comptime!(recorded) {
-        let clock = comptime!(usize::from(clipped));
-        scale.0 = beside[clock][at_clock as usize];
-        scale.1 = beside[clock][at_clock as usize + 1usize];
-    }
     let mut begin = 0usize;
     #[unroll]
     for tensor in 0..gradients.len() {
@@ -210,7 +192,7 @@ fn adam_kernel(
             let at = ABSOLUTE_POS - begin;
             let mut g = gradients[tensor][at];
             if comptime!(clipped) {
-                g *= beside[0usize][0];
+                g *= clip[0usize][0];
             }
             let w = weights[tensor][at];
             g += weight_decay * w;
@@ -218,7 +200,7 @@ fn adam_kernel(
             let v = seconds[tensor][at] + (g * g - seconds[tensor][at]) * toward_2;
             write(firsts.index_mut(tensor), at, m);
             write(seconds.index_mut(tensor), at, v);
-            write(weights.index_mut(tensor), at, w - scale.0 * m / (v.sqrt() * scale.1 + epsilon));
+            write(weights.index_mut(tensor), at, w - rate * m / (v.sqrt() * root + epsilon));
         }
         begin = end;
     }
@@ -230,17 +212,7 @@ fn write(values: &mut [f32], at: usize, value: f32) {
 }
 
 #[cube(launch, address_type = "dynamic")]
-fn averages_kernel(
-    averages: &mut Sequence<Box<[f32]>>,
-    weights: &Sequence<Box<[f32]>>,
-    clock: &Sequence<Box<[f32]>>,
-    keep: f32,
-    #[comptime] recorded: bool,
-) {
-    let mut share = keep;
-    if comptime!(recorded) {
-        share = clock[0usize][comptime!(KEEP)];
-    }
+fn averages_kernel(averages: &mut Sequence<Box<[f32]>>, weights: &Sequence<Box<[f32]>>, keep: f32) {
     let mut begin = 0usize;
     #[unroll]
     for tensor in 0..weights.len() {
@@ -248,7 +220,7 @@ fn averages_kernel(
         if ABSOLUTE_POS >= begin && ABSOLUTE_POS < end {
             let at = ABSOLUTE_POS - begin;
             let weight = weights[tensor][at];
-            let moved = weight + share * (averages[tensor][at] - weight);
+            let moved = weight + keep * (averages[tensor][at] - weight);
             write(averages.index_mut(tensor), at, moved);
         }
         begin = end;

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::{Linear, apply_linear, leaky_relu_dropout, linear, linear_of, unit_vectors};
 use crate::host;
-use crate::seeds::Stream;
+use crate::seeds::streams::StreamRange;
 
 /// Linear, LeakyReLU and dropout layers, then one linear output.
 #[derive(Module, Debug)]
@@ -36,19 +36,19 @@ impl Slopes {
 }
 
 impl MlpCritic {
-    /// A critic on `inputs` values with hidden layers of `widths`.
+    /// A critic on `inputs` values with hidden layers of `widths`, whose first weights come from a stream each.
     ///
     /// # Panics
-    /// When there is no hidden layer.
-    pub fn new(inputs: usize, widths: &[usize], negative_slope: f32, seed: u64, stream: u32, device: &Device) -> Self {
+    /// When there is no hidden layer, or more layers than `streams`.
+    pub fn new(inputs: usize, widths: &[usize], negative_slope: f32, seed: u64, streams: StreamRange, device: &Device) -> Self {
         assert!(!widths.is_empty(), "a critic has at least one hidden layer");
         let mut previous = inputs;
         let mut hidden = Vec::with_capacity(widths.len());
         for (index, &width) in widths.iter().enumerate() {
-            hidden.push(linear(previous, width, Stream::new(seed, stream + index as u32), device));
+            hidden.push(linear(previous, width, streams.nth(seed, index as u32), device));
             previous = width;
         }
-        let head = linear(previous, 1, Stream::new(seed, stream + widths.len() as u32), device);
+        let head = linear(previous, 1, streams.nth(seed, widths.len() as u32), device);
         Self { hidden, head, negative_slope }
     }
 
@@ -151,6 +151,8 @@ pub fn gradient_penalty(gradient: Tensor<2>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seeds::Stream;
+    use crate::seeds::streams::LAYERS;
     use burn::module::Param;
     use serde::Deserialize;
 
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn unit_vectors_by_their_places_are_the_same_input() {
         let device = Device::flex();
-        let critic = MlpCritic::new(7, &[5, 4], 0.2, 1, 0, &device);
+        let critic = MlpCritic::new(7, &[5, 4], 0.2, 1, LAYERS, &device);
         let dense = host::tensor(Stream::new(0, 0).matrix(0..2, 3, Stream::normals), [2, 3], &device);
         let ones = Tensor::<1, Int>::from_ints([0, 3, 1, 1], &device);
         let spelt = Tensor::<2>::from_floats([[1.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 0.0]], &device);

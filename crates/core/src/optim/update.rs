@@ -29,13 +29,11 @@ pub(crate) struct Update {
     pub(crate) weight_decay: f32,
 }
 
-/// Moves the parameters of `module` that have a gradient, which is first multiplied by `clip`; rate and root are those of a clock, where there
-/// is one.
+/// Moves the parameters of `module` that have a gradient, which is first multiplied by `clip`.
 pub(super) fn apply<M: Module>(
     module: M,
     update: Update,
     clip: Option<Tensor<1>>,
-    clock: Option<(Tensor<1>, usize)>,
     gradients: Vec<(ParamId, Tensor<1>)>,
     moments: &mut BTreeMap<ParamId, Moments>,
 ) -> M {
@@ -47,7 +45,7 @@ pub(super) fn apply<M: Module>(
         AdamState { weight, gradient, first, second }
     });
     let mut weights = Vec::with_capacity(ids.len());
-    for (id, (weight, first, second)) in ids.into_iter().zip(multi_tensor::adam(moving.collect(), update, clip, clock)) {
+    for (id, (weight, first, second)) in ids.into_iter().zip(multi_tensor::adam(moving.collect(), update, clip)) {
         moments.insert(id, Moments { first, second });
         weights.push(weight);
     }

@@ -24,31 +24,10 @@ pub(super) enum Law {
     Dropout,
 }
 
-/// Rows of a stream, with what a recorded step needs to know of them: by how much they move from one step to the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rows {
-    range: Range<u64>,
-    per_step: u64,
-}
-
-impl Rows {
-    /// Rows of a training step; those of the next one begin `per_step` later.
-    pub fn moving(range: Range<u64>, per_step: u64) -> Self {
-        Self { range, per_step }
-    }
-}
-
-impl From<Range<u64>> for Rows {
-    /// Rows that stay where they are.
-    fn from(range: Range<u64>) -> Self {
-        Self { range, per_step: 0 }
-    }
-}
-
 /// A matrix of random numbers.
 #[derive(Debug, Clone)]
 struct Spec {
-    rows: Rows,
+    rows: Range<u64>,
     width: usize,
     law: Law,
     /// The share that dropout keeps; the other laws do not look at it.
@@ -60,32 +39,32 @@ impl Stream {
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn uniforms_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Spec { rows: rows.into(), width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
+    pub fn uniforms_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
+        self.on(Spec { rows, width, law: Law::Uniform, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::normals`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn normals_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Spec { rows: rows.into(), width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
+    pub fn normals_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
+        self.on(Spec { rows, width, law: Law::Normal, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::gumbels`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn gumbels_on(&self, rows: impl Into<Rows>, width: usize, device: &Device) -> Tensor<2> {
-        self.on(Spec { rows: rows.into(), width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
+    pub fn gumbels_on(&self, rows: Range<u64>, width: usize, device: &Device) -> Tensor<2> {
+        self.on(Spec { rows, width, law: Law::Gumbel, keep: 1.0 }, &device.clone().inner())
     }
 
     /// [`Stream::dropout`] of `rows` as a tensor of `device`.
     ///
     /// # Shapes
     /// `[rows, width]`.
-    pub fn dropout_on(&self, rows: impl Into<Rows>, width: usize, keep: f32, device: &Device) -> Tensor<2> {
-        self.on(Spec { rows: rows.into(), width, law: Law::Dropout, keep }, &device.clone().inner())
+    pub fn dropout_on(&self, rows: Range<u64>, width: usize, keep: f32, device: &Device) -> Tensor<2> {
+        self.on(Spec { rows, width, law: Law::Dropout, keep }, &device.clone().inner())
     }
 
     fn on(&self, spec: Spec, device: &Device) -> Tensor<2> {
@@ -93,7 +72,7 @@ impl Stream {
         if let Some(numbers) = self.by_kernel(&spec, device) {
             return numbers;
         }
-        let Spec { rows: Rows { range: rows, .. }, width, law, keep } = spec;
+        let Spec { rows, width, law, keep } = spec;
         let shape = [(rows.end - rows.start) as usize, width];
         let values = match law {
             Law::Uniform => self.matrix(rows, width, Stream::uniforms),
@@ -112,12 +91,12 @@ impl Stream {
         if !crate::device::has_kernels(device) {
             return None;
         }
-        let Rows { range, per_step } = spec.rows.clone();
-        let rows = u32::try_from(range.end - range.start).ok().filter(|&rows| rows > 0)?;
+        let rows = u32::try_from(spec.rows.end - spec.rows.start).ok().filter(|&rows| rows > 0)?;
         let width = u32::try_from(spec.width).ok().filter(|&width| width > 0)?;
-        let (clock, first) = crate::clock::address(range.start, per_step, device);
-        let request = Request { stream: *self, law: spec.law, keep: spec.keep, first, rows, width };
-        Some(Tensor::from_dispatch(burn::backend::Dispatch::numbers(clock.into_dispatch(), request)))
+        let request = Request { stream: *self, law: spec.law, keep: spec.keep, first_row: spec.rows.start, rows, width };
+        // An operation finds its backend and its client by a tensor; the values of this one are never read.
+        let like = Tensor::<1>::empty([1], device);
+        Some(Tensor::from_dispatch(burn::backend::Dispatch::numbers(like.into_dispatch(), request)))
     }
 }
 

@@ -14,12 +14,10 @@ use burn::backend::{Backend, backend_extension};
 use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl;
-use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
 use super::device::Law;
 use super::{CHUNK, LANES, Stream, dropout_limit};
-use crate::clock::Address;
 use crate::custom::{empty, grid};
 
 /// [`LANES`] and [`CHUNK`] as a device counts.
@@ -33,7 +31,7 @@ pub(super) struct Request {
     pub(super) law: Law,
     /// The share that dropout keeps; the other laws do not look at it.
     pub(super) keep: f32,
-    pub(super) first: Address,
+    pub(super) first_row: u64,
     pub(super) rows: u32,
     pub(super) width: u32,
 }
@@ -51,47 +49,44 @@ impl Request {
     }
 }
 
-fn described(_clock: &TensorSpec, request: &Request) -> TensorSpec {
+fn described(_like: &TensorSpec, request: &Request) -> TensorSpec {
     TensorSpec::new([request.rows as usize, request.width as usize].into(), DType::F32)
 }
 
 /// The operation, as burn's dispatch and fusion know it. Numbers have no gradient, so there is none with autodiff.
 #[backend_extension(Cube, Fusion)]
 pub(super) trait Numbers: Backend {
-    /// The numbers of `request`, on the device of `clock`, whose values are looked at in a recording only.
+    /// The numbers of `request`, on the device of `like`, whose values are not read.
     ///
     /// # Panics
     /// When the matrix is empty.
     #[fusion(meta = described)]
-    fn numbers(clock: FloatTensor<Self>, request: Request) -> FloatTensor<Self>;
+    fn numbers(like: FloatTensor<Self>, request: Request) -> FloatTensor<Self>;
 }
 
 impl Numbers for CubeBackend {
-    fn numbers(clock: FloatTensor<Self>, request: Request) -> FloatTensor<Self> {
+    fn numbers(like: FloatTensor<Self>, request: Request) -> FloatTensor<Self> {
         assert!(request.rows > 0 && request.width > 0, "an empty matrix has no kernel");
-        let out = empty(&clock, [request.rows as usize, request.width as usize]);
-        let (count, dim) = grid(&clock, request.rows as usize * request.blocks() as usize);
+        let out = empty(&like, [request.rows as usize, request.width as usize]);
+        let (count, dim) = grid(&like, request.rows as usize * request.blocks() as usize);
         let limit = dropout_limit(request.keep);
         numbers_kernel::launch(
-            &clock.client,
+            &like.client,
             count,
             dim,
             out.required_address_type(),
-            into_contiguous(clock.clone()).into_buffer_arg(),
             out.clone().into_buffer_arg(),
             request.stream.key[0],
             request.stream.key[1],
             request.stream.stream,
-            request.first.row as u32,
-            (request.first.row >> 32) as u32,
-            request.first.per_step,
+            request.first_row as u32,
+            (request.first_row >> 32) as u32,
             request.rows,
             request.width,
             request.blocks(),
             limit,
             65_536.0 / limit as f32,
             request.law,
-            request.first.recorded,
         );
         out
     }
@@ -99,30 +94,26 @@ impl Numbers for CubeBackend {
 
 #[cube(launch, address_type = "dynamic")]
 fn numbers_kernel(
-    clock: &[f32],
     out: &mut [f32],
     key_low: u32,
     key_high: u32,
     stream: u32,
     first_row_low: u32,
     first_row_high: u32,
-    per_step: u32,
     rows: u32,
     width: u32,
     blocks: u32,
     limit: u32,
     factor: f32,
     #[comptime] law: Law,
-    #[comptime] recorded: bool,
 ) {
     let index = ABSOLUTE_POS / blocks as usize;
     if index >= rows as usize {
         terminate!();
     }
     let block = (ABSOLUTE_POS % blocks as usize) as u32;
-    let first = row_of(clock, first_row_low, first_row_high, per_step, recorded);
-    let row_low = first.0 + index as u32;
-    let row_high = first.1 + select(row_low < first.0, 1u32, 0u32);
+    let row_low = first_row_low + index as u32;
+    let row_high = first_row_high + select(row_low < first_row_low, 1u32, 0u32);
     let words = philox(key_low, key_high, block, stream, row_low, row_high);
 
     let (chunk, lane) = (block / LANE_COUNT, block % LANE_COUNT);
@@ -166,21 +157,6 @@ fn write(out: &mut [f32], start: usize, at: u32, width: u32, value: f32) {
     }
 }
 
-/// The two halves of an [`Address`].
-#[cube]
-pub(crate) fn row_of(clock: &[f32], row_low: u32, row_high: u32, per_step: u32, #[comptime] recorded: bool) -> (u32, u32) {
-    if comptime!(recorded) {
-        // The index stands as 24 bits and the bits above.
-        let (low, high) = (u32::cast_from(clock[0usize]), u32::cast_from(clock[1usize]));
-        let (step_low, step_high) = (low | (high << 24u32), high >> 8u32);
-        let moved_low = row_low + per_step * step_low;
-        let carry = select(moved_low < row_low, 1u32, 0u32);
-        (moved_low, row_high + per_step.mul_hi(step_low) + per_step * step_high + carry)
-    } else {
-        (row_low, row_high)
-    }
-}
-
 /// See [`Stream::split`], for a bound of 32 bits: the whole number, then the upper and lower bits of the rest.
 #[cube]
 pub(crate) fn split(key_low: u32, key_high: u32, stream: u32, row_low: u32, row_high: u32, position: u32, bound: u32) -> (u32, u32, u32) {
@@ -214,12 +190,13 @@ fn philox(key_low: u32, key_high: u32, block: u32, stream: u32, row_low: u32, ro
     counter
 }
 
-/// The host's uniform number times 2^25. There `n + 0.5` is rounded to 24 bits, to the even number where two are as near; here that is
-/// done on whole numbers, so that a device's way of rounding does not matter.
+/// The host's uniform number times 2^25. There `n + 0.5` is rounded to 24 bits, to the even number where two are as near, and is below 2^24; here
+/// that is done on whole numbers, so that a device's way of rounding does not matter.
 #[cube]
 fn scaled_unit(word: u32) -> u32 {
     let n = word >> 8u32;
-    select(n < 0x80_0000u32, 2u32 * n + 1u32, 2u32 * (n + (n & 1u32)))
+    let odd = select(n == 0xff_ffffu32, 0u32, n & 1u32);
+    select(n < 0x80_0000u32, 2u32 * n + 1u32, 2u32 * (n + odd))
 }
 
 /// See [`super::unit`]. Exact: at most 24 of the bits are not 0.

@@ -4,11 +4,9 @@
 #![allow(clippy::print_stdout, reason = "a test says what it skipped and how near it came")]
 
 mod choices;
-mod graph;
 mod layers;
 mod multi_tensor;
 mod numbers;
-mod recorded;
 mod spans;
 
 use burn::tensor::Device;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use semblant_core::data::{Data, Opened, Writer};
 use semblant_core::options::{OptionSpec, OptionValues};
-use semblant_core::{Error, Result, checkpoint};
+use semblant_core::{Error, Result, files};
 use serde_json::{Value, json};
 
 use super::{Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
@@ -42,7 +42,7 @@ impl Data for Table {
 
     fn instead_of_fit(&self, values: &OptionValues) -> Result<Option<PathBuf>> {
         let Some(path) = values.text("write-schema").map(PathBuf::from) else { return Ok(None) };
-        checkpoint::write_atomically(&path, self.schema().to_toml()?.as_bytes())?;
+        files::write(&path, self.schema().to_toml()?.as_bytes())?;
         Ok(Some(path))
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::SIMULATION;
 use statrs::function::erf::erfc_inv;
 
 use super::Table;
@@ -10,8 +11,6 @@ use super::column::{Column, MISSING};
 use super::id::IdFormat;
 use super::schema::{ColumnKind, ColumnSchema, Schema};
 
-/// Keeps these numbers apart from those of other uses of the same seed.
-const STREAM: u32 = 0x7061_7469;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 /// 2022-01-01, in days since 1970-01-01; visits fall into the three years from there.
 const FIRST_DAY: f64 = 18_993.0;
@@ -36,7 +35,7 @@ const COST: [f64; 5] = [3.8, 5.0, 5.9, 4.7, 7.2];
 ///   plus 0.01 (age - 50) + 0.5 z.
 /// - `visit` is any day of 2022 to 2024 and depends on nothing; `patient_id` counts the rows.
 pub fn simulate_patients(rows: usize, seed: u64) -> Table {
-    let stream = Stream::new(seed, STREAM);
+    let stream = SIMULATION.of(seed);
     let patients: Vec<Patient> = (0..rows as u64).map(|row| Patient::draw(&stream, row)).collect();
     let number = |of: fn(&Patient) -> f64| Column::Number(patients.iter().map(of).collect());
     let label = |levels: &[&str], of: fn(&Patient) -> u32| Column::Category {

@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use semblant_core::checkpoint::write_atomically;
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, files};
 use serde_json::json;
 
 use super::json::{self, Object};
@@ -63,7 +62,7 @@ fn write_parts(folder: &Path, target: &Path, pipeline: &Pipeline) -> Result<()> 
     let inside = folder.join(part);
     std::fs::create_dir(&inside).map_err(|source| Error::io(&inside, source))?;
     write_json(&inside.join("config.json"), class, config)?;
-    write_atomically(&inside.join("diffusion_pytorch_model.safetensors"), &tensors.to_bytes()?)?;
+    files::write(&inside.join("diffusion_pytorch_model.safetensors"), &tensors.to_bytes()?)?;
 
     let mut index = Object::new();
     index.insert(part.into(), json!(["diffusers", class]));
@@ -86,5 +85,5 @@ fn write_parts(folder: &Path, target: &Path, pipeline: &Pipeline) -> Result<()> 
 fn write_json(path: &Path, class: &str, mut object: Object) -> Result<()> {
     object.insert("_class_name".into(), json!(class));
     object.insert("_diffusers_version".into(), json!(VERSION));
-    write_atomically(path, &json::to_bytes(object))
+    files::write(path, &json::to_bytes(object))
 }

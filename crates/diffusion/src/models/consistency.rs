@@ -167,6 +167,10 @@ impl Config for ConsistencyConfig {
         }
         Ok(())
     }
+
+    fn retired() -> &'static [&'static str] {
+        &["sampling.record"]
+    }
 }
 
 impl Process for ConsistencyConfig {

@@ -112,6 +112,10 @@ impl Config for DdpmConfig {
         }
         self.table().map(drop)
     }
+
+    fn retired() -> &'static [&'static str] {
+        &["sampling.record"]
+    }
 }
 
 impl Process for DdpmConfig {

@@ -106,6 +106,10 @@ impl Config for EdmConfig {
         check_parts(self)?;
         self.check_levels()
     }
+
+    fn retired() -> &'static [&'static str] {
+        &["sampling.record"]
+    }
 }
 
 impl Process for EdmConfig {

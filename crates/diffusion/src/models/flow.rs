@@ -102,6 +102,10 @@ impl Config for FlowConfig {
         }
         Ok(())
     }
+
+    fn retired() -> &'static [&'static str] {
+        &["sampling.record"]
+    }
 }
 
 impl Process for FlowConfig {

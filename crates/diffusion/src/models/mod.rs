@@ -21,8 +21,11 @@ use crate::process::{Level, Prediction, Weighting};
 
 /// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
-    pub(crate) const LEVEL: u32 = 1;
-    pub(crate) const NOISE: u32 = 2;
+    semblant_core::streams! {
+        in semblant_images::purpose::MODEL;
+        pub(crate) const LEVEL = 0..1;
+        pub(crate) const NOISE = 1..2;
+    }
 }
 
 /// How long and how a model of this family is trained.

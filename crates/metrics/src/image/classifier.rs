@@ -17,10 +17,10 @@ use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Init, Linear, apply_linear};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
-use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::{CLASSIFIER_WEIGHTS, TRAINING};
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer};
-use semblant_core::{Error, Result, host};
+use semblant_core::{Error, Result, host, streams};
 use semblant_data::image::augment::Augmentation;
 use semblant_data::image::{DeviceImages, Images};
 use serde::{Deserialize, Serialize};
@@ -63,13 +63,16 @@ struct Net {
     scores: Linear,
 }
 
-/// The purpose of the random numbers of the first layer; later layers have the next ones.
-const INIT_STREAM: u32 = 0x0300_0000;
+streams! {
+    in TRAINING;
+    const ORDER = 0..1;
+    const AUGMENTATION = 1..2;
+}
 
 impl Net {
     fn new(config: &ClassifierConfig, shape: [usize; 3], classes: usize, seed: u64, device: &Device) -> Self {
         let [channels, height, width] = shape;
-        let stream = |number| Stream::new(seed, INIT_STREAM + number);
+        let stream = |number| CLASSIFIER_WEIGHTS.nth(seed, number);
         let convolution = |inputs: usize, outputs: usize, number| {
             // He initialisation: half of the values do not pass the rectifier.
             let spread = (2.0 / (9 * inputs) as f32).sqrt();
@@ -177,13 +180,13 @@ impl Classifier {
         }
         let device = run.device.clone();
         let held = DeviceImages::new(train.clone(), &device);
-        let mut passes = Passes::new(train.count(), 0);
+        let mut passes = Passes::new(train.count(), ORDER);
         let mut batch = |step: &Step| {
             let indices = passes.batch(step);
             // Small shifts, turns and sizes, so that it sees shapes and not places.
             let augmentation =
                 Augmentation { x_flip: 0.0, y_flip: 0.0, stretch: 0.0, turn: 0.08, shift_deviation: 0.05, ..Augmentation::edm(0.5) };
-            let (images, _) = augmentation.apply(&step.stream(1), step.rows_seen, train, &indices).into_tensors(&device);
+            let (images, _) = augmentation.apply(&step.stream(AUGMENTATION), step.rows_seen, train, &indices).into_tensors(&device);
             let classes = held.batch_classes(&indices).expect("the images have classes");
             (Tensor::from_inner(images), Tensor::from_inner(classes))
         };
@@ -303,7 +306,9 @@ impl FeatureExtractor for Classifier {
 
     fn provenance(&self) -> Result<Provenance> {
         let ClassifierConfig { channels: [one, two], features, .. } = self.about.config;
-        let digest = Sha256::digest(self.file()?.to_bytes());
+        let mut bytes = Vec::new();
+        self.file()?.write_to(&mut bytes).map_err(|source| Error::io(NAME, source))?;
+        let digest = Sha256::digest(bytes);
         let classes = self.classes();
         Ok(Provenance {
             kind: NAME.into(),

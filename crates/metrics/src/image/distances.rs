@@ -5,7 +5,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use semblant_core::host;
-use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::PROJECTIONS;
 
 use crate::Result;
 use crate::error::undefined;
@@ -119,7 +119,7 @@ fn double(features: &[f32], width: usize) -> Mat<f64> {
 /// # Panics
 /// When a length is no multiple of `width`.
 pub fn sliced_distance(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result<f64> {
-    let directions = Stream::new(seed, 0x0300_0020).matrix(0..DIRECTIONS as u64, width, |stream, row, out| stream.normals(row, out));
+    let directions = PROJECTIONS.of(seed).matrix(0..DIRECTIONS as u64, width, |stream, row, out| stream.normals(row, out));
     sliced_along(a, b, width, &directions)
 }
 
@@ -166,6 +166,7 @@ fn sorted(features: &Mat<f64>, lines: &Mat<f64>) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use semblant_core::seeds::Stream;
 
     fn cloud(seed: u64) -> Vec<f32> {
         Stream::new(seed, 0).matrix(0..400, 6, |stream, row, out| stream.normals(row, out))

@@ -10,7 +10,7 @@ use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{Init, Linear, apply_linear, linear_with};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
-use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::{LEARNER_WEIGHTS, TRAINING};
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer};
 use semblant_data::table::Table;
@@ -25,8 +25,6 @@ const BATCH_ROWS: u64 = 200;
 const EPOCHS: u64 = 20;
 const STEPS: [u64; 2] = [1000, 4000];
 const LEARNING_RATE: f64 = 1e-3;
-/// The purpose of the random numbers of the first layer.
-const INIT_STREAM: u32 = 0x0310_0000;
 
 #[derive(Module, Debug)]
 struct Net {
@@ -38,7 +36,7 @@ struct Net {
 
 impl Net {
     fn new(width: usize, outputs: usize, classes: bool, seed: u64, device: &Device) -> Self {
-        let layer = |inputs, outputs, number| linear_with(Init::Xavier, inputs, outputs, Stream::new(seed, INIT_STREAM + number), device);
+        let layer = |inputs, outputs, number| linear_with(Init::Xavier, inputs, outputs, LEARNER_WEIGHTS.nth(seed, number), device);
         Self { hidden: layer(width, HIDDEN, 0), output: layer(HIDDEN, outputs, 1), classes }
     }
 
@@ -127,7 +125,7 @@ fn outputs(target: &Target) -> (Vec<f32>, usize, [f64; 2]) {
 fn learn(points: &[f32], wanted: &[f32], net: Net, seed: u64, device: &Device) -> Result<Net> {
     let (width, outputs) = (net.hidden.weight.dims()[0], net.output.weight.dims()[1]);
     let rows = points.len() / width;
-    let mut passes = Passes::new(rows, 0);
+    let mut passes = Passes::new(rows, TRAINING);
     let mut batch = |step: &Step| {
         let rows = passes.batch(step);
         let gather = |values: &[f32], width: usize| -> Tensor<2> {

@@ -36,7 +36,7 @@ pub(crate) fn weights_of<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [us
             _ => (0.0, 0.1),
         };
         values.iter_mut().for_each(|value| *value = shift + by * *value);
-        file.insert(name, shape, &values);
+        file.insert(name, shape, values);
     }
     file
 }

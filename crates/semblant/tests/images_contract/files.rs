@@ -45,7 +45,7 @@ fn damaged_files_are_errors_that_name_the_file() {
             refused(name, &metadata(key, "{\"a\": 1"), key);
         }
         let other_images = |change: &dyn Fn(&mut Value)| {
-            let file = Checkpoint::from_bytes(&whole, &path).expect("sound");
+            let file = Checkpoint::from_bytes(whole.clone(), &path).expect("sound");
             let mut kind: Value = file.metadata_as("images", &path).expect("readable");
             change(&mut kind);
             metadata("images", &kind.to_string())
@@ -57,7 +57,7 @@ fn damaged_files_are_errors_that_name_the_file() {
         refused(name, &other_images(&|kind| kind["class_counts"] = json!([0, 0, 0])), "images that cannot be");
         refused(name, &other_images(&|kind| kind["class_names"] = json!(["a", "b", "c", "d"])), "images that cannot be");
         let tensors: Vec<String> =
-            Checkpoint::from_bytes(&whole, &path).expect("sound").shapes().map(|(name, _)| name.to_owned()).collect();
+            Checkpoint::from_bytes(whole.clone(), &path).expect("sound").shapes().map(|(name, _)| name.to_owned()).collect();
         for tensor in &tensors {
             let reshaped = with_header(&whole, |header| {
                 let shape = header[tensor]["shape"].as_array().expect("a shape").clone();
@@ -82,7 +82,7 @@ fn no_damage_to_a_header_is_a_panic() {
             for byte in *b"9-}" {
                 let mut damaged = whole.clone();
                 damaged[position] = byte;
-                let Ok(file) = Checkpoint::from_bytes(&damaged, path) else { continue };
+                let Ok(file) = Checkpoint::from_bytes(damaged.clone(), path) else { continue };
                 match (entry.load)(&file, path, &device) {
                     // Some changes leave a sound file; what it holds has to be usable, or say why it is not.
                     Ok(model) => {

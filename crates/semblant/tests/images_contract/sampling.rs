@@ -34,8 +34,6 @@ fn every_solver_makes_images() {
             "{name}: DDIM with all of the noise"
         );
         assert_ne!(euler, asked(json!({ "solver": "euler", "steps": 2 })), "{name}: the number of steps is heard");
-        let recorded = asked(json!({ "solver": "euler", "steps": 5, "record": true }));
-        assert_eq!(euler, recorded, "{name}: the CPU records nothing, and the images are the same");
     }
 }
 

@@ -9,7 +9,7 @@ use semblant_core::model::Step;
 use semblant_data::table::encode::EncodedTable;
 use semblant_tabular::rejection::ConditionValue;
 
-use super::{CtganConfig, Shape, purpose};
+use super::{CtganConfig, Purpose, Shape, SubStep};
 use crate::conditions::{ConditionVector, TrainingSampler, write_row};
 use crate::row_layout::DeviceTable;
 
@@ -65,17 +65,12 @@ impl CtganBatch {
         Self { encoded, sampler, on_device, choices, offsets, device: device.clone() }
     }
 
-    /// Whether the host has no part in what is drawn.
-    pub(super) fn is_on_device(&self) -> bool {
-        self.choices.is_some()
-    }
-
     /// Draws for the fake rows of the streams of `sub` and for the critic that sees them.
-    pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: u32) -> Draws {
+    pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: SubStep) -> Draws {
         let streams = Streams {
-            asked: step.stream(purpose::ASKED + sub),
-            order: step.stream(purpose::SHUFFLE + purpose::CRITIC_OFFSET + sub),
-            rows: step.stream(purpose::ROWS + purpose::CRITIC_OFFSET + sub),
+            asked: sub.stream(step, Purpose::Conditions),
+            order: sub.critic().stream(step, Purpose::Order),
+            rows: sub.critic().stream(step, Purpose::Rows),
         };
         let config = &shape.config;
         let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.row_layout.layout.width];

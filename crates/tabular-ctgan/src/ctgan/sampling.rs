@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use semblant_core::choices::Alias;
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::{ATTEMPTS, CALIBRATION, FIRST_ATTEMPTS};
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::trainer::{self, Trained, Trainer};
 use semblant_core::{Result, host, math};
@@ -90,16 +91,15 @@ fn calibrate(generator: &mut Generator, config: &CtganConfig, conditions: &Condi
     generator.recalibrate((0..CALIBRATION_BATCHES).map(|index| {
         let rows = index * CALIBRATION_ROWS..(index + 1) * CALIBRATION_ROWS;
         let draws: Vec<Draw> = rows.map(|row| Draw { row, attempt: 0, condition: None }).collect();
-        let (noise, asked) = noise_and_conditions(config, conditions, &tables, &draws, seed, CALIBRATION);
+        let (noise, asked) = noise_and_conditions(config, conditions, &tables, &draws, |_, purpose| CALIBRATION.nth(seed, purpose));
         (host::tensor(noise, [draws.len(), config.noise_width], device), asked)
     }));
 }
 
-/// Streams of sampling: calibration, then three of every attempt.
-const CALIBRATION: u32 = 0x3000_0000;
-
+/// What a row is drawn by: noise, condition, labels.
 fn sampling_stream(seed: u64, attempt: u32, purpose: u32) -> Stream {
-    Stream::new(seed, 8 * attempt + purpose)
+    let streams = if attempt < 32 { FIRST_ATTEMPTS } else { ATTEMPTS };
+    streams.nth(seed, 8 * attempt + purpose)
 }
 
 /// Noise `[draws, noise_width]` and place in the condition vector of every draw; no places without conditions.
@@ -108,14 +108,13 @@ fn noise_and_conditions(
     conditions: &Conditions,
     tables: &[Alias],
     draws: &[Draw],
-    seed: u64,
-    offset: u32,
+    stream: impl Fn(u32, u32) -> Stream,
 ) -> (Vec<f32>, Vec<u32>) {
     let mut noise = vec![0.0; draws.len() * config.noise_width];
     let mut places = Vec::with_capacity(draws.len());
     for (draw, out) in draws.iter().zip(noise.chunks_exact_mut(config.noise_width)) {
-        sampling_stream(seed, draw.attempt, offset).normals(draw.row, out);
-        let which = sampling_stream(seed, draw.attempt, offset + 1);
+        stream(draw.attempt, 0).normals(draw.row, out);
+        let which = stream(draw.attempt, 1);
         let asked = draw.condition.or_else(|| conditions.draw(tables, &which, draw.row, 0));
         places.extend(asked.map(|asked| conditions.place(asked) as u32));
     }
@@ -137,7 +136,9 @@ impl Sampler for Maker<'_> {
 
     fn make(&self, draws: &[Draw], seed: u64) -> Rows {
         let width = self.config.noise_width;
-        let (mut noise, asked) = noise_and_conditions(self.config, self.conditions, &self.tables, draws, seed, 0);
+        let (mut noise, asked) = noise_and_conditions(self.config, self.conditions, &self.tables, draws, |attempt, purpose| {
+            sampling_stream(seed, attempt, purpose)
+        });
         noise.resize(CHUNK * width, 0.0);
         let device = self.net.head.weight.val().device();
         let logits = self.net.forward(host::tensor(noise, [CHUNK, width], &device), &asked); // [CHUNK, layout.width]

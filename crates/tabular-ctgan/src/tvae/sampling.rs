@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::model::{Sampler, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::passes::Passes;
-use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::ATTEMPTS;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::trainer::{self, Trained, Trainer};
 use semblant_core::{Result, host, math};
@@ -120,7 +120,7 @@ impl Sampler for Maker<'_> {
 
     fn make(&self, draws: &[Draw], seed: u64) -> Rows {
         let width = self.config.latent_width;
-        let stream = |draw: &Draw, purpose: u32| Stream::new(seed, purpose::SAMPLE + 4 * draw.attempt + purpose);
+        let stream = |draw: &Draw, purpose: u32| ATTEMPTS.nth(seed, 4 * draw.attempt + purpose);
         let mut latent = vec![0.0; CHUNK * width];
         for (draw, out) in draws.iter().zip(latent.chunks_exact_mut(width)) {
             stream(draw, 0).normals(draw.row, out);

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use burn::tensor::Device;
-use semblant_core::checkpoint::{Checkpoint, write_atomically};
-use semblant_core::{Error, Result};
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::{Error, Result, files};
 use semblant_images::ImageShape;
 use serde_json::{Map, Value, json};
 
@@ -171,7 +171,7 @@ fn write_parts(folder: &Path, stored: &Stored, [channels, side]: [usize; 2]) -> 
         "latents_mean": null, "latents_std": null, "shift_factor": null,
     });
     object.sort_all_objects();
-    write_atomically(&folder.join("config.json"), format!("{object:#}\n").as_bytes())?;
+    files::write(&folder.join("config.json"), format!("{object:#}\n").as_bytes())?;
     let mut file = Checkpoint::foreign();
     file.add_module("", &stored.net)?;
     file.write(&folder.join(WEIGHTS))

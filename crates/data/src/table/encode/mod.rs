@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use semblant_core::seeds::Stream;
+use semblant_core::seeds::streams::ENCODING;
 use serde::{Deserialize, Serialize};
 
 pub use number::{Mode, NumberOptions, NumberTransform};
@@ -260,7 +260,7 @@ impl TableTransform {
                     let values = table.columns()[index]
                         .numbers()
                         .ok_or_else(|| Error::Table(format!("column \"{}\" does not hold numbers", self.schema.columns[index].name)))?;
-                    let (modes, scalars) = number.encode(values, Stream::new(seed, 0x2000_0000 + index as u32));
+                    let (modes, scalars) = number.encode(values, ENCODING.nth(seed, index as u32));
                     Ok((vec![modes], Some(scalars).filter(|_| number.has_scalar())))
                 }
             })
