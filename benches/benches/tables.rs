@@ -33,20 +33,20 @@ fn train_one_epoch(bencher: Bencher<'_, '_>, model: &str) {
 #[divan::bench(args = ["ctgan", "tvae", "copula"], sample_count = 5, sample_size = 1)]
 fn sample_100_000_rows(bencher: Bencher<'_, '_>, model: &str) {
     let model = fitted(model, &table());
-    bencher.counter(ItemsCount::new(100_000usize)).bench_local(|| model.sample(&SampleRequest::new(100_000, 0)));
+    bencher.counter(ItemsCount::new(100_000usize)).bench_local(|| model.sample(&TableRequest::new(100_000, 0)));
 }
 
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn evaluate_everything(bencher: Bencher<'_, '_>) {
     let table = table();
-    let synthetic = fitted("copula", &table).sample(&SampleRequest::new(table.rows() as u64, 0));
+    let synthetic = fitted("copula", &table).sample(&TableRequest::new(table.rows() as u64, 0));
     let Ok(synthetic) = synthetic else { return };
     bencher.bench(|| evaluate(&table, &synthetic.data, None, &Options::default(), &mut |_| {}));
 }
 
-fn fitted(model: &str, table: &Table) -> Box<dyn Synthesizer<Data = Table>> {
+fn fitted(model: &str, table: &Table) -> Box<dyn Synthesizer<Table>> {
     let settings = if model == "copula" { json!({}) } else { json!({ "epochs": 1 }) };
-    let mut model = table_model(model, settings).expect("a model of the registry");
+    let mut model = semblant::model::<Table>(model, settings).expect("a model of the registry");
     model.fit(table, &mut Run::new(semblant::device::select("cpu").expect("always there"), 0)).expect("fits");
     model
 }

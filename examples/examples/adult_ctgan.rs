@@ -15,12 +15,12 @@ fn main() -> anyhow::Result<()> {
     let train = adult.read("train", folder.as_deref(), Path::new("."))?;
     let test = adult.read("test", folder.as_deref(), Path::new("."))?;
 
-    let mut model = table_model("ctgan", serde_json::json!({ "epochs": epochs }))?;
+    let mut model = semblant::model::<Table>("ctgan", serde_json::json!({ "epochs": epochs }))?;
     let mut run = Run { observer: Box::new(Terminal::default()), ..Run::new(semblant::device::select("auto")?, 0) };
     model.fit(&train, &mut run)?;
     model.save("adult.safetensors".as_ref())?;
 
-    let synthetic = model.sample(&SampleRequest::new(train.rows() as u64, 1))?.data;
+    let synthetic = model.sample(&TableRequest::new(train.rows() as u64, 1))?.data;
     let options = Options { target: Some("income".into()), ..Options::default() };
     let report = evaluate(&train, &synthetic, Some(&test), &options, &mut |_| {})?;
     std::fs::write("adult.html", report.to_html())?;

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use semblant::data::catalog::Catalog;
 use semblant::prelude::*;
 use semblant::progress::Terminal;
@@ -19,20 +20,19 @@ fn main() -> anyhow::Result<()> {
         "network": { "kind": "dit", "patch": 4, "width": 256, "depth": 6, "heads": 4 },
         "training": { "images": images_seen, "tick_images": 20_000, "flip": 0.5, "augmentation": 0.12 },
     });
-    let mut model = image_model("edm", settings)?;
+    let mut model = semblant::model::<Images>("edm", settings)?;
     let run = Run::new(semblant::device::select("auto")?, 0);
     model.fit(&train, &mut Run { observer: Box::new(Terminal::default()), folder: Some("cifar.run".into()), ..run })?;
     model.save("cifar.safetensors".as_ref())?;
 
-    let how = serde_json::json!({ "guidance": 2.0 });
-    let request = SampleRequest { balance: Some("class".into()), settings: how, ..SampleRequest::new(100, 0) };
+    let request = ImageRequest::new(100, 0).balanced().guidance(2.0);
     model.sample(&request)?.data.write_grid("cifar.png", 10, 2)?;
 
     // Real pictures on the left of each pair, what the model makes of them at half strength on the right.
     let real = test.select(&[0, 1, 2, 3, 4, 5, 6, 7]);
-    let request = SampleRequest { settings: serde_json::json!({ "strength": 0.5 }), ..SampleRequest::new(0, 0) };
-    let remade = model.remake(&real, None, &request)?.data;
+    let request = ImageRequest::new(0, 0).strength(0.5);
+    let made = model.rebuild().context("edm makes images from images")?.rebuild(&real, None, &request)?.data;
     let pairs: Vec<usize> = (0..8).flat_map(|index| [index, 8 + index]).collect();
-    Images::concat(vec![real, remade])?.select(&pairs).write_grid("cifar-remade.png", 4, 3)?;
+    Images::concat(vec![real, made])?.select(&pairs).write_grid("cifar-image-to-image.png", 4, 3)?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use semblant::data::table::simulate_patients;
 use semblant::prelude::*;
 
 fn main() -> anyhow::Result<()> {
-    let mut model = table_model("ctgan", serde_json::json!({ "epochs": 60 }))?;
+    let mut model = semblant::model::<Table>("ctgan", serde_json::json!({ "epochs": 60 }))?;
     model.fit(&simulate_patients(3000, 0), &mut Run::new(semblant::device::select("cpu")?, 0))?;
 
     let condition = |column: &str, wanted| Condition { column: column.into(), wanted };
@@ -13,12 +13,12 @@ fn main() -> anyhow::Result<()> {
         condition("smoker", Wanted::Is("yes".into())),               // exactly this value
         condition("age", Wanted::Between { low: 30.0, high: 60.0 }), // any number in the range
     ];
-    let request = SampleRequest { conditions, ..SampleRequest::new(500, 1) };
+    let request = TableRequest { conditions, ..TableRequest::new(500, 1) };
     let sample = model.sample(&request)?;
     anyhow::ensure!((0..500).all(|row| sample.data.column("smoker").is_ok_and(|smoker| smoker.label(row) == Some("yes"))));
     sample.data.write("smokers.csv")?;
 
-    let request = SampleRequest { balance: Some("diagnosis".into()), ..SampleRequest::new(500, 1) };
+    let request = TableRequest { balance: Some("diagnosis".into()), ..TableRequest::new(500, 1) };
     model.sample(&request)?.data.write("balanced.csv")?;
     Ok(())
 }

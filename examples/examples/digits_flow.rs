@@ -21,15 +21,14 @@ fn main() -> anyhow::Result<()> {
         "network": { "kind": "dit", "patch": 2, "width": 96, "depth": 4, "heads": 4 },
         "training": { "images": 100_000, "tick_images": 20_000, "ema": { "half_life_rows": 5000.0 } },
     });
-    let mut model = image_model("flow", settings)?;
+    let mut model = semblant::model::<Images>("flow", settings)?;
     // With a run folder, a sheet of samples is drawn at every tick: watch it learn.
     let run = Run::new(semblant::device::select("auto")?, 0);
     model.fit(&train, &mut Run { observer: Box::new(Terminal::default()), folder: Some("digits.run".into()), ..run })?;
     model.save("digits.safetensors".as_ref())?;
 
     // Every class in turn; guidance makes the digits plainer than those that people wrote.
-    let how = serde_json::json!({ "steps": 12, "solver": "heun", "guidance": 1.5 });
-    let request = |n| SampleRequest { balance: Some("class".into()), settings: how.clone(), ..SampleRequest::new(n, 1) };
+    let request = |n| ImageRequest::new(n, 1).balanced().steps(12).solver("heun").guidance(1.5);
     model.sample(&request(100))?.data.write_grid("digits.png", 10, 8)?;
 
     let synthetic = model.sample(&request(1000))?.data;

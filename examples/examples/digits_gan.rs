@@ -21,16 +21,15 @@ fn main() -> anyhow::Result<()> {
         "network": { "channels": [48, 24] },
         "training": { "images": 200_000, "tick_images": 25_000 },
     });
-    let mut model = image_model("r3gan", settings)?;
+    let mut model = semblant::model::<Images>("r3gan", settings)?;
     let run = Run::new(semblant::device::select("auto")?, 0);
     model.fit(&train, &mut Run { observer: Box::new(Terminal::default()), folder: Some("digits-gan.run".into()), ..run })?;
     model.save("digits-gan.safetensors".as_ref())?;
 
-    let request = |n| SampleRequest { balance: Some("class".into()), ..SampleRequest::new(n, 1) };
+    let request = |n| ImageRequest::new(n, 1).balanced();
     model.sample(&request(100))?.data.write_grid("digits-gan.png", 10, 8)?;
-    let three = Condition { column: "class".into(), wanted: Wanted::Is("3".into()) };
-    let way = SampleRequest { between: Some([4, 9]), conditions: vec![three], ..SampleRequest::new(8, 1) };
-    model.sample(&way)?.data.write_grid("digits-gan-way.png", 8, 8)?;
+    let between = ImageRequest::new(8, 1).of_class("3").interpolate(4, 9);
+    model.sample(&between)?.data.write_grid("digits-gan-interpolation.png", 8, 8)?;
 
     let synthetic = model.sample(&request(1000))?.data;
     let mut run = Run::new(semblant::device::select("cpu")?, 0);

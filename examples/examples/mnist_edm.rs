@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<()> {
         Ok(Run { observer: Box::new(Terminal::default()), folder: Some(name.into()), ..run })
     };
 
-    let mut edm = image_model(
+    let mut edm = semblant::model::<Images>(
         "edm",
         serde_json::json!({
             "network": { "kind": "unet", "block_out_channels": [16, 32, 32] },
@@ -25,14 +25,14 @@ fn main() -> anyhow::Result<()> {
     )?;
     edm.fit(&mnist, &mut run("mnist-edm.run")?)?;
     edm.save("mnist-edm.safetensors".as_ref())?;
-    let request = SampleRequest { balance: Some("class".into()), ..SampleRequest::new(100, 1) };
+    let request = ImageRequest::new(100, 1).balanced();
     edm.sample(&request)?.data.write_grid("mnist-edm.png", 10, 2)?;
 
     let settings = serde_json::json!({
         "from": "mnist-edm.safetensors",
         "training": { "images": images_seen / 4, "tick_images": 10_000, "ema": { "half_life_rows": 5_000.0 } },
     });
-    let mut fast = image_model("consistency", settings)?;
+    let mut fast = semblant::model::<Images>("consistency", settings)?;
     fast.fit(&mnist, &mut run("mnist-fast.run")?)?;
     fast.save("mnist-fast.safetensors".as_ref())?;
     fast.sample(&request)?.data.write_grid("mnist-two-steps.png", 10, 2)?;

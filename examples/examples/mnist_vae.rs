@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use semblant::data::catalog::Catalog;
 use semblant::prelude::*;
 use semblant::progress::Terminal;
@@ -23,25 +24,25 @@ fn main() -> anyhow::Result<()> {
         "likelihood": { "kind": "bernoulli", "binarisation": "dynamic" }, "importance_samples": 5,
         "training": { "images": images_seen, "batch_images": 100 },
     });
-    let mut model = image_model("vae", settings)?;
+    let mut model = semblant::model::<Images>("vae", settings)?;
     let run = Run::new(semblant::device::select("auto")?, 0);
     model.fit(&train, &mut Run { observer: Box::new(Terminal::default()), ..run })?;
     model.save("mnist-vae.safetensors".as_ref())?;
 
     // Burda et al. 2016: the bound with many samples as an estimate of the likelihood.
-    let nats = model.negative_log_likelihoods(&test, 1000, 0)?;
+    let nats = model.likelihood().expect("a likelihood").negative_log_likelihoods(&test, 1000, 0)?;
     println!("negative log-likelihood: {:.2} nats an image", nats.iter().sum::<f64>() / nats.len() as f64);
 
     // Latent vectors from where the images' came to lie, and from the distribution that they were trained towards.
     for prior in ["mixture", "normal"] {
-        let request = SampleRequest { settings: json!({ "prior": prior }), ..SampleRequest::new(100, 1) };
+        let request = ImageRequest::new(100, 1).with_setting("prior", prior);
         model.sample(&request)?.data.write_grid(format!("mnist-vae-{prior}.png"), 10, 2)?;
     }
-    // Ten digits, what is left of them after 32 numbers, and the way from one sample to another.
+    // Ten digits, their reconstructions from 32 numbers each, and an interpolation between two samples.
     let ten = test.select(&(0..10).collect::<Vec<_>>());
     let bare = Images::new(ten.pixels().to_vec(), ten.shape(), None)?;
-    let rebuilt = model.remake(&bare, None, &SampleRequest::new(0, 0))?.data;
-    let way = model.sample(&SampleRequest { between: Some([0, 1]), ..SampleRequest::new(10, 1) })?.data;
-    Images::concat(vec![bare, rebuilt, way])?.write_grid("mnist-vae-rebuilt.png", 10, 2)?;
+    let rebuilt = model.rebuild().context("a vae reconstructs")?.rebuild(&bare, None, &ImageRequest::new(0, 0))?.data;
+    let between = model.sample(&ImageRequest::new(10, 1).interpolate(0, 1))?.data;
+    Images::concat(vec![bare, rebuilt, between])?.write_grid("mnist-vae-rebuilt.png", 10, 2)?;
     Ok(())
 }

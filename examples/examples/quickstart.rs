@@ -9,11 +9,11 @@ fn main() -> anyhow::Result<()> {
     // Any table will do: Table::read("patients.csv", &ReadOptions::with_target("diagnosis"))?
     let patients = simulate_patients(4000, 0);
 
-    let mut model = table_model("ctgan", serde_json::json!({ "epochs": 100 }))?;
+    let mut model = semblant::model::<Table>("ctgan", serde_json::json!({ "epochs": 100 }))?;
     let mut run = Run { observer: Box::new(Terminal::default()), ..Run::new(semblant::device::select("auto")?, 0) };
     model.fit(&patients, &mut run)?;
 
-    let synthetic = model.sample(&SampleRequest::new(4000, 1))?.data;
+    let synthetic = model.sample(&TableRequest::new(4000, 1))?.data;
     synthetic.write("synthetic.csv")?;
 
     let options = Options { target: Some("diagnosis".into()), ..Options::default() };

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use semblant::data::catalog::Catalog;
 use semblant::prelude::*;
 use semblant::progress::Terminal;
@@ -19,19 +20,18 @@ fn main() -> anyhow::Result<()> {
         "prior": { "width": 96, "depth": 3, "heads": 4 },
         "training": { "images": images_seen, "tick_images": 10_000, "ema": { "half_life_rows": 5000.0 } },
     });
-    let mut model = image_model("vq-vae", settings)?;
+    let mut model = semblant::model::<Images>("vq-vae", settings)?;
     // When it has ended, the terminal tells how many of the codes are used.
     let run = Run::new(semblant::device::select("auto")?, 0);
     model.fit(&digits, &mut Run { observer: Box::new(Terminal::default()), ..run })?;
     model.save("vqvae.safetensors".as_ref())?;
 
-    // Twenty digits, and what their codes say.
+    // Twenty digits and their reconstructions.
     let twenty = digits.select(&(0..20).collect::<Vec<_>>());
-    let rebuilt = model.remake(&twenty, None, &SampleRequest::new(0, 0))?.data;
+    let rebuilt = model.rebuild().context("a vq-vae reconstructs")?.rebuild(&twenty, None, &ImageRequest::new(0, 0))?.data;
     Images::concat(vec![twenty, rebuilt])?.write_grid("vqvae-rebuilt.png", 20, 6)?;
     // Every class in turn; a lower temperature makes likelier digits.
-    let settings = json!({ "temperature": 0.8 });
-    let request = SampleRequest { balance: Some("class".into()), settings, ..SampleRequest::new(100, 1) };
+    let request = ImageRequest::new(100, 1).balanced().with_setting("temperature", 0.8);
     model.sample(&request)?.data.write_grid("vqvae.png", 10, 6)?;
     Ok(())
 }

@@ -90,7 +90,7 @@ struct Place {
 
 impl Place {
     /// Fits, and gives the median time of a step of `batch` rows in milliseconds.
-    fn timed<D>(&self, model: &mut dyn Synthesizer<Data = D>, data: &D, batch: u64) -> Result<Value, Failure> {
+    fn timed<D: Data>(&self, model: &mut dyn Synthesizer<D>, data: &D, batch: u64) -> Result<Value, Failure> {
         let at = Arc::new(Mutex::new(Vec::new()));
         let observer = Box::new(Ticks { rows: 0, launches: Launches::begin(), at: at.clone() });
         let mut run = Run { observer, precision: self.precision, ..Run::new(self.device.clone(), 0) };
@@ -112,13 +112,13 @@ impl Place {
 
     fn ctgan(&self) -> Result<Value, Failure> {
         let (rows, epochs) = if self.tiny { (500, 5) } else { (26_049, 20) };
-        let mut model = table_model("ctgan", json!({ "epochs": epochs }))?;
+        let mut model = semblant::model::<Table>("ctgan", json!({ "epochs": epochs }))?;
         self.timed(model.as_mut(), &simulate_patients(rows, 0), 500)
     }
 
     /// Flow matching with one of the networks on random images of 3 x 32 x 32; the perceptron on rows of 128 numbers.
     fn network(&self, kind: &str) -> Result<Value, Failure> {
-        let (mut model, batch) = (image_model("flow", self.settings(kind, 20)?)?, self.batch(kind));
+        let (mut model, batch) = (semblant::model::<Images>("flow", self.settings(kind, 20)?)?, self.batch(kind));
         self.timed(model.as_mut(), &noise(kind), batch)
     }
 
@@ -148,14 +148,13 @@ impl Place {
 
     /// 18 steps of Heun's method with DiT-S, in images a second; the first pass compiles and tunes.
     fn sampling(&self) -> Result<Value, Failure> {
-        let mut model = image_model("flow", self.settings("dit", 1)?)?;
+        let mut model = semblant::model::<Images>("flow", self.settings("dit", 1)?)?;
         model.fit(&noise("dit"), &mut Run::new(self.device.clone(), 0))?;
         let count = if self.tiny { 2 } else { 256 };
-        let settings = json!({ "steps": 18, "solver": "heun" });
         let mut seconds = 0.0;
         for seed in 0..2 {
             let started = Instant::now();
-            model.sample(&SampleRequest { settings: settings.clone(), ..SampleRequest::new(count, seed) })?;
+            model.sample(&ImageRequest::new(count, seed).steps(18).solver("heun"))?;
             seconds = started.elapsed().as_secs_f64();
         }
         Ok(json!({ "images_per_s": count as f64 / seconds, "images": count, "whole_s": seconds }))

@@ -40,7 +40,7 @@ fn curve(digits: &Images, name: Option<&str>, precision: Precision, seed: u64) -
         "network": { "kind": "dit", "patch": 2, "width": 96, "depth": 4, "heads": 4 },
         "training": { "images": IMAGES, "tick_images": TICK, "batch_images": 64 },
     });
-    let mut model = image_model("flow", settings)?;
+    let mut model = semblant::model::<Images>("flow", settings)?;
     let losses = Arc::new(Mutex::new(Vec::new()));
     let run = Run::new(device::select(name.unwrap_or("cpu"))?, seed);
     model.fit(digits, &mut Run { observer: Box::new(Losses(losses.clone())), precision, ..run })?;

@@ -239,8 +239,6 @@ pub(crate) struct Quickstart {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// Splits as a shell would, as far as our examples go: blanks part words, single quotes keep them together.
     fn words(line: &str) -> Vec<String> {
         let mut quoted = false;

@@ -22,7 +22,8 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
     let observe = || observer(quiet);
     let date = date();
     if let Some(model) = &arguments.likelihood {
-        let job = LikelihoodJob { model, source: &real, samples: arguments.samples, seed: arguments.seed, device: &device, options: &options };
+        let job =
+            LikelihoodJob { model, source: &real, samples: arguments.samples, seed: arguments.seed, device: &device, options: &options };
         return likelihood(arguments, kind.items(), kind.negative_log_likelihoods(job, &observe)?);
     }
     let job = EvaluateJob {

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use semblant::{Registry, Verb};
 use semblant::progress::{Observer, Silent, Terminal};
+use semblant::{Registry, Verb};
 
 // Half of a small network's training time is the allocation of short-lived buffers; this allocator serves them from its own pages.
 #[global_allocator]

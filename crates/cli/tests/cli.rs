@@ -372,8 +372,9 @@ fn lists_and_inspections_can_be_read() {
     let place = Place::with_model("copula");
     let models = place.good(&["models", "--json"]).json();
     let names: Vec<&str> = models.as_array().expect("a list").iter().filter_map(|model| model["name"].as_str()).collect();
-    let known = semblant::table_models().map(|entry| entry.name).chain(semblant::image_models().map(|entry| entry.name));
-    assert_eq!(names, known.collect::<Vec<_>>());
+    let registry = semblant::Registry::default();
+    let known: Vec<&str> = registry.kinds().flat_map(|kind| kind.models()).map(|model| model.name).collect();
+    assert_eq!(names, known);
     let listed = place.good(&["models"]).out;
     assert!(names.iter().all(|name| listed.contains(name)), "{listed}");
     assert!(place.good(&["data", "list"]).out.contains("california-housing"));

@@ -137,7 +137,7 @@ fn sampling_listens_to_its_flags() {
 fn images_are_made_out_of_images() {
     let place = with_model(EAGER);
     let left_half = Images::new((0..64).map(|i| if i % 8 < 4 { 255 } else { 0 }).collect(), [1, 1, 8, 8], None).expect("sound");
-    left_half.write_folder(place.path("keep"), false).expect("writable");
+    left_half.write_folder(place.path("mask"), false).expect("writable");
     let sample = |name: &str, more: &[&str]| {
         place.good(&[&["-q", "sample", "m.safetensors", "--steps", "20", "--from", "shapes", "-o", name], more].concat());
         read(&place, name)
@@ -148,7 +148,7 @@ fn images_are_made_out_of_images() {
     assert_eq!((half.shape(), half.class_counts()), (given.shape(), given.class_counts()), "each keeps its class");
     let distances = [&near, &half, &far].map(|made| distance(made, &given));
     assert!(distances[0] < distances[1] && distances[1] < distances[2], "{distances:?}");
-    let kept = sample("kept", &["--strength", "0.5", "--keep", "keep"]);
+    let kept = sample("kept", &["--strength", "0.5", "--mask", "mask"]);
     let same = |i: &usize| kept.pixels()[*i] == given.pixels()[*i];
     assert!((0..18 * 64).filter(|i| i % 8 < 4).all(|i| same(&i)), "what was to be kept has changed");
     assert!(!(0..18 * 64).all(|i| same(&i)), "nothing has changed");
@@ -165,7 +165,12 @@ fn models_of_images_are_listed_inspected_and_exported() {
     assert_eq!(json["images"]["class_counts"], serde_json::json!([6, 12]));
     assert_eq!(json["config"]["network"]["patch"], 4);
     let listed = place.good(&["models"]).out;
-    assert!(semblant::image_models().all(|entry| listed.contains(entry.name) && listed.contains(entry.summary)), "{listed}");
+    assert!(
+        semblant::Registry::default()
+            .models::<semblant::data::image::Images>()
+            .all(|entry| listed.contains(entry.name) && listed.contains(entry.summary)),
+        "{listed}"
+    );
 
     place.good(&["export", "m.safetensors", "--format", "diffusers", "-o", "exported"]);
     assert!(place.has("exported/model_index.json") && place.has("exported/transformer/config.json"));
@@ -256,7 +261,7 @@ fn wrong_usage_is_one_line_and_code_two() {
     sample("m.safetensors", &["-n", "2", "--guidance", "-1"], &["guidance"]);
     sample("m.safetensors", &["-n", "2", "--set", "churn=40"], &["churn"]);
     sample("m.safetensors", &["-n", "2", "--strength", "0.5"], &["--from"]);
-    sample("m.safetensors", &["-n", "2", "--keep", "plain"], &["--from"]);
+    sample("m.safetensors", &["-n", "2", "--mask", "plain"], &["--from"]);
     sample("m.safetensors", &["-n", "2", "--from", "shapes"], &["--from"]);
     sample("m.safetensors", &["--from", "shapes", "--interpolate", "0", "1"], &["--interpolate"]);
     sample("m.safetensors", &["-n", "2", "--interpolate", "0"], &["--interpolate"]);
@@ -296,8 +301,8 @@ fn work_that_fails_is_one_line_and_code_one() {
     sample(&["-n", "2", "-o", "no/such/s.png"], &["no/such/s.png"]);
     sample(&["-n", "2", "-o", "no/such/folder"], &["no/such/folder"]);
     sample(&["--from", "large", "-o", "s.png"], &["1 x 12 x 12", "1 x 8 x 8"]);
-    sample(&["--from", "shapes", "--keep", "large", "-o", "s.png"], &["1 x 12 x 12"]);
-    sample(&["--from", "shapes", "--keep", "shapes", "-o", "s.png"], &["one image"]);
+    sample(&["--from", "shapes", "--mask", "large", "-o", "s.png"], &["1 x 12 x 12"]);
+    sample(&["--from", "shapes", "--mask", "shapes", "-o", "s.png"], &["one image"]);
     sample(&["--from", "absent", "-o", "s.png"], &["absent"]);
     place.file("d.safetensors", &place.bytes("m.safetensors")[..2000]);
     place.bad(1, &["sample", "d.safetensors", "-n", "2", "-o", "s.png"], &["d.safetensors", "truncated"]);

@@ -47,7 +47,8 @@ pub fn from_value<C: Config>(owner: &str, values: Value) -> Result<C> {
 pub fn of_file<C: Config>(file: &Checkpoint, path: &Path) -> Result<C> {
     // Models that have no settings wrote none.
     let values = if file.metadata.contains_key("config") { file.metadata_as("config", path)? } else { Value::Null };
-    from_value(file.model(), values).map_err(|error| Error::checkpoint(path, format!("{error}; it was written by another version, fit the model again")))
+    from_value(file.model(), values)
+        .map_err(|error| Error::checkpoint(path, format!("{error}; it was written by another version, fit the model again")))
 }
 
 /// `base` with `values` laid over it; see [`from_value`]. Ranges are not checked.
@@ -237,11 +238,10 @@ mod tests {
         assert_eq!(read(Value::Null), Example::default());
         assert_eq!(read(json!({ "net": { "width": 3 } })).net, Net::Mlp { width: 3, depth: 2 });
         assert_eq!(read(json!({ "net": { "kind": "dit", "heads": 4 } })).net, Net::Dit { heads: 4 });
-        assert_eq!(read(json!({ "learning_rate": 1.0, "limit": 7 })), Example {
-            rate: Rate { learning_rate: 1.0, beta: 0.5 },
-            limit: Some(7),
-            ..Example::default()
-        });
+        assert_eq!(
+            read(json!({ "learning_rate": 1.0, "limit": 7 })),
+            Example { rate: Rate { learning_rate: 1.0, beta: 0.5 }, limit: Some(7), ..Example::default() }
+        );
     }
 
     #[test]
@@ -271,6 +271,8 @@ mod tests {
         assert!(said(json!({ "beta": "much" })).contains("much"));
         assert!(said(json!({ "beta": 2.0 })).contains("from 0 to 1"));
         assert!(said(json!([1])).contains("not a table"));
-        assert!(check_range("x", f64::NAN, 0.0, 1.0).is_err() && check_above("x", 0.0, 0.0).is_err() && check_at_least("x", -1.0, 0.0).is_err());
+        assert!(
+            check_range("x", f64::NAN, 0.0, 1.0).is_err() && check_above("x", 0.0, 0.0).is_err() && check_at_least("x", -1.0, 0.0).is_err()
+        );
     }
 }

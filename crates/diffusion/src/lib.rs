@@ -51,5 +51,4 @@ pub type Ddpm = ImageSynthesizer<DdpmConfig>;
 pub type Consistency = ImageSynthesizer<ConsistencyConfig>;
 
 /// The models of this family. Adding one is one file and one line here.
-pub const MODELS: &[Entry<Images>] =
-    &[entry::<FlowConfig>(), entry::<EdmConfig>(), entry::<DdpmConfig>(), entry::<ConsistencyConfig>()];
+pub const MODELS: &[Entry<Images>] = &[entry::<FlowConfig>(), entry::<EdmConfig>(), entry::<DdpmConfig>(), entry::<ConsistencyConfig>()];

@@ -81,7 +81,11 @@ macro_rules! image_model {
                 Ok(self.around(self.start(kind, $crate::pipeline::net(self, kind, seed, device)?)?))
             }
 
-            fn init_sampled(&self, kind: &semblant_images::ImageKind, device: &burn::tensor::Device) -> semblant_core::Result<$crate::networks::Net> {
+            fn init_sampled(
+                &self,
+                kind: &semblant_images::ImageKind,
+                device: &burn::tensor::Device,
+            ) -> semblant_core::Result<$crate::networks::Net> {
                 $crate::pipeline::net(self, kind, 0, device)
             }
 

@@ -2,7 +2,8 @@
 
 use semblant_core::device;
 use semblant_core::progress::{Event, Observer};
-use semblant_core::synthesizer::{Run, SampleRequest, Synthesizer};
+use semblant_core::synthesizer::{Run, Synthesizer};
+use semblant_data::image::ImageRequest;
 use semblant_data::image::Images;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -19,7 +20,7 @@ impl Observer for Notes {
     }
 }
 
-fn model(name: &str, settings: Value) -> Box<dyn Synthesizer<Data = Images>> {
+fn model(name: &str, settings: Value) -> Box<dyn Synthesizer<Images>> {
     let entry = semblant_gan::MODELS.iter().find(|entry| entry.name == name).expect("listed");
     (entry.build)(settings).expect("known settings")
 }
@@ -79,7 +80,7 @@ fn dark_and_bright_are_both_learnt() {
     let mut model = model("r3gan", small(training));
     let (mut run, notes) = run();
     model.fit(&images(), &mut run).expect("fits");
-    let made = model.sample(&SampleRequest::new(64, 1)).expect("fitted").data;
+    let made = model.sample(&ImageRequest::new(64, 1)).expect("fitted").data;
     let bright = (0..64).filter(|&i| made.pixels_of(i).iter().map(|&p| u32::from(p)).sum::<u32>() > 16 * 125).count();
     assert!((10..=54).contains(&bright), "{bright} of 64 are bright; {:?}", notes.0.lock().expect("one thread"));
     let near = (0..64).filter(|&i| {

@@ -13,6 +13,6 @@ mod workers;
 
 pub use batches::{Batches, Shown, purpose, shown_classes};
 pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
-pub use model::{Fitted, ImageModel, ImageSynthesizer, MakeBatch, check_shape, entry, rebuilt, sampled};
 pub use kind::{ImageKind, ImageShape};
+pub use model::{Fitted, ImageModel, ImageSynthesizer, MakeBatch, check_shape, entry, rebuilt, sampled};
 pub use pace::Pace;

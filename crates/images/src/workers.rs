@@ -12,8 +12,8 @@ use semblant_core::trainer::{Trained, Trainer, Watch, fingerprint};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 
-use crate::model::{Batch, ImageModel, MakeBatch, Sampled};
 use crate::kind::ImageKind;
+use crate::model::{Batch, ImageModel, MakeBatch, Sampled};
 
 /// What every worker of a fit begins with.
 pub(crate) struct Begin<'a, C: ImageModel> {

@@ -13,25 +13,25 @@
 //! # }
 //! ```
 
+mod kinds;
 #[cfg(feature = "images")]
 pub mod latent;
-mod kinds;
 mod modality;
 mod registry;
 mod source;
 
 pub use burn::tensor::Device;
 pub use modality::{
-    EvaluateJob, EvaluationJob, Evaluator, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
-    SampleJob, SampleOutcome, Verb,
+    EvaluateJob, EvaluationJob, Evaluator, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe,
+    Retrain, SampleJob, SampleOutcome, Verb,
 };
 pub use registry::{Registry, load, model};
+#[cfg(feature = "tables")]
+pub use semblant_copula as copula;
 pub use semblant_core::{
     Error, Result, checkpoint, config, data as kind, device, ema, files, host, launches, model, nn, optim, options, passes, precision,
     progress, seeds, synthesizer, trainer,
 };
-#[cfg(feature = "tables")]
-pub use semblant_copula as copula;
 pub use semblant_data as data;
 #[cfg(feature = "images")]
 pub use semblant_diffusion as diffusion;

@@ -41,7 +41,7 @@ fn no_value_leaves_the_device_within_a_step() {
     host::treat_as_device(true);
     let table = patients();
     for name in ["ctgan", "tvae"] {
-        let mut model = table_model(name, tables::small(name)).expect("known settings");
+        let mut model = semblant::model::<Table>(name, tables::small(name)).expect("known settings");
         fit_and_count(name, model.as_mut(), &table, run(1));
     }
     let pictures = images::bars();
@@ -121,7 +121,7 @@ fn both_ways_learn_the_same() {
     for name in ["ctgan", "tvae"] {
         let fit = |as_device| {
             host::treat_as_device(as_device);
-            table_model(name, tables::small(name)).expect("known settings").fit(&table, &mut run(1)).expect("fits")
+            semblant::model::<Table>(name, tables::small(name)).expect("known settings").fit(&table, &mut run(1)).expect("fits")
         };
         same_losses(name, &fit(false), &fit(true));
     }
@@ -146,7 +146,7 @@ fn both_ways_sample_the_same() {
         tables::fitted(name, &table).save(&path).expect("writable");
         let rows = |as_device| {
             host::treat_as_device(as_device);
-            tables::load(&path).expect("loads").sample(&SampleRequest::new(200, 3)).expect("samples").data
+            tables::load(&path).expect("loads").sample(&TableRequest::new(200, 3)).expect("samples").data
         };
         same_rows(name, &rows(false), &rows(true));
         host::treat_as_device(false);
@@ -157,7 +157,7 @@ fn both_ways_sample_the_same() {
         images::fitted(name, &pictures).save(&path).expect("writable");
         let made = |as_device| {
             host::treat_as_device(as_device);
-            load_image_model(&path, "cpu").expect("loads").sample(&SampleRequest::new(20, 3)).expect("samples").data
+            semblant::load::<Images>(&path, "cpu").expect("loads").sample(&ImageRequest::new(20, 3)).expect("samples").data
         };
         same_pictures(name, &made(false), &made(true));
         host::treat_as_device(false);

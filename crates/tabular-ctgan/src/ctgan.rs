@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::generator::{Generator, MOMENTUM, Tape};
-use crate::sizes::check_size;
 use crate::row_layout::RowLayout;
+use crate::sizes::check_size;
 
 pub use draws::CtganBatch;
 use draws::Draws;

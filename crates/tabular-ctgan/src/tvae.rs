@@ -21,8 +21,8 @@ use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::softmax;
-use crate::sizes::check_size;
 use crate::row_layout::RowLayout;
+use crate::sizes::check_size;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -159,7 +159,11 @@ fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condition) -> Re
         (Domain::Constant(value), Wanted::Is(text)) if value == text => Ok(None),
         (Domain::Constant(value), _) => refuse(format!("the column is always \"{value}\"")),
         (Domain::Labels { missing, .. } | Domain::Numbers { missing, .. }, Wanted::Is(text)) if text.is_empty() => {
-            if *missing { Ok(Some(Predicate::Missing)) } else { refuse("no value was missing in the training data".into()) }
+            if *missing {
+                Ok(Some(Predicate::Missing))
+            } else {
+                refuse("no value was missing in the training data".into())
+            }
         }
         (Domain::Labels { labels, .. }, Wanted::Is(text)) => match labels.iter().find(|(_, label)| label == text) {
             Some((code, _)) => Ok(Some(Predicate::Label(*code))),
@@ -243,7 +247,8 @@ mod tests {
 
     #[test]
     fn predicates_have_the_models_codes_and_values_on_the_grid() {
-        let filter = RowFilter::new(&columns(), &TableRequest::new(4, 0).with("letter", "b").with_between("count", 2.5, 20.0)).expect("possible");
+        let filter =
+            RowFilter::new(&columns(), &TableRequest::new(4, 0).with("letter", "b").with_between("count", 2.5, 20.0)).expect("possible");
         assert_eq!(filter.cases(), [[Some(Predicate::Label(1)), Some(Predicate::Range { low: 3.0, high: 10.0 })]]);
         let balanced = RowFilter::new(&columns(), &TableRequest::new(4, 0).balanced("letter")).expect("possible");
         assert_eq!([0, 1, 2].map(|row| balanced.predicate(0, row)), [1, 3, 1].map(|code| Some(Predicate::Label(code))));

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::kl::KlConfig;
 use crate::kl::folder::{self, Stored};
-use crate::models::autoencoder_kl::{AutoencoderKlModel, AutoencoderKlConfig, AutoencoderKlSampling, ScaledKl};
+use crate::models::autoencoder_kl::{AutoencoderKlConfig, AutoencoderKlModel, AutoencoderKlSampling, ScaledKl};
 use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches, without_classes};
 use crate::vq_pipeline::pixels;
@@ -143,8 +143,7 @@ fn rebuild(fitted: &Fitted<AutoencoderKlConfig>, init: &Images, mask: Option<&Im
 
 fn export(fitted: &Fitted<AutoencoderKlConfig>, path: &Path) -> Result<()> {
     let Fitted { config, kind, net, .. } = fitted;
-    let stored =
-        Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
+    let stored = Stored { config: config.network.clone(), shape: kind.shape, scaling_factor: net.scaling_factor(), net: net.net.clone() };
     folder::write(path, &stored)
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::codes::codebook::Usage;
 use crate::codes::prior::normal_cdf;
-use crate::models::vq_vae::{VqVaeModel, VqVaeConfig, VqVaeNet, VqVaeSampling};
+use crate::models::vq_vae::{VqVaeConfig, VqVaeModel, VqVaeNet, VqVaeSampling};
 use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches};
 

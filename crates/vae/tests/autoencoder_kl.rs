@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use semblant_core::synthesizer::SampleRequest;
+use semblant_data::image::ImageRequest;
 use semblant_data::image::Images;
 use semblant_vae::kl::folder;
 
@@ -54,18 +54,18 @@ fn a_folder_written_again_is_the_same_folder_and_a_model_to_save() {
     let original = golden().join("autoencoder-kl");
     let model = semblant_vae::open_folder(&original, &device).expect("readable");
     let again = place.path().join("again");
-    model.export_diffusers(&again).expect("writable");
-    let said = model.export_diffusers(&again).expect_err("there already").to_string();
+    model.export().expect("diffusers").export("diffusers", &again).expect("writable");
+    let said = model.export().expect("diffusers").export("diffusers", &again).expect_err("there already").to_string();
     assert!(said.contains("no empty folder"), "{said}");
     let (a, b) = (folder::read(&original, &device).expect("sound"), folder::read(&again, &device).expect("sound"));
     assert_eq!((a.config, a.shape), (b.config, b.shape));
     let images = Images::new((0..2 * 768).map(|i| (i * 37 % 251) as u8).collect(), [2, 3, 16, 16], None).expect("sound");
-    let request = SampleRequest::new(0, 0);
-    let rebuilt = model.remake(&images, None, &request).expect("possible").data;
+    let request = ImageRequest::new(0, 0);
+    let rebuilt = model.rebuild().expect("from data").rebuild(&images, None, &request).expect("possible").data;
     let other = semblant_vae::open_folder(&again, &device).expect("readable");
-    assert_eq!(rebuilt, other.remake(&images, None, &request).expect("possible").data);
+    assert_eq!(rebuilt, other.rebuild().expect("from data").rebuild(&images, None, &request).expect("possible").data);
     // One image alone is rebuilt to the same bytes.
-    let one = other.remake(&images.select(&[1]), None, &request).expect("possible").data;
+    let one = other.rebuild().expect("from data").rebuild(&images.select(&[1]), None, &request).expect("possible").data;
     assert_eq!(one, rebuilt.select(&[1]));
     std::fs::write(again.join("diffusion_pytorch_model.safetensors"), b"short").expect("writable");
     let said = folder::read(&again, &device).expect_err("damaged").to_string();

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device;
 use semblant_core::progress::{Event, Observer};
-use semblant_core::synthesizer::{Run, SampleRequest, Synthesizer};
+use semblant_core::synthesizer::{Run, Synthesizer};
+use semblant_data::image::ImageRequest;
 use semblant_data::image::Images;
 use serde_json::{Value, json};
 
-type Model = Box<dyn Synthesizer<Data = Images>>;
+type Model = Box<dyn Synthesizer<Images>>;
 
 fn build(name: &str, settings: Value) -> semblant_core::Result<Model> {
     let entry = semblant_vae::MODELS.iter().find(|entry| entry.name == name).expect("listed");
@@ -82,12 +83,12 @@ fn every_network_and_likelihood_rebuilds_what_it_has_learnt() {
             let what = format!("{}, {}", network["kind"], likelihood["kind"]);
             let (first, last) = first_and_last(&heard, "reconstruction");
             assert!(last < first - 10.0, "{what}: {first} to {last} nats");
-            let rebuilt = model.remake(&images, None, &SampleRequest::new(0, 0)).expect("possible").data;
+            let rebuilt = model.rebuild().expect("from data").rebuild(&images, None, &ImageRequest::new(0, 0)).expect("possible").data;
             assert!(distance(&rebuilt, &images) < 20.0, "{what}: {} from the images", distance(&rebuilt, &images));
             // Learnt images are likelier than their negatives, and more samples bring the estimate down.
             let negative = Images::new(images.pixels().iter().map(|p| 255 - p).collect(), images.shape(), None).expect("sound");
             let mean = |images: &Images, samples| {
-                let each = model.negative_log_likelihoods(images, samples, 3).expect("a likelihood");
+                let each = model.likelihood().expect("a likelihood").negative_log_likelihoods(images, samples, 3).expect("a likelihood");
                 each.iter().sum::<f64>() / each.len() as f64
             };
             assert!(mean(&images, 200) < mean(&negative, 200), "{what}");
@@ -105,7 +106,12 @@ fn several_samples_ignored_classes_and_both_priors() {
         "importance_samples": 4, "classes": "ignored", "mixture_components": 4, "training": training(8000),
     });
     let (model, _) = fit("vae", &images, settings);
-    let asked = |settings: Value| model.sample(&SampleRequest { settings, ..SampleRequest::new(64, 5) }).expect("possible").data;
+    let asked = |settings: Value| {
+        model
+            .sample(&ImageRequest { settings: settings.as_object().expect("a table").clone(), ..ImageRequest::new(64, 5) })
+            .expect("possible")
+            .data
+    };
     let nearest = |made: &Images| {
         let one = |i: usize| (0..8).map(|j| distance(&made.select(&[i]), &images.select(&[j]))).fold(f64::MAX, f64::min);
         (0..made.count()).map(one).sum::<f64>() / made.count() as f64
@@ -143,10 +149,10 @@ fn codes_are_learnt_used_and_drawn() {
     let (first, last) = first_and_last(&heard, "prior");
     assert!(last < first / 2.0, "{first} to {last} nats a code");
     assert!(heard.notes.iter().any(|note| note.contains("codes are used")), "{:?}", heard.notes);
-    let rebuilt = model.remake(&images, None, &SampleRequest::new(0, 0)).expect("possible").data;
+    let rebuilt = model.rebuild().expect("from data").rebuild(&images, None, &ImageRequest::new(0, 0)).expect("possible").data;
     assert!(distance(&rebuilt, &images) < 20.0, "{}", distance(&rebuilt, &images));
     // Drawn images are learnt ones, of the class that is asked for.
-    let made = model.sample(&SampleRequest { balance: Some("class".into()), ..SampleRequest::new(32, 1) }).expect("possible").data;
+    let made = model.sample(&ImageRequest::new(32, 1).balanced()).expect("possible").data;
     let right = (0..32).filter(|&i| {
         let of = |j: usize| distance(&made.select(&[i]), &images.select(&[j]));
         let nearest = (0..4).min_by(|&a, &b| of(a).total_cmp(&of(b))).expect("four");
@@ -165,7 +171,7 @@ fn latent_images_hold_what_is_needed_and_have_unit_variance() {
     let (model, heard) = fit("autoencoder-kl", &images, settings);
     let (first, last) = first_and_last(&heard, "reconstruction");
     assert!(last < first / 4.0, "{first} to {last}");
-    let rebuilt = model.remake(&images, None, &SampleRequest::new(0, 0)).expect("possible").data;
+    let rebuilt = model.rebuild().expect("from data").rebuild(&images, None, &ImageRequest::new(0, 0)).expect("possible").data;
     assert!(distance(&rebuilt, &images) < 20.0, "{}", distance(&rebuilt, &images));
     let place = tempfile::tempdir().expect("a folder");
     model.save(&place.path().join("m")).expect("writable");

@@ -40,10 +40,22 @@ impl Data for Images {
             OptionSpec::value("balance", "class", "Each class in turn"),
             OptionSpec::value("steps", "STEPS", "Solver steps"),
             OptionSpec::value("solver", "NAME", "The solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency"),
-            OptionSpec::value("guidance", "WEIGHT", "The weight of classifier-free guidance: 1 follows the class as it was learned, more goes beyond it"),
+            OptionSpec::value(
+                "guidance",
+                "WEIGHT",
+                "The weight of classifier-free guidance: 1 follows the class as it was learned, more goes beyond it",
+            ),
             OptionSpec::value("strength", "SHARE", "With --from: how far the images are taken towards noise, 0 to 1"),
-            OptionSpec::value("size", "PIXELS", "With --from: crop and resample each given image to this height and width, written 32 or 32x48"),
-            OptionSpec::pair("interpolate", "ADDRESS", "The path from the image at one address to that at another, in as many images as asked for"),
+            OptionSpec::value(
+                "size",
+                "PIXELS",
+                "With --from: crop and resample each given image to this height and width, written 32 or 32x48",
+            ),
+            OptionSpec::pair(
+                "interpolate",
+                "ADDRESS",
+                "The path from the image at one address to that at another, in as many images as asked for",
+            ),
             OptionSpec::list("set", "KEY=VALUE", "Another sampling setting of the model (eta, churn, clip...); may be given several times"),
         ];
         OPTIONS

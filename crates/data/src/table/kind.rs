@@ -36,7 +36,8 @@ impl Data for Table {
     }
 
     fn fit_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] = &[OptionSpec::value("write-schema", "FILE", "Write the schema that would be used to this file and stop")];
+        const OPTIONS: &[OptionSpec] =
+            &[OptionSpec::value("write-schema", "FILE", "Write the schema that would be used to this file and stop")];
         OPTIONS
     }
 
@@ -48,7 +49,11 @@ impl Data for Table {
 
     fn request_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec::list("where", "COLUMN=VALUE", "A condition that every row meets: column=value, or column=low..high for numbers; may be given several times"),
+            OptionSpec::list(
+                "where",
+                "COLUMN=VALUE",
+                "A condition that every row meets: column=value, or column=low..high for numbers; may be given several times",
+            ),
             OptionSpec::value("balance", "COLUMN", "A categorical column whose values all come equally often"),
             OptionSpec::value("batch-rows", "ROWS", "Rows computed at once: changes memory, never the rows [default: 32768]"),
         ];
@@ -82,7 +87,9 @@ impl Data for Table {
         // Networks keep the schema in their transform, the copula beside what it learned of each column.
         let schemas = |fitted: Value| fitted["columns"].as_array().into_iter().flatten().map(|column| column["schema"].clone()).collect();
         let columns = value("transform").pointer("/schema/columns").cloned().unwrap_or_else(|| Value::Array(schemas(value("fitted"))));
-        let line = |column: &Value| format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default());
+        let line = |column: &Value| {
+            format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default())
+        };
         let lines = std::iter::once("columns".to_owned()).chain(columns.as_array().into_iter().flatten().map(line)).collect();
         (lines, json!({ "columns": columns }))
     }

@@ -141,8 +141,7 @@ impl Process for DdpmConfig {
     }
 
     fn scheduler(&self) -> Result<SchedulerConfig> {
-        let mut scheduler =
-            SchedulerConfig::ddpm(self.schedule, self.timesteps, self.beta_start, self.beta_end, &self.prediction)?;
+        let mut scheduler = SchedulerConfig::ddpm(self.schedule, self.timesteps, self.beta_start, self.beta_end, &self.prediction)?;
         scheduler.timestep_spacing = match self.spacing {
             Spacing::Leading => TimestepSpacing::Leading,
             Spacing::Linspace => TimestepSpacing::Linspace,

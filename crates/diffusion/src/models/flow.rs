@@ -91,10 +91,8 @@ impl Config for FlowConfig {
     fn check(&self) -> Result<()> {
         check_parts(self)?;
         if !(self.time_deviation > 0.0 && self.time_deviation.is_finite() && self.time_mean.is_finite()) {
-            let what = format!(
-                "time_mean = {} and time_deviation = {} must be numbers, the second above 0",
-                self.time_mean, self.time_deviation
-            );
+            let what =
+                format!("time_mean = {} and time_deviation = {} must be numbers, the second above 0", self.time_mean, self.time_deviation);
             return Err(Error::Config(what));
         }
         if !(self.shift > 0.0 && self.shift.is_finite()) {

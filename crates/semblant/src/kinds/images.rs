@@ -30,7 +30,11 @@ const OPTIONS: &[OptionSpec] = &[
         "Train three classifiers, on the synthetic images, the real ones and both, and test them on the holdout; each sees so many images in training [default: 100000]",
     ),
     OptionSpec::value("shadows", "MODELS", "With --shadow: how many models are trained [default: 16]"),
-    OptionSpec::value("targets", "IMAGES", "With --shadow: how many training images, and as many of the holdout, are attacked [default: 1000]"),
+    OptionSpec::value(
+        "targets",
+        "IMAGES",
+        "With --shadow: how many training images, and as many of the holdout, are attacked [default: 1000]",
+    ),
 ];
 
 impl Evaluator<Images> for ImageEvaluator {
@@ -40,7 +44,10 @@ impl Evaluator<Images> for ImageEvaluator {
 
     fn evaluate(&self, job: &EvaluationJob<'_, Images>, observe: Observe<'_>) -> Result<Vec<Report>> {
         let forms = "give --features classifier:FILE, for a classifier of the real images that is trained and kept there";
-        let features = job.options.text("features").ok_or_else(|| Error::Config(format!("images are compared in the features of a network; {forms}")))?;
+        let features = job
+            .options
+            .text("features")
+            .ok_or_else(|| Error::Config(format!("images are compared in the features of a network; {forms}")))?;
         let features = Features::parse(features)?;
         let (_, real) = job.real;
         let holdout = job.holdout.map(|(_, holdout)| holdout);
@@ -54,7 +61,8 @@ impl Evaluator<Images> for ImageEvaluator {
         let extractor = features.extractor(real, holdout, (job.device, job.seed), observe)?;
         let mut utilities = utilities(job, observe)?.into_iter();
         let one = |&(name, synthetic): &(&str, &Images)| -> Result<Report> {
-            let membership = holdout.filter(|_| job.retrain.is_some()).map(|holdout| attack(job, synthetic, holdout, observe)).transpose()?;
+            let membership =
+                holdout.filter(|_| job.retrain.is_some()).map(|holdout| attack(job, synthetic, holdout, observe)).transpose()?;
             let (utility, sources) = (utilities.next(), sources(job, name));
             let evaluation = ImageEvaluation { utility, membership, seed: job.seed, sources, ..ImageEvaluation::new(&extractor) };
             Ok(report_images(real, synthetic, holdout, &evaluation, &mut |stage| observe().event(Event::Stage(stage)))?)

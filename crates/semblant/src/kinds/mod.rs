@@ -14,9 +14,9 @@ use semblant_core::{Error, Result};
 use semblant_metrics::membership::lira::Shadows;
 use semblant_metrics::report::{ModelSource, Source, Sources};
 
-use crate::modality::{EvaluationJob, Observe};
 #[cfg(any(feature = "images", feature = "tables"))]
 use crate::modality::Kind;
+use crate::modality::{EvaluationJob, Observe};
 
 /// Tables with their models.
 #[cfg(feature = "tables")]
@@ -53,7 +53,9 @@ fn shadows(options: &OptionValues, seed: u64) -> Result<Shadows> {
     let models = options.number("shadows")?.unwrap_or(16);
     let targets = options.number("targets")?.unwrap_or(1000);
     if models < 4 || targets < 8 {
-        return Err(Error::Config(format!("--shadows {models} --targets {targets}: train at least 4 models and attack at least 8 targets")));
+        return Err(Error::Config(format!(
+            "--shadows {models} --targets {targets}: train at least 4 models and attack at least 8 targets"
+        )));
     }
     Ok(Shadows { models, targets, seed })
 }

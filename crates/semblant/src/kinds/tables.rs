@@ -51,8 +51,7 @@ impl Evaluator<Table> for TableEvaluator {
         };
         let one = |&(name, synthetic): &(&str, &Table)| -> Result<Report> {
             let options = Options { sources: sources(job, name), ..base.clone() };
-            let mut generate =
-                |rows: &Table, number: u64| shadow_sample(job, observe, &plan, rows, synthetic.rows(), number);
+            let mut generate = |rows: &Table, number: u64| shadow_sample(job, observe, &plan, rows, synthetic.rows(), number);
             let attack = job.retrain.is_some().then_some((&plan, &mut generate as Generate<Table>));
             let mut stage = |name: &str| observe().event(Event::Stage(name));
             let holdout = job.holdout.map(|(_, holdout)| holdout);

@@ -26,7 +26,7 @@ fn damaged_files_are_errors_that_name_the_file() {
     let path = folder.path().join("damaged.safetensors");
     let try_load = |bytes: &[u8]| -> Result<Model> {
         std::fs::write(&path, bytes).expect("writable");
-        load_image_model(&path, "cpu")
+        semblant::load::<Images>(&path, "cpu")
     };
     let refused = |what: &str, bytes: &[u8], word: &str| {
         says(what, try_load(bytes), &["damaged.safetensors", word]);
@@ -74,7 +74,8 @@ fn damaged_files_are_errors_that_name_the_file() {
 fn no_damage_to_a_header_is_a_panic() {
     let (images, path) = (bars(), Path::new("damaged.safetensors"));
     let device = semblant::device::select("cpu").expect("always there");
-    for entry in semblant::image_models() {
+    let registry = Registry::default();
+    for entry in registry.models::<Images>() {
         let whole = bytes(&fitted(entry.name, &images));
         let length = u64::from_le_bytes(whole[..8].try_into().expect("eight")) as usize;
         let (mut loaded, mut refused) = (0, 0);
@@ -88,7 +89,7 @@ fn no_damage_to_a_header_is_a_panic() {
                     Ok(model) => {
                         loaded += 1;
                         if loaded % 10 == 0
-                            && let Ok(made) = model.sample(&SampleRequest::new(2, 1))
+                            && let Ok(made) = model.sample(&ImageRequest::new(2, 1))
                         {
                             assert_eq!(made.data.count(), 2);
                         }
@@ -109,12 +110,13 @@ fn a_file_of_the_other_kind_is_refused_and_found() {
     let folder = tempfile::tempdir().expect("a folder");
     let [image, table] = ["image.safetensors", "table.safetensors"].map(|name| folder.path().join(name));
     fitted("flow", &bars()).save(&image).expect("writable");
-    let mut independent = table_model("independent", json!({})).expect("known");
+    let mut independent = semblant::model::<Table>("independent", json!({})).expect("known");
     independent.fit(&simulate_patients(50, 0), &mut run(1)).expect("fits");
     independent.save(&table).expect("writable");
-    says("a table", load_image_model(&table, "cpu"), &["table.safetensors", "\"independent\"", "flow"]);
-    says("an image", load_table_model(&image, "cpu"), &["image.safetensors", "\"flow\"", "ctgan"]);
-    assert!(matches!(semblant::load_model(&image, "cpu").expect("sound"), semblant::AnyModel::Image(_)));
-    assert!(matches!(semblant::load_model(&table, "cpu").expect("sound"), semblant::AnyModel::Table(_)));
-    says("an empty folder", semblant::load_model(folder.path(), "cpu").map(drop), &["model_index.json"]);
+    says("a table", semblant::load::<Images>(&table, "cpu"), &["table.safetensors", "\"independent\"", "flow"]);
+    says("an image", semblant::load::<Table>(&image, "cpu"), &["image.safetensors", "\"flow\"", "ctgan"]);
+    let registry = Registry::default();
+    assert_eq!(registry.kind_of_file(&image).expect("sound").kind(), "images");
+    assert_eq!(registry.kind_of_file(&table).expect("sound").kind(), "table");
+    says("an empty folder", semblant::load::<Images>(folder.path(), "cpu"), &["model_index.json"]);
 }

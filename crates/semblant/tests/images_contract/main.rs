@@ -33,16 +33,16 @@ fn a_model_file_repeats_its_images_and_its_settings() {
         assert!(!summary.losses.is_empty() && summary.losses.iter().all(|(_, value)| value.is_finite()), "{name}: {summary:?}");
         assert_eq!((summary.steps, summary.rows_seen), (8, 64), "{name}");
         model.save(&path).expect("writable");
-        let loaded = load_image_model(&path, "cpu").unwrap_or_else(|error| panic!("{name}: {error}"));
+        let loaded = semblant::load::<Images>(&path, "cpu").unwrap_or_else(|error| panic!("{name}: {error}"));
         for seed in [0, 7] {
-            let request = SampleRequest::new(20, seed);
+            let request = ImageRequest::new(20, seed);
             let made = sample(&model, &request);
             assert_eq!(made.shape(), [20, 1, 8, 8], "{name}");
             let told = with_classes().any(|told| told == name);
             assert_eq!(made.class_names(), if told { images.class_names() } else { &[] }, "{name}");
             assert_eq!(made, sample(&loaded, &request), "{name}");
         }
-        let of_seed = |seed| sample(&model, &SampleRequest::new(20, seed));
+        let of_seed = |seed| sample(&model, &ImageRequest::new(20, seed));
         assert_ne!(of_seed(0).pixels(), of_seed(7).pixels(), "{name}: another seed, other images");
 
         // The settings in the file are all of them, and make the same model again.
@@ -50,7 +50,7 @@ fn a_model_file_repeats_its_images_and_its_settings() {
         assert_eq!(file.model(), name);
         let settings: Value = file.metadata_as("config", &path).expect("settings");
         assert!(holds(&settings, &small(name)), "{name}: {settings}");
-        let mut again = image_model(name, settings).expect("its own settings");
+        let mut again = semblant::model::<Images>(name, settings).expect("its own settings");
         again.fit(&images, &mut run(1)).expect("fits");
         assert!(bytes(&again) == std::fs::read(&path).expect("there"), "{name}: the same settings, another model");
     }
@@ -83,21 +83,18 @@ fn neither_range_nor_batch_changes_an_image() {
         let model = fitted(name, &images);
         // Solvers that draw fresh noise at every step must know an image's address too.
         let told = with_classes().any(|told| told == name);
-        for settings in [Value::Null, json!({ "solver": "euler-ancestral" })].into_iter().take(if denoises(name) { 2 } else { 1 }) {
-            let plain = SampleRequest { settings, ..SampleRequest::new(40, 3) };
-            let of_class = SampleRequest { conditions: vec![is("left")], ..plain.clone() };
-            let balanced = SampleRequest { balance: Some("class".into()), ..plain.clone() };
+        for settings in [json!({}), json!({ "solver": "euler-ancestral" })].into_iter().take(if denoises(name) { 2 } else { 1 }) {
+            let plain = with(40, settings);
+            let of_class = ImageRequest { class: ClassRequest::Is("left".into()), ..plain.clone() };
+            let balanced = ImageRequest { class: ClassRequest::Balanced, ..plain.clone() };
             for request in [plain, of_class, balanced].into_iter().take(if told { 3 } else { 1 }) {
                 let whole = sample(&model, &request);
-                let slice = sample(&model, &SampleRequest { rows: 13..31, ..request.clone() });
+                let slice = sample(&model, &ImageRequest { rows: 13..31, ..request.clone() });
                 assert_eq!(slice, whole.select(&(13..31).collect::<Vec<_>>()), "{name}: a slice is part of the whole");
-                for batch_rows in [1, 7] {
-                    assert_eq!(sample(&model, &SampleRequest { batch_rows, ..request.clone() }), whole, "{name}: {batch_rows} at once");
-                }
             }
         }
         // Far out in the endless sheet of a seed, images are there too.
-        let far = |rows| sample(&model, &SampleRequest { rows, ..SampleRequest::new(0, 3) });
+        let far = |rows| sample(&model, &ImageRequest { rows, ..ImageRequest::new(0, 3) });
         assert_eq!(far(u64::MAX - 3..u64::MAX).select(&[2]), far(u64::MAX - 1..u64::MAX), "{name}");
     }
 }
@@ -152,10 +149,10 @@ fn classes_are_those_that_are_asked_for() {
     for name in with_classes() {
         let model = fitted(name, &images);
         for (class, (asked, _)) in CLASSES.iter().enumerate() {
-            let made = sample(&model, &SampleRequest { conditions: vec![is(asked), is(asked)], ..SampleRequest::new(9, 5) });
+            let made = sample(&model, &ImageRequest::new(9, 5).of_class(*asked));
             assert!(made.classes().is_some_and(|classes| classes.iter().all(|&of| of as usize == class)), "{name}, {asked}");
         }
-        let balanced = sample(&model, &SampleRequest { balance: Some("class".into()), ..SampleRequest::new(30, 5) });
+        let balanced = sample(&model, &ImageRequest { class: ClassRequest::Balanced, ..ImageRequest::new(30, 5) });
         assert_eq!(balanced.class_counts(), [10, 10, 10], "{name}");
         // Unasked, classes come as often as among the training images; the bounds are four standard deviations.
         let drawn = sample(&model, &with(600, quick(name))).class_counts();
@@ -170,34 +167,26 @@ fn classes_are_those_that_are_asked_for() {
 #[test]
 fn conditions_that_cannot_be_met_are_named() {
     let images = bars();
-    let colour = |wanted| Condition { column: "colour".into(), wanted };
-    let range = Condition { column: "class".into(), wanted: Wanted::Between { low: 0.0, high: 1.0 } };
     for name in with_classes() {
         let model = fitted(name, &images);
-        let refused = |balance: Option<&str>, conditions: &[Condition], words: &[&str]| {
-            let request = SampleRequest { balance: balance.map(Into::into), conditions: conditions.to_vec(), ..SampleRequest::new(3, 5) };
+        let refused = |class: &str, words: &[&str]| {
+            let request = ImageRequest::new(3, 5).of_class(class);
             let error = says(name, model.sample(&request), words);
             assert!(matches!(error, Error::Condition(_)), "{name}: {error:?}");
-            says(name, model.remake(&images, None, &request), if plays(name) { &["out of noise only"] } else { words });
+            if let Some(rebuild) = model.rebuild() {
+                says(name, rebuild.rebuild(&images, None, &request), words);
+            }
         };
-        refused(None, &[is("left"), is("top")], &["two classes"]);
-        refused(None, &[is("right")], &["\"right\"", "dots, left, top"]);
-        refused(None, &[is("")], &["\"\"", "dots, left, top"]);
-        refused(None, std::slice::from_ref(&range), &["range", "class=NAME"]);
-        refused(None, &[colour(Wanted::Is("red".into()))], &["\"colour\"", "class"]);
-        refused(Some("colour"), &[], &["\"colour\"", "class"]);
-        refused(Some("class"), &[is("left")], &["balanced"]);
+        refused("right", &["\"right\"", "dots, left, top"]);
+        refused("", &["\"\"", "dots, left, top"]);
     }
     for name in of_any_size() {
         let bare = fitted(name, &plain([8, 1, 4, 4]));
-        let refused = |balance: Option<&str>, conditions: &[Condition]| {
-            let request = SampleRequest { balance: balance.map(Into::into), conditions: conditions.to_vec(), ..SampleRequest::new(3, 5) };
+        for request in [ImageRequest::new(3, 5).of_class("left"), ImageRequest::new(3, 5).balanced()] {
             let error = says(name, bare.sample(&request), &["without classes"]);
             assert!(matches!(error, Error::Condition(_)), "{name}: {error:?}");
-        };
-        refused(None, &[is("left")]);
-        refused(Some("class"), &[]);
-        let made = sample(&bare, &SampleRequest::new(3, 5));
+        }
+        let made = sample(&bare, &ImageRequest::new(3, 5));
         assert!(made.classes().is_none() && made.class_names().is_empty(), "{name}");
     }
 }
@@ -242,7 +231,7 @@ fn settings_that_cannot_be_are_named() {
         }
     }
     let refused = |name: &str, settings: Value, words: &[&str]| {
-        let error = says(name, image_model(name, settings), words);
+        let error = says(name, semblant::model::<Images>(name, settings), words);
         assert!(matches!(error, Error::Config(_)), "{name}: {error:?}");
     };
     refused("flow", json!({ "shift": 0.0 }), &["shift = 0"]);
@@ -253,9 +242,9 @@ fn settings_that_cannot_be_are_named() {
     refused("wgan-gp", json!({ "penalty": -1.0 }), &["penalty = -1"]);
     refused("diffusion", json!({}), &["\"diffusion\"", "flow, edm, ddpm, consistency"]);
     refused("ctgan", json!({}), &["\"ctgan\""]);
-    let mut lost = image_model("consistency", json!({})).expect("the file is asked for when it is needed");
+    let mut lost = semblant::model::<Images>("consistency", json!({})).expect("the file is asked for when it is needed");
     says("consistency", lost.fit(&bars(), &mut run(1)), &["from", "edm"]);
-    let mut lost = image_model("consistency", json!({ "from": "absent.safetensors" })).expect("as above");
+    let mut lost = semblant::model::<Images>("consistency", json!({ "from": "absent.safetensors" })).expect("as above");
     says("consistency", lost.fit(&bars(), &mut run(1)), &["absent.safetensors"]);
     // The model that tuning begins with must have learnt from images such as these; a perceptron would not notice another shape.
     for other in [plain([8, 1, 4, 16]), plain([8, 1, 8, 8])] {
@@ -269,10 +258,10 @@ fn an_unfitted_model_says_so() {
     let (images, path) = (bars(), std::path::Path::new("never-written"));
     for name in names() {
         let model = unfitted(name, json!({})).expect("known settings");
-        says(name, model.sample(&SampleRequest::new(1, 1)), &["fit"]);
-        says(name, model.remake(&images, None, &SampleRequest::new(1, 1)), &["fit"]);
+        says(name, model.sample(&ImageRequest::new(1, 1)), &["fit"]);
+        says(name, model.rebuild().expect("from data").rebuild(&images, None, &ImageRequest::new(1, 1)), &["fit"]);
         says(name, model.save(path), &["fit"]);
-        says(name, model.export_diffusers(path), &["fit"]);
+        says(name, model.export().expect("diffusers").export("diffusers", path), &["fit"]);
         assert!(!path.exists());
     }
 }

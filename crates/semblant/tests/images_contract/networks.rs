@@ -1,6 +1,5 @@
 //! Every network under several models, odd images, folders for diffusers, and whether anything is learnt.
 
-use semblant::AnyModel;
 use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
 use serde_json::{Value, json};
@@ -38,13 +37,13 @@ fn every_network_learns_and_is_saved_under_every_model() {
                 again.fit(&images, &mut run(1)).expect("fits");
                 assert!(bytes(&model) == bytes(&again), "{what}: equal seeds, other bytes");
                 model.save(&path).expect("writable");
-                let loaded = load_image_model(&path, "cpu").unwrap_or_else(|error| panic!("{what}: {error}"));
-                let made = sample(&model, &SampleRequest::new(3, 1));
-                assert_eq!(made, sample(&loaded, &SampleRequest::new(3, 1)), "{what}");
+                let loaded = semblant::load::<Images>(&path, "cpu").unwrap_or_else(|error| panic!("{what}: {error}"));
+                let made = sample(&model, &ImageRequest::new(3, 1));
+                assert_eq!(made, sample(&loaded, &ImageRequest::new(3, 1)), "{what}");
                 assert_eq!(made.shape()[1..], images.shape()[1..], "{what}");
                 // The network is told where an image ends: the 17th is computed in a batch of its own.
-                let whole = sample(&model, &SampleRequest::new(17, 1));
-                assert_eq!(sample(&model, &SampleRequest { rows: 16..17, ..SampleRequest::new(0, 1) }), whole.select(&[16]), "{what}");
+                let whole = sample(&model, &ImageRequest::new(17, 1));
+                assert_eq!(sample(&model, &ImageRequest { rows: 16..17, ..ImageRequest::new(0, 1) }), whole.select(&[16]), "{what}");
             }
         }
     }
@@ -59,9 +58,9 @@ fn odd_images_are_learnt_or_refused_by_name() {
     for name in of_any_size() {
         for shape in [[1, 1, 1, 1], [5, 3, 1, 1], [2, 1, 1, 9]] {
             let model = fitted(name, &plain(shape));
-            let made = sample(&model, &SampleRequest::new(4, 1));
+            let made = sample(&model, &ImageRequest::new(4, 1));
             assert_eq!(made.shape()[1..], shape[1..], "{name}");
-            let way = SampleRequest { between: Some([0, 1]), ..SampleRequest::new(3, 1) };
+            let way = ImageRequest { between: Some([0, 1]), ..ImageRequest::new(3, 1) };
             assert_eq!(sample(&model, &way).count(), 3, "{name}, {shape:?}");
         }
     }
@@ -100,10 +99,8 @@ fn folders_for_diffusers_give_the_same_images() {
         settings["network"] = network.clone();
         let model = fitted_with(name, &images, settings);
         let target = folder.path().join(&what);
-        model.export_diffusers(&target).unwrap_or_else(|error| panic!("{what}: {error}"));
-        let AnyModel::Image(opened) = semblant::load_model(&target, "cpu").unwrap_or_else(|error| panic!("{what}: {error}")) else {
-            panic!("{what}: a model of tables")
-        };
+        model.export().expect("diffusers").export("diffusers", &target).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let opened = semblant::load::<Images>(&target, "cpu").unwrap_or_else(|error| panic!("{what}: {error}"));
         // In one step from the highest level the image is what the network says there, whatever levels lie below.
         let mut ways = vec![json!({ "steps": 1, "solver": "euler", "clip": 0.0 })];
         if name == "ddpm" {
@@ -111,28 +108,28 @@ fn folders_for_diffusers_give_the_same_images() {
             ways.push(json!({ "steps": 4, "solver": "ddim" }));
         }
         for settings in ways {
-            let request = SampleRequest { conditions: vec![is("top")], ..with(20, settings) };
+            let request = ImageRequest { class: ClassRequest::Is("top".into()), ..with(20, settings) };
             let (ours, theirs) = (sample(&model, &request), sample(&opened, &request));
             assert_eq!(theirs.class_names(), images.class_names(), "{what}");
             let most = ours.pixels().iter().zip(theirs.pixels()).map(|(a, b)| a.abs_diff(*b)).max();
-            assert!(most <= Some(1), "{what}, {}: pixels differ by {most:?}", request.settings);
+            assert!(most <= Some(1), "{what}, {:?}: pixels differ by {most:?}", request.settings);
         }
         // As its own scheduler samples, and as any other model does.
         let steps = json!({ "steps": 4 });
         let made = sample(&opened, &with(5, steps.clone()));
         assert_eq!(made.shape(), [5, 1, 8, 8], "{what}");
-        assert_eq!(sample(&opened, &SampleRequest { rows: 2..4, ..with(0, steps) }), made.select(&[2, 3]), "{what}");
+        assert_eq!(sample(&opened, &ImageRequest { rows: 2..4, ..with(0, steps) }), made.select(&[2, 3]), "{what}");
         says(&what, opened.sample(&with(1, json!({ "solver": "rk4" }))), &["rk4"]);
         says(&what, opened.save(&folder.path().join("never")), &["folder"]);
-        says(&what, model.export_diffusers(&target), &["no empty folder"]);
+        says(&what, model.export().expect("diffusers").export("diffusers", &target), &["no empty folder"]);
         // The folder written again is the same folder.
         let again = folder.path().join(format!("{what} again"));
-        opened.export_diffusers(&again).expect("writable");
+        opened.export().expect("diffusers").export("diffusers", &again).expect("writable");
         assert_eq!(files(&target), files(&again), "{what}");
     }
     let refused = |name: &str, model: &Model, words: &[&str]| {
         let target = folder.path().join("never");
-        says(name, model.export_diffusers(&target), words);
+        says(name, model.export().expect("diffusers").export("diffusers", &target), words);
         assert!(!target.exists(), "{name}");
     };
     refused("mlp", &fitted_with("flow", &images, json!({ "network": mlp })), &["perceptron"]);
@@ -175,7 +172,7 @@ fn pair() -> Images {
 
 /// The greatest difference of a pixel from the training image of the class that was asked for, over 16 samples of each class.
 fn farthest(model: &Model, images: &Images, settings: &Value) -> u8 {
-    let request = SampleRequest { balance: Some("class".into()), settings: settings.clone(), ..SampleRequest::new(32, 11) };
+    let request = ImageRequest { class: ClassRequest::Balanced, seed: 11, ..with(32, settings.clone()) };
     let made = sample(model, &request);
     let difference = |image: usize| {
         let class = made.class_of(image).expect("asked for") as usize;
@@ -209,7 +206,7 @@ fn two_images_are_learnt_by_heart() {
         model.save(&folder.path().join(name)).expect("writable");
     }
     let settings = json!({ "from": folder.path().join("edm"), "training": training });
-    let mut quick = image_model("consistency", settings).expect("known settings");
+    let mut quick = semblant::model::<Images>("consistency", settings).expect("known settings");
     quick.fit(&images, &mut run(1)).expect("fits");
     for steps in [1, 2] {
         let farthest = farthest(&quick, &images, &json!({ "steps": steps }));

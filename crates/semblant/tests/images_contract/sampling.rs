@@ -1,12 +1,10 @@
 //! Ways to sample: solvers and their settings, the way between two images, images out of images.
 
 use semblant::Error;
-use semblant::data::table::simulate_patients;
 use semblant::diffusion::solvers::SOLVERS;
 use semblant::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fits::run;
 use crate::support::*;
 
 #[test]
@@ -45,7 +43,7 @@ fn settings_of_sampling_that_cannot_be_are_named() {
         let refused = |settings: Value, words: &[&str]| {
             let error = says(name, model.sample(&with(2, settings.clone())), words);
             assert!(matches!(error, Error::Config(_)), "{name}: {error:?}");
-            says(name, model.remake(&images, None, &with(0, settings)), words);
+            says(name, model.rebuild().expect("from data").rebuild(&images, None, &with(0, settings)), words);
         };
         refused(json!({ "stepz": 3 }), &["stepz", "steps"]);
         refused(json!({ "steps": 0 }), &["steps = 0"]);
@@ -58,7 +56,6 @@ fn settings_of_sampling_that_cannot_be_are_named() {
         refused(json!({ "clip": -1.0 }), &["clip = -1"]);
         refused(json!({ "churn_min": 3.0, "churn_max": 2.0 }), &["churn_max = 2"]);
         refused(json!({ "churn": 40.0, "solver": "euler" }), &["churn", "heun"]);
-        refused(json!(3), &["table"]);
         let churned = model.sample(&with(2, json!({ "churn": 40.0, "solver": "heun", "steps": 5 })));
         if matches!(name, "edm" | "consistency") {
             assert_ne!(
@@ -74,14 +71,19 @@ fn settings_of_sampling_that_cannot_be_are_named() {
 }
 
 #[test]
-fn models_of_tables_refuse_what_only_images_have() {
-    let table = simulate_patients(50, 0);
-    let mut model = table_model("independent", json!({})).expect("known");
-    model.fit(&table, &mut run(1)).expect("fits");
-    says("settings", model.sample(&with(2, json!({ "steps": 3 }))), &["settings"]);
-    says("between", model.sample(&SampleRequest { between: Some([0, 1]), ..SampleRequest::new(2, 1) }), &["way"]);
-    says("remake", model.remake(&table, None, &SampleRequest::new(2, 1)), &["noise"]);
-    says("export", model.export_diffusers(std::path::Path::new("never-written")), &["diffusers"]);
+fn models_hand_out_only_what_they_can_do() {
+    let independent = semblant::model::<Table>("independent", json!({})).expect("known");
+    assert!(independent.rebuild().is_none() && independent.likelihood().is_none() && independent.export().is_none());
+    let gan = unfitted("r3gan", json!({})).expect("known settings");
+    assert!(gan.rebuild().is_none() && gan.likelihood().is_none() && gan.export().is_none());
+    let vae = unfitted("vae", json!({})).expect("known settings");
+    assert!(vae.rebuild().is_some() && vae.likelihood().is_some() && vae.export().is_none());
+    let flow = unfitted("flow", json!({})).expect("known settings");
+    assert!(flow.rebuild().is_some() && flow.likelihood().is_none());
+    let export = flow.export().expect("diffusers has it");
+    assert_eq!(export.formats(), ["diffusers"]);
+    says("unfitted", export.export("diffusers", std::path::Path::new("never-written")), &["fit"]);
+    says("unknown format", export.export("onnx", std::path::Path::new("never-written")), &["onnx"]);
 }
 
 #[test]
@@ -89,9 +91,9 @@ fn the_way_between_two_images_ends_at_both() {
     let images = bars();
     for name in with_classes() {
         let model = fitted(name, &images);
-        let settings = if denoises(name) { json!({ "solver": "euler" }) } else { Value::Null };
+        let settings = if denoises(name) { json!({ "solver": "euler" }) } else { json!({}) };
         // Without fresh noise an image is its first noise and its class.
-        let request = |rows, between| SampleRequest { rows, between, conditions: vec![is("top")], ..with(0, settings.clone()) };
+        let request = |rows, between| ImageRequest { rows, between, class: ClassRequest::Is("top".into()), ..with(0, settings.clone()) };
         let one = |row: u64| sample(&model, &request(row..row + 1, None));
         let way = sample(&model, &request(0..5, Some([4, 9])));
         assert_eq!(way.count(), 5, "{name}");
@@ -104,7 +106,7 @@ fn the_way_between_two_images_ends_at_both() {
         assert_eq!(still.select(&[1]), one(4), "{name}: from an image to itself");
         assert_eq!(sample(&model, &request(0..1, Some([4, 9]))), one(4), "{name}: a way of one image is its beginning");
         // A class that is not asked for is that of the beginning, all the way.
-        let free = |rows, between| sample(&model, &SampleRequest { conditions: Vec::new(), ..request(rows, between) });
+        let free = |rows, between| sample(&model, &ImageRequest { class: ClassRequest::AsLearned, ..request(rows, between) });
         assert!(
             free(0..5, Some([4, 9])).classes().is_some_and(|classes| classes.iter().all(|&of| Some(of) == free(4..5, None).class_of(0)))
         );
@@ -124,7 +126,7 @@ fn images_are_remade_as_far_as_strength_says() {
         let model = fitted(name, &images);
         let remade = |strength: f64, seed: u64| {
             let settings = json!({ "strength": strength, "steps": 20, "solver": "euler" });
-            model.remake(&images, None, &SampleRequest { seed, ..with(0, settings) }).expect("possible").data
+            model.rebuild().expect("from data").rebuild(&images, None, &ImageRequest { seed, ..with(0, settings) }).expect("possible").data
         };
         let [near, far] = [remade(0.05, 3), remade(1.0, 3)];
         for made in [&near, &far] {
@@ -138,11 +140,15 @@ fn images_are_remade_as_far_as_strength_says() {
         );
         assert_eq!(near, remade(0.05, 3), "{name}");
         assert_ne!(far, remade(1.0, 4), "{name}: another seed");
-        let turned = model.remake(&images, None, &SampleRequest { conditions: vec![is("left")], ..SampleRequest::new(0, 3) });
+        let turned = model.rebuild().expect("from data").rebuild(
+            &images,
+            None,
+            &ImageRequest { class: ClassRequest::Is("left".into()), ..ImageRequest::new(0, 3) },
+        );
         assert_eq!(turned.expect("possible").data.class_counts(), [0, 24, 0], "{name}: another class that is asked for");
         // Classes of other names are not the model's.
         let strange = plain([5, 1, 8, 8]);
-        let made = model.remake(&strange, None, &SampleRequest::new(0, 3)).expect("possible").data;
+        let made = model.rebuild().expect("from data").rebuild(&strange, None, &ImageRequest::new(0, 3)).expect("possible").data;
         assert!(made.count() == 5 && made.classes().is_none(), "{name}");
     }
 }
@@ -151,23 +157,32 @@ fn images_are_remade_as_far_as_strength_says() {
 fn what_is_kept_is_kept_to_the_byte() {
     let images = bars();
     let left = |i: usize| i % 8 < 4;
-    let keep = Images::new((0..64).map(|i| if left(i) { 255 } else { 0 }).collect(), [1, 1, 8, 8], None).expect("sound");
+    let mask = Images::new((0..64).map(|i| if left(i) { 255 } else { 0 }).collect(), [1, 1, 8, 8], None).expect("sound");
     for name in denoisers() {
         let model = fitted(name, &images);
         for (solver, ..) in SOLVERS {
             let request = with(0, json!({ "strength": 1.0, "solver": solver, "steps": 4 }));
-            let made = model.remake(&images, Some(&keep), &request).expect("possible").data;
+            let made = model.rebuild().expect("from data").rebuild(&images, Some(&mask), &request).expect("possible").data;
             let kept = (0..24 * 64).filter(|i| left(*i)).all(|i| made.pixels()[i] == images.pixels()[i]);
             assert!(kept, "{name}, {solver}: a pixel that was to be kept has changed");
             let changed = (0..24 * 64).filter(|i| !left(*i) && made.pixels()[*i] != images.pixels()[*i]).count();
             assert!(changed > 24 * 16, "{name}, {solver}: {changed} of 768 open pixels are new");
         }
-        let of = |shape| model.remake(&plain(shape), None, &SampleRequest::new(0, 3));
+        let of = |shape| model.rebuild().expect("from data").rebuild(&plain(shape), None, &ImageRequest::new(0, 3));
         says(name, of([2, 1, 8, 4]), &["1 x 8 x 4", "1 x 8 x 8"]);
         says(name, of([2, 3, 8, 8]), &["3 x 8 x 8", "1 x 8 x 8"]);
-        let kept = |shape| model.remake(&images, Some(&plain(shape)), &SampleRequest::new(0, 3));
+        let kept = |shape| model.rebuild().expect("from data").rebuild(&images, Some(&plain(shape)), &ImageRequest::new(0, 3));
         says(name, kept([1, 1, 4, 4]), &["1 x 4 x 4", "1 x 8 x 8"]);
         says(name, kept([2, 1, 8, 8]), &["one image"]);
-        assert_eq!(model.remake(&images.select(&[]), None, &SampleRequest::new(0, 3)).expect("nothing out of nothing").data.count(), 0);
+        assert_eq!(
+            model
+                .rebuild()
+                .expect("from data")
+                .rebuild(&images.select(&[]), None, &ImageRequest::new(0, 3))
+                .expect("nothing out of nothing")
+                .data
+                .count(),
+            0
+        );
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn of_any_size() -> impl Iterator<Item = &'static str> {
 
 /// Settings with which a model samples quickly and without fresh noise.
 pub(crate) fn quick(name: &str) -> Value {
-    if denoises(name) { json!({ "steps": 1, "solver": "euler" }) } else { Value::Null }
+    if denoises(name) { json!({ "steps": 1, "solver": "euler" }) } else { json!({}) }
 }
 
 /// The file of a model that others begin with.
@@ -86,7 +86,7 @@ fn file(name: &'static str) -> PathBuf {
 
 /// The names of the registry.
 pub(crate) fn names() -> Vec<&'static str> {
-    semblant::image_models().map(|entry| entry.name).collect()
+    Registry::default().models::<Images>().map(|entry| entry.name).collect()
 }
 
 /// The denoisers that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
@@ -103,7 +103,7 @@ pub(crate) fn eager() -> Value {
 pub(crate) fn unfitted(name: &str, more: Value) -> Result<Model> {
     let mut settings = small(name);
     lay(&mut settings, more);
-    image_model(name, settings)
+    semblant::model::<Images>(name, settings)
 }
 
 fn lay(settings: &mut Value, more: Value) {
@@ -149,19 +149,15 @@ pub(crate) fn plain([count, channels, height, width]: [usize; 4]) -> Images {
     Images::new(pixels, [count, channels, height, width], None).expect("sound")
 }
 
-pub(crate) fn sample(model: &Model, request: &SampleRequest) -> Images {
+pub(crate) fn sample(model: &Model, request: &ImageRequest) -> Images {
     let sample = model.sample(request).unwrap_or_else(|error| panic!("{request:?}: {error}"));
     assert_eq!(sample.drawn_rows, sample.data.count() as u64, "no image is refused");
     sample.data
 }
 
 /// A request with settings of sampling.
-pub(crate) fn with(count: u64, settings: Value) -> SampleRequest {
-    SampleRequest { settings, ..SampleRequest::new(count, 3) }
-}
-
-pub(crate) fn is(name: &str) -> Condition {
-    Condition { column: "class".into(), wanted: Wanted::Is(name.into()) }
+pub(crate) fn with(count: u64, settings: Value) -> ImageRequest {
+    ImageRequest { settings: settings.as_object().expect("a table").clone(), ..ImageRequest::new(count, 3) }
 }
 
 /// What was said, in one line with all of these words.

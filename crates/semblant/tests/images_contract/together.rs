@@ -38,7 +38,7 @@ fn several_devices_learn_what_one_does_and_end_in_the_same_bits_each_time() {
             for ((loss, a), (_, b)) in one.losses.iter().zip(&several.losses).filter(|((loss, _), _)| loss != "active_units") {
                 assert!((a - b).abs() <= 2e-4 * a.abs().max(0.1), "{name}: {loss} is {a} on one device and {b} on {}", helpers + 1);
             }
-            let sample = |model: &dyn Synthesizer<Data = Images>| model.sample(&SampleRequest::new(20, 3)).expect("samples").data;
+            let sample = |model: &dyn Synthesizer<Images>| model.sample(&ImageRequest::new(20, 3)).expect("samples").data;
             let (one, several) = (sample(&*first), sample(&*model));
             let furthest = one.pixels().iter().zip(several.pixels()).map(|(a, b)| a.abs_diff(*b)).max();
             assert!(furthest <= Some(2), "{name}: pixels differ by {furthest:?} of 255");
@@ -76,8 +76,9 @@ fn models_that_need_the_whole_batch_in_one_place_say_so() {
     let mut model = unfitted("vae", json!({ "free_bits": 0.5 })).expect("known settings");
     says("vae", model.fit(&bars(), &mut with(1)), &["vae", "free_bits"]);
     let table = semblant::data::table::simulate_patients(50, 0);
-    for entry in semblant::table_models() {
-        let mut model = table_model(entry.name, json!({})).expect("known settings");
+    let registry = Registry::default();
+    for entry in registry.models::<Table>() {
+        let mut model = semblant::model::<Table>(entry.name, json!({})).expect("known settings");
         let error = model.fit(&table, &mut with(1)).expect_err("refused").to_string();
         assert!(error.contains(entry.name) && error.contains("one device"), "{error}");
     }

@@ -34,7 +34,7 @@ impl Observer for Counter {
 }
 
 /// Fits, and fails when a step reads anything back, or a tick more than its losses.
-pub(crate) fn fit_and_count<D>(name: &str, model: &mut dyn Synthesizer<Data = D>, data: &D, run: Run) -> Summary {
+pub(crate) fn fit_and_count<D: Data>(name: &str, model: &mut dyn Synthesizer<D>, data: &D, run: Run) -> Summary {
     let counts = Arc::new(Mutex::new(Counts::default()));
     let mut run = Run { observer: Box::new(Counter(counts.clone())), ..run };
     let summary = model.fit(data, &mut run).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -7,13 +7,13 @@ use semblant::prelude::*;
 use semblant::progress::{Event, Observer};
 
 /// A model of whatever data.
-pub(crate) type Fitted<D> = Box<dyn Synthesizer<Data = D>>;
+pub(crate) type Fitted<D> = Box<dyn Synthesizer<D>>;
 
 pub(crate) fn run(seed: u64) -> Run {
     Run::new(semblant::device::select("cpu").expect("always there"), seed)
 }
 
-pub(crate) fn bytes<D>(model: &Fitted<D>) -> Vec<u8> {
+pub(crate) fn bytes<D: Data>(model: &Fitted<D>) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     model.save(&path).expect("writable");

@@ -23,11 +23,11 @@ pub(crate) fn small(name: &str) -> Value {
 
 /// The names of the registry.
 pub(crate) fn names() -> Vec<&'static str> {
-    semblant::table_models().map(|entry| entry.name).collect()
+    Registry::default().models::<Table>().map(|entry| entry.name).collect()
 }
 
 pub(crate) fn fitted(name: &str, table: &Table) -> Model {
-    let mut model = table_model(name, small(name)).expect("known settings");
+    let mut model = semblant::model::<Table>(name, small(name)).expect("known settings");
     model.fit(table, &mut run(1)).unwrap_or_else(|error| panic!("{name}: {error}"));
     model
 }
@@ -68,10 +68,10 @@ pub(crate) fn cells(table: &Table) -> Vec<Vec<Cell>> {
     (0..table.rows()).map(|row| table.columns().iter().map(|column| cell(column, row)).collect()).collect()
 }
 
-pub(crate) fn sample(model: &Model, request: &SampleRequest) -> Result<Vec<Vec<Cell>>> {
+pub(crate) fn sample(model: &Model, request: &TableRequest) -> Result<Vec<Vec<Cell>>> {
     Ok(cells(&model.sample(request)?.data))
 }
 
 pub(crate) fn load(path: &Path) -> Result<Model> {
-    load_table_model(path, "cpu")
+    semblant::load::<Table>(path, "cpu")
 }

@@ -15,7 +15,7 @@ use semblant_tabular::early_stopping::PairDistance;
 use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use semblant_tabular::{EncodedModel, TrainingData};
 
-use super::{CtganModel, CtganBatch, CtganConfig, new_generator};
+use super::{CtganBatch, CtganConfig, CtganModel, new_generator};
 use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
 use crate::row_layout::DeviceTable;

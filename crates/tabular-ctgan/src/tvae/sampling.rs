@@ -15,7 +15,7 @@ use semblant_tabular::early_stopping::PairDistance;
 use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use semblant_tabular::{EncodedModel, TrainingData};
 
-use super::{Decoder, TvaeModel, TvaeConfig, purpose};
+use super::{Decoder, TvaeConfig, TvaeModel, purpose};
 use crate::conditions::{Conditions, write_row};
 use crate::row_layout::DeviceTable;
 
