@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
 
     let settings = serde_json::json!({
         "network": { "kind": "dit", "patch": 4, "width": 256, "depth": 6, "heads": 4 },
-        "training": { "images": images_seen, "tick_images": 20_000, "flip": 0.5, "augmentation": 0.12 },
+        "training": { "rows": images_seen, "tick_rows": 20_000, "flip": 0.5, "augmentation": 0.12 },
     });
     let mut model = semblant::model::<Images>("edm", settings)?;
     let run = Run::new(semblant::device::select("auto")?, 0);

@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
 
     let settings = serde_json::json!({
         "network": { "kind": "dit", "patch": 2, "width": 96, "depth": 4, "heads": 4 },
-        "training": { "images": 100_000, "tick_images": 20_000, "ema": { "half_life_rows": 5000.0 } },
+        "training": { "rows": 100_000, "tick_rows": 20_000, "ema": { "half_life_rows": 5000.0 } },
     });
     let mut model = semblant::model::<Images>("flow", settings)?;
     // With a run folder, a sheet of samples is drawn at every tick: watch it learn.

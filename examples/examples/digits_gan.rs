@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
 
     let settings = serde_json::json!({
         "network": { "channels": [48, 24] },
-        "training": { "images": 200_000, "tick_images": 25_000 },
+        "training": { "rows": 200_000, "tick_rows": 25_000 },
     });
     let mut model = semblant::model::<Images>("r3gan", settings)?;
     let run = Run::new(semblant::device::select("auto")?, 0);

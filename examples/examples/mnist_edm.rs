@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<()> {
         "edm",
         serde_json::json!({
             "network": { "kind": "unet", "block_out_channels": [16, 32, 32] },
-            "training": { "images": images_seen, "batch_images": 32, "tick_images": 20_000, "ema": { "half_life_rows": 5_000.0 } },
+            "training": { "rows": images_seen, "batch_rows": 32, "tick_rows": 20_000, "ema": { "half_life_rows": 5_000.0 } },
         }),
     )?;
     edm.fit(&mnist, &mut run("mnist-edm.run")?)?;
@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<()> {
 
     let settings = serde_json::json!({
         "from": "mnist-edm.safetensors",
-        "training": { "images": images_seen / 4, "tick_images": 10_000, "ema": { "half_life_rows": 5_000.0 } },
+        "training": { "rows": images_seen / 4, "tick_rows": 10_000, "ema": { "half_life_rows": 5_000.0 } },
     });
     let mut fast = semblant::model::<Images>("consistency", settings)?;
     fast.fit(&mnist, &mut run("mnist-fast.run")?)?;

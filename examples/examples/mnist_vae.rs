@@ -22,7 +22,7 @@ fn main() -> anyhow::Result<()> {
     let settings = json!({
         "network": { "kind": "mlp", "width": 512, "depth": 2 }, "latent_width": 32, "classes": "ignored",
         "likelihood": { "kind": "bernoulli", "binarisation": "dynamic" }, "importance_samples": 5,
-        "training": { "images": images_seen, "batch_images": 100 },
+        "training": { "rows": images_seen, "batch_rows": 100 },
     });
     let mut model = semblant::model::<Images>("vae", settings)?;
     let run = Run::new(semblant::device::select("auto")?, 0);

@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
     let settings = json!({
         "channels": [32], "codes": 64, "code_width": 8, "autoencoder_share": 0.4, "decay": 0.98,
         "prior": { "width": 96, "depth": 3, "heads": 4 },
-        "training": { "images": images_seen, "tick_images": 10_000, "ema": { "half_life_rows": 5000.0 } },
+        "training": { "rows": images_seen, "tick_rows": 10_000, "ema": { "half_life_rows": 5000.0 } },
     });
     let mut model = semblant::model::<Images>("vq-vae", settings)?;
     // When it has ended, the terminal tells how many of the codes are used.

@@ -142,7 +142,7 @@ impl Place {
             _ => return Err(format!("\"{kind}\" is no work; choose ctgan, mlp, dit, unet, sampling or metrics").into()),
         };
         let (batch, steps) = (self.batch(kind), if self.tiny { 1 } else { 10 });
-        let training = json!({ "batch_images": batch, "tick_images": batch * steps, "images": batch * steps * ticks });
+        let training = json!({ "batch_rows": batch, "tick_rows": batch * steps, "rows": batch * steps * ticks });
         Ok(json!({ "network": network, "training": training }))
     }
 

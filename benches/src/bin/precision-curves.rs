@@ -38,7 +38,7 @@ impl Observer for Losses {
 fn curve(digits: &Images, name: Option<&str>, precision: Precision, seed: u64) -> Result<Vec<f64>, Failure> {
     let settings = json!({
         "network": { "kind": "dit", "patch": 2, "width": 96, "depth": 4, "heads": 4 },
-        "training": { "images": IMAGES, "tick_images": TICK, "batch_images": 64 },
+        "training": { "rows": IMAGES, "tick_rows": TICK, "batch_rows": 64 },
     });
     let mut model = semblant::model::<Images>("flow", settings)?;
     let losses = Arc::new(Mutex::new(Vec::new()));

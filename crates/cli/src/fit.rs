@@ -24,7 +24,6 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
     };
     let Some(device) = devices.next() else { return Err(Failure::Usage("--devices names no device".into())) };
     let extra_devices: Vec<_> = devices.collect();
-    std::iter::once(&device).chain(&extra_devices).try_for_each(|device| precision.check(device))?;
     let output = arguments.output.as_deref();
     output.map(check_writable).transpose()?;
     let source = datasets::source(&arguments.data, "train")?;

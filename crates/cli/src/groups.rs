@@ -51,7 +51,7 @@ pub(crate) fn values(matches: &ArgMatches, registry: &Registry, verb: Verb, kind
             continue;
         }
         if !kinds.contains(&kind.kind()) {
-            let what = format!("--{} is for {}, and this is {}", spec.name, kinds.join(" and "), kind.kind());
+            let what = format!("--{} is an option for {}, not for {}", spec.name, kinds.join(" and "), kind.kind());
             return Err(Failure::Usage(what));
         }
         if spec.value_name.is_some() {

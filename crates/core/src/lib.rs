@@ -43,6 +43,7 @@ pub mod precision;
 pub mod progress;
 pub mod seeds;
 pub mod synthesizer;
+pub mod train_config;
 pub mod trainer;
 
 pub use error::{Error, Result};

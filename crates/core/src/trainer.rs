@@ -28,7 +28,7 @@ pub const STATE_FILE: &str = "state.safetensors";
 /// The log's file in a run's folder: one JSON object a tick.
 pub const LOG_FILE: &str = "log.jsonl";
 
-/// How long to train and how often to look up from it.
+/// The steps of a run, and how often it logs and saves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainSchedule {
@@ -50,10 +50,10 @@ impl Default for TrainSchedule {
     }
 }
 
-/// A judgement of a model, lower is better: what early stopping goes by.
+/// A score of a model, lower is better, for early stopping.
 pub type Score<'a, S> = &'a mut dyn FnMut(&S) -> f64;
 
-/// Looks at a model while it learns; told how many rows it has seen.
+/// Sees a model while it is trained, with the number of rows seen so far.
 pub type Watch<'a, S> = &'a mut dyn FnMut(&S, u64) -> Result<()>;
 
 /// The loop's own state, beside weights and moments.
@@ -78,20 +78,39 @@ pub struct Trained<M: Model> {
 
 /// The loop: drives any [`Model`], keeps the average, the log and the state. See [`Trainer::fit`].
 pub struct Trainer<'a, M: Model> {
-    /// How long and how often.
-    pub schedule: TrainSchedule,
-    /// The weight average.
-    pub ema: Ema,
-    /// Makes the batch of a step; a function of the step alone, so that a resumed run sees the same batches.
-    pub batch: &'a mut dyn FnMut(&Step) -> M::Batch,
-    /// What early stopping goes by, if it is on.
-    pub score: Option<Score<'a, M::Sampled>>,
-    /// Who looks at the average at every tick, to draw samples of it for example.
-    pub watch: Option<Watch<'a, M::Sampled>>,
-    /// Names data and settings: a state with another fingerprint is refused.
-    pub fingerprint: String,
-    /// Where several devices learn one model: this worker's place among them.
-    pub rank: Option<Rank>,
+    schedule: TrainSchedule,
+    ema: Ema,
+    batch: &'a mut dyn FnMut(&Step) -> M::Batch,
+    score: Option<Score<'a, M::Sampled>>,
+    watch: Option<Watch<'a, M::Sampled>>,
+    fingerprint: String,
+    rank: Option<Rank>,
+}
+
+impl<'a, M: Model> Trainer<'a, M> {
+    /// A loop of `schedule` that averages weights by `ema`. `batch` makes the batch of a step; it must be a function of the step alone, so
+    /// that a resumed run sees the same batches. `fingerprint` identifies data and settings: a saved state with another one is refused.
+    pub fn new(schedule: TrainSchedule, ema: Ema, fingerprint: impl Into<String>, batch: &'a mut dyn FnMut(&Step) -> M::Batch) -> Self {
+        Self { schedule, ema, batch, score: None, watch: None, fingerprint: fingerprint.into(), rank: None }
+    }
+
+    /// The same with a score, lower is better, for early stopping after [`TrainSchedule::patience_ticks`].
+    pub fn with_score(mut self, score: Score<'a, M::Sampled>) -> Self {
+        self.score = Some(score);
+        self
+    }
+
+    /// The same with a function that sees the average at every tick, to draw samples of it for example.
+    pub fn with_watch(mut self, watch: Watch<'a, M::Sampled>) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// The same as one of several workers that train one model.
+    pub fn with_rank(mut self, rank: Rank) -> Self {
+        self.rank = Some(rank);
+        self
+    }
 }
 
 /// What moves during a run.

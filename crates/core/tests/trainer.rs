@@ -13,7 +13,7 @@ use semblant_core::parallel::{Rank, ranks};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::TRAINING;
 use semblant_core::synthesizer::Run;
-use semblant_core::trainer::{STATE_FILE, Score, TrainSchedule, Trained, Trainer, read_log};
+use semblant_core::trainer::{STATE_FILE, TrainSchedule, Trained, Trainer, read_log};
 use semblant_core::{Error, Result, host};
 
 /// Learns y = sum(x).
@@ -72,15 +72,11 @@ fn fit_with(
         }
         host::tensor(values, [8, 3], &device())
     };
-    let trainer = Trainer {
-        schedule,
-        ema: Ema { half_life_rows: 100.0, warm_up: 0.1 },
-        batch: &mut batch,
-        // Not as it stands: behind `Option` its lifetime cannot shrink to the batch's.
-        score: score.map(|score| score as Score<'_, Linear>),
-        watch: None,
-        fingerprint: format!("seed {}", run.seed),
-        rank: None,
+    let ema = Ema { half_life_rows: 100.0, warm_up: 0.1 };
+    let trainer = Trainer::new(schedule, ema, format!("seed {}", run.seed), &mut batch);
+    let trainer = match score {
+        Some(score) => trainer.with_score(score),
+        None => trainer,
     };
     let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
     trainer.fit(model, Optimizers::default().with("layer", adam), run)
@@ -99,8 +95,7 @@ fn together(schedule: TrainSchedule, poison_at: Option<u64>, falls_at: Option<u6
             host::tensor(values, [step.places().len(), 3], &device())
         };
         let ema = Ema { half_life_rows: 100.0, warm_up: 0.1 };
-        let rank = Some(rank);
-        let trainer = Trainer { schedule, ema, batch: &mut batch, score: None, watch: None, fingerprint: "seed 1".into(), rank };
+        let trainer = Trainer::new(schedule, ema, "seed 1", &mut batch).with_rank(rank);
         let model = Sum { layer: nn::linear(3, 1, Stream::new(1, 9), &device()) };
         let optimizers = Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() });
         let mut run = Run::new(Device::flex(), 1);

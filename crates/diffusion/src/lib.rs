@@ -2,6 +2,7 @@
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_core::train_config::TrainConfig;
 //! use semblant_data::image::{ImageRequest, Images};
 //! use semblant_diffusion::models::Training;
 //! use semblant_diffusion::networks::{NetConfig, mlp::MlpConfig};
@@ -12,7 +13,7 @@
 //! let images = Images::new((0..8 * 16).map(|i| if i / 16 % 2 == 0 { 10 } else { 240 }).collect(), [8, 1, 4, 4], None)?;
 //! let mut model = Flow::new(FlowConfig {
 //!     network: NetConfig::Mlp(MlpConfig { width: 16, depth: 1 }),
-//!     training: Training { images: 64, batch_images: 8, ..Training::default() },
+//!     training: Training { train: TrainConfig { rows: 64, batch_rows: 8, ..Training::default().train }, ..Training::default() },
 //!     ..FlowConfig::default()
 //! })?;
 //! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;

@@ -63,12 +63,12 @@ macro_rules! image_model {
                 None
             }
 
-            fn pace(&self) -> semblant_images::Pace {
-                $crate::pipeline::Process::parts(self).1.pace()
+            fn train(&self) -> &semblant_core::train_config::TrainConfig {
+                &$crate::pipeline::Process::parts(self).1.train
             }
 
             fn optimizers(&self) -> semblant_core::optim::Optimizers {
-                semblant_core::optim::Optimizers::default().with("network", $crate::pipeline::Process::parts(self).1.optimizer)
+                semblant_core::optim::Optimizers::default().with("network", $crate::pipeline::Process::parts(self).1.train.optimizer)
             }
 
             fn init(

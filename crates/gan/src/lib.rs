@@ -2,6 +2,7 @@
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_core::train_config::TrainConfig;
 //! use semblant_data::image::{ImageRequest, Images};
 //! use semblant_gan::networks::NetConfig;
 //! use semblant_gan::trainer::Training;
@@ -12,7 +13,7 @@
 //! let images = Images::new((0..8 * 64).map(|i| if i / 64 % 2 == 0 { 10 } else { 240 }).collect(), [8, 1, 8, 8], None)?;
 //! let mut model = R3gan::new(R3ganConfig {
 //!     network: NetConfig { channels: vec![8, 4], ..NetConfig::default() },
-//!     training: Training { images: 64, batch_images: 8, ..Training::default() },
+//!     training: Training { train: TrainConfig { rows: 64, batch_rows: 8, ..Training::default().train }, ..Training::default() },
 //!     ..R3ganConfig::default()
 //! })?;
 //! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;

@@ -49,8 +49,8 @@ macro_rules! image_model {
                 Some("its augmentation and its penalty follow what one critic sees of the whole batch")
             }
 
-            fn pace(&self) -> semblant_images::Pace {
-                $crate::pipeline::GanConfig::parts(self).1.pace()
+            fn train(&self) -> &semblant_core::train_config::TrainConfig {
+                &$crate::pipeline::GanConfig::parts(self).1.train
             }
 
             fn optimizers(&self) -> semblant_core::optim::Optimizers {

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use semblant_core::ema::Ema;
+use semblant_core::config::{check_at_least, check_range};
 use semblant_core::model::{Losses, Step};
 use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
@@ -11,9 +11,10 @@ use semblant_core::passes::Passes;
 use semblant_core::progress::Event;
 use semblant_core::seeds::streams::StreamRange;
 use semblant_core::synthesizer::Run;
+use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{DeviceImages, Images};
-use semblant_images::{CHUNK, Fitted, ImageDraw, ImageModel, MakeBatch, Pace, latents, overlaid};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageModel, MakeBatch, latents, overlaid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -36,45 +37,36 @@ mod purpose {
     }
 }
 
-/// How long and how a model of this family is trained.
+/// Settings of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Training {
-    /// Images that the critic sees in all, the same one as often as it comes.
-    pub images: u64,
-    /// Images of one step.
-    pub batch_images: u64,
+    /// How long, in what batches (rows are images that the critic sees), and by which optimizer of the generator.
+    #[serde(flatten)]
+    pub train: TrainConfig,
     /// Steps of the critic for each of the generator.
     pub critic_steps: u64,
-    /// The generator's optimizer.
-    pub generator: Adam,
     /// The critic's optimizer.
     pub critic: Adam,
-    /// The average of the generator's weights that is sampled from.
-    pub ema: Ema,
     /// Changes of the images that the critic sees.
     pub augment: DiffAugment,
-    /// Images between two ticks: log line, check for NaN, and a sheet of samples in the run's folder.
-    pub tick_images: u64,
-    /// Images between two saved states.
-    pub checkpoint_images: u64,
 }
+
+/// Former names of settings, for [`Config::renamed`](semblant_core::config::Config::renamed).
+pub(crate) const RENAMED: &[(&str, &str)] = &[
+    ("training.rows", "training.rows"),
+    ("training.batch_rows", "training.batch_rows"),
+    ("training.tick_rows", "training.tick_rows"),
+    ("training.checkpoint_images", "training.checkpoint_rows"),
+    ("training.optimizer", "training.optimizer"),
+];
 
 impl Default for Training {
     fn default() -> Self {
-        // Without a mean of the gradients, as adversarial training wants it; the rate falls to nothing at the end.
+        // Without momentum, as adversarial training needs it; the learning rate falls to 0 at the end.
         let adam = Adam { learning_rate: 1e-3, beta_1: 0.0, beta_2: 0.99, schedule: LrSchedule::Cosine, ..Adam::default() };
-        Self {
-            images: 1_000_000,
-            batch_images: 64,
-            critic_steps: 1,
-            generator: adam,
-            critic: adam,
-            ema: Ema { half_life_rows: 20_000.0, ..Ema::default() },
-            augment: DiffAugment::default(),
-            tick_images: 50_000,
-            checkpoint_images: 100_000,
-        }
+        let images = semblant_images::Training::with(adam, 20_000.0, 0.0);
+        Self { train: images.train, critic_steps: 1, critic: adam, augment: DiffAugment::default() }
     }
 }
 
@@ -84,33 +76,19 @@ impl Training {
     /// # Errors
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
-        self.pace().check()?;
-        self.generator.check("training.generator")?;
+        self.train.check("training.")?;
         self.critic.check("training.critic")?;
         let DiffAugment { chance, target, translate, cutout, adaption_images, .. } = self.augment;
         for (field, value) in [("chance", chance), ("target", target), ("translate", translate), ("cutout", cutout)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(Error::Config(format!("training.augment.{field} = {value} is out of range; choose a number from 0 to 1")));
-            }
+            check_range(&format!("training.augment.{field}"), value, 0.0, 1.0)?;
         }
-        if !(adaption_images >= 1.0 && adaption_images.is_finite()) {
-            return Err(Error::Config(format!("training.augment.adaption_images = {adaption_images} must be at least 1")));
-        }
-        if self.critic_steps == 0 || self.critic_steps > 1000 {
-            return Err(Error::Config(format!("training.critic_steps = {} is out of range; choose from 1 to 1000", self.critic_steps)));
-        }
-        Ok(())
-    }
-
-    /// What the loop needs to know.
-    pub fn pace(&self) -> Pace {
-        let Self { images, batch_images, ema, tick_images, checkpoint_images, .. } = *self;
-        Pace { images, batch_images, ema, tick_images, checkpoint_images }
+        check_at_least("training.augment.adaption_images", adaption_images, 1.0)?;
+        check_range("training.critic_steps", self.critic_steps, 1, 1000)
     }
 
     /// The optimizers, by the names that [`GanTrainer`] uses.
     pub fn optimizers(&self) -> Optimizers {
-        Optimizers::default().with("generator", self.generator).with("critic", self.critic)
+        Optimizers::default().with("generator", self.train.optimizer).with("critic", self.critic)
     }
 }
 
@@ -290,7 +268,7 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
     if made < LEAST_SHARE * real {
         run.observer.event(Event::Note(&format!(
             "made images differ from each other {:.0} % as much as real ones: the generator has settled on few images (mode collapse); \
-             raise the critic's penalty or training.augment.chance, or lower training.generator.learning_rate",
+             raise the critic's penalty or training.augment.chance, or lower training.optimizer.learning_rate",
             100.0 * made / real
         )));
     }

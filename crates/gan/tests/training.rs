@@ -45,7 +45,7 @@ fn run() -> (Run, Notes) {
 #[test]
 fn a_batch_of_one_is_a_batch() {
     for entry in semblant_gan::MODELS {
-        let mut model = model(entry.name, small(json!({ "images": 6, "batch_images": 1, "critic_steps": 1 })));
+        let mut model = model(entry.name, small(json!({ "rows": 6, "batch_rows": 1, "critic_steps": 1 })));
         let summary = model.fit(&images(), &mut run().0).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         assert!(summary.losses.iter().all(|(_, value)| value.is_finite()), "{}: {summary:?}", entry.name);
     }
@@ -53,7 +53,7 @@ fn a_batch_of_one_is_a_batch() {
 
 #[test]
 fn a_critic_that_explodes_is_an_error_with_a_name() {
-    let training = json!({ "images": 4000, "batch_images": 8, "tick_images": 8, "critic": { "learning_rate": 10.0 }, "critic_steps": 1 });
+    let training = json!({ "rows": 4000, "batch_rows": 8, "tick_rows": 8, "critic": { "learning_rate": 10.0 }, "critic_steps": 1 });
     let mut settings = small(training);
     settings["penalty"] = json!(1e38);
     let error = model("wgan-gp", settings).fit(&images(), &mut run().0).expect_err("no game can go on so").to_string();
@@ -63,7 +63,7 @@ fn a_critic_that_explodes_is_an_error_with_a_name() {
 #[test]
 fn a_generator_that_makes_one_image_is_told_of() {
     // A generator that hardly learns makes the same grey whatever it is given.
-    let still = json!({ "images": 8, "batch_images": 8, "generator": { "learning_rate": 0.0 } });
+    let still = json!({ "rows": 8, "batch_rows": 8, "optimizer": { "learning_rate": 0.0 } });
     let (mut first, notes) = run();
     model("dcgan", small(still)).fit(&images(), &mut first).expect("fits");
     let notes = notes.0.lock().expect("one thread").join("; ");
@@ -73,8 +73,9 @@ fn a_generator_that_makes_one_image_is_told_of() {
 #[test]
 fn dark_and_bright_are_both_learnt() {
     let training = json!({
-        "images": 16000, "batch_images": 16, "ema": { "half_life_rows": 500.0 },
-        "generator": { "learning_rate": 0.0005 }, "critic": { "learning_rate": 0.001 }, "critic_steps": 1,
+        "rows": 16000, "batch_rows": 16, "ema": { "half_life_rows": 500.0 },
+        "optimizer": { "learning_rate": 0.0005, "beta_1": 0.9, "beta_2": 0.999, "schedule": "constant" },
+        "critic": { "learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "schedule": "constant" }, "critic_steps": 1,
     });
     // Two points are the case on which games without a penalty at both kinds of images circle for ever (Mescheder et al. 2018).
     let mut model = model("r3gan", small(training));

@@ -8,11 +8,11 @@ mod batches;
 mod draw;
 mod kind;
 mod model;
-mod pace;
+mod training;
 mod workers;
 
 pub use batches::{Batches, Shown, purpose, shown_classes};
 pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
 pub use kind::{ImageKind, ImageShape};
 pub use model::{Fitted, ImageModel, ImageSynthesizer, MakeBatch, check_shape, entry, rebuilt, sampled};
-pub use pace::Pace;
+pub use training::{RENAMED, Training};

@@ -11,6 +11,7 @@ use semblant_core::optim::Optimizers;
 use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Export, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
+use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::Trained;
 use semblant_core::{Error, Result};
 use semblant_data::image::{ClassRequest, ImageRequest, Images};
@@ -18,7 +19,6 @@ use serde_json::{Map, Value};
 
 use crate::draw::ImageDraw;
 use crate::kind::{ImageKind, ImageShape};
-use crate::pace::Pace;
 use crate::workers::Begin;
 
 /// The networks that a model samples with.
@@ -57,7 +57,7 @@ pub trait ImageModel: Config {
         ImageKind::of(images)
     }
     /// How long it is trained.
-    fn pace(&self) -> Pace;
+    fn train(&self) -> &TrainConfig;
     /// The optimizers by the names that [`Model::train_step`] uses.
     fn optimizers(&self) -> Optimizers;
     /// A fresh model on a device with autodiff.

@@ -8,6 +8,7 @@ use semblant_core::model::Step;
 use semblant_core::parallel::{Rank, ranks};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
+use semblant_core::train_config::LastBatch;
 use semblant_core::trainer::{Trained, Trainer, Watch, fingerprint};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
@@ -28,15 +29,9 @@ impl<C: ImageModel> Begin<'_, C> {
         Ok((self.config.init(self.kind, seed, &device.clone().autodiff())?, self.config.batches(self.data, device)?))
     }
 
-    fn trainer<'t>(
-        &self,
-        batch: &'t mut dyn FnMut(&Step) -> Batch<C>,
-        watch: Option<Watch<'t, Sampled<C>>>,
-        fingerprint: String,
-        rank: Option<Rank>,
-    ) -> Trainer<'t, C::Model> {
-        let pace = self.config.pace();
-        Trainer { schedule: pace.schedule(), ema: pace.ema, batch, score: None, watch, fingerprint, rank }
+    fn trainer<'t>(&self, batch: &'t mut dyn FnMut(&Step) -> Batch<C>, fingerprint: String) -> Trainer<'t, C::Model> {
+        let train = self.config.train();
+        Trainer::new(train.schedule(self.data.count(), LastBatch::Filled), train.ema, fingerprint, batch)
     }
 
     fn fingerprint(&self, seed: u64) -> String {
@@ -63,11 +58,15 @@ impl<C: ImageModel> Begin<'_, C> {
                 let (mut own, fingerprint) = (run.for_worker(device.clone()), fingerprint.clone());
                 scope.spawn(move || {
                     let (model, mut batches) = self.on(&own.device, own.seed)?;
-                    self.trainer(&mut *batches, None, fingerprint, Some(rank)).fit_worker(model, self.config.optimizers(), &mut own)
+                    self.trainer(&mut *batches, fingerprint).with_rank(rank).fit_worker(model, self.config.optimizers(), &mut own)
                 })
             };
             let helpers: Vec<_> = run.extra_devices.iter().zip(ranks).map(help).collect();
-            let trainer = self.trainer(batches, Some(watch), fingerprint, rank);
+            let trainer = self.trainer(batches, fingerprint).with_watch(watch);
+            let trainer = match rank {
+                Some(rank) => trainer.with_rank(rank),
+                None => trainer,
+            };
             let done = trainer.fit(model, self.config.optimizers(), run);
             let join = |helper: ScopedJoinHandle<'_, Result<()>>| helper.join().unwrap_or_else(|panic| resume_unwind(panic));
             // A helper that failed says why; the leader only that it had gone.

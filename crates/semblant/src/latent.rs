@@ -12,6 +12,7 @@ use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Sampler, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::passes::Passes;
+use semblant_core::train_config::TrainConfig;
 use semblant_core::synthesizer::{Entry, Sample};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
@@ -23,7 +24,7 @@ use semblant_diffusion::sampler::{DiffusionSampler, Start};
 use semblant_diffusion::schedule::Plan;
 use semblant_diffusion::solvers::Sampling;
 use semblant_images::{
-    CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, Pace, check_shape, entry, overlaid, purpose,
+    CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, check_shape, entry, overlaid, purpose,
     rebuilt, shown_classes,
 };
 use semblant_vae::kl::{KlConfig, KlNet};
@@ -133,6 +134,10 @@ impl Config for LatentDitConfig {
         self.sampling.check_on(&Plan::straight(self.sampling.steps, self.shift)?)
     }
 
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
+    }
+
     fn retired() -> &'static [&'static str] {
         &["sampling.record"]
     }
@@ -154,12 +159,12 @@ impl ImageModel for LatentDitConfig {
         None
     }
 
-    fn pace(&self) -> Pace {
-        self.training.pace()
+    fn train(&self) -> &TrainConfig {
+        &self.training.train
     }
 
     fn optimizers(&self) -> Optimizers {
-        Optimizers::default().with("network", self.training.optimizer)
+        Optimizers::default().with("network", self.training.train.optimizer)
     }
 
     fn init(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<LatentDitModel> {

@@ -356,11 +356,12 @@ impl<D: Data> Modality for Kind<D> {
         let request = D::parse_request(request, job.options)?;
         let model = self.load(job.model, job.device)?;
         if let Some((init, mask)) = &job.init {
+            let none = || Error::Config("this model makes data from noise only, not from other data; leave --from out".into());
+            let rebuild = model.rebuild().ok_or_else(none)?;
             let options = D::parse_open_options(job.options)?;
             let init = self.open(init, options.clone(), observe)?;
             let mask = mask.as_ref().map(|mask| self.open(mask, options, observe)).transpose()?;
-            let none = || Error::Config("this model makes data from noise only, not from other data; leave --from out".into());
-            let made = model.rebuild().ok_or_else(none)?.rebuild(&init, mask.as_ref(), &request)?;
+            let made = rebuild.rebuild(&init, mask.as_ref(), &request)?;
             made.data.save(job.output)?;
             return Ok(SampleOutcome { items: made.data.len() as u64, drawn: made.drawn_rows });
         }
@@ -426,7 +427,10 @@ impl<D: Data> Modality for Kind<D> {
 
     fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods> {
         let model = self.load(job.model, job.device)?;
-        let none = || Error::Config(format!("{}: the likelihood of this model cannot be estimated", job.model.display()));
+        let none = || {
+            let name = Checkpoint::read(job.model).map_or_else(|_| "this model".into(), |file| file.model().to_owned());
+            Error::Config(format!("{}: the likelihood of {name} cannot be estimated", job.model.display()))
+        };
         let likelihood = model.likelihood().ok_or_else(none)?;
         let data = self.open(job.source, D::parse_open_options(job.options)?, observe)?;
         if data.is_empty() {

@@ -128,7 +128,7 @@ fn both_ways_learn_the_same() {
     for name in images::names() {
         let fit = |as_device| {
             host::treat_as_device(as_device);
-            let three_steps = serde_json::json!({ "training": { "images": 24 } });
+            let three_steps = serde_json::json!({ "training": { "rows": 24 } });
             images::unfitted(name, three_steps).expect("known settings").fit(&pictures, &mut run(1)).expect("fits")
         };
         same_losses(name, &fit(false), &fit(true));
@@ -183,7 +183,7 @@ fn bf16_learns_what_f32_learns() {
     ];
     for (name, network) in networks {
         let fit = |precision| {
-            let more = serde_json::json!({ "network": network, "training": { "images": 24 } });
+            let more = serde_json::json!({ "network": network, "training": { "rows": 24 } });
             let mut model = images::unfitted(name, more).expect("known settings");
             let summary = model.fit(&pictures, &mut Run { precision, ..run(1) }).expect("fits");
             (fits::bytes(&model).len(), summary)

@@ -109,7 +109,7 @@ fn two_workers_learn_what_one_learns() {
     }
     let [first, second] = two.unwrap_or_else(|| [gpu.clone(), gpu]);
     let fit = |extra_devices: Vec<Device>| {
-        let (notes, settings) = (Arc::<Mutex<Vec<String>>>::default(), json!({ "training": { "images": 16 } }));
+        let (notes, settings) = (Arc::<Mutex<Vec<String>>>::default(), json!({ "training": { "rows": 16 } }));
         let mut model = images::unfitted("flow", settings).expect("known settings");
         let mut run = Run { extra_devices, observer: Box::new(Notes(notes.clone())), ..on(&first) };
         let summary = model.fit(&images::bars(), &mut run).expect("fits");
@@ -132,7 +132,7 @@ fn image_models_are_those_of_the_cpu() {
     let (pictures, folder) = (images::bars(), tempfile::tempdir().expect("a folder"));
     let represents = ["flow", "dcgan", "vae"];
     // A VQ-VAE trains its autoencoder first and its prior then, so that it has one step of each.
-    let two_steps: Value = json!({ "images": 16 });
+    let two_steps: Value = json!({ "rows": 16 });
     let mut models: Vec<(&str, &str, Value)> = images::names().into_iter().map(|name| (name, name, json!({}))).collect();
     let unet = json!({
         "kind": "unet", "block_out_channels": [4, 4], "norm_num_groups": 2, "layers_per_block": 1,

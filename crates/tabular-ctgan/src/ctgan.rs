@@ -18,6 +18,7 @@ use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{MlpCritic, gradient_penalty};
+use semblant_core::train_config::TrainConfig;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{LAYERS, TRAINING};
@@ -28,20 +29,19 @@ use serde::{Deserialize, Serialize};
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::generator::{Generator, MOMENTUM, Tape};
 use crate::row_layout::RowLayout;
-use crate::sizes::check_size;
+use crate::sizes::check_widths;
 
 pub use draws::CtganBatch;
 use draws::Draws;
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct CtganConfig {
-    /// Passes over the table.
-    pub epochs: u64,
-    /// Rows of a step; a multiple of `pac`.
-    pub batch_rows: u64,
-    /// Rows that the critic judges together.
+    /// How long, in what batches (a multiple of `pac`), and by which optimizer of the generator.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+    /// Rows that the critic scores together.
     pub pac: usize,
     /// Length of the noise vector.
     pub noise_width: usize,
@@ -63,16 +63,10 @@ pub struct CtganConfig {
     pub log_frequency: bool,
     /// Also ask for modes of number columns, not only for categories.
     pub condition_on_numbers: bool,
-    /// The generator's optimizer.
-    pub generator: Adam,
     /// The critic's optimizer.
     pub critic: Adam,
-    /// The average of the generator that is sampled from.
-    pub ema: Ema,
     /// How numbers become modes.
     pub numbers: NumberOptions,
-    /// Stop after this many epochs in which sampled rows came no closer to the table, and keep the best; 0 never stops early.
-    pub patience_epochs: u64,
 }
 
 impl Default for CtganConfig {
@@ -80,8 +74,13 @@ impl Default for CtganConfig {
         let adam =
             Adam { learning_rate: 2e-4, beta_1: 0.5, beta_2: 0.9, weight_decay: 1e-6, schedule: LrSchedule::HoldCosine, ..Adam::default() };
         Self {
-            epochs: 300,
-            batch_rows: 500,
+            train: TrainConfig {
+                epochs: 300,
+                batch_rows: 500,
+                optimizer: adam,
+                ema: Ema { half_life_rows: 500_000.0, warm_up: 0.05 },
+                ..TrainConfig::default()
+            },
             pac: 1,
             noise_width: 128,
             generator_widths: vec![256, 256],
@@ -93,11 +92,8 @@ impl Default for CtganConfig {
             temperature: 0.2,
             log_frequency: true,
             condition_on_numbers: true,
-            generator: adam,
             critic: adam,
-            ema: Ema { half_life_rows: 500_000.0, warm_up: 0.05 },
             numbers: NumberOptions::default(),
-            patience_epochs: 0,
         }
     }
 }
@@ -105,8 +101,8 @@ impl Default for CtganConfig {
 impl Config for CtganConfig {
     fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Config(what));
-        if self.pac == 0 || self.batch_rows < 2 || !self.batch_rows.is_multiple_of(self.pac as u64) {
-            return refuse(format!("batch_rows = {} must be at least 2 and a multiple of pac = {}", self.batch_rows, self.pac));
+        if self.pac == 0 || self.train.batch_rows < 2 || !self.train.batch_rows.is_multiple_of(self.pac as u64) {
+            return refuse(format!("batch_rows = {} must be at least 2 and a multiple of pac = {}", self.train.batch_rows, self.pac));
         }
         if self.generator_widths.is_empty()
             || self.critic_widths.is_empty()
@@ -115,8 +111,8 @@ impl Config for CtganConfig {
         {
             return refuse("generator_widths and critic_widths need at least one layer each, and no width may be 0".into());
         }
-        if self.epochs == 0 || self.noise_width == 0 || self.critic_steps == 0 {
-            return refuse("epochs, noise_width and critic_steps must be at least 1".into());
+        if self.noise_width == 0 || self.critic_steps == 0 {
+            return refuse("noise_width and critic_steps must be at least 1".into());
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return refuse(format!("dropout = {} is out of range; choose a number from 0 up to, not including, 1", self.dropout));
@@ -130,17 +126,20 @@ impl Config for CtganConfig {
         if !(self.penalty_share > 0.0 && self.penalty_share <= 1.0) {
             return refuse(format!("penalty_share = {} is out of range; choose a number above 0 and up to 1", self.penalty_share));
         }
-        self.generator.check("generator")?;
-        check_size(self.epochs, self.batch_rows, self.noise_width, self.generator_widths.iter().chain(&self.critic_widths))?;
-        self.ema.check("ema")?;
+        self.train.check("")?;
+        check_widths(self.noise_width, self.generator_widths.iter().chain(&self.critic_widths))?;
         self.critic.check("critic")
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        &[("generator", "optimizer"), ("patience_epochs", "patience_ticks")]
     }
 }
 
 impl CtganConfig {
     /// The two optimizers by name.
     pub fn optimizers(&self) -> Optimizers {
-        Optimizers::default().with("generator", self.generator).with("critic", self.critic)
+        Optimizers::default().with("generator", self.train.optimizer).with("critic", self.critic)
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_core::train_config::TrainConfig;
 //! use semblant_data::table::{TableRequest, simulate_patients};
 //! use semblant_tabular_ctgan::{Ctgan, CtganConfig};
 //!
 //! # fn main() -> semblant_core::Result<()> {
-//! let mut model = Ctgan::new(CtganConfig { epochs: 1, batch_rows: 100, ..CtganConfig::default() })?;
+//! let mut model = Ctgan::new(CtganConfig { train: TrainConfig { epochs: 1, batch_rows: 100, ..CtganConfig::default().train }, ..CtganConfig::default() })?;
 //! model.fit(&simulate_patients(200, 0), &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
 //! let rows = model.sample(&TableRequest::new(10, 0).with("smoker", "yes"))?.data;
 //! assert_eq!(rows.rows(), 10);

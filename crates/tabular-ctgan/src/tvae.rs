@@ -14,6 +14,7 @@ use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
+use semblant_core::train_config::TrainConfig;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::streams::StreamRange;
 use semblant_core::{Error, Result, host, math};
@@ -22,16 +23,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::softmax;
 use crate::row_layout::RowLayout;
-use crate::sizes::check_size;
+use crate::sizes::check_widths;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct TvaeConfig {
-    /// Passes over the table.
-    pub epochs: u64,
-    /// Rows of a step.
-    pub batch_rows: u64,
+    /// How long, in what batches, and by which optimizer of both networks.
+    #[serde(flatten)]
+    pub train: TrainConfig,
     /// Length of the latent vector.
     pub latent_width: usize,
     /// Widths of the encoder's layers.
@@ -40,49 +40,43 @@ pub struct TvaeConfig {
     pub decoder_widths: Vec<usize>,
     /// Weight of the reconstruction against the divergence.
     pub reconstruction_weight: f64,
-    /// The optimizer of both networks.
-    pub optimizer: Adam,
-    /// The average of the decoder that is sampled from.
-    pub ema: Ema,
     /// How numbers become modes.
     pub numbers: NumberOptions,
-    /// Stop after this many epochs in which sampled rows came no closer to the table, and keep the best; 0 never stops early.
-    pub patience_epochs: u64,
 }
 
 impl Default for TvaeConfig {
     fn default() -> Self {
         Self {
-            epochs: 300,
-            batch_rows: 500,
+            train: TrainConfig {
+                epochs: 300,
+                batch_rows: 500,
+                optimizer: Adam { learning_rate: 1e-3, weight_decay: 1e-5, schedule: LrSchedule::HoldCosine, ..Adam::default() },
+                ema: Ema { half_life_rows: 250_000.0, warm_up: 0.05 },
+                ..TrainConfig::default()
+            },
             latent_width: 128,
             encoder_widths: vec![128, 128],
             decoder_widths: vec![128, 128],
             reconstruction_weight: 2.0,
-            optimizer: Adam { learning_rate: 1e-3, weight_decay: 1e-5, schedule: LrSchedule::HoldCosine, ..Adam::default() },
-            ema: Ema { half_life_rows: 250_000.0, warm_up: 0.05 },
             numbers: NumberOptions::default(),
-            patience_epochs: 0,
         }
     }
 }
 
 impl Config for TvaeConfig {
     fn check(&self) -> Result<()> {
-        if self.epochs == 0
-            || self.batch_rows == 0
-            || self.latent_width == 0
-            || self.encoder_widths.contains(&0)
-            || self.decoder_widths.contains(&0)
-        {
-            return Err(Error::Config("epochs, batch_rows, latent_width and every layer's width must be at least 1".into()));
+        if self.latent_width == 0 || self.encoder_widths.contains(&0) || self.decoder_widths.contains(&0) {
+            return Err(Error::Config("latent_width and every layer's width must be at least 1".into()));
         }
         if !(self.reconstruction_weight > 0.0 && self.reconstruction_weight.is_finite()) {
             return Err(Error::Config(format!("reconstruction_weight = {} must be a number above 0", self.reconstruction_weight)));
         }
-        check_size(self.epochs, self.batch_rows, self.latent_width, self.encoder_widths.iter().chain(&self.decoder_widths))?;
-        self.ema.check("ema")?;
-        self.optimizer.check("optimizer")
+        check_widths(self.latent_width, self.encoder_widths.iter().chain(&self.decoder_widths))?;
+        self.train.check("")
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        &[("patience_epochs", "patience_ticks")]
     }
 }
 

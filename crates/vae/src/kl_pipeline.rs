@@ -5,10 +5,11 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::optim::Optimizers;
+use semblant_core::train_config::TrainConfig;
 use semblant_core::synthesizer::{Run, Sample, Synthesizer};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
-use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, Pace, latents, overlaid};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, latents, overlaid};
 use serde_json::{Map, Value};
 
 use crate::kl::KlConfig;
@@ -50,7 +51,7 @@ pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, Image
         let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), AutoencoderKlConfig::NAME);
         return Err(Error::checkpoint(path, what));
     }
-    let config: AutoencoderKlConfig = file.metadata_as("config", path)?;
+    let config: AutoencoderKlConfig = semblant_core::config::of_file(&file, path)?;
     let kind: ImageKind = file.metadata_as("images", path)?;
     let empty = || {
         semblant_core::config::Config::check(&config)?;
@@ -75,12 +76,12 @@ impl ImageModel for AutoencoderKlConfig {
         None
     }
 
-    fn pace(&self) -> Pace {
-        self.training.pace()
+    fn train(&self) -> &TrainConfig {
+        &self.training.train
     }
 
     fn optimizers(&self) -> Optimizers {
-        Optimizers::default().with("network", self.training.optimizer)
+        Optimizers::default().with("network", self.training.train.optimizer)
     }
 
     fn init(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<AutoencoderKlModel> {

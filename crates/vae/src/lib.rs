@@ -2,6 +2,7 @@
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_core::train_config::TrainConfig;
 //! use semblant_data::image::{ImageRequest, Images};
 //! use semblant_vae::networks::{NetConfig, mlp::MlpConfig};
 //! use semblant_vae::{Training, Vae, VaeConfig};
@@ -12,7 +13,7 @@
 //! let mut model = Vae::new(VaeConfig {
 //!     latent_width: 2,
 //!     network: NetConfig::Mlp(MlpConfig { width: 16, depth: 1 }),
-//!     training: Training { images: 64, batch_images: 8, ..Training::default() },
+//!     training: Training { train: TrainConfig { rows: 64, batch_rows: 8, ..Training::default().train }, ..Training::default() },
 //!     ..VaeConfig::default()
 //! })?;
 //! model.fit(&images, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;

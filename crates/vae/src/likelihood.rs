@@ -6,7 +6,7 @@ use semblant_core::seeds::Stream;
 use semblant_core::{Result, host};
 use serde::{Deserialize, Serialize};
 
-use crate::training::within;
+use semblant_core::config::check_range;
 
 /// The distribution of an image given its latent vector; each pixel is independent of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl Likelihood {
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
         match self {
-            Self::Gaussian { deviation: Some(deviation) } => within("likelihood.deviation", *deviation, 1e-4, 100.0),
+            Self::Gaussian { deviation: Some(deviation) } => check_range("likelihood.deviation", *deviation, 1e-4, 100.0),
             _ => Ok(()),
         }
     }

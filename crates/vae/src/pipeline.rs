@@ -3,10 +3,11 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
+use semblant_core::train_config::TrainConfig;
 use semblant_core::synthesizer::{Run, Sample};
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
-use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, MakeBatch, Pace, check_shape, latents, overlaid};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, MakeBatch, check_shape, latents, overlaid};
 use serde_json::{Map, Value};
 
 use crate::bound::active_units;
@@ -36,12 +37,12 @@ impl ImageModel for VaeConfig {
         (self.free_bits > 0.0).then_some("free_bits are of the whole batch's average")
     }
 
-    fn pace(&self) -> Pace {
-        self.training.pace()
+    fn train(&self) -> &TrainConfig {
+        &self.training.train
     }
 
     fn optimizers(&self) -> Optimizers {
-        Optimizers::default().with("network", self.training.optimizer)
+        Optimizers::default().with("network", self.training.train.optimizer)
     }
 
     fn init(&self, kind: &ImageKind, seed: u64, device: &burn::tensor::Device) -> Result<VaeModel> {

@@ -1,14 +1,13 @@
 //! What the training of every model of this family has in common.
 
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, LrSchedule};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
-use semblant_images::{Batches, Pace, Shown};
-use serde::{Deserialize, Serialize};
+use semblant_images::{Batches, Shown};
+pub use semblant_images::Training;
 
 /// Purposes of random numbers, apart from those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
@@ -44,77 +43,19 @@ pub(crate) mod purpose {
     }
 }
 
-/// How long and how a model of this family is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Training {
-    /// Images seen in all, the same one as often as it comes.
-    pub images: u64,
-    /// Images of one step.
-    pub batch_images: u64,
-    /// The optimizer.
-    pub optimizer: Adam,
-    /// The average of the weights that is sampled from.
-    pub ema: Ema,
-    /// The chance that an image is shown without its class, so that images of unknown class can be encoded too.
-    pub class_dropout: f64,
-    /// The chance that left and right are exchanged.
-    pub flip: f64,
-    /// Images between two ticks: log line, check for NaN, and a sheet of samples in the run's folder.
-    pub tick_images: u64,
-    /// Images between two saved states.
-    pub checkpoint_images: u64,
+/// Training by Adam with a short warm-up: the defaults of this family.
+pub(crate) fn training() -> Training {
+    let optimizer = Adam { learning_rate: 1e-3, warm_up: 0.01, clip_norm: 0.0, schedule: LrSchedule::Cosine, ..Adam::default() };
+    Training::with(optimizer, 20_000.0, 0.05)
 }
 
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            images: 1_000_000,
-            batch_images: 64,
-            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.01, clip_norm: 0.0, schedule: LrSchedule::Cosine, ..Adam::default() },
-            ema: Ema { half_life_rows: 20_000.0, ..Ema::default() },
-            class_dropout: 0.05,
-            flip: 0.0,
-            tick_images: 50_000,
-            checkpoint_images: 100_000,
-        }
+/// Checks the settings of training.
+pub(crate) fn check(training: &Training) -> Result<()> {
+    training.check()?;
+    if training.augmentation > 0.0 {
+        return Err(Error::Config("training.augmentation is for diffusion models; set it to 0".into()));
     }
-}
-
-impl Training {
-    /// Checks every field's range.
-    ///
-    /// # Errors
-    /// Names the field, its value and the range.
-    pub fn check(&self) -> Result<()> {
-        self.pace().check()?;
-        for (field, value) in [("class_dropout", self.class_dropout), ("flip", self.flip)] {
-            within(&format!("training.{field}"), value, 0.0, 1.0)?;
-        }
-        self.optimizer.check("training.optimizer")
-    }
-
-    /// What the loop needs to know.
-    pub fn pace(&self) -> Pace {
-        let Self { images, batch_images, ema, tick_images, checkpoint_images, .. } = *self;
-        Pace { images, batch_images, ema, tick_images, checkpoint_images }
-    }
-}
-
-/// Refuses a number out of its range.
-pub(crate) fn within(field: &str, value: f64, low: f64, high: f64) -> Result<()> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::Config(format!("{field} = {value} is out of range; choose a number from {low} to {high}")))
-}
-
-/// Refuses a size out of its range.
-pub(crate) fn sized(field: &str, value: usize, low: usize, high: usize) -> Result<()> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::Config(format!("{field} = {value} is out of range; choose a number from {low} to {high}")))
+    Ok(())
 }
 
 /// What one step learns from.

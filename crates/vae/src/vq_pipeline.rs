@@ -3,10 +3,11 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
+use semblant_core::train_config::TrainConfig;
 use semblant_core::synthesizer::{Run, Sample};
 use semblant_core::{Result, host};
 use semblant_data::image::{ImageRequest, Images};
-use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, MakeBatch, Pace, latents, overlaid};
+use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, MakeBatch, latents, overlaid};
 use serde_json::{Map, Value};
 
 use crate::codes::codebook::Usage;
@@ -27,12 +28,12 @@ impl ImageModel for VqVaeConfig {
         Some("its codes move with the features of the whole batch")
     }
 
-    fn pace(&self) -> Pace {
-        self.training.pace()
+    fn train(&self) -> &TrainConfig {
+        &self.training.train
     }
 
     fn optimizers(&self) -> Optimizers {
-        Optimizers::default().with("autoencoder", self.training.optimizer).with("prior", self.training.optimizer)
+        Optimizers::default().with("autoencoder", self.training.train.optimizer).with("prior", self.training.train.optimizer)
     }
 
     fn init(&self, kind: &ImageKind, seed: u64, device: &Device) -> Result<VqVaeModel> {

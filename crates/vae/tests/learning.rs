@@ -61,7 +61,7 @@ fn distance(a: &Images, b: &Images) -> f64 {
 
 fn training(images: u64) -> Value {
     json!({
-        "images": images, "batch_images": 16, "tick_images": 160,
+        "rows": images, "batch_rows": 16, "tick_rows": 160,
         "optimizer": { "learning_rate": 0.005, "warm_up": 0.02, "schedule": "cosine" }, "ema": { "half_life_rows": 200.0 },
     })
 }

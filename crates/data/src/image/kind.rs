@@ -38,6 +38,7 @@ impl Data for Images {
             OptionSpec::value("class", "NAME", "The class of every image; short for --where class=NAME"),
             OptionSpec::list("where", "class=NAME", "The class of every image"),
             OptionSpec::value("balance", "class", "Each class in turn"),
+            OptionSpec::value("batch-rows", "IMAGES", "Images computed between two reports of progress: changes memory, never the images [default: 64]"),
             OptionSpec::value("steps", "STEPS", "Solver steps"),
             OptionSpec::value("solver", "NAME", "The solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency"),
             OptionSpec::value(
@@ -78,7 +79,11 @@ impl Data for Images {
             [from, to] => Some([number("interpolate", from)?, number("interpolate", to)?]),
             _ => None,
         };
-        Ok(ImageRequest { class: class(values)?, settings, between, ..request })
+        let batch_rows = values.number("batch-rows")?.unwrap_or(request.batch_rows);
+        if batch_rows == 0 {
+            return Err(Error::Config("--batch-rows 0: compute at least one image at once".into()));
+        }
+        Ok(ImageRequest { class: class(values)?, settings, between, batch_rows, ..request })
     }
 
     fn complete_options(options: ImageOptions, manifest: &Value) -> Result<ImageOptions> {
@@ -161,7 +166,7 @@ impl ImagesWriter {
             Some("npz") => Format::Npz,
             Some(other) if OTHER_FORMATS.contains(&other) => {
                 let what = format!("images cannot be written as .{other}; name a .png for a sheet, an .npz, or a folder for PNG files");
-                return Err(crate::Error::format(path, what).into());
+                return Err(Error::Config(format!("{}: {what}", path.display())));
             }
             _ => Format::Folder,
         };

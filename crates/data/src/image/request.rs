@@ -37,12 +37,14 @@ pub struct ImageRequest {
     pub settings: Map<String, Value>,
     /// Interpolation: the path from the image at one address to that at another, in as many images as asked for, instead of those images.
     pub between: Option<[u64; 2]>,
+    /// Images computed at once where they are written to a file: changes memory and progress, never the images.
+    pub batch_rows: usize,
 }
 
 impl ImageRequest {
     /// Images `0..count` of `seed`.
     pub fn new(count: u64, seed: u64) -> Self {
-        Self { rows: 0..count, seed, class: ClassRequest::AsLearned, settings: Map::new(), between: None }
+        Self { rows: 0..count, seed, class: ClassRequest::AsLearned, settings: Map::new(), between: None, batch_rows: 64 }
     }
 
     /// The same with every image of one class.
@@ -104,9 +106,8 @@ impl Request for ImageRequest {
         self.seed
     }
 
-    /// Images computed between two reports of progress.
     fn batch_rows(&self) -> usize {
-        64
+        self.batch_rows
     }
 
     fn divisible(&self) -> bool {

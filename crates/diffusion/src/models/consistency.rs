@@ -12,13 +12,14 @@ use burn::tensor::Tensor;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
+use semblant_core::train_config::TrainConfig;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use super::edm::EdmConfig;
-use super::{Batch, Training, check_parts, column, default_network, level_normals, training_noise};
+use super::{Batch, Training, check_levels_visited, check_parts, column, default_network, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::pipeline::Process;
@@ -71,8 +72,11 @@ impl Default for ConsistencyConfig {
             shrinks: 8,
             shrink_factor: 2.0,
             training: Training {
-                images: 200_000,
-                optimizer: Adam { learning_rate: 3e-4, warm_up: 0.02, clip_norm: 1.0, schedule: LrSchedule::Cosine, ..Adam::default() },
+                train: TrainConfig {
+                    rows: 200_000,
+                    optimizer: Adam { learning_rate: 3e-4, warm_up: 0.02, clip_norm: 1.0, schedule: LrSchedule::Cosine, ..Adam::default() },
+                    ..Training::default().train
+                },
                 ..Training::default()
             },
             sampling: Sampling { steps: 2, solver: "consistency".into(), ..Sampling::default() },
@@ -165,7 +169,11 @@ impl Config for ConsistencyConfig {
         if !(self.sigma_min..=self.sigma_max).contains(&self.sigma_middle) {
             return Err(Error::Config(format!("sigma_middle = {} must lie between sigma_min and sigma_max", self.sigma_middle)));
         }
-        Ok(())
+        check_levels_visited(self)
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 
     fn retired() -> &'static [&'static str] {
@@ -251,7 +259,7 @@ fn edm_file(config: &ConsistencyConfig) -> Result<(Checkpoint, EdmConfig)> {
             format!("this is a model of kind {}, tuning begins with one of kind edm", file.model()),
         ));
     }
-    let edm = file.metadata_as("config", &config.from)?;
+    let edm = semblant_core::config::of_file(&file, &config.from)?;
     Ok((file, edm))
 }
 

@@ -11,7 +11,7 @@ use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Training, check_parts, default_network, denoising_loss, purpose, training_noise};
+use super::{Batch, Training, check_levels_visited, check_parts, default_network, denoising_loss, purpose, training_noise};
 use crate::exchange::{SchedulerConfig, TimestepSpacing};
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
@@ -110,7 +110,11 @@ impl Config for DdpmConfig {
         if matches!(self.prediction, Prediction::Edm { .. } | Prediction::Velocity) {
             return Err(Error::Config("prediction of ddpm must be epsilon, sample or v; the models edm and flow have the others".into()));
         }
-        self.table().map(drop)
+        check_levels_visited(self)
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 
     fn retired() -> &'static [&'static str] {

@@ -11,7 +11,7 @@ use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Training, check_parts, default_network, denoising_loss, level_normals, training_noise};
+use super::{Batch, Training, check_levels_visited, check_parts, default_network, denoising_loss, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
@@ -104,7 +104,12 @@ impl EdmConfig {
 impl Config for EdmConfig {
     fn check(&self) -> Result<()> {
         check_parts(self)?;
-        self.check_levels()
+        self.check_levels()?;
+        check_levels_visited(self)
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 
     fn retired() -> &'static [&'static str] {

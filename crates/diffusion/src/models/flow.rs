@@ -12,7 +12,7 @@ use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Training, check_parts, default_network, denoising_loss, level_normals, training_noise};
+use super::{Batch, Training, check_levels_visited, check_parts, default_network, denoising_loss, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
@@ -98,7 +98,11 @@ impl Config for FlowConfig {
         if !(self.shift > 0.0 && self.shift.is_finite()) {
             return Err(Error::Config(format!("shift = {} is out of range; choose a number above 0", self.shift)));
         }
-        Ok(())
+        check_levels_visited(self)
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 
     fn retired() -> &'static [&'static str] {

@@ -6,14 +6,12 @@ pub mod edm;
 pub mod flow;
 
 use burn::tensor::{Device, Tensor};
-use semblant_core::ema::Ema;
 use semblant_core::model::Step;
-use semblant_core::optim::{Adam, LrSchedule};
-use semblant_core::{Error, Result, host};
+use semblant_core::{Result, host};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
-use semblant_images::{Batches, Pace, Shown};
-use serde::{Deserialize, Serialize};
+use semblant_images::{Batches, Shown};
+pub use semblant_images::Training;
 
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::pipeline::Process;
@@ -25,68 +23,6 @@ pub(crate) mod purpose {
         in semblant_images::purpose::MODEL;
         pub(crate) const LEVEL = 0..1;
         pub(crate) const NOISE = 1..2;
-    }
-}
-
-/// How long and how a model of this family is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Training {
-    /// Images seen in all, the same one as often as it comes.
-    pub images: u64,
-    /// Images of one step.
-    pub batch_images: u64,
-    /// The optimizer.
-    pub optimizer: Adam,
-    /// The average of the weights that is sampled from.
-    pub ema: Ema,
-    /// The chance that an image is shown without its class, so that the network learns what classifier-free guidance needs.
-    pub class_dropout: f64,
-    /// The chance that left and right are exchanged.
-    pub flip: f64,
-    /// The chance of each step of the augmentation of Karras et al. 2022, appendix F.2, of which the network is told; 0 leaves it out.
-    pub augmentation: f64,
-    /// Images between two ticks: log line, check for NaN, and a sheet of samples in the run's folder.
-    pub tick_images: u64,
-    /// Images between two saved states.
-    pub checkpoint_images: u64,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            images: 1_000_000,
-            batch_images: 64,
-            optimizer: Adam { learning_rate: 1e-3, warm_up: 0.02, clip_norm: 1.0, schedule: LrSchedule::Cosine, ..Adam::default() },
-            ema: Ema { half_life_rows: 50_000.0, ..Ema::default() },
-            class_dropout: 0.1,
-            flip: 0.0,
-            augmentation: 0.0,
-            tick_images: 50_000,
-            checkpoint_images: 100_000,
-        }
-    }
-}
-
-impl Training {
-    /// Checks every field's range.
-    ///
-    /// # Errors
-    /// Names the field, its value and the range.
-    pub fn check(&self) -> Result<()> {
-        self.pace().check()?;
-        for (field, value) in [("class_dropout", self.class_dropout), ("flip", self.flip), ("augmentation", self.augmentation)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(Error::Config(format!("training.{field} = {value} is out of range; choose a number from 0 to 1")));
-            }
-        }
-        self.optimizer.check("training.optimizer")
-    }
-
-    /// What the loop needs to know.
-    pub fn pace(&self) -> Pace {
-        let Self { images, batch_images, ema, tick_images, checkpoint_images, .. } = *self;
-        Pace { images, batch_images, ema, tick_images, checkpoint_images }
     }
 }
 
@@ -166,6 +102,12 @@ pub(crate) fn check_parts(config: &impl Process) -> Result<()> {
     let (_, training, sampling) = config.parts();
     training.check()?;
     sampling.check()
+}
+
+/// Checks the sampling settings against the levels that are visited.
+pub(crate) fn check_levels_visited(config: &impl Process) -> Result<()> {
+    let (_, _, sampling) = config.parts();
+    sampling.check_on(&config.plan(sampling.steps)?)
 }
 
 /// The network that small images are learnt with by default.

@@ -67,6 +67,10 @@ impl Config for DcganConfig {
     fn check(&self) -> Result<()> {
         check_parts(self)
     }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        crate::trainer::RENAMED
+    }
 }
 
 impl GanConfig for DcganConfig {

@@ -79,6 +79,10 @@ impl Config for R3ganConfig {
         }
         Ok(())
     }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        crate::trainer::RENAMED
+    }
 }
 
 impl GanConfig for R3ganConfig {

@@ -77,6 +77,10 @@ impl Config for WganGpConfig {
         }
         Ok(())
     }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        crate::trainer::RENAMED
+    }
 }
 
 impl GanConfig for WganGpConfig {

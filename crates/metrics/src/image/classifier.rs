@@ -191,15 +191,9 @@ impl Classifier {
             (Tensor::from_inner(images), Tensor::from_inner(classes))
         };
         let steps = config.images.div_ceil(config.batch_images);
-        let trainer = Trainer {
-            schedule: TrainSchedule { steps, batch_rows: config.batch_images, ..TrainSchedule::default() },
-            ema: Ema { half_life_rows: 5_000.0, ..Ema::default() },
-            batch: &mut batch,
-            score: None,
-            watch: None,
-            fingerprint: format!("classifier {} {}", run.seed, serde_json::json!(config)),
-            rank: None,
-        };
+        let schedule = TrainSchedule { steps, batch_rows: config.batch_images, ..TrainSchedule::default() };
+        let fingerprint = format!("classifier {} {}", run.seed, serde_json::json!(config));
+        let trainer = Trainer::new(schedule, Ema { half_life_rows: 5_000.0, ..Ema::default() }, fingerprint, &mut batch);
         let net = Net::new(config, shape, names.len(), run.seed, &device.clone().autodiff());
         let adam = Adam { learning_rate: config.learning_rate, schedule: LrSchedule::Cosine, ..Adam::default() };
         let Trained { sampled, .. } = trainer.fit(Learning { net }, Optimizers::default().with("network", adam), run)?;

@@ -135,19 +135,9 @@ fn learn(points: &[f32], wanted: &[f32], net: Net, seed: u64, device: &Device) -
         (gather(points, width), gather(wanted, outputs))
     };
     let batch_rows = BATCH_ROWS.min(rows as u64);
-    let trainer = Trainer {
-        schedule: TrainSchedule {
-            steps: (EPOCHS * rows as u64).div_ceil(batch_rows).clamp(STEPS[0], STEPS[1]),
-            batch_rows,
-            ..TrainSchedule::default()
-        },
-        ema: Ema { half_life_rows: 2_000.0, ..Ema::default() },
-        batch: &mut batch,
-        score: None,
-        watch: None,
-        fingerprint: String::new(),
-        rank: None,
-    };
+    let steps = (EPOCHS * rows as u64).div_ceil(batch_rows).clamp(STEPS[0], STEPS[1]);
+    let schedule = TrainSchedule { steps, batch_rows, ..TrainSchedule::default() };
+    let trainer = Trainer::new(schedule, Ema { half_life_rows: 2_000.0, ..Ema::default() }, "", &mut batch);
     let adam = Adam { learning_rate: LEARNING_RATE, schedule: LrSchedule::Cosine, ..Adam::default() };
     let mut run = Run::new(device.clone(), seed);
     let Trained { sampled, .. } = trainer

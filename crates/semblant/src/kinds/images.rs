@@ -49,6 +49,7 @@ impl Evaluator<Images> for ImageEvaluator {
             .text("features")
             .ok_or_else(|| Error::Config(format!("images are compared in the features of a network; {forms}")))?;
         let features = Features::parse(features)?;
+        let utility_images = utility_images(job)?;
         let (_, real) = job.real;
         let holdout = job.holdout.map(|(_, holdout)| holdout);
         if let Some(lpips) = features.paired(job.device)? {
@@ -59,7 +60,7 @@ impl Evaluator<Images> for ImageEvaluator {
             return job.synthetics.iter().map(one).collect();
         }
         let extractor = features.extractor(real, holdout, (job.device, job.seed), observe)?;
-        let mut utilities = utilities(job, observe)?.into_iter();
+        let mut utilities = utility_images.map(|images| utilities(job, images, observe)).transpose()?.unwrap_or_default().into_iter();
         let one = |&(name, synthetic): &(&str, &Images)| -> Result<Report> {
             let membership =
                 holdout.filter(|_| job.retrain.is_some()).map(|holdout| attack(job, synthetic, holdout, observe)).transpose()?;
@@ -78,14 +79,21 @@ fn attack(job: &EvaluationJob<'_, Images>, synthetic: &Images, holdout: &Images,
     Ok((plan.models, by_shadows(job.real.1, synthetic, holdout, &plan, &mut generate)?))
 }
 
-/// Three classifiers for every synthetic set, where they are asked for.
-fn utilities(job: &EvaluationJob<'_, Images>, observe: Observe<'_>) -> Result<Vec<ImageUtility>> {
+/// How many images the classifiers of `--utility` see, where it is given.
+fn utility_images(job: &EvaluationJob<'_, Images>) -> Result<Option<u64>> {
     if !job.options.has("utility") {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let images: u64 = job.options.text("utility").map_or(Ok(100_000), |text| number("utility", text))?;
-    let none = || Error::Config("--utility tests on real images outside the training set; name them with --holdout".into());
-    let (_, holdout) = job.holdout.ok_or_else(none)?;
+    if job.holdout.is_none() {
+        let what = "--utility tests on real images outside the training set; name them with --holdout";
+        return Err(Error::Config(what.into()));
+    }
+    job.options.text("utility").map_or(Ok(100_000), |text| number("utility", text)).map(Some)
+}
+
+/// Three classifiers for every synthetic set.
+fn utilities(job: &EvaluationJob<'_, Images>, images: u64, observe: Observe<'_>) -> Result<Vec<ImageUtility>> {
+    let Some((_, holdout)) = job.holdout else { return Ok(Vec::new()) };
     let mut observer = observe();
     observer.event(Event::Stage(&format!("training three classifiers on {images} images each: synthetic ones, real ones, and both")));
     let mut run = Run { observer, ..Run::new(job.device.clone(), job.seed) };

@@ -126,7 +126,7 @@ fn an_interrupted_fit_ends_as_the_uninterrupted_one_did() {
 #[test]
 fn a_sheet_of_samples_is_drawn_at_every_tick() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut model = unfitted("flow", json!({ "training": { "tick_images": 24 } })).expect("known settings");
+    let mut model = unfitted("flow", json!({ "training": { "tick_rows": 24 } })).expect("known settings");
     model.fit(&bars(), &mut Run { folder: Some(folder.path().into()), ..run(1) }).expect("fits");
     for seen in [24, 48, 64] {
         let sheet = image_size(&folder.path().join(format!("samples-{seen:010}.png")));
@@ -199,10 +199,10 @@ fn settings_that_cannot_be_are_named() {
             assert!(matches!(error, Error::Config(_)), "{name}: {error:?}");
         };
         refused(json!({ "no_such_setting": 1 }), &["no_such_setting"]);
-        refused(json!({ "training": { "images": 0 } }), &["training.images = 0"]);
-        refused(json!({ "training": { "images": u64::MAX } }), &["training.images"]);
+        refused(json!({ "training": { "rows": 0 } }), &["training.rows = 0"]);
+        refused(json!({ "training": { "rows": u64::MAX } }), &["training.rows"]);
         refused(json!({ "training": { "images": "many" } }), &["many"]);
-        refused(json!({ "training": { "batch_images": 0 } }), &["training.batch_images = 0"]);
+        refused(json!({ "training": { "batch_rows": 0 } }), &["training.batch_rows = 0"]);
         refused(json!({ "training": { "ema": { "half_life_rows": -1.0 } } }), &["training.ema.half_life_rows"]);
         if plays(name) {
             refused(json!({ "training": { "augment": { "chance": 1.5 } } }), &["training.augment.chance = 1.5"]);
@@ -259,9 +259,13 @@ fn an_unfitted_model_says_so() {
     for name in names() {
         let model = unfitted(name, json!({})).expect("known settings");
         says(name, model.sample(&ImageRequest::new(1, 1)), &["fit"]);
-        says(name, model.rebuild().expect("from data").rebuild(&images, None, &ImageRequest::new(1, 1)), &["fit"]);
         says(name, model.save(path), &["fit"]);
-        says(name, model.export().expect("diffusers").export("diffusers", path), &["fit"]);
+        if let Some(rebuild) = model.rebuild() {
+            says(name, rebuild.rebuild(&images, None, &ImageRequest::new(1, 1)), &["fit"]);
+        }
+        if let Some(export) = model.export() {
+            says(name, export.export("diffusers", path), &["fit"]);
+        }
         assert!(!path.exists());
     }
 }

@@ -25,7 +25,7 @@ fn networks() -> [Value; 3] {
 fn every_network_learns_and_is_saved_under_every_model() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("m.safetensors");
-    let short = |network: &Value| json!({ "network": network, "training": { "images": 24, "augmentation": 0.1 } });
+    let short = |network: &Value| json!({ "network": network, "training": { "rows": 24, "augmentation": 0.1 } });
     for name in with_networks() {
         for network in networks() {
             for images in [bars(), plain([6, 3, 4, 8])] {
@@ -184,7 +184,7 @@ fn farthest(model: &Model, images: &Images, settings: &Value) -> u8 {
 #[test]
 fn two_images_are_learnt_by_heart() {
     let (images, folder) = (pair(), tempfile::tempdir().expect("a folder"));
-    let training = json!({ "images": 48_000, "batch_images": 32, "tick_images": 640, "ema": { "half_life_rows": 2000.0 } });
+    let training = json!({ "rows": 48_000, "batch_rows": 32, "tick_rows": 640, "ema": { "half_life_rows": 2000.0 } });
     let by_heart = json!({ "network": { "kind": "mlp", "width": 64, "depth": 2 }, "training": training, "sampling": { "steps": 18 } });
     for name in ["flow", "edm", "ddpm"] {
         let mut settings = by_heart.clone();

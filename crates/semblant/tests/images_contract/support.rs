@@ -17,7 +17,7 @@ pub(crate) const CLASSES: [(&str, usize); 3] = [("dots", 4), ("left", 8), ("top"
 
 /// Settings that make a model small enough to fit in a moment.
 pub(crate) fn small(name: &str) -> Value {
-    let training = json!({ "images": 64, "batch_images": 8 });
+    let training = json!({ "rows": 64, "batch_rows": 8 });
     match name {
         // It begins with a trained model, whose network it takes over.
         "consistency" => json!({ "from": file("edm"), "training": training, "sampling": { "steps": 3 } }),
@@ -96,7 +96,7 @@ pub(crate) fn with_networks() -> impl Iterator<Item = &'static str> {
 
 /// Settings under which the small models learn something.
 pub(crate) fn eager() -> Value {
-    json!({ "training": { "images": 640, "optimizer": { "learning_rate": 0.01 } } })
+    json!({ "training": { "rows": 640, "optimizer": { "learning_rate": 0.01 } } })
 }
 
 /// A model with its small settings, and others laid over them.
@@ -157,7 +157,7 @@ pub(crate) fn sample(model: &Model, request: &ImageRequest) -> Images {
 
 /// A request with settings of sampling.
 pub(crate) fn with(count: u64, settings: Value) -> ImageRequest {
-    ImageRequest { settings: settings.as_object().expect("a table").clone(), ..ImageRequest::new(count, 3) }
+    ImageRequest { settings: settings.as_object().cloned().unwrap_or_default(), ..ImageRequest::new(count, 3) }
 }
 
 /// What was said, in one line with all of these words.

@@ -58,7 +58,7 @@ impl CtganBatch {
         on_device: Option<DeviceTable>,
         device: &Device,
     ) -> Self {
-        let (rows, width) = (config.batch_rows as usize, sampler.conditions().width);
+        let (rows, width) = (config.train.batch_rows as usize, sampler.conditions().width);
         let choices = on_device.as_ref().and_then(|_| sampler.on_device(rows, device));
         let in_packs = |_: &Choices| host::indices((0..rows).map(|row| offset(row, config, width)).collect(), device);
         let offsets = choices.as_ref().filter(|_| config.pac > 1).map(in_packs);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use semblant_core::choices::Alias;
-use semblant_core::model::Sampler;
+use semblant_core::model::{Sampler, Step};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{ATTEMPTS, CALIBRATION, FIRST_ATTEMPTS};
 use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::trainer::{self, Trained, Trainer};
+use semblant_core::train_config::LastBatch;
+use semblant_core::trainer::{Trained, Trainer};
 use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use semblant_tabular::early_stopping::PairDistance;
@@ -54,14 +55,7 @@ impl EncodedModel for CtganConfig {
     fn train(&self, data: TrainingData<'_, Conditions>, run: &mut Run) -> Result<(Generator, Summary)> {
         let TrainingData { layout, conditioning: conditions, encoded, fingerprint } = data;
         let config = self;
-        let steps_per_epoch = (encoded.rows as u64 / config.batch_rows).max(1);
-        let schedule = trainer::TrainSchedule {
-            steps: config.epochs * steps_per_epoch,
-            batch_rows: config.batch_rows,
-            tick_rows: steps_per_epoch * config.batch_rows,
-            checkpoint_rows: 10 * steps_per_epoch * config.batch_rows,
-            patience_ticks: config.patience_epochs,
-        };
+        let schedule = config.train.schedule(encoded.rows, LastBatch::Dropped);
         let sampler = TrainingSampler::new(conditions.clone(), &encoded, config.log_frequency);
         let pairs = PairDistance::new(&encoded, run.seed);
         let (device, seed) = (run.device.clone(), run.seed);
@@ -70,11 +64,12 @@ impl EncodedModel for CtganConfig {
             calibrate(&mut generator, config, conditions, seed, &device);
             pairs.distance(&config.maker(&generator, layout, conditions))
         };
-        let score: Option<trainer::Score<'_, Generator>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
         let batch = Arc::new(CtganBatch::new(config, encoded, sampler, on_device, &run.device));
         let model = CtganModel::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
-        let trainer = Trainer { schedule, ema: config.ema, batch: &mut |_| batch.clone(), score, watch: None, fingerprint, rank: None };
+        let mut make_batch = |_: &Step| batch.clone();
+        let trainer = Trainer::new(schedule, config.train.ema, fingerprint, &mut make_batch);
+        let trainer = if config.train.patience_ticks > 0 { trainer.with_score(&mut score) } else { trainer };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
         calibrate(&mut generator, config, conditions, run.seed, &run.device);
         Ok((generator, summary))

@@ -8,7 +8,8 @@ use semblant_core::optim::Optimizers;
 use semblant_core::passes::Passes;
 use semblant_core::seeds::streams::ATTEMPTS;
 use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::trainer::{self, Trained, Trainer};
+use semblant_core::train_config::LastBatch;
+use semblant_core::trainer::{Trained, Trainer};
 use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use semblant_tabular::early_stopping::PairDistance;
@@ -73,25 +74,17 @@ impl EncodedModel for TvaeConfig {
     fn train(&self, data: TrainingData<'_, Conditions>, run: &mut Run) -> Result<(Decoder, Summary)> {
         let TrainingData { layout, encoded, fingerprint, .. } = data;
         let config = self;
-        let rows = encoded.rows as u64;
-        let steps_per_epoch = rows.div_ceil(config.batch_rows);
-        let schedule = trainer::TrainSchedule {
-            steps: (config.epochs * rows).div_ceil(config.batch_rows),
-            batch_rows: config.batch_rows,
-            tick_rows: steps_per_epoch * config.batch_rows,
-            checkpoint_rows: 10 * steps_per_epoch * config.batch_rows,
-            patience_ticks: config.patience_epochs,
-        };
+        let schedule = config.train.schedule(encoded.rows, LastBatch::Filled);
         let pairs = PairDistance::new(&encoded, run.seed);
         let mut score = |decoder: &Decoder| pairs.distance(&Maker::new(config, decoder, layout));
-        let score: Option<trainer::Score<'_, Decoder>> = if config.patience_epochs > 0 { Some(&mut score) } else { None };
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
         let passes = Passes::new(encoded.rows, purpose::ORDER);
         let mut batches = Batches { encoded, layout: layout.clone(), device: run.device.clone(), passes, on_device };
         let model = TvaeModel::new(config, layout, run.seed, &run.device.clone().autodiff());
-        let trainer =
-            Trainer { schedule, ema: config.ema, batch: &mut |step| batches.batch(step), score, watch: None, fingerprint, rank: None };
-        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.optimizer), run)?;
+        let mut make_batch = |step: &Step| batches.batch(step);
+        let trainer = Trainer::new(schedule, config.train.ema, fingerprint, &mut make_batch);
+        let trainer = if config.train.patience_ticks > 0 { trainer.with_score(&mut score) } else { trainer };
+        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.train.optimizer), run)?;
         Ok((sampled, summary))
     }
 

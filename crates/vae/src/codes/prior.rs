@@ -9,7 +9,7 @@ use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
 
 use crate::networks::Maker;
-use crate::training::sized;
+use semblant_core::config::check_range;
 
 /// The size of the transformer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,9 +31,9 @@ impl Default for PriorConfig {
 
 impl PriorConfig {
     pub(crate) fn check(&self) -> Result<()> {
-        sized("prior.width", self.width, 1, 1 << 13)?;
-        sized("prior.depth", self.depth, 1, 128)?;
-        sized("prior.heads", self.heads, 1, self.width)?;
+        check_range("prior.width", self.width, 1, 1 << 13)?;
+        check_range("prior.depth", self.depth, 1, 128)?;
+        check_range("prior.heads", self.heads, 1, self.width)?;
         if !self.width.is_multiple_of(self.heads) {
             let what = format!("prior.width = {} cannot be divided by prior.heads = {}; choose another of the two", self.width, self.heads);
             return Err(Error::Config(what));

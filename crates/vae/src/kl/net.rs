@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::blocks::{DownBlock, MidBlock, UpBlock, conv, norm};
 use super::tiles;
 use crate::networks::Maker;
-use crate::training::sized;
+use semblant_core::config::check_range;
 
 /// The size of the network, under diffusers' names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,12 +52,12 @@ impl KlConfig {
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self, shape: &ImageShape) -> Result<()> {
-        sized("network.block_out_channels: the number of levels", self.block_out_channels.len(), 1, 8)?;
-        sized("network.layers_per_block", self.layers_per_block, 1, 16)?;
-        sized("network.latent_channels", self.latent_channels, 1, 256)?;
-        sized("network.norm_num_groups", self.norm_num_groups, 1, 4096)?;
+        check_range("network.block_out_channels: the number of levels", self.block_out_channels.len(), 1, 8)?;
+        check_range("network.layers_per_block", self.layers_per_block, 1, 16)?;
+        check_range("network.latent_channels", self.latent_channels, 1, 256)?;
+        check_range("network.norm_num_groups", self.norm_num_groups, 1, 4096)?;
         for &channels in &self.block_out_channels {
-            sized("network.block_out_channels", channels, 1, 4096)?;
+            check_range("network.block_out_channels", channels, 1, 4096)?;
             if !channels.is_multiple_of(self.norm_num_groups) {
                 let groups = self.norm_num_groups;
                 let what =

@@ -7,6 +7,7 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use semblant_core::config::check_range;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
@@ -15,7 +16,7 @@ use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use crate::kl::{KlConfig, KlNet};
-use crate::training::{Batch, Training, purpose, within};
+use crate::training::{Batch, Training, purpose};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ impl Default for AutoencoderKlConfig {
             network: KlConfig::default(),
             distance: Distance::Absolute,
             kl_weight: 1e-3,
-            training: Training::default(),
+            training: crate::training::training(),
             sampling: AutoencoderKlSampling::default(),
         }
     }
@@ -71,15 +72,19 @@ impl Default for AutoencoderKlConfig {
 
 impl AutoencoderKlSampling {
     pub(crate) fn check(&self) -> Result<()> {
-        within("temperature", self.temperature, 0.0, 100.0)
+        check_range("temperature", self.temperature, 0.0, 100.0)
     }
 }
 
 impl Config for AutoencoderKlConfig {
     fn check(&self) -> Result<()> {
-        self.training.check()?;
+        crate::training::check(&self.training)?;
         self.sampling.check()?;
-        within("kl_weight", self.kl_weight, 0.0, 1e3)
+        check_range("kl_weight", self.kl_weight, 0.0, 1e3)
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 }
 

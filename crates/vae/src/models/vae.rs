@@ -7,6 +7,7 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
+use semblant_core::config::check_range;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
@@ -18,7 +19,7 @@ use crate::bound::{Gaussian, active_units, importance_bound, with_free_bits};
 use crate::likelihood::{Likelihood, target_tensor};
 use crate::mixture::{Fit, Mixture};
 use crate::networks::{Decoder, Encoder, NetConfig, mlp::MlpConfig};
-use crate::training::{Batch, Training, purpose, sized, within};
+use crate::training::{Batch, Training, purpose};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,7 +98,7 @@ impl Default for VaeConfig {
             free_bits: 0.0,
             importance_samples: 1,
             mixture_components: 20,
-            training: Training::default(),
+            training: crate::training::training(),
             sampling: VaeSampling::default(),
         }
     }
@@ -105,26 +106,30 @@ impl Default for VaeConfig {
 
 impl VaeSampling {
     pub(crate) fn check(&self) -> Result<()> {
-        within("temperature", self.temperature, 0.0, 100.0)
+        check_range("temperature", self.temperature, 0.0, 100.0)
     }
 }
 
 impl Config for VaeConfig {
     fn check(&self) -> Result<()> {
-        self.training.check()?;
+        crate::training::check(&self.training)?;
         self.sampling.check()?;
         self.likelihood.check()?;
-        sized("latent_width", self.latent_width, 1, 1 << 14)?;
-        sized("importance_samples", self.importance_samples, 1, 10_000)?;
-        sized("mixture_components", self.mixture_components, 1, 1000)?;
-        within("beta", self.beta, 0.0, 1e6)?;
-        within("beta_warm_up", self.beta_warm_up, 0.0, 1.0)?;
-        within("free_bits", self.free_bits, 0.0, 1e3)?;
+        check_range("latent_width", self.latent_width, 1, 1 << 14)?;
+        check_range("importance_samples", self.importance_samples, 1, 10_000)?;
+        check_range("mixture_components", self.mixture_components, 1, 1000)?;
+        check_range("beta", self.beta, 0.0, 1e6)?;
+        check_range("beta_warm_up", self.beta_warm_up, 0.0, 1.0)?;
+        check_range("free_bits", self.free_bits, 0.0, 1e3)?;
         if self.importance_samples > 1 && self.free_bits > 0.0 {
             let what = "free_bits needs the divergence in closed form, which the bound of several importance_samples has not";
             return Err(Error::Config(format!("{what}; set one of the two to its default")));
         }
         Ok(())
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 }
 

@@ -8,6 +8,7 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::config::check_range;
 use semblant_core::Result;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
@@ -19,7 +20,7 @@ use crate::codes::codebook::{Codebook, Follow, Usage, perplexity, straight_throu
 use crate::codes::prior::{CodePrior, PriorConfig};
 use crate::networks::Maker;
 use crate::networks::conv::{Down, Up, check_levels, grid};
-use crate::training::{Batch, Training, purpose, sized, within};
+use crate::training::{Batch, Training, purpose};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,7 +76,7 @@ impl Default for VqVaeConfig {
             revive_below: 0.05,
             autoencoder_share: 0.4,
             prior: PriorConfig::default(),
-            training: Training::default(),
+            training: crate::training::training(),
             sampling: VqVaeSampling::default(),
         }
     }
@@ -83,7 +84,7 @@ impl Default for VqVaeConfig {
 
 impl VqVaeSampling {
     pub(crate) fn check(&self) -> Result<()> {
-        within("temperature", self.temperature, 0.0, 100.0)
+        check_range("temperature", self.temperature, 0.0, 100.0)
     }
 }
 
@@ -92,15 +93,19 @@ const MOST_PLACES: usize = 4096;
 
 impl Config for VqVaeConfig {
     fn check(&self) -> Result<()> {
-        self.training.check()?;
+        crate::training::check(&self.training)?;
         self.sampling.check()?;
         self.prior.check()?;
-        sized("codes", self.codes, 2, 1 << 16)?;
-        sized("code_width", self.code_width, 1, 4096)?;
-        within("commitment", self.commitment, 0.0, 1e3)?;
-        within("decay", self.decay, 0.0, 0.999_999)?;
-        within("revive_below", self.revive_below, 0.0, 1.0)?;
-        within("autoencoder_share", self.autoencoder_share, 0.01, 0.99)
+        check_range("codes", self.codes, 2, 1 << 16)?;
+        check_range("code_width", self.code_width, 1, 4096)?;
+        check_range("commitment", self.commitment, 0.0, 1e3)?;
+        check_range("decay", self.decay, 0.0, 0.999_999)?;
+        check_range("revive_below", self.revive_below, 0.0, 1.0)?;
+        check_range("autoencoder_share", self.autoencoder_share, 0.01, 0.99)
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        semblant_images::RENAMED
     }
 }
 
@@ -128,7 +133,7 @@ impl VqVaeNet {
     pub(crate) fn new(config: &VqVaeConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
         check_levels("the model", &config.channels, config.blocks, &kind.shape)?;
         let grid = grid(&config.channels, &kind.shape);
-        sized("codes in the grid of an image", grid[0] * grid[1], 1, MOST_PLACES)?;
+        check_range("codes in the grid of an image", grid[0] * grid[1], 1, MOST_PLACES)?;
         let mut streams = init_streams(seed);
         let mut make = Maker { stream: &mut streams, device };
         let (channels, width) = (kind.shape.channels, config.code_width);

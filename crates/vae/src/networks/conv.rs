@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mlp::class_table;
 use super::{Maker, told};
-use crate::training::sized;
+use semblant_core::config::check_range;
 
 /// The size of the two networks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ impl Default for ConvConfig {
 
 impl ConvConfig {
     pub(crate) fn check(&self, shape: &ImageShape) -> Result<()> {
-        sized("network.width", self.width, 1, 1 << 14)?;
+        check_range("network.width", self.width, 1, 1 << 14)?;
         check_levels("network", &self.channels, self.blocks, shape)
     }
 
@@ -48,9 +48,9 @@ impl ConvConfig {
 
 /// Refuses levels that cannot be, alone or with these images.
 pub(crate) fn check_levels(field: &str, channels: &[usize], blocks: usize, shape: &ImageShape) -> Result<()> {
-    sized(&format!("{field}.channels: the number of levels"), channels.len(), 1, 8)?;
-    channels.iter().try_for_each(|&channels| sized(&format!("{field}.channels"), channels, 1, 4096))?;
-    sized(&format!("{field}.blocks"), blocks, 0, 64)?;
+    check_range(&format!("{field}.channels: the number of levels"), channels.len(), 1, 8)?;
+    channels.iter().try_for_each(|&channels| check_range(&format!("{field}.channels"), channels, 1, 4096))?;
+    check_range(&format!("{field}.blocks"), blocks, 0, 64)?;
     let side = 1 << channels.len();
     if !shape.height.is_multiple_of(side) || !shape.width.is_multiple_of(side) {
         let what = format!(

@@ -8,7 +8,7 @@ use semblant_images::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use super::{Maker, told};
-use crate::training::sized;
+use semblant_core::config::check_range;
 
 /// The size of the two perceptrons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,8 +28,8 @@ impl Default for MlpConfig {
 
 impl MlpConfig {
     pub(crate) fn check(&self) -> Result<()> {
-        sized("network.width", self.width, 1, 1 << 14)?;
-        sized("network.depth", self.depth, 1, 64)
+        check_range("network.width", self.width, 1, 1 << 14)?;
+        check_range("network.depth", self.depth, 1, 64)
     }
 }
 
