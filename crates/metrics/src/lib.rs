@@ -23,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bootstrap;
+mod components;
 mod error;
 pub mod image;
 pub mod learn;

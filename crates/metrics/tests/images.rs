@@ -1,4 +1,4 @@
-//! The judge of images on bars: upright, level, and sloping ones.
+//! The scores of images on bars: upright, level, and sloping ones.
 
 use burn::tensor::Device;
 use semblant_core::seeds::Stream;
@@ -35,30 +35,30 @@ fn bars(count: usize, seed: u64) -> Images {
     Images::new(pixels, [count, 1, SIDE, SIDE], Some((classes, names))).expect("sound")
 }
 
-fn judge(seed: u64) -> Classifier {
+fn classifier(seed: u64) -> Classifier {
     let config = ClassifierConfig { channels: [4, 8], features: 16, images: 6_000, batch_images: 50, ..ClassifierConfig::default() };
     let mut run = Run::new(semblant_core::device::select("cpu").expect("always there"), seed);
     Classifier::fit(&bars(300, 1), Some(&bars(150, 2)), &config, &mut run).expect("trains")
 }
 
 #[test]
-fn it_learns_and_its_file_is_the_same_judge() {
-    let judge = judge(0);
-    let about = judge.provenance().expect("known");
+fn a_classifier_learns_and_loads_from_its_file() {
+    let classifier = classifier(0);
+    let about = classifier.provenance().expect("known");
     assert!(about.accuracy.expect("tested") > 0.97, "{about:?}");
     let folder = tempfile::tempdir().expect("temp");
-    let path = folder.path().join("judge.safetensors");
-    judge.save(&path).expect("written");
+    let path = folder.path().join("classifier.safetensors");
+    classifier.save(&path).expect("written");
     let again = Classifier::load(&path, &burn::tensor::Device::flex()).expect("just written");
-    assert_eq!(again.features(&bars(20, 3)).expect("of its size"), judge.features(&bars(20, 3)).expect("of its size"));
+    assert_eq!(again.features(&bars(20, 3)).expect("of its size"), classifier.features(&bars(20, 3)).expect("of its size"));
     assert_eq!(again.provenance().expect("known"), about);
 }
 
 #[test]
 fn scores_are_best_for_equal_images_and_move_with_what_is_wrong() {
-    let judge = judge(1);
+    let classifier = classifier(1);
     let (real, holdout) = (bars(300, 1), bars(300, 2));
-    let score = |images: &Images| evaluate_images(&real, images, Some(&holdout), &judge, 0).expect("comparable");
+    let score = |images: &Images| evaluate_images(&real, images, Some(&holdout), &classifier, 0).expect("comparable");
     let scores = score(&real);
     let (same, floor) = (scores.synthetic, scores.reference.expect("a holdout"));
     assert_eq!((scores.compared, scores.compared_by_pixels), (300, [300, 300]));
@@ -95,7 +95,7 @@ fn scores_are_best_for_equal_images_and_move_with_what_is_wrong() {
 }
 
 #[test]
-fn overlap_and_spread_are_those_of_the_reference_packages() {
+fn scores_agree_with_the_reference_packages() {
     let golden: serde_json::Value = serde_json::from_str(include_str!("golden/images.json")).expect("JSON");
     let list = |name: &str| -> Vec<f32> { serde_json::from_value(golden[name].clone()).expect("numbers") };
     let width = golden["width"].as_u64().expect("a width") as usize;
@@ -125,10 +125,10 @@ fn overlap_and_spread_are_those_of_the_reference_packages() {
 }
 
 #[test]
-fn what_it_cannot_judge_is_named() {
-    let judge = judge(2);
+fn images_that_cannot_be_compared_are_named() {
+    let classifier = classifier(2);
     let small = Images::new(vec![0; 2 * 16], [2, 1, 4, 4], None).expect("sound");
-    let said = |real: &Images, made: &Images| evaluate_images(real, made, None, &judge, 0).expect_err("refused").to_string();
+    let said = |real: &Images, made: &Images| evaluate_images(real, made, None, &classifier, 0).expect_err("refused").to_string();
     assert!(said(&bars(30, 1), &small).contains("[1, 4, 4]"));
     assert!(said(&bars(30, 1), &bars(1, 1)).contains("two images"));
     let renamed = Images::new(vec![0; 2 * 64], [2, 1, 8, 8], Some((vec![0, 0], vec!["bar".into()]))).expect("sound");

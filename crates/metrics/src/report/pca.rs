@@ -1,78 +1,52 @@
-//! Two axes along which the real rows differ most.
+//! Points of both data sets in the plane of the first two principal components of the real one.
 
-use faer::{Mat, Side};
 use semblant_data::table::{Column, Table};
 
+use super::Scatter;
+use crate::components::Components;
 use crate::random::subsample;
 
-/// Mean and two directions in the space of standardised numbers and one-hot labels, fitted to one table.
-pub(super) struct Plane {
-    columns: Vec<Encoding>,
-    directions: [Vec<f64>; 2],
+/// Most labels of a column that get a dimension.
+const MAX_LABELS: usize = 20;
+
+/// Rows of two aligned tables, at most `points` of each, drawn by `seed`; `None` if the real rows do not vary.
+pub(super) fn of_tables(tables: &[Table], points: usize, seed: u64) -> Option<Scatter> {
+    let some = |table: &Table, count, purpose| table.take(&subsample(table.rows(), count, seed, purpose));
+    let fitted = some(&tables[0], 10 * points, 8);
+    let columns: Vec<Encoding> = fitted.columns().iter().map(encoding).collect();
+    let encoded = |table: &Table| (0..table.rows()).flat_map(|row| encode(&columns, table, row)).collect::<Vec<f64>>();
+    let rows = encoded(&fitted);
+    let width = rows.len() / fitted.rows().max(1);
+    scatter(&rows, [&encoded(&some(&tables[0], points, 9)), &encoded(&some(&tables[1], points, 10))], width)
 }
 
+/// Features `[n, width]` of both sets, at most `points` of each, drawn by `seed`.
+pub(super) fn of_features(features: [&[f32]; 2], width: usize, points: usize, seed: u64) -> Option<Scatter> {
+    let all: Vec<f64> = features[0].iter().copied().map(f64::from).collect();
+    let [real, synthetic] = [0, 1].map(|set: usize| {
+        let rows = subsample(features[set].len() / width, points, seed, 52 + set as u64);
+        rows.into_iter().flat_map(|row| &features[set][row * width..(row + 1) * width]).copied().map(f64::from).collect::<Vec<f64>>()
+    });
+    scatter(&all, [&real, &synthetic], width)
+}
+
+fn scatter(fitted: &[f64], [real, synthetic]: [&[f64]; 2], width: usize) -> Option<Scatter> {
+    if width < 2 || fitted.len() < 3 * width {
+        return None;
+    }
+    let plane = Components::fit(fitted, width, 2).filter(|plane| plane.variances[0] > 0.0)?;
+    let project = |points: &[f64]| plane.project(points).chunks_exact(2).map(|point| [point[0], point[1]]).collect();
+    Some(Scatter { real: project(real), synthetic: project(synthetic) })
+}
+
+/// Standardised numbers and one-hot labels.
 enum Encoding {
     Number {
         mean: f64,
         deviation: f64,
     },
-    /// The codes that have an axis, with their shares.
-    Labels(Vec<(u32, f64)>),
-}
-
-/// Most axes that one category column gets.
-const MAX_LABELS: usize = 20;
-
-impl Plane {
-    /// `None` when the rows do not vary or the decomposition fails.
-    pub(super) fn fit(table: &Table) -> Option<Self> {
-        let columns: Vec<Encoding> = table.columns().iter().map(encoding).collect();
-        let mut plane = Self { columns, directions: [Vec::new(), Vec::new()] };
-        let rows: Vec<Vec<f64>> = (0..table.rows()).map(|row| plane.encode(table, row)).collect();
-        let width = rows.first()?.len();
-        let mut covariance = Mat::<f64>::zeros(width, width);
-        for row in &rows {
-            let filled: Vec<usize> = (0..width).filter(|&i| row[i] != 0.0).collect();
-            for &i in &filled {
-                for &j in &filled {
-                    covariance[(i, j)] += row[i] * row[j] / rows.len() as f64;
-                }
-            }
-        }
-        if width < 2 || (0..width).all(|i| covariance[(i, i)] == 0.0) {
-            return None;
-        }
-        plane.directions = leading(&covariance)?;
-        Some(plane)
-    }
-
-    /// Where the rows of a table (aligned with the one fitted) lie.
-    pub(super) fn project(&self, table: &Table) -> Vec<[f64; 2]> {
-        let place = |row| {
-            let encoded = self.encode(table, row);
-            self.directions.each_ref().map(|direction| direction.iter().zip(&encoded).map(|(a, b)| a * b).sum())
-        };
-        (0..table.rows()).map(place).collect()
-    }
-
-    fn encode(&self, table: &Table, row: usize) -> Vec<f64> {
-        let mut encoded = Vec::new();
-        for (encoding, column) in self.columns.iter().zip(table.columns()) {
-            match (encoding, column) {
-                // Four deviations hold every bulk; beyond, a single outlier would set the picture's scale.
-                (Encoding::Number { mean, deviation }, Column::Number(values)) if values[row].is_finite() => {
-                    let place = (values[row] - mean) / deviation;
-                    encoded.push(if place.is_nan() { 0.0 } else { place.clamp(-4.0, 4.0) });
-                }
-                (Encoding::Number { .. }, _) => encoded.push(0.0),
-                (Encoding::Labels(labels), column) => {
-                    let code = column.categories().map(|(codes, _)| codes[row]);
-                    encoded.extend(labels.iter().map(|(label, share)| f64::from(u8::from(code == Some(*label))) - share));
-                }
-            }
-        }
-        encoded
-    }
+    /// The codes that have a dimension.
+    Labels(Vec<u32>),
 }
 
 fn encoding(column: &Column) -> Encoding {
@@ -87,50 +61,33 @@ fn encoding(column: &Column) -> Encoding {
             Encoding::Number { mean, deviation: if deviation > 0.0 && deviation.is_finite() { deviation } else { f64::INFINITY } }
         }
         Column::Category { codes, levels } => {
-            let mut counts: Vec<(u32, f64)> = (0..levels.len() as u32).map(|code| (code, 0.0)).collect();
+            let mut counts: Vec<(u32, usize)> = (0..levels.len() as u32).map(|code| (code, 0)).collect();
             for &code in codes {
                 if let Some(count) = counts.get_mut(code as usize) {
-                    count.1 += 1.0 / codes.len() as f64;
+                    count.1 += 1;
                 }
             }
-            counts.sort_by(|a, b| b.1.total_cmp(&a.1));
-            counts.truncate(MAX_LABELS);
-            Encoding::Labels(counts)
+            counts.sort_by(|a, b| b.1.cmp(&a.1));
+            Encoding::Labels(counts.into_iter().take(MAX_LABELS).map(|(code, _)| code).collect())
         }
     }
 }
 
-/// The two directions in which a covariance is largest.
-fn leading(covariance: &Mat<f64>) -> Option<[Vec<f64>; 2]> {
-    let width = covariance.nrows();
-    let eigen = covariance.self_adjoint_eigen(Side::Lower).ok()?;
-    Some([1, 2].map(|from_last| direction((0..width).map(|i| eigen.U()[(i, width - from_last)]).collect())))
-}
-
-/// Where features `[n, width]` of both sides lie along the two directions in which the real ones differ most; at most `points` of each, drawn
-/// by `seed`.
-pub(super) fn of_features([real, synthetic]: [&[f32]; 2], width: usize, points: usize, seed: u64) -> Option<[Vec<[f64; 2]>; 2]> {
-    let count = real.len() / width;
-    if width < 2 || count < 3 {
-        return None;
+fn encode(columns: &[Encoding], table: &Table, row: usize) -> Vec<f64> {
+    let mut encoded = Vec::new();
+    for (encoding, column) in columns.iter().zip(table.columns()) {
+        match (encoding, column) {
+            // Four deviations include every bulk; beyond, a single outlier would set the scale of the plot.
+            (Encoding::Number { mean, deviation }, Column::Number(values)) if values[row].is_finite() => {
+                let place = (values[row] - mean) / deviation;
+                encoded.push(if place.is_nan() { 0.0 } else { place.clamp(-4.0, 4.0) });
+            }
+            (Encoding::Number { .. }, _) => encoded.push(0.0),
+            (Encoding::Labels(labels), column) => {
+                let code = column.categories().map(|(codes, _)| codes[row]);
+                encoded.extend(labels.iter().map(|label| f64::from(u8::from(code == Some(*label)))));
+            }
+        }
     }
-    let mut centred = Mat::from_fn(width, count, |i, row| f64::from(real[row * width + i]));
-    let mean: Vec<f64> = (0..width).map(|i| (0..count).map(|row| centred[(i, row)]).sum::<f64>() / count as f64).collect();
-    centred.col_iter_mut().for_each(|column| column.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean));
-    let directions = leading(&(&centred * centred.transpose()))?;
-    let place = |row: &[f32]| {
-        let along = |direction: &Vec<f64>| row.iter().zip(&mean).zip(direction).map(|((&x, mean), d)| (f64::from(x) - mean) * d).sum();
-        directions.each_ref().map(along)
-    };
-    let some = |features: &[f32], purpose| -> Vec<[f64; 2]> {
-        let rows = subsample(features.len() / width, points, seed, purpose);
-        rows.into_iter().map(|row| place(&features[row * width..(row + 1) * width])).collect()
-    };
-    Some([some(real, 52), some(synthetic, 53)])
-}
-
-/// An eigenvector's sign is arbitrary; its largest entry is made positive so that pictures do not flip.
-fn direction(vector: Vec<f64>) -> Vec<f64> {
-    let largest = vector.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(1.0);
-    vector.into_iter().map(|entry| entry * largest.signum()).collect()
+    encoded
 }

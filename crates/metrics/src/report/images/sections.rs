@@ -7,7 +7,7 @@ use crate::Result;
 use crate::image::ImageScores;
 use crate::image::memorization::Nearest;
 use crate::image::utility::{Accuracy, ImageUtility};
-use crate::report::{Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, ImagePair, Scatter, Section, pca};
+use crate::report::{Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, ImagePair, Section, pca};
 
 /// Pairs that are shown.
 const PAIRS: usize = 12;
@@ -79,9 +79,9 @@ pub(super) fn utility(found: &ImageUtility) -> Section {
 
 /// Features in the plane of the principal components.
 pub(super) fn scatter(features: [&[f32]; 2], width: usize, seed: u64) -> Option<Section> {
-    let [real, synthetic] = pca::of_features(features, width, POINTS, seed)?;
+    let scatter = pca::of_features(features, width, POINTS, seed)?;
     let text = "Each point is an image: its features projected onto the first two principal components of the real images' features. The two clouds should have the same shape.";
-    Some(Section::new("features", "Features", text, Content::Scatter(Scatter { real, synthetic })))
+    Some(Section::new("features", "Features", text, Content::Scatter(scatter)))
 }
 
 /// The synthetic images that are most similar to a single training image.

@@ -1,10 +1,8 @@
 //! The distributions, matrices and points of the figures of a table.
 
-use semblant_data::table::{Column, ColumnKind, MISSING, Table};
+use semblant_data::table::{Column, ColumnKind, MISSING};
 
-use crate::random::subsample;
-use crate::report::pca::Plane;
-use crate::report::{Axis, Bars, Histogram, Matrices, Scatter};
+use crate::report::{Axis, Bars, Histogram, Matrices};
 use crate::table::pairs::PairScore;
 use crate::table::privacy::{Privacy, quantile};
 
@@ -101,14 +99,6 @@ pub(super) fn matrices(columns: Vec<String>, pairs: &[PairScore]) -> Matrices {
     };
     let (real, synthetic, similarity) = (fill(|pair| pair.real), fill(|pair| pair.synthetic), fill(|pair| pair.value));
     Matrices { columns, real, synthetic, similarity }
-}
-
-/// The scatter of two aligned tables.
-pub(super) fn scatter(tables: &[Table], points: usize, seed: u64) -> Option<Scatter> {
-    let some = |table: &Table, count, purpose| table.take(&subsample(table.rows(), count, seed, purpose));
-    let plane = Plane::fit(&some(&tables[0], 10 * points, 8))?;
-    let project = |table: &Table, purpose| plane.project(&some(table, points, purpose));
-    Some(Scatter { real: project(&tables[0], 9), synthetic: project(&tables[1], 10) })
 }
 
 /// The distances of synthetic and holdout rows to the training rows.

@@ -4,7 +4,7 @@ use semblant_data::table::Table;
 
 use super::figures;
 use super::scores::Attacks;
-use crate::report::{Bars, Cell, Content, Distribution, Distributions, Grid, GridRow, Section};
+use crate::report::{Bars, Cell, Content, Distribution, Distributions, Grid, GridRow, Section, pca};
 use crate::table::attacks::Rate;
 use crate::table::pairs::PairScore;
 use crate::table::privacy::Privacy;
@@ -98,7 +98,7 @@ pub(super) fn pairs(columns: Vec<String>, pairs: &[PairScore]) -> Option<Section
 /// Rows in the plane of the principal components.
 pub(super) fn rows(tables: &[Table], points: usize, seed: u64) -> Option<Section> {
     let text = "Each point is a row, projected onto the first two principal components of the real rows. The two clouds should have the same shape.";
-    figures::scatter(tables, points, seed).map(|scatter| Section::new("rows", "Rows", text, Content::Scatter(scatter)))
+    pca::of_tables(tables, points, seed).map(|scatter| Section::new("rows", "Rows", text, Content::Scatter(scatter)))
 }
 
 /// Distances to the training rows.

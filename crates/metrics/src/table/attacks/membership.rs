@@ -1,9 +1,9 @@
 //! Membership inference from the synthetic table alone, by distance and by density.
 
-use faer::{Mat, Side};
 use semblant_data::table::Table;
 
 use crate::Result;
+use crate::components::Components;
 use crate::error::undefined;
 use crate::membership::{Membership, membership};
 use crate::nearest::Rows;
@@ -54,10 +54,10 @@ pub fn by_density(train: &Table, synthetic: &Table, holdout: &Table, rows: usize
     let embedding = Embedding::fit(&tables[0]);
     let cut = |table: &Table, purpose| embedding.points(&table.take(&subsample(table.rows(), rows, seed, purpose)));
     let reference = cut(&tables[2].take(&reference), 64);
-    let axes = Axes::fit(&reference, embedding.width())?;
+    let axes = components(&reference, embedding.width())?;
     let [synthetic, reference, members, others] =
         [cut(&tables[1], 65), reference, cut(&tables[0], 66), cut(&tables[2].take(&others), 67)].map(|points| axes.project(&points));
-    let (of_synthetic, of_reference) = (Density::fit(&synthetic, axes.count)?, Density::fit(&reference, axes.count)?);
+    let (of_synthetic, of_reference) = (Density::fit(&synthetic, axes.variances.len())?, Density::fit(&reference, axes.variances.len())?);
     let score = |points: &[f64]| -> Vec<f64> {
         let (a, b) = (of_synthetic.logarithms(points), of_reference.logarithms(points));
         a.iter().zip(b).map(|(a, b)| a - (b.exp() + 1e-10).ln()).collect()
@@ -65,50 +65,24 @@ pub fn by_density(train: &Table, synthetic: &Table, holdout: &Table, rows: usize
     membership(&score(&members), &score(&others), seed)
 }
 
-/// A mean, directions with their variances, largest first.
-struct Axes {
-    mean: Vec<f64>,
-    /// `[count, width]`.
-    directions: Vec<Vec<f64>>,
-    variances: Vec<f64>,
-    count: usize,
-}
-
-impl Axes {
-    /// The principal components of `points [n, width]`, at most [`COMPONENTS`], without those of hardly any variance.
-    fn fit(points: &[f64], width: usize) -> Result<Self> {
-        let count = (points.len() / width) as f64;
-        let mut mean = vec![0.0; width];
-        points.chunks_exact(width).for_each(|point| mean.iter_mut().zip(point).for_each(|(sum, value)| *sum += value / count));
-        let centred = Mat::from_fn(points.len() / width, width, |row, column| points[row * width + column] - mean[column]);
-        let covariance = (centred.transpose() * &centred) * faer::Scale(1.0 / (count - 1.0));
-        let Ok(eigen) = covariance.self_adjoint_eigen(Side::Lower) else { return undefined("the rows have no finite covariance") };
-        let (vectors, values) = (eigen.U(), eigen.S());
-        // Ascending order; what is below a millionth of the largest is rounding.
-        let least = 1e-6 * values[width - 1].max(1e-12);
-        let kept: Vec<usize> = (0..width).rev().take(COMPONENTS).filter(|&place| values[place] > least).collect();
-        if kept.is_empty() {
-            return undefined("all reference rows are equal");
-        }
-        let directions = kept.iter().map(|&place| (0..width).map(|row| vectors[(row, place)]).collect()).collect();
-        Ok(Self { mean, directions, variances: kept.iter().map(|&place| values[place]).collect(), count: kept.len() })
+/// The principal components of `points [n, width]`, at most [`COMPONENTS`], without those of negligible variance.
+fn components(points: &[f64], width: usize) -> Result<Components> {
+    let Some(mut found) = Components::fit(points, width, COMPONENTS) else { return undefined("the rows have no finite covariance") };
+    // Below a millionth of the largest is rounding.
+    let least = 1e-6 * found.variances[0].max(1e-12);
+    let kept = found.variances.iter().filter(|&&variance| variance > least).count();
+    if kept == 0 {
+        return undefined("all reference rows are equal");
     }
-
-    fn project(&self, points: &[f64]) -> Vec<f64> {
-        let along = |point: &[f64], direction: &[f64]| -> f64 {
-            point.iter().zip(&self.mean).zip(direction).map(|((x, mean), d)| (x - mean) * d).sum()
-        };
-        points
-            .chunks_exact(self.mean.len())
-            .flat_map(|point| self.directions.iter().map(move |direction| along(point, direction)))
-            .collect()
-    }
+    found.directions.truncate(kept);
+    found.variances.truncate(kept);
+    Ok(found)
 }
 
 /// A Gaussian kernel estimate: the points' covariance, scaled by Scott's factor `n^(-1 / (d + 4))` squared, around each (Scott 1992; scipy's
 /// `gaussian_kde`).
 struct Density {
-    axes: Axes,
+    axes: Components,
     /// Whitened and over the bandwidth, `[n, axes]`.
     points: Vec<f64>,
     scales: Vec<f64>,
@@ -120,8 +94,8 @@ impl Density {
     /// Of `points [n, width]`. A direction in which they do not vary has no density and is left out.
     fn fit(points: &[f64], width: usize) -> Result<Self> {
         let count = (points.len() / width) as f64;
-        let axes = Axes::fit(points, width)?;
-        let bandwidth = count.powf(-1.0 / (axes.count as f64 + 4.0));
+        let axes = components(points, width)?;
+        let bandwidth = count.powf(-1.0 / (axes.variances.len() as f64 + 4.0));
         let scales: Vec<f64> = axes.variances.iter().map(|variance| variance.sqrt() * bandwidth).collect();
         let volume: f64 = scales.iter().map(|scale| ((2.0 * std::f64::consts::PI).sqrt() * scale).ln()).sum();
         let mut density = Self { axes, points: Vec::new(), scales, factor: -count.ln() - volume };
