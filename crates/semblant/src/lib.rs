@@ -30,7 +30,7 @@ pub use registry::{Registry, load, model};
 pub use semblant_copula as copula;
 pub use semblant_core::{
     Error, Result, checkpoint, config, data as kind, device, ema, files, host, launches, model, nn, optim, options, passes, precision,
-    progress, seeds, synthesizer, trainer,
+    progress, seeds, streams, synthesizer, train_config, trainer,
 };
 pub use semblant_data as data;
 #[cfg(feature = "images")]

@@ -253,7 +253,7 @@ fn settings_that_cannot_be_are_named() {
     }
     assert!(refused("ctgan", json!({ "batch_rows": 505, "pac": 10 })).contains("505"));
     assert!(refused("ctgan", json!({ "dropout": 1.0 })).contains("dropout"));
-    assert!(refused("ctgan", json!({ "generator": { "learning_rate": -1.0 } })).contains("generator.learning_rate"));
+    assert!(refused("ctgan", json!({ "generator": { "learning_rate": -1.0 } })).contains("optimizer.learning_rate"));
     assert!(refused("tvae", json!({ "decoder_widths": [10, 0] })).contains("width"));
     assert!(refused("gan", json!({})).contains("ctgan, tvae"));
 }
