@@ -75,7 +75,7 @@ fn distances_are_those_of_the_package() {
         let small = images("a", [1, 1, small, 40]);
         assert!(matches!(lpips.distances(&small, &small), Err(Error::Undefined(_))));
         let other = lpips.distances(&images("a", [2, 1, 40, 40]), &images("a", [1, 1, 40, 40]));
-        assert!(other.is_err_and(|error| error.to_string().contains("no pairs")));
+        assert!(other.is_err_and(|error| error.to_string().contains("cannot be paired")));
     }
 }
 
@@ -100,7 +100,7 @@ fn files_that_hold_something_else_are_named() {
     assert!(said(&pth(), &alex).contains("features.0.weight is missing"));
     let mut more = backbone("alex");
     more.insert("features.12.weight", &[1], &[0.0]);
-    assert!(said(&place("more", &more), &pth()).contains("features.12.weight has no place"));
+    assert!(said(&place("more", &more), &pth()).contains("features.12.weight does not belong"));
     let bytes = std::fs::read(pth()).expect("there");
     // Cut anywhere, an archive has lost its directory; with bytes changed, its checksums do not fit or a tensor is not finite.
     for cut in [3, 700, bytes.len() / 2, bytes.len() - 10] {
