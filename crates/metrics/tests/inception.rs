@@ -157,5 +157,5 @@ fn files_that_hold_something_else_are_named() {
     assert!(in_place(&whole).contains("[1, 192], expected [192]"));
     whole.insert("Mixed_7c.branch_pool.bn.running_var", &shape, vec![1.0; 192]);
     whole.insert("AuxLogits.fc.weight", &[1], &[0.0]);
-    assert!(in_place(&whole).contains("AuxLogits.fc.weight has no place"));
+    assert!(in_place(&whole).contains("AuxLogits.fc.weight does not belong"));
 }
