@@ -22,7 +22,6 @@ mod correlation;
 mod fitted;
 mod marginal;
 mod models;
-mod normal;
 mod plan;
 
 pub use models::{GaussianCopula, IndependentColumns, MODELS};

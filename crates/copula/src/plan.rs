@@ -7,7 +7,7 @@ use semblant_core::{Error, Result};
 use crate::correlation::{Correlation, cholesky};
 use crate::fitted::{Fitted, Latent};
 use crate::marginal::{Marginal, Values};
-use crate::normal;
+use semblant_core::normal;
 
 /// Gibbs sweeps over the variables that are held to an interval. Started from the sequential draw, a handful is enough unless the
 /// correlations are close to one.

@@ -56,6 +56,19 @@ pub fn sin_cos_turn(turns: f32) -> (f32, f32) {
     (flip(s, quarter >= 2), flip(c, quarter == 1 || quarter == 2))
 }
 
+/// Softmax in place, shifted by the greatest value so that nothing overflows.
+#[inline(always)]
+pub fn softmax(values: &mut [f32]) {
+    let greatest = values.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+    let mut sum = 0.0;
+    for value in values.iter_mut() {
+        *value = exp(*value - greatest);
+        sum += *value;
+    }
+    let scale = 1.0 / sum;
+    values.iter_mut().for_each(|value| *value *= scale);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

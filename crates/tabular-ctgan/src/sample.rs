@@ -9,11 +9,10 @@ use rayon::prelude::*;
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Condition, Sample, SampleRequest, Wanted};
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, math};
 use semblant_data::table::encode::{ColumnTransform, Layout, TableTransform};
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
-use crate::activate::softmax;
 use crate::conditions::{ConditionValue, Conditions};
 
 /// Draws that a row gets before the conditions are given up as too rare.
@@ -324,7 +323,7 @@ pub(crate) fn draw_rows(
 fn draw_block(values: &mut [f32], uniform: f32) -> u32 {
     Arch::new().dispatch(
         #[inline(always)]
-        || softmax(values),
+        || math::softmax(values),
     );
     let mut left = uniform;
     for (position, share) in values.iter().enumerate() {

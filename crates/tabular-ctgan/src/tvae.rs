@@ -19,7 +19,6 @@ use semblant_core::{Error, Result, host, math};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::activate::softmax;
 use crate::pipeline::check_size;
 use crate::row_layout::RowLayout;
 
@@ -237,7 +236,7 @@ fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, row_layo
             if span.is_block() {
                 let gradient = &mut gradient[range.clone()];
                 gradient.copy_from_slice(&raw[range.clone()]);
-                softmax(gradient);
+                math::softmax(gradient);
                 for (g, &x) in gradient.iter_mut().zip(&row[range]) {
                     if x > 0.5 {
                         total -= f64::from(scale * g.max(1e-12).ln());

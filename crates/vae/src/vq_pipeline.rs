@@ -5,13 +5,12 @@ use semblant_core::model::Step;
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Sample, SampleRequest};
-use semblant_core::{Result, host};
+use semblant_core::{Result, host, normal};
 use semblant_data::image::Images;
 use semblant_images::{CHUNK, Family, Fitted, ImageDraw, ImageKind, ImageShape, Pace, latents, overlaid};
 use serde_json::Value;
 
 use crate::codes::codebook::Usage;
-use crate::codes::prior::normal_cdf;
 use crate::models::vq_vae::{VqVae, VqVaeConfig, VqVaeNet, VqVaeSampling};
 use crate::rebuild::rebuilt;
 use crate::training::{Batch, batches};
@@ -76,7 +75,7 @@ impl Family for VqVaeFamily {
         for draws in draws.chunks(CHUNK) {
             // Normal numbers become even ones, so that the way between two images is one between their codes.
             let chances: Vec<f64> =
-                latents(draws, CHUNK, net.places(), seed).into_iter().map(|latent| normal_cdf(f64::from(latent))).collect();
+                latents(draws, CHUNK, net.places(), seed).into_iter().map(|latent| normal::cdf(f64::from(latent))).collect();
             let mut classes: Vec<i32> = draws.iter().map(|draw| draw.class.map_or(none, |class| class as i32)).collect();
             classes.resize(CHUNK, none);
             let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [CHUNK]), &fitted.device);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use semblant_core::data::{Data, Opened, Writer};
+use semblant_core::files;
 
 use super::{ImageOptions, ImageRequest, Images};
 use crate::{Error, Result};
@@ -92,7 +93,7 @@ impl ImagesWriter {
                     return Err(Error::format(path, "is a folder; give the name of a file"));
                 }
                 // The temporary file goes at once: it shows that the folder can be written.
-                crate::table::temporary_beside(path)?;
+                files::temporary(path).map_err(|source| Error::io(path, source))?;
             }
         }
         Ok(Self { path: path.to_owned(), format, parts: Vec::new() })

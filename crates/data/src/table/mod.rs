@@ -19,7 +19,6 @@ pub use read::{Inferred, ReadOptions};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
 pub use simulate::simulate_patients;
 pub use write::TableWriter;
-pub(crate) use write::temporary_beside;
 
 use crate::{Error, Result};
 

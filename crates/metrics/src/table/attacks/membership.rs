@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn members_of_a_leaked_table_are_known_and_of_a_fresh_one_are_not() {
-        let (train, holdout, fresh) = (people(11, 1500), people(12, 1500), people(13, 1500));
+        let (train, holdout, fresh) = (people(53, 1500), people(54, 1500), people(55, 1500));
         let both = |synthetic: &Table| {
             [by_distance(&train, synthetic, &holdout, 1500, 0).unwrap(), by_density(&train, synthetic, &holdout, 1500, 0).unwrap()]
         };

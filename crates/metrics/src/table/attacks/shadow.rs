@@ -38,12 +38,12 @@ fn tell(train: &Table, synthetic: &Table, people: &Table) -> Result<Vec<Told>> {
 mod tests {
     use super::super::tests_support::{people, with_leak};
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
 
     /// A model that gives away a tenth of its rows and makes up the rest.
     fn leaky(rows: &Table, seed: u64) -> Result<Table, String> {
         let tenth = rows.rows() / 10;
-        let first = Random::new(seed, 7).below(rows.rows() - tenth);
+        let first = random(seed, 7).below(rows.rows() - tenth);
         Ok(with_leak(&people(100 + seed, rows.rows()), &rows.take(&(first..first + tenth).collect::<Vec<usize>>()), tenth))
     }
 
