@@ -16,8 +16,8 @@ use semblant::model::{Losses, Model, Sampler, Step};
 use semblant::optim::{Adam, Optimizers};
 use semblant::passes::Passes;
 use semblant::prelude::*;
-use semblant::seeds::streams::{ATTEMPTS, TRAINING, WEIGHTS};
 use semblant::seeds::Stream;
+use semblant::seeds::streams::{ATTEMPTS, TRAINING, WEIGHTS};
 use semblant::streams;
 use semblant::tabular::rejection::{Draw, RowMaker, Rows, draw_rows};
 use semblant::tabular::{EncodedModel, TrainingData, entry};
@@ -206,10 +206,16 @@ impl Sampler for Maker<'_> {
         };
         let logits: Vec<f32> = draws.iter().flat_map(|draw| self.outputs[class(draw) * width..][..width].iter().copied()).collect();
         let mut noise = vec![0.0; self.layout.scalars().count()];
-        draw_rows(&logits, self.layout, draws, |draw| stream(draw, 1), |draw, position, scalar, mean| {
-            stream(draw, 2).normals(draw.row, &mut noise);
-            mean + self.log_deviations[class(draw) * width + position].exp() * noise[scalar]
-        })
+        draw_rows(
+            &logits,
+            self.layout,
+            draws,
+            |draw| stream(draw, 1),
+            |draw, position, scalar, mean| {
+                stream(draw, 2).normals(draw.row, &mut noise);
+                mean + self.log_deviations[class(draw) * width + position].exp() * noise[scalar]
+            },
+        )
     }
 }
 

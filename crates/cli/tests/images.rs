@@ -194,11 +194,7 @@ fn images_that_cannot_be_read_are_named() {
     place.file("shapes/top/broken.png", broken);
     place.bad(1, &[&fit[..], &["--strict"]].concat(), &["shapes", "top/broken.png", "decoded"]);
     let ran = place.good(&fit);
-    assert!(
-        ran.err.lines().any(|line| line.contains("top/broken.png") && line.contains("left out")),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.lines().any(|line| line.contains("top/broken.png") && line.contains("left out")), "{}", ran.err);
     std::fs::remove_file(place.path("shapes/top/broken.png")).expect("there");
     std::fs::rename(place.path("m.safetensors"), place.path("with-broken.safetensors")).expect("there");
     place.good(&fit);

@@ -101,11 +101,7 @@ fn images_in_pairs_are_held_side_by_side() {
     assert_eq!(line("LPIPS"), Some(Some("0.0000".into())), "{said}");
     assert_eq!(line("Peak"), Some(Some("-".into())), "{said}");
     assert!(said.contains("SHA-256") && said.contains("Alex"), "{said}");
-<<<<<<< HEAD
     place.bad(1, &[&LPIPS[..], &["--real", "a", "--synthetic", "few"]].concat(), &["paired"]);
-=======
-    place.bad(1, &[&LPIPS[..], &["--real", "a", "--synthetic", "few"]].concat(), &["cannot be paired"]);
->>>>>>> report
     place.bad(1, &[&LPIPS[..], &["--real", "small", "--synthetic", "small"]].concat(), &["31 x 31", "12 x 12"]);
     place.bad(2, &[&LPIPS[..], &["--real", "a", "--synthetic", "b", "--holdout", "a"]].concat(), &["--holdout", "pairs"]);
 }

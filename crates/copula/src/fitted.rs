@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::correlation::Correlation;
 use crate::marginal::{Marginal, Values};
-use crate::normal;
 use crate::plan::Plan;
+use semblant_core::normal;
 
 /// Columns on their own and, for the copula, how they hang together. It holds no row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -20,7 +20,6 @@ mod correlation;
 mod fitted;
 mod marginal;
 mod models;
-mod normal;
 mod plan;
 
 pub use fitted::Fitted;

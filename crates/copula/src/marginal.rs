@@ -3,7 +3,7 @@
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING};
 use serde::{Deserialize, Serialize};
 
-use crate::normal;
+use semblant_core::normal;
 
 /// No more quantiles than this are kept of a column, so no row can be read off them.
 pub(crate) const QUANTILES: usize = 1_000;

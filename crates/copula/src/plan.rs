@@ -7,7 +7,7 @@ use semblant_tabular::filter::{Predicate, RowFilter};
 
 use crate::correlation::{Correlation, cholesky};
 use crate::fitted::{Fitted, Latent};
-use crate::normal;
+use semblant_core::normal;
 
 /// Gibbs sweeps over the variables that are held to an interval. Started from the sequential draw, a handful is enough unless the
 /// correlations are close to one.

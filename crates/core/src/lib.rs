@@ -16,7 +16,7 @@
 //! - [`passes`]: the order in which training sees its rows.
 //! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
 //! - [`checkpoint`]: one safetensors file that describes itself; [`files`]: files that appear complete or not at all.
-//! - [`device`], [`seeds`], [`math`], [`host`]: where it runs, random numbers, and the arithmetic below.
+//! - [`device`], [`seeds`], [`math`], [`normal`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
 pub mod choices;
@@ -34,6 +34,7 @@ pub mod math;
 pub mod model;
 mod multi_tensor;
 pub mod nn;
+pub mod normal;
 pub mod optim;
 pub mod options;
 pub mod parallel;

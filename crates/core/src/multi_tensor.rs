@@ -8,8 +8,6 @@ mod kernel;
 mod kernel;
 
 use burn::tensor::Tensor;
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-pub(crate) use kernel::groups;
 
 use crate::device::has_kernels;
 use crate::host;

@@ -6,6 +6,7 @@
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) mod kernel;
+mod sequence;
 pub mod streams;
 
 use std::ops::Range;
@@ -14,6 +15,8 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::math;
+
+pub use sequence::Sequence;
 
 /// How many Philox blocks are computed side by side, one per SIMD lane.
 const LANES: usize = 16;

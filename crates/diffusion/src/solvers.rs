@@ -143,12 +143,12 @@ fn noise_in(x: Tensor<4>, clean: Tensor<4>, level: &Level) -> Tensor<4> {
     (x - clean * level.alpha) / level.sigma
 }
 
-/// The variance that a step from `from` to `to` of the reverse chain has: what is left open of `to` when `from` and the clean image are
-/// known (Ho et al. 2020, equation 7, for any path).
-fn posterior_variance(from: &Level, to: &Level) -> f64 {
+/// The variance of the noise that the forward chain adds from `to` to `from`, and that of a step of the reverse chain from `from` to `to`, given the
+/// clean image (Ho et al. 2020, equation 7, for any path).
+fn variances(from: &Level, to: &Level) -> (f64, f64) {
     let ratio = from.alpha / to.alpha;
     let added = from.sigma * from.sigma - ratio * ratio * to.sigma * to.sigma;
-    added * to.sigma * to.sigma / (from.sigma * from.sigma)
+    (added, added * to.sigma * to.sigma / (from.sigma * from.sigma))
 }
 
 /// One step of DDIM, but for its fresh noise of standard deviation `fresh`.
@@ -163,7 +163,7 @@ pub fn ddim(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling
     for (step, pair) in plan.levels.windows(2).enumerate() {
         let (from, to) = (&pair[0], &pair[1]);
         let clean = denoise(x.clone(), from);
-        let fresh = options.eta * posterior_variance(from, to).max(0.0).sqrt();
+        let fresh = options.eta * variances(from, to).1.max(0.0).sqrt();
         x = ddim_step(x, clean, [from, to], fresh, options);
         if fresh > 0.0 {
             x = x + noise(step) * fresh;
@@ -194,10 +194,10 @@ pub fn ddpm(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling
             continue;
         }
         let ratio = from.alpha / to.alpha;
+        let (added, variance) = variances(from, to);
         let power = from.sigma * from.sigma;
-        let added = power - ratio * ratio * to.sigma * to.sigma;
         let mean = clean * (to.alpha * added / power) + x * (ratio * to.sigma * to.sigma / power);
-        x = mean + noise(step) * posterior_variance(from, to).max(1e-20).sqrt();
+        x = mean + noise(step) * variance.max(1e-20).sqrt();
     }
     x
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::random::Random;
+use crate::random::random;
 use crate::table::privacy::quantile;
 
 /// Draws behind an interval.
@@ -41,7 +41,7 @@ pub(crate) fn resampled(rows: usize, seed: u64, measure: impl Fn(&[usize]) -> Re
 
 /// The rows of one draw.
 pub(crate) fn drawn(rows: usize, seed: u64, draw: usize) -> Vec<usize> {
-    let mut random = Random::new(seed, 0x6000 + draw as u64);
+    let mut random = random(seed, 0x6000 + draw as u64);
     (0..rows).map(|_| random.below(rows)).collect()
 }
 

@@ -170,11 +170,11 @@ impl<const K: usize> Smallest<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
 
     #[test]
     fn every_distance_comes_once_and_is_right() {
-        let mut random = Random::new(3, 0);
+        let mut random = random(3, 0);
         // More than one block of queries and more than one tile of references.
         let mut bytes = |rows: usize| (0..rows * 3).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
         let (queries, references) = (bytes(300), bytes(5000));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_device_finds_the_same_distances() {
-        let mut random = Random::new(4, 0);
+        let mut random = random(4, 0);
         // Far from the origin, where single precision would not distinguish them.
         let mut rows = |rows: usize| (0..rows * 3).map(|_| 100.0 + random.unit() as f32).collect::<Vec<f32>>();
         let (queries, references) = (rows(QUERIES_ON_DEVICE + 70), rows(REFERENCES + 50));

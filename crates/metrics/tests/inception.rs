@@ -156,6 +156,6 @@ fn files_that_hold_something_else_are_named() {
     whole.insert("Mixed_7c.branch_pool.bn.running_var", &[1, 192], vec![1.0; 192]);
     assert!(in_place(&whole).contains("[1, 192], expected [192]"));
     whole.insert("Mixed_7c.branch_pool.bn.running_var", &shape, vec![1.0; 192]);
-    whole.insert("AuxLogits.fc.weight", &[1], &[0.0]);
+    whole.insert("AuxLogits.fc.weight", &[1], [0.0]);
     assert!(in_place(&whole).contains("AuxLogits.fc.weight does not belong"));
 }

@@ -17,9 +17,10 @@ fn same_rows(model: &str, request: &TableRequest, expected: &str) {
     assert_eq!(found.rows(), expected.rows());
     for (index, (described, column)) in found.iter().enumerate() {
         for row in 0..found.rows() {
-            let close = column.numbers().zip(expected.columns()[index].numbers()).is_some_and(|(found, expected)| {
-                (found[row] - expected[row]).abs() <= described.step().unwrap_or(0.0) * 1.000_001
-            });
+            let close = column
+                .numbers()
+                .zip(expected.columns()[index].numbers())
+                .is_some_and(|(found, expected)| (found[row] - expected[row]).abs() <= described.step().unwrap_or(0.0) * 1.000_001);
             let [found, expected] = [&found, &expected].map(|table| table.cell(row, index));
             assert!(close || found == expected, "row {row}, {}: {found} is not {expected}", described.name);
         }

@@ -49,24 +49,11 @@ fn activate_row(row: &mut [f32], noise: &[f32], layout: &Layout, sharpness: f32)
             for (value, noise) in values.iter_mut().zip(&noise[span.start..]) {
                 *value = (*value + noise) * sharpness;
             }
-            softmax(values);
+            math::softmax(values);
         } else {
             values[0] = math::tanh(values[0]);
         }
     }
-}
-
-/// Softmax in place, shifted by the greatest value so that nothing overflows.
-#[inline(always)]
-pub(crate) fn softmax(values: &mut [f32]) {
-    let greatest = values.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-    let mut sum = 0.0;
-    for value in values.iter_mut() {
-        *value = math::exp(*value - greatest);
-        sum += *value;
-    }
-    let scale = 1.0 / sum;
-    values.iter_mut().for_each(|value| *value *= scale);
 }
 
 /// The gradient with respect to the logits, from that with respect to the activated rows.
@@ -138,7 +125,7 @@ pub fn condition_loss(logits: &Tensor<2>, outputs: &ConditionVector, row_layout:
             let Span { start, width, .. } = spans[spans.partition_point(|span| span.start <= output as usize) - 1];
             let (part, position) = (&mut gradient[start..start + width], output as usize - start);
             part.copy_from_slice(&row[start..start + width]);
-            softmax(part);
+            math::softmax(part);
             total -= f64::from(part[position].max(1e-12).ln());
             part[position] -= 1.0;
             part.iter_mut().for_each(|value| *value /= rows as f32);

@@ -246,6 +246,7 @@ impl DeviceTable {
 mod tests {
     use super::*;
     use crate::conditions::write_row;
+    use semblant_core::math;
     use semblant_core::seeds::Stream;
     use semblant_data::table::encode::{Span, SpanKind};
 
@@ -275,7 +276,7 @@ mod tests {
         }
         let mut expected = values.clone();
         for row in expected.chunks_exact_mut(layout.width) {
-            layout.blocks().for_each(|span| crate::activate::softmax(&mut row[span.start..span.start + span.width]));
+            layout.blocks().for_each(|span| math::softmax(&mut row[span.start..span.start + span.width]));
             layout.scalars().for_each(|span| row[span.start] = 0.0);
         }
         let found = DeviceLayout::new(&layout, &device).softmax(host::tensor(values, [4, layout.width], &device));

@@ -14,14 +14,13 @@ use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::{self, Linear};
-use semblant_core::train_config::TrainConfig;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::streams::StreamRange;
+use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result, host, math};
 use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::activate::softmax;
 use crate::row_layout::RowLayout;
 use crate::sizes::check_widths;
 
@@ -228,7 +227,7 @@ fn reconstruction(raw: &Tensor<2>, rows: &Tensor<2>, sigma: &Tensor<1>, row_layo
             if span.is_block() {
                 let gradient = &mut gradient[range.clone()];
                 gradient.copy_from_slice(&raw[range.clone()]);
-                softmax(gradient);
+                math::softmax(gradient);
                 for (g, &x) in gradient.iter_mut().zip(&row[range]) {
                     if x > 0.5 {
                         total -= f64::from(scale * g.max(1e-12).ln());

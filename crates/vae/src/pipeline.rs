@@ -3,8 +3,8 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
-use semblant_core::train_config::TrainConfig;
 use semblant_core::synthesizer::{Run, Sample};
+use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
 use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, MakeBatch, check_shape, latents, overlaid};

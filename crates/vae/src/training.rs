@@ -6,8 +6,8 @@ use semblant_core::optim::{Adam, LrSchedule};
 use semblant_core::{Error, Result};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
-use semblant_images::{Batches, Shown};
 pub use semblant_images::Training;
+use semblant_images::{Batches, Shown};
 
 /// Purposes of random numbers, apart from those of [`semblant_images::purpose`].
 pub(crate) mod purpose {

@@ -3,15 +3,14 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
-use semblant_core::train_config::TrainConfig;
 use semblant_core::synthesizer::{Run, Sample};
-use semblant_core::{Result, host};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::{Result, host, normal};
 use semblant_data::image::{ImageRequest, Images};
 use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, MakeBatch, latents, overlaid};
 use serde_json::{Map, Value};
 
 use crate::codes::codebook::Usage;
-use crate::codes::prior::normal_cdf;
 use crate::models::vq_vae::{VqVaeConfig, VqVaeModel, VqVaeNet, VqVaeSampling};
 use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches};
@@ -68,7 +67,7 @@ impl ImageModel for VqVaeConfig {
         for draws in draws.chunks(CHUNK) {
             // Normal numbers become even ones, so that the way between two images is one between their codes.
             let chances: Vec<f64> =
-                latents(draws, CHUNK, net.places(), seed).into_iter().map(|latent| normal_cdf(f64::from(latent))).collect();
+                latents(draws, CHUNK, net.places(), seed).into_iter().map(|latent| normal::cdf(f64::from(latent))).collect();
             let mut classes: Vec<i32> = draws.iter().map(|draw| draw.class.map_or(none, |class| class as i32)).collect();
             classes.resize(CHUNK, none);
             let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [CHUNK]), &fitted.device);

@@ -152,7 +152,7 @@ pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
 }
 
 /// How many groups of `each` tensors a launch may cover beside `others` more.
-pub(crate) fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
+fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
     // One buffer is the kernel's own, for scalars and lengths.
     let bindings = of.client.properties().hardware.max_bindings as usize;
     (bindings.saturating_sub(others + 1) / each).clamp(1, AT_MOST)

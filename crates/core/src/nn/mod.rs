@@ -36,10 +36,7 @@ pub use group_norm::{GroupNorm, group_norm, group_norm_silu};
 pub use likelihood::bernoulli_log_likelihood;
 pub use linear::{linear as apply_linear, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
-pub use piecewise::{
-    Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, finite_difference_penalty,
-    zero_centred_penalty,
-};
+pub use piecewise::{Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, zero_centred_penalty};
 pub use resample::{average_pool, upsample_nearest};
 pub use slopes::{blur, leaky_relu, leaky_relu_dropout, times};
 pub use spans::{Span, Spans};

@@ -4,7 +4,7 @@
 //! respect to the input is then the chain of their adjoints, read backwards, with the slopes of the pass as constants: convolutions become
 //! transposed convolutions with the same weights, averages become spreads. That chain is an ordinary computation, so autodiff through it
 //! gives the gradient of any penalty on it, exactly, almost everywhere. What is no such layer (batch norm, attention) has no place among
-//! [`Layer`]s; for critics that need one there is [`finite_difference_penalty`].
+//! [`Layer`]s.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
@@ -316,19 +316,6 @@ impl PiecewiseCritic {
 pub fn zero_centred_penalty(gradient: Tensor<4>) -> Tensor<1> {
     let batch = gradient.dims()[0];
     gradient.square().sum() / batch as f32
-}
-
-/// `mean((D(x + deviation noise) - D(x))^2) / deviation^2`: what stands in for [`zero_centred_penalty`] where a critic has layers that are
-/// not linear on either side of zero. In the mean over noise it is the squared norm of the gradient, but for terms in `deviation^2`.
-/// Shape `[1]`.
-pub fn finite_difference_penalty(
-    critic: impl Fn(Tensor<4>) -> Tensor<2>,
-    images: Tensor<4>,
-    noise: Tensor<4>,
-    deviation: f32,
-) -> Tensor<1> {
-    let moved = critic(images.clone() + noise * deviation);
-    ((moved - critic(images)) / deviation).square().mean()
 }
 
 #[cfg(test)]

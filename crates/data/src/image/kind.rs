@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use semblant_core::data::{Data, Opened, Writer};
 use semblant_core::options::{OptionSpec, OptionValues, number};
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, files};
 use serde_json::{Map, Value, json};
 
 use super::{ClassRequest, ImageOptions, ImageRequest, Images};
@@ -38,7 +38,11 @@ impl Data for Images {
             OptionSpec::value("class", "NAME", "The class of every image; short for --where class=NAME"),
             OptionSpec::list("where", "class=NAME", "The class of every image"),
             OptionSpec::value("balance", "class", "Each class in turn"),
-            OptionSpec::value("batch-rows", "IMAGES", "Images computed between two reports of progress: changes memory, never the images [default: 64]"),
+            OptionSpec::value(
+                "batch-rows",
+                "IMAGES",
+                "Images computed between two reports of progress: changes memory, never the images [default: 64]",
+            ),
             OptionSpec::value("steps", "STEPS", "Solver steps"),
             OptionSpec::value("solver", "NAME", "The solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency"),
             OptionSpec::value(
@@ -181,7 +185,7 @@ impl ImagesWriter {
                     return Err(crate::Error::format(path, "is a folder; give the name of a file").into());
                 }
                 // The temporary file goes at once: it shows that the folder can be written.
-                crate::table::temporary_beside(path)?;
+                files::temporary(path).map_err(|source| Error::io(path, source))?;
             }
         }
         Ok(Self { path: path.to_owned(), format, parts: Vec::new() })

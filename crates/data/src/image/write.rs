@@ -1,15 +1,15 @@
 //! From images to files: a grid to look at, a folder of PNG files, and NumPy's `.npz`. A file appears whole or not at all.
 
-use std::io::{BufWriter, Cursor, Write};
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
+use semblant_core::files;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::Images;
-use crate::table::temporary_beside;
 use crate::{Error, Result};
 
 /// White pixels between the images of a grid, and around them.
@@ -58,7 +58,8 @@ impl Images {
     /// As [`grid`], and when the file cannot be written.
     pub fn write_grid(&self, path: impl AsRef<Path>, columns: usize, scale: usize) -> Result<()> {
         let bytes = grid(self, columns, scale)?;
-        whole(path.as_ref(), |file| file.write_all(&bytes))
+        let path = path.as_ref();
+        files::write_with(path, |file| file.write_all(&bytes)).map_err(|source| Error::io(path, source))
     }
 
     /// Writes every image as a PNG file: `000000.png` and so on, by its place among all, in a sub-folder for each class if there are
@@ -135,7 +136,8 @@ impl Images {
     /// When the file cannot be written.
     pub fn write_npz(&self, path: impl AsRef<Path>) -> Result<()> {
         let [count, channels, height, width] = self.shape();
-        whole(path.as_ref(), |file| {
+        let path = path.as_ref();
+        let write = |file: &mut std::io::BufWriter<&std::fs::File>| {
             let mut archive = ZipWriter::new(file);
             // No clock, so that equal contents are equal files.
             let options = SimpleFileOptions::default()
@@ -161,7 +163,8 @@ impl Images {
                 }
             }
             archive.finish()?.flush()
-        })
+        };
+        files::write_with(path, write).map_err(|source| Error::io(path, source))
     }
 
     /// One image pixel after pixel, as files have it: `[height, width, channels]`.
@@ -195,21 +198,6 @@ fn png(interleaved: &[u8], wide: usize, high: usize, channels: usize) -> Result<
         .write_image(interleaved, wide as u32, high as u32, color)
         .map_err(|error| Error::Images(format!("a PNG of {wide} x {high} pixels cannot be made ({error}); take a smaller one")))?;
     Ok(bytes.into_inner())
-}
-
-/// Writes a file under another name, and gives it its own when it is complete.
-fn whole(path: &Path, write: impl FnOnce(&mut BufWriter<&std::fs::File>) -> std::io::Result<()>) -> Result<()> {
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(Error::format(path, "is there and not a file; name another one"));
-    }
-    let said = |source| Error::io(path, source);
-    let temporary = temporary_beside(path)?;
-    let mut file = BufWriter::new(temporary.as_file());
-    write(&mut file).and_then(|()| file.flush()).map_err(said)?;
-    drop(file);
-    temporary.as_file().sync_all().map_err(said)?;
-    temporary.persist(path).map_err(|failed| said(failed.error))?;
-    Ok(())
 }
 
 #[cfg(test)]

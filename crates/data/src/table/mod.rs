@@ -22,7 +22,6 @@ pub use request::{Condition, TableRequest, Wanted};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
 pub use simulate::simulate_patients;
 pub use write::TableWriter;
-pub(crate) use write::temporary_beside;
 
 use crate::{Error, Result};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::SIMULATION;
-use statrs::function::erf::erfc_inv;
 
 use super::Table;
 use super::column::{Column, MISSING};
@@ -82,7 +82,7 @@ impl Patient {
     fn draw(stream: &Stream, row: u64) -> Self {
         // Every number has its own position, so that a change to one column leaves the others as they were.
         let uniform = |position| stream.uniform_f64(row, position);
-        let normal = |position| -std::f64::consts::SQRT_2 * erfc_inv(2.0 * uniform(position).max(f64::MIN_POSITIVE));
+        let normal = |position| normal::quantile(uniform(position));
         let one_decimal = |value: f64| (value * 10.0).round() / 10.0;
         let age = (52.0 + 18.0 * normal(0)).round().clamp(18.0, 95.0);
         let male = uniform(1) < 0.48;

@@ -10,8 +10,8 @@ use semblant_core::model::Step;
 use semblant_core::{Result, host};
 use semblant_data::image::Images;
 use semblant_data::image::augment::Augmentation;
-use semblant_images::{Batches, Shown};
 pub use semblant_images::Training;
+use semblant_images::{Batches, Shown};
 
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::pipeline::Process;

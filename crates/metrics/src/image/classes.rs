@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::error::undefined;
-use crate::random::Random;
+use crate::random::random;
 
 /// Parts of the images in [`classifier_score_of_parts`].
 pub const PARTS: usize = 10;
@@ -70,7 +70,7 @@ pub struct ClassifierScore {
 /// As [`classifier_score`].
 pub fn classifier_score_of_parts(log_shares: &[f32], classes: usize, seed: u64) -> Result<ClassifierScore> {
     let mut order: Vec<usize> = (0..log_shares.len() / classes).collect();
-    Random::new(seed, 50).shuffle(&mut order);
+    random(seed, 50).shuffle(&mut order);
     let shuffled: Vec<f32> = order.iter().flat_map(|&image| &log_shares[image * classes..(image + 1) * classes]).copied().collect();
     classifier_score_in_order(&shuffled, classes)
 }

@@ -100,10 +100,10 @@ pub(super) fn summary(found: &[Nearest]) -> Memorization {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
 
     fn noise(seed: u64, count: usize) -> Images {
-        let mut random = Random::new(seed, 0);
+        let mut random = random(seed, 0);
         Images::new((0..count * 64).map(|_| random.below(256) as u8).collect(), [count, 1, 8, 8], None).unwrap()
     }
 

@@ -61,11 +61,11 @@ fn features_of(synthetic: &Images, targets: &Images) -> Result<Vec<TargetFeature
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
 
     /// Random images of 2 x 2 pixels.
     fn images(seed: u64, count: usize) -> Images {
-        let mut random = Random::new(seed, 1);
+        let mut random = random(seed, 1);
         Images::new((0..4 * count).map(|_| random.below(256) as u8).collect(), [count, 1, 2, 2], None).unwrap()
     }
 

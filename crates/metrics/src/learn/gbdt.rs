@@ -251,11 +251,11 @@ impl Model {
 mod tests {
     use super::*;
     use crate::learn::scores::{macro_auc, r2, roc_auc};
-    use crate::random::Random;
+    use crate::random::random;
     use semblant_data::table::{Column, ColumnKind};
 
     fn table(rows: usize) -> Table {
-        let mut random = Random::new(5, 0);
+        let mut random = random(5, 0);
         let x = (0..rows).map(|_| if random.below(10) == 0 { f64::NAN } else { random.below(1000) as f64 }).collect();
         let c = Column::from_labels((0..rows).map(|_| Some(random.below(12).to_string())).collect::<Vec<_>>());
         Table::from_columns(vec![("x", ColumnKind::Continuous, Column::Number(x)), ("c", ColumnKind::Categorical, c)]).unwrap()
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn noise_stops_early_and_bad_targets_are_errors() {
         let table = table(600);
-        let mut random = Random::new(9, 0);
+        let mut random = random(9, 0);
         let noise = Target::Classes { codes: (0..600).map(|_| random.below(2) as u32).collect(), count: 2 };
         let stopping = Boosting { early_stopping: Some(EarlyStopping { share: 0.2, patience: 5 }), ..Boosting::default() };
         assert!(stopping.fit(&table, None, &noise).unwrap().iterations() < 40);

@@ -60,13 +60,13 @@ impl Learner {
 mod tests {
     use super::*;
     use crate::learn::scores::{r2, roc_auc};
-    use crate::random::Random;
+    use crate::random::random;
     use crate::table::align::align;
     use semblant_data::table::{Column, ColumnKind};
 
     /// x and c decide y; every tenth x is missing.
     fn table(rows: usize, seed: u64) -> (Table, Vec<f64>) {
-        let mut random = Random::new(seed, 0);
+        let mut random = random(seed, 0);
         let x: Vec<f64> = (0..rows).map(|_| random.unit()).collect();
         let c: Vec<usize> = (0..rows).map(|_| random.below(3)).collect();
         let y: Vec<f64> = x.iter().zip(&c).map(|(x, &c)| 100.0 * (x + [0.0, 0.5, -0.5][c])).collect();

@@ -12,7 +12,7 @@
 use super::{Membership, membership};
 use crate::error::undefined;
 use crate::nearest::Smallest;
-use crate::random::{Random, subsample};
+use crate::random::{random, subsample};
 use crate::{Error, Result};
 
 /// The number of shadow models and of targets.
@@ -87,7 +87,7 @@ impl Plan {
         let more = subsample(others.len(), self.train.saturating_sub(self.targets), seed, 0x8000 + model as u64);
         let mut places: Vec<usize> = chosen.chain(more.into_iter().map(|place| others[place])).collect();
         // The order must not reveal the targets.
-        Random::new(seed, 0x9000 + model as u64).shuffle(&mut places);
+        random(seed, 0x9000 + model as u64).shuffle(&mut places);
         places
     }
 
@@ -118,7 +118,7 @@ fn halves(targets: usize, shadows: &Shadows) -> Vec<Vec<bool>> {
     let mut halves = vec![vec![false; targets]; shadows.models];
     for target in 0..targets {
         let mut order: Vec<usize> = (0..shadows.models).collect();
-        Random::new(shadows.seed, 0x0100_0000 + target as u64).shuffle(&mut order);
+        random(shadows.seed, 0x0100_0000 + target as u64).shuffle(&mut order);
         order[..shadows.models / 2].iter().for_each(|&model| halves[model][target] = true);
     }
     halves

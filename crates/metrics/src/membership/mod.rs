@@ -8,7 +8,7 @@ use crate::Result;
 use crate::bootstrap::{DRAWS, Estimate};
 use crate::error::undefined;
 use crate::learn::scores::roc_auc;
-use crate::random::Random;
+use crate::random::random;
 
 /// How well training rows (or images) are distinguished from holdout rows (or images).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub fn membership(members: &[f64], others: &[f64], seed: u64) -> Result<Membersh
         Ok([auc, found_at(members, others, 0.01), found_at(members, others, 0.001)])
     };
     let values = measure(members, others)?;
-    let mut random = Random::new(seed, 60);
+    let mut random = random(seed, 60);
     let mut again = |scores: &[f64]| -> Vec<f64> { (0..scores.len()).map(|_| scores[random.below(scores.len())]).collect() };
     let draws = (0..DRAWS).map(|_| (again(members), again(others))).collect::<Vec<_>>();
     let draws = draws.iter().map(|(members, others)| measure(members, others)).collect::<Result<Vec<_>>>()?;

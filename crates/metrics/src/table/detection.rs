@@ -10,7 +10,7 @@ use crate::error::undefined;
 use crate::learn::logistic::{Logistic, LogisticRows};
 use crate::learn::scores::roc_auc;
 use crate::learn::{Boosting, Target};
-use crate::random::{Random, subsample};
+use crate::random::{random, subsample};
 
 const FOLDS: usize = 3;
 
@@ -41,7 +41,7 @@ pub fn detection_auc(real: &Table, synthetic: &Table, seed: u64) -> Result<f64> 
 fn folds(sizes: [usize; 2], seed: u64) -> Vec<usize> {
     let one_table = |size: usize, purpose| {
         let mut folds: Vec<usize> = (0..size).map(|row| row % FOLDS).collect();
-        Random::new(seed, purpose).shuffle(&mut folds);
+        random(seed, purpose).shuffle(&mut folds);
         folds
     };
     [one_table(sizes[0], 6), one_table(sizes[1], 7)].concat()
@@ -165,7 +165,7 @@ mod tests {
     use semblant_data::table::{Column, ColumnKind};
 
     fn table(seed: u64, shift: f64) -> Table {
-        let mut random = Random::new(seed, 0);
+        let mut random = random(seed, 0);
         let x = (0..900).map(|_| random.below(1 << 30) as f64 + shift * f64::from(1 << 30)).collect();
         Table::from_columns(vec![("x", ColumnKind::Continuous, Column::Number(x))]).unwrap()
     }
@@ -185,7 +185,7 @@ mod tests {
         // As above, the best AUC is 0.875, and a line finds it.
         assert!((logistic_detection(&table(1, 0.0), &table(2, 0.5), 0).unwrap() - 0.25).abs() < 0.08);
         let xor = |seed: u64, broken: bool| {
-            let mut random = Random::new(seed, 0);
+            let mut random = random(seed, 0);
             let a: Vec<f64> = (0..900).map(|_| random.below(2) as f64).collect();
             let b = a.iter().map(|&a| if broken { random.below(2) as f64 } else { a }).collect();
             Table::from_columns(vec![("a", ColumnKind::Integer, Column::Number(a)), ("b", ColumnKind::Integer, Column::Number(b))]).unwrap()

@@ -245,7 +245,7 @@ fn corners(points: &Points, rows: &[usize]) -> (Vec<f64>, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
     use semblant_data::table::ColumnKind;
 
     const NAN: f64 = f64::NAN;
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_tree_finds_what_trying_every_row_finds() {
-        let mut random = Random::new(7, 0);
+        let mut random = random(7, 0);
         let mut build = |rows: usize| {
             let numbers = (0..rows).map(|_| if random.below(9) == 0 { NAN } else { random.below(400) as f64 }).collect();
             table(numbers, &(0..rows).map(|_| ['a', 'b', 'c', 'd', '.'][random.below(5)]).collect::<String>())

@@ -12,9 +12,11 @@ use super::binning::range;
 use super::copies::{copied_share, new_row_synthesis};
 use super::distance::{BoxTree, Scale, closest_record_distances};
 use super::shapes::mean;
+use semblant_core::seeds::Sequence;
+
 use crate::Result;
 use crate::error::undefined;
-use crate::random::{Random, subsample};
+use crate::random::{random, subsample};
 
 /// Random rows whose median is taken: it is then accurate to about 1 %, and distances of far rows are the slowest to compute.
 const MOST_RANDOM: usize = 2_000;
@@ -147,9 +149,9 @@ pub fn overfitting_protection(train: &Table, synthetic: &Table, holdout: &Table)
 /// None for tables that [`Table::new`] accepts.
 pub fn random_rows(real: &Table, rows: usize, seed: u64) -> Result<Table> {
     let columns = real.iter().enumerate().map(|(place, (described, column))| {
-        let mut random = Random::new(seed, (3 << 32) + place as u64);
+        let mut random = random(seed, (3 << 32) + place as u64);
         let missing = column.missing() as f64 / column.len().max(1) as f64;
-        let gap = move |random: &mut Random| random.unit() < missing;
+        let gap = move |random: &mut Sequence| random.unit() < missing;
         match column {
             Column::Number(values) => {
                 let (low, high) = range(values).unwrap_or((f64::NAN, f64::NAN));
@@ -163,7 +165,7 @@ pub fn random_rows(real: &Table, rows: usize, seed: u64) -> Result<Table> {
                 let mut occurring: Vec<u32> = codes.iter().copied().filter(|&code| code != MISSING).collect();
                 occurring.sort_unstable();
                 occurring.dedup();
-                let draw = |random: &mut Random| if occurring.is_empty() { MISSING } else { occurring[random.below(occurring.len())] };
+                let draw = |random: &mut Sequence| if occurring.is_empty() { MISSING } else { occurring[random.below(occurring.len())] };
                 let codes = (0..rows).map(|_| if gap(&mut random) { MISSING } else { draw(&mut random) }).collect();
                 Column::Category { codes, levels: levels.clone() }
             }
@@ -183,11 +185,11 @@ pub(crate) fn quantile(sorted: &[f64], at: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
     use semblant_data::table::{Column, ColumnKind};
 
     fn table(seed: u64, rows: usize) -> Table {
-        let mut random = Random::new(seed, 0);
+        let mut random = random(seed, 0);
         let mut column = || Column::Number((0..rows).map(|_| random.below(1 << 40) as f64).collect());
         Table::from_columns(vec![("x", ColumnKind::Continuous, column()), ("y", ColumnKind::Continuous, column())]).unwrap()
     }

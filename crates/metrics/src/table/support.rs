@@ -122,7 +122,7 @@ fn quantiles(mut values: Vec<f64>, levels: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
     use semblant_data::table::{Column, ColumnKind};
 
     /// numpy, by the formulas of synthcity's `AlphaPrecision.metrics` (variant "naive"): X_i = [sin i, cos 2i],
@@ -142,7 +142,7 @@ mod tests {
     fn copies_are_not_authentic_and_lost_margins_are_not_recalled() {
         // Uniform on the square, or on its middle part from `from` on.
         let table = |seed: u64, from: f64| {
-            let mut random = Random::new(seed, 0);
+            let mut random = random(seed, 0);
             let mut column = || Column::Number((0..600).map(|_| from + (1.0 - 2.0 * from) * random.unit()).collect());
             Table::from_columns(vec![("x", ColumnKind::Continuous, column()), ("y", ColumnKind::Continuous, column())]).unwrap()
         };

@@ -199,7 +199,7 @@ fn settings_that_cannot_be_are_named() {
             assert!(matches!(error, Error::Config(_)), "{name}: {error:?}");
         };
         refused(json!({ "no_such_setting": 1 }), &["no_such_setting"]);
-        refused(json!({ "training": { "rows": 0 } }), &["training.rows = 0"]);
+        refused(json!({ "training": { "rows": 0, "epochs": 0 } }), &["training.epochs = 0"]);
         refused(json!({ "training": { "rows": u64::MAX } }), &["training.rows"]);
         refused(json!({ "training": { "images": "many" } }), &["many"]);
         refused(json!({ "training": { "batch_rows": 0 } }), &["training.batch_rows = 0"]);

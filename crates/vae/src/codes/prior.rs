@@ -178,14 +178,6 @@ fn chosen(logits: &[f32], chance: f64, temperature: f64) -> usize {
     found.unwrap_or(logits.len() - 1)
 }
 
-/// The standard normal distribution function (Abramowitz and Stegun 1964, 26.2.17; absolute error below 8e-8).
-pub(crate) fn normal_cdf(x: f64) -> f64 {
-    let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-    let series = t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
-    let tail = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt() * series;
-    if x >= 0.0 { 1.0 - tail } else { tail }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,9 +223,5 @@ mod tests {
         let of = |chance| chosen(&logits, chance, 1.0);
         assert_eq!([0.0, 0.19, 0.21, 0.69, 0.71, 1.0].map(of), [0, 0, 1, 1, 2, 2]);
         assert_eq!(chosen(&logits, 0.01, 0.01), 1, "a low temperature leaves the likeliest");
-        // scipy.stats.norm.cdf
-        for (x, expected) in [(0.0, 0.5), (1.0, 0.841_344_746), (-2.5, 0.006_209_665), (4.0, 0.999_968_329)] {
-            assert!((normal_cdf(x) - expected).abs() < 1e-7, "{x}: {}", normal_cdf(x));
-        }
     }
 }

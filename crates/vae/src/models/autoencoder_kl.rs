@@ -7,8 +7,8 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use semblant_core::config::check_range;
 use semblant_core::config::Config;
+use semblant_core::config::check_range;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Result, host};

@@ -8,9 +8,9 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use semblant_core::config::check_range;
 use semblant_core::Result;
 use semblant_core::config::Config;
+use semblant_core::config::check_range;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_images::{ImageKind, init_streams};

@@ -3,7 +3,6 @@
 
 pub mod modes;
 mod number;
-mod quantile;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use semblant_core::seeds::streams::ENCODING;
 use serde::{Deserialize, Serialize};
 
 pub use number::{Mode, NumberOptions, NumberTransform};
-pub use quantile::QuantileTransform;
 
 use super::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING, Schema, Table};
 use crate::{Error, Result};

@@ -6,6 +6,7 @@ mod delimited;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use semblant_core::files;
 use tempfile::NamedTempFile;
 
 use super::{Schema, Table};
@@ -38,9 +39,6 @@ impl TableWriter {
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
         let path = path.as_ref();
         schema.check()?;
-        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(Error::format(path, "is there and not a file; name another one"));
-        }
         let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         let (plain, gzip) = name.strip_suffix(".gz").map_or((name.as_str(), false), |plain| (plain, true));
         let delimiter = match (plain, gzip) {
@@ -49,7 +47,7 @@ impl TableWriter {
             (plain, false) if plain.ends_with(".parquet") => None,
             _ => return Err(Error::format(path, "has no known extension; write a .csv, .tsv, .csv.gz or .parquet file")),
         };
-        let temporary = temporary_beside(path)?;
+        let temporary = files::temporary(path).map_err(|source| Error::io(path, source))?;
         let file = temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?;
         let format = match delimiter {
             Some(delimiter) => delimited::Writer::new(file, delimiter, gzip, schema).map(|writer| Format::Delimited(Box::new(writer))),
@@ -115,24 +113,8 @@ impl TableWriter {
             Format::Columnar(writer) => writer.finish(&schema),
         }
         .map_err(said)?;
-        temporary.as_file().sync_all().map_err(said)?;
-        temporary.persist(&path).map_err(|failed| said(failed.error))?;
-        Ok(())
+        files::persist(temporary, &path).map_err(said)
     }
-}
-
-/// A file in the folder of `path` that is to take its name when it is complete.
-pub(crate) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".semblant-").suffix(".partial");
-    // As any new file would have, instead of the private mode of temporary files.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|source| Error::io(path, source))
 }
 
 impl Table {

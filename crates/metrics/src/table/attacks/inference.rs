@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, Rate};
 use crate::Result;
 use crate::error::undefined;
-use crate::random::{Random, subsample};
+use crate::random::{random, subsample};
 use crate::table::align::align;
 use crate::table::distance::Scale;
 
@@ -50,7 +50,7 @@ pub fn inference(train: &Table, synthetic: &Table, holdout: &Table, secret: &str
         let right: Vec<bool> = (0..targets.rows()).into_par_iter().map(guess).collect();
         Rate::of(right.into_iter())
     };
-    let mut random = Random::new(seed, 59);
+    let mut random = random(seed, 59);
     let truth = &tables[0].columns()[place];
     let baseline = Rate::of((0..attempts).map(|_| is_right(secrets, random.below(secrets.len()), truth, random.below(truth.len()))));
     Ok(Inference { secret: secret.to_owned(), outcome: Outcome::new(attack(&tables[0], 57), attack(&tables[2], 58), baseline) })

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use semblant_data::table::Table;
 
 use super::{Outcome, Rate};
-use crate::random::{Random, subsample};
+use crate::random::{random, subsample};
 use crate::table::align::align;
 use crate::table::distance::Scale;
 use crate::{Error, Result};
@@ -44,7 +44,7 @@ pub fn linkability(
         let linked: Vec<bool> = (0..targets.rows()).into_par_iter().map(links).collect();
         Rate::of(linked.into_iter())
     };
-    let mut random = Random::new(seed, 56);
+    let mut random = random(seed, 56);
     let rows = synthetic.rows();
     let baseline = Rate::of((0..attempts).map(|_| random.below(rows) == random.below(rows)));
     Ok(Outcome::new(attack(&tables[0], 54), attack(&tables[2], 55), baseline))

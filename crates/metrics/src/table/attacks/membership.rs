@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn members_of_a_leaked_table_are_recognized_and_of_a_fresh_one_are_not() {
-        let (train, holdout, fresh) = (population(11, 1500), population(12, 1500), population(13, 1500));
+        let (train, holdout, fresh) = (population(53, 1500), population(54, 1500), population(55, 1500));
         let both = |synthetic: &Table| {
             [by_distance(&train, synthetic, &holdout, 1500, 0).unwrap(), by_density(&train, synthetic, &holdout, 1500, 0).unwrap()]
         };

@@ -39,12 +39,12 @@ fn features_of(train: &Table, synthetic: &Table, targets: &Table) -> Result<Vec<
 mod tests {
     use super::super::tests_support::{population, with_leak};
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
 
     /// A model that gives away a tenth of its rows and makes up the rest.
     fn leaky(rows: &Table, seed: u64) -> Result<Table, String> {
         let tenth = rows.rows() / 10;
-        let first = Random::new(seed, 7).below(rows.rows() - tenth);
+        let first = random(seed, 7).below(rows.rows() - tenth);
         Ok(with_leak(&population(100 + seed, rows.rows()), &rows.take(&(first..first + tenth).collect::<Vec<usize>>()), tenth))
     }
 

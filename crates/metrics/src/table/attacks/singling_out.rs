@@ -7,8 +7,10 @@ use semblant_data::table::{Column, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Rate};
+use semblant_core::seeds::Sequence;
+
 use crate::Result;
-use crate::random::{Random, subsample};
+use crate::random::{random, subsample};
 use crate::table::align::align;
 use crate::table::binning::range;
 use crate::table::privacy::quantile;
@@ -47,7 +49,7 @@ pub fn singling_out(
     let size = train.rows().min(holdout.rows());
     let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), size, seed, purpose));
     let (train, synthetic, holdout) = (cut(&tables[0], 51), &tables[1], cut(&tables[2], 52));
-    let mut random = Random::new(seed, 53);
+    let mut random = random(seed, 53);
     let (queries, blind) = match predicates {
         Predicates::OneColumn => {
             let mut found = lone_values(synthetic);
@@ -126,9 +128,9 @@ fn lone_values(table: &Table) -> Vec<Vec<Term>> {
 }
 
 /// Predicates on `count` columns of random rows that exactly one row meets.
-fn lone_combinations(table: &Table, count: usize, wanted: usize, random: &mut Random) -> Vec<Vec<Term>> {
+fn lone_combinations(table: &Table, count: usize, wanted: usize, random: &mut Sequence) -> Vec<Vec<Term>> {
     let medians: Vec<f64> = table.columns().iter().map(median).collect();
-    let draw = |random: &mut Random| -> Vec<Term> {
+    let draw = |random: &mut Sequence| -> Vec<Term> {
         let row = random.below(table.rows());
         let side = |place: usize| match &table.columns()[place] {
             column if column.is_missing(row) => Term::Missing(place),
@@ -158,7 +160,7 @@ fn median(column: &Column) -> f64 {
 }
 
 /// `count` different columns.
-fn places(table: &Table, count: usize, random: &mut Random) -> Vec<usize> {
+fn places(table: &Table, count: usize, random: &mut Sequence) -> Vec<usize> {
     let mut places: Vec<usize> = (0..table.columns().len()).collect();
     random.shuffle(&mut places);
     places.truncate(count);
@@ -166,7 +168,7 @@ fn places(table: &Table, count: usize, random: &mut Random) -> Vec<usize> {
 }
 
 /// Columns and values at random, each value from a row of its own.
-fn blind_query(table: &Table, count: usize, random: &mut Random) -> Vec<Term> {
+fn blind_query(table: &Table, count: usize, random: &mut Sequence) -> Vec<Term> {
     let columns = places(table, count, random);
     let term = |place: usize| {
         let row = random.below(table.rows());
@@ -205,7 +207,7 @@ mod tests {
     #[test]
     fn predicates_hold_for_the_row_they_come_from_alone() {
         let table = population(4, 300);
-        for query in lone_values(&table).iter().chain(&lone_combinations(&table, 2, 50, &mut Random::new(0, 0))) {
+        for query in lone_values(&table).iter().chain(&lone_combinations(&table, 2, 50, &mut random(0, 0))) {
             assert!(matches_one(query, &table), "{query:?}");
         }
         assert!(

@@ -2,11 +2,11 @@
 
 use semblant_data::table::{Column, ColumnKind, Table};
 
-use crate::random::Random;
+use crate::random::random;
 
 /// x uniform, y uniform and independent of it, c one of six labels: rows reveal nothing about one another.
 pub(super) fn population(seed: u64, rows: usize) -> Table {
-    let mut random = Random::new(seed, 0);
+    let mut random = random(seed, 0);
     let mut number = || Column::Number((0..rows).map(|_| random.unit()).collect());
     let (x, y) = (number(), number());
     let c = Column::from_labels((0..rows).map(|_| Some(["a", "b", "c", "d", "e", "f"][random.below(6)])));
@@ -17,7 +17,7 @@ pub(super) fn population(seed: u64, rows: usize) -> Table {
 /// [`population`] with `more` further uniform columns.
 pub(super) fn wide_population(seed: u64, rows: usize, more: usize) -> Table {
     let narrow = population(seed, rows);
-    let mut random = Random::new(seed, 1);
+    let mut random = random(seed, 1);
     let mut columns: Vec<(String, ColumnKind, Column)> =
         narrow.iter().map(|(described, column)| (described.name.clone(), described.kind, column.clone())).collect();
     columns.extend(

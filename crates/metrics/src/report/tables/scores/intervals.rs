@@ -56,12 +56,12 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::random;
     use semblant_data::table::{Column, ColumnKind};
 
     /// Labels that are "a" with this probability.
     fn labels(rows: usize, seed: u64, chance: f64) -> Table {
-        let mut random = Random::new(seed, 0);
+        let mut random = random(seed, 0);
         let column = Column::from_labels((0..rows).map(|_| Some(if random.unit() < chance { "a" } else { "b" })));
         Table::from_columns(vec![("c", ColumnKind::Categorical, column)]).unwrap()
     }
