@@ -25,7 +25,7 @@ impl Level {
     }
 
     /// `x = alpha * clean + sigma * noise`.
-    pub fn noised(&self, clean: Tensor<4>, noise: Tensor<4>) -> Tensor<4> {
+    pub fn noised<const D: usize>(&self, clean: Tensor<D>, noise: Tensor<D>) -> Tensor<D> {
         clean * self.alpha + noise * self.sigma
     }
 }

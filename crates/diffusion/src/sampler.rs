@@ -10,7 +10,7 @@ use semblant_images::{CHUNK, ImageDraw, ImageShape, latents};
 use crate::networks::{Condition, Net, Network};
 use crate::process::{Level, Path, Prediction};
 use crate::schedule::Plan;
-use crate::solvers::{Sampling, Solver, guided, inpainted, solver};
+use crate::solvers::{Sampling, Solver, guided, inpainted, resampled, solver};
 
 /// What images are made out of, where that is not noise alone; one image a draw, in the order of their rows.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct DiffusionSampler<'a> {
     classes: usize,
     prediction: Prediction,
     plan: Plan,
-    solver: Solver,
+    solver: Solver<4>,
     settings: Sampling,
     start: Option<Start>,
     device: Device,
@@ -146,7 +146,10 @@ impl<'a> DiffusionSampler<'a> {
         let ImageShape { channels, height, width } = self.shape;
         let mask = host::tensor(mask.clone(), [1, channels, height, width], &self.device);
         let filled = inpainted(&denoise, given, mask, self.noise(draws, MASK_NOISE.of(seed)));
-        (self.solver)(&filled, x, &self.plan, &self.settings, &noise)
+        if self.settings.resamples == 1 {
+            return (self.solver)(&filled, x, &self.plan, &self.settings, &noise);
+        }
+        resampled(self.solver, &filled, x, &self.plan, &self.settings, &noise)
     }
 }
 

@@ -1,26 +1,27 @@
-//! Ways from noise to image: plain functions over `denoise(x, level)`.
+//! Solvers, from noise to data of any rank: plain functions over `denoise(x, level)`.
 //!
-//! Every solver walks the levels of a [`Plan`] from noise to image and asks, at each, for the clean image that the model sees. With the
+//! Every solver visits the levels of a [`Plan`] from noise to data and evaluates, at each, the clean data that the model predicts. With the
 //! levels as (alpha, sigma), one formula serves variance-preserving, variance-exploding and straight paths: what diffusers has as
 //! DDIM, Euler and flow-matching Euler is one function here.
 //!
-//! A new solver is one function and one row of [`SOLVERS`].
+//! A new solver is one function and one row of [`solvers`].
 
 use burn::tensor::Tensor;
+use semblant_core::config::check_range;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::process::{Level, Path};
 use crate::schedule::{Plan, edm_level};
 
-/// The clean image that a model sees in `x [batch, channels, height, width]` at a level.
-pub type Denoise<'a> = dyn Fn(Tensor<4>, &Level) -> Tensor<4> + 'a;
+/// The clean data that a model predicts from `x` at a level; `x` has any rank, its first dimension is the batch.
+pub type Denoise<'a, const D: usize> = dyn Fn(Tensor<D>, &Level) -> Tensor<D> + 'a;
 
-/// Standard normal noise of the images' shape for the step of this number.
-pub type Noise<'a> = dyn Fn(usize) -> Tensor<4> + 'a;
+/// Standard normal noise of the shape of `x` for the step of this number.
+pub type Noise<'a, const D: usize> = dyn Fn(usize) -> Tensor<D> + 'a;
 
-/// From noised images at the plan's first level to clean ones.
-pub type Solver = fn(&Denoise, Tensor<4>, &Plan, &Sampling, &Noise) -> Tensor<4>;
+/// From noised data at the plan's first level to clean data.
+pub type Solver<const D: usize> = fn(&Denoise<D>, Tensor<D>, &Plan, &Sampling, &Noise<D>) -> Tensor<D>;
 
 /// How images are sampled: which solver, how many steps, and what it is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub type Solver = fn(&Denoise, Tensor<4>, &Plan, &Sampling, &Noise) -> Tensor<4>
 pub struct Sampling {
     /// Solver steps.
     pub steps: usize,
-    /// The solver's name; see [`SOLVERS`].
+    /// The solver's name; see [`solvers`].
     pub solver: String,
     /// Classifier-free guidance: 1 follows the class as it was learnt, more follows it further, 0 ignores it.
     pub guidance: f64,
@@ -44,6 +45,8 @@ pub struct Sampling {
     pub churn_max: f64,
     /// Heun: the standard deviation of the noise that is added (`S_noise`).
     pub churn_noise: f64,
+    /// Inpainting: how often every step is taken, noised back in between (RePaint, Lugmayr et al. 2022); 1 takes it once.
+    pub resamples: usize,
     /// Clean images are clamped to minus this and this at every step; 0 never clamps.
     pub clip: f64,
 }
@@ -60,6 +63,7 @@ impl Default for Sampling {
             churn_min: 0.0,
             churn_max: 1e9,
             churn_noise: 1.0,
+            resamples: 1,
             clip: 0.0,
         }
     }
@@ -67,6 +71,8 @@ impl Default for Sampling {
 
 /// More solver steps than any model needs; beyond it a number is a mistake.
 const MOST_STEPS: usize = 100_000;
+/// More repetitions of a step than inpainting needs.
+const MOST_RESAMPLES: usize = 50;
 
 impl Sampling {
     /// Checks every field's range.
@@ -74,10 +80,11 @@ impl Sampling {
     /// # Errors
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
-        solver(&self.solver)?;
+        solver::<1>(&self.solver)?;
         if self.steps == 0 || self.steps > MOST_STEPS {
             return Err(Error::Config(format!("steps = {} is out of range; choose a number from 1 to {MOST_STEPS}", self.steps)));
         }
+        check_range("resamples", self.resamples, 1, MOST_RESAMPLES)?;
         for (field, value) in [("eta", self.eta), ("strength", self.strength)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(Error::Config(format!("{field} = {value} is out of range; choose a number from 0 to 1")));
@@ -110,36 +117,38 @@ impl Sampling {
         Ok(())
     }
 
-    fn clamp(&self, clean: Tensor<4>) -> Tensor<4> {
+    fn clamp<const D: usize>(&self, clean: Tensor<D>) -> Tensor<D> {
         if self.clip > 0.0 { clean.clamp(-self.clip, self.clip) } else { clean }
     }
 }
 
-/// Every solver by the name it is asked for by, with what it is.
-pub const SOLVERS: &[(&str, &str, Solver)] = &[
-    ("heun", "second order, two evaluations a step; the choice for EDM and flows (Karras et al. 2022)", heun),
-    ("euler", "first order; DDIM without noise, and Euler's method on a flow", euler),
-    ("euler-ancestral", "first order with fresh noise at every step", euler_ancestral),
-    ("ddim", "first order with as much fresh noise as eta says (Song et al. 2021)", ddim),
-    ("ddpm", "the reverse chain with the posterior's variance (Ho et al. 2020)", ddpm),
-    ("dpmpp-2m", "second order, one evaluation a step (Lu et al. 2022)", dpmpp_2m),
-    ("unipc", "second-order predictor and corrector, one evaluation a step (Zhao et al. 2023)", unipc),
-    ("consistency", "clean image, fresh noise, clean image...; for consistency models (Song et al. 2023)", consistency),
-];
+/// Every solver: its name, what it is, and the function.
+pub const fn solvers<const D: usize>() -> [(&'static str, &'static str, Solver<D>); 8] {
+    [
+        ("heun", "second order, two evaluations a step; the choice for EDM and flows (Karras et al. 2022)", heun),
+        ("euler", "first order; DDIM without noise, and Euler's method on a flow", euler),
+        ("euler-ancestral", "first order with fresh noise at every step", euler_ancestral),
+        ("ddim", "first order with the share eta of fresh noise (Song et al. 2021)", ddim),
+        ("ddpm", "the reverse chain with the posterior's variance (Ho et al. 2020)", ddpm),
+        ("dpmpp-2m", "second order, one evaluation a step (Lu et al. 2022)", dpmpp_2m),
+        ("unipc", "second-order predictor and corrector, one evaluation a step (Zhao et al. 2023)", unipc),
+        ("consistency", "clean data, fresh noise, clean data...; for consistency models (Song et al. 2023)", consistency),
+    ]
+}
 
 /// The solver called `name`.
 ///
 /// # Errors
 /// When there is none; the message lists those there are.
-pub fn solver(name: &str) -> Result<Solver> {
-    SOLVERS.iter().find(|(known, ..)| *known == name).map(|(.., solver)| *solver).ok_or_else(|| {
-        let known: Vec<&str> = SOLVERS.iter().map(|(name, ..)| *name).collect();
+pub fn solver<const D: usize>(name: &str) -> Result<Solver<D>> {
+    solvers::<D>().iter().find(|(known, ..)| *known == name).map(|(.., solver)| *solver).ok_or_else(|| {
+        let known: Vec<&str> = solvers::<D>().iter().map(|(name, ..)| *name).collect();
         Error::Config(format!("no solver is called \"{name}\"; there are {}", known.join(", ")))
     })
 }
 
-/// The noise that stands beside the clean image in `x`.
-fn noise_in(x: Tensor<4>, clean: Tensor<4>, level: &Level) -> Tensor<4> {
+/// The noise that is in `x` together with the clean data
+fn noise_in<const D: usize>(x: Tensor<D>, clean: Tensor<D>, level: &Level) -> Tensor<D> {
     (x - clean * level.alpha) / level.sigma
 }
 
@@ -152,14 +161,14 @@ fn variances(from: &Level, to: &Level) -> (f64, f64) {
 }
 
 /// One step of DDIM, but for its fresh noise of standard deviation `fresh`.
-fn ddim_step(x: Tensor<4>, clean: Tensor<4>, [from, to]: [&Level; 2], fresh: f64, options: &Sampling) -> Tensor<4> {
+fn ddim_step<const D: usize>(x: Tensor<D>, clean: Tensor<D>, [from, to]: [&Level; 2], fresh: f64, options: &Sampling) -> Tensor<D> {
     // The noise is taken before the clean image is clamped, as the paper's code does.
     let old = noise_in(x, clean.clone(), from);
     options.clamp(clean) * to.alpha + old * (to.sigma * to.sigma - fresh * fresh).max(0.0).sqrt()
 }
 
 /// DDIM (Song et al. 2021, equation 12), with `eta` of the reverse chain's noise.
-pub fn ddim(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
+pub fn ddim<const D: usize>(denoise: &Denoise<D>, mut x: Tensor<D>, plan: &Plan, options: &Sampling, noise: &Noise<D>) -> Tensor<D> {
     for (step, pair) in plan.levels.windows(2).enumerate() {
         let (from, to) = (&pair[0], &pair[1]);
         let clean = denoise(x.clone(), from);
@@ -173,19 +182,19 @@ pub fn ddim(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling
 }
 
 /// Euler's method on the probability-flow equation. On all three paths it is DDIM without noise.
-pub fn euler(denoise: &Denoise, x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
+pub fn euler<const D: usize>(denoise: &Denoise<D>, x: Tensor<D>, plan: &Plan, options: &Sampling, noise: &Noise<D>) -> Tensor<D> {
     ddim(denoise, x, plan, &Sampling { eta: 0.0, ..options.clone() }, noise)
 }
 
 /// Euler's method down to a lower level, and fresh noise up to the next one. The two levels meet where the reverse chain's do, so it is
 /// DDIM with all of the noise.
-pub fn euler_ancestral(denoise: &Denoise, x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
+pub fn euler_ancestral<const D: usize>(denoise: &Denoise<D>, x: Tensor<D>, plan: &Plan, options: &Sampling, noise: &Noise<D>) -> Tensor<D> {
     ddim(denoise, x, plan, &Sampling { eta: 1.0, ..options.clone() }, noise)
 }
 
 /// The reverse chain (Ho et al. 2020, algorithm 2). Differs from DDIM with `eta` 1 where clean images are clamped: the chain's mean is made
 /// of `x` and the clamped image, the noise between them follows.
-pub fn ddpm(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
+pub fn ddpm<const D: usize>(denoise: &Denoise<D>, mut x: Tensor<D>, plan: &Plan, options: &Sampling, noise: &Noise<D>) -> Tensor<D> {
     for (step, pair) in plan.levels.windows(2).enumerate() {
         let (from, to) = (&pair[0], &pair[1]);
         let clean = options.clamp(denoise(x.clone(), from));
@@ -212,12 +221,12 @@ fn clock(path: Path, level: &Level) -> f64 {
 
 /// Heun's method (Karras et al. 2022, algorithm 2). The last step, to the clean image, is Euler's. On a variance-preserving path it walks
 /// `x / alpha`, on a straight one `x` itself. Noise is added back on a variance-exploding path only; the others have no level for it.
-pub fn heun(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
+pub fn heun<const D: usize>(denoise: &Denoise<D>, mut x: Tensor<D>, plan: &Plan, options: &Sampling, noise: &Noise<D>) -> Tensor<D> {
     let straight = plan.path == Path::Straight;
     // What the equation moves, and its slope: dx/dt = (x - clean) / t on a straight path, d(x/alpha)/ds = (x/alpha - clean) / s else.
-    let inner = |x: Tensor<4>, level: &Level| if straight { x } else { x / level.alpha };
-    let outer = |x: Tensor<4>, level: &Level| if straight { x } else { x * level.alpha };
-    let slope = |x: Tensor<4>, level: &Level| {
+    let inner = |x: Tensor<D>, level: &Level| if straight { x } else { x / level.alpha };
+    let outer = |x: Tensor<D>, level: &Level| if straight { x } else { x * level.alpha };
+    let slope = |x: Tensor<D>, level: &Level| {
         let clean = options.clamp(denoise(x.clone(), level));
         (inner(x, level) - clean) / clock(plan.path, level)
     };
@@ -247,8 +256,8 @@ pub fn heun(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling
 
 /// DPM-Solver++ of second order, multistep, with data prediction (Lu et al. 2022, algorithm 2). The first step is of first order, and so is
 /// the last one where it goes to the clean image or the plan has fewer than 15 steps.
-pub fn dpmpp_2m(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, _: &Noise) -> Tensor<4> {
-    let mut last: Option<(Tensor<4>, f64)> = None;
+pub fn dpmpp_2m<const D: usize>(denoise: &Denoise<D>, mut x: Tensor<D>, plan: &Plan, options: &Sampling, _: &Noise<D>) -> Tensor<D> {
+    let mut last: Option<(Tensor<D>, f64)> = None;
     let steps = plan.steps();
     for (step, pair) in plan.levels.windows(2).enumerate() {
         let (from, to) = (&pair[0], &pair[1]);
@@ -272,15 +281,15 @@ pub fn dpmpp_2m(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Samp
 
 /// UniPC of second order with `B(h) = exp(h) - 1` and data prediction (Zhao et al. 2023, algorithms 1 and 2): each step is predicted from
 /// two clean images, and corrected once the next one is known.
-pub fn unipc(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, _: &Noise) -> Tensor<4> {
+pub fn unipc<const D: usize>(denoise: &Denoise<D>, mut x: Tensor<D>, plan: &Plan, options: &Sampling, _: &Noise<D>) -> Tensor<D> {
     // What the corrector of the step before needs: where it started, the clean images there and before, and its size.
-    struct Done {
-        start: Tensor<4>,
+    struct Done<const D: usize> {
+        start: Tensor<D>,
         from: Level,
-        clean: Tensor<4>,
-        before: Option<(Tensor<4>, f64)>,
+        clean: Tensor<D>,
+        before: Option<(Tensor<D>, f64)>,
     }
-    let mut done: Option<Done> = None;
+    let mut done: Option<Done<D>> = None;
     let steps = plan.steps();
     for (step, pair) in plan.levels.windows(2).enumerate() {
         let (from, to) = (pair[0], pair[1]);
@@ -307,14 +316,14 @@ pub fn unipc(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Samplin
 }
 
 /// The corrector: the step from `start` at `from` to `to` again, now that the clean image at its end is known.
-fn unipc_correct(
-    start: Tensor<4>,
+fn unipc_correct<const D: usize>(
+    start: Tensor<D>,
     from: &Level,
     to: &Level,
-    clean: &Tensor<4>,
-    before: Option<&(Tensor<4>, f64)>,
-    ahead: &Tensor<4>,
-) -> Tensor<4> {
+    clean: &Tensor<D>,
+    before: Option<&(Tensor<D>, f64)>,
+    ahead: &Tensor<D>,
+) -> Tensor<D> {
     let gain = to.alpha - to.sigma * from.alpha / from.sigma; // -alpha' (exp(-h) - 1)
     let base = start * (to.sigma / from.sigma) + clean.clone() * gain;
     let h = to.log_ratio() - from.log_ratio();
@@ -334,7 +343,7 @@ fn unipc_correct(
 }
 
 /// Multistep consistency sampling (Song et al. 2023, algorithm 1): the clean image at once, then noised again to the next level.
-pub fn consistency(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &Sampling, noise: &Noise) -> Tensor<4> {
+pub fn consistency<const D: usize>(denoise: &Denoise<D>, mut x: Tensor<D>, plan: &Plan, options: &Sampling, noise: &Noise<D>) -> Tensor<D> {
     for (step, pair) in plan.levels.windows(2).enumerate() {
         let clean = options.clamp(denoise(x, &pair[0]));
         x = if pair[1].sigma > 0.0 { pair[1].noised(clean, noise(step)) } else { clean * pair[1].alpha };
@@ -344,7 +353,11 @@ pub fn consistency(denoise: &Denoise, mut x: Tensor<4>, plan: &Plan, options: &S
 
 /// Classifier-free guidance (Ho and Salimans 2022): away from what the model sees without the condition, `scale` times as far as the
 /// condition leads. 1 is no guidance, 0 no condition.
-pub fn guided<'a>(with: &'a Denoise<'a>, without: &'a Denoise<'a>, scale: f64) -> impl Fn(Tensor<4>, &Level) -> Tensor<4> + 'a {
+pub fn guided<'a, const D: usize>(
+    with: &'a Denoise<'a, D>,
+    without: &'a Denoise<'a, D>,
+    scale: f64,
+) -> impl Fn(Tensor<D>, &Level) -> Tensor<D> + 'a {
     move |x, level| {
         let unguided = without(x.clone(), level);
         let towards = with(x, level) - unguided.clone();
@@ -352,18 +365,45 @@ pub fn guided<'a>(with: &'a Denoise<'a>, without: &'a Denoise<'a>, scale: f64) -
     }
 }
 
-/// Filling in what is missing, after RePaint (Lugmayr et al. 2022): where `mask` is 1 the image is `known`, noised to the level at hand
-/// with `noise` on the way in and clean on the way out; where it is 0 the model decides. `known` and `noise` are of the images' shape,
-/// `mask` is `[batch or 1, channels or 1, height, width]`.
-pub fn inpainted<'a>(
-    denoise: &'a Denoise<'a>,
-    known: Tensor<4>,
-    mask: Tensor<4>,
-    noise: Tensor<4>,
-) -> impl Fn(Tensor<4>, &Level) -> Tensor<4> + 'a {
+/// Inpainting by replacement (Song et al. 2021, "Score-based generative modeling through stochastic differential equations", appendix I.2):
+/// where `mask` is 1 the data is `known`, noised to the level at hand with `noise` before the network and clean after it; where it is 0 the
+/// model decides. `known` and `noise` have the shape of `x`, and `mask` one that broadcasts to it. [`resampled`] makes RePaint of it.
+pub fn inpainted<'a, const D: usize>(
+    denoise: &'a Denoise<'a, D>,
+    known: Tensor<D>,
+    mask: Tensor<D>,
+    noise: Tensor<D>,
+) -> impl Fn(Tensor<D>, &Level) -> Tensor<D> + 'a {
     let open = mask.clone().neg() + 1.0;
     move |x, level| {
         let x = level.noised(known.clone(), noise.clone()) * mask.clone() + x * open.clone();
         known.clone() * mask.clone() + denoise(x, level) * open.clone()
     }
+}
+
+/// RePaint (Lugmayr et al. 2022, algorithm 1 with jumps of one step): every step is taken `options.resamples` times, noised back to its
+/// beginning in between, so that what is filled in agrees with what is known. `denoise` is [`inpainted`]. `noise` is asked for two numbers
+/// more a repetition than a plain run: those of the solver and of the way back.
+pub fn resampled<const D: usize>(
+    solver: Solver<D>,
+    denoise: &Denoise<D>,
+    mut x: Tensor<D>,
+    plan: &Plan,
+    options: &Sampling,
+    noise: &Noise<D>,
+) -> Tensor<D> {
+    for (step, pair) in plan.levels.windows(2).enumerate() {
+        let (from, to) = (pair[0], pair[1]);
+        let one_step = Plan { levels: pair.to_vec(), ..plan.clone() };
+        for repetition in 0..options.resamples {
+            let number = 2 * (step * options.resamples + repetition);
+            x = solver(denoise, x, &one_step, options, &|_| noise(number));
+            if repetition + 1 < options.resamples {
+                let ratio = from.alpha / to.alpha;
+                let added = (from.sigma * from.sigma - ratio * ratio * to.sigma * to.sigma).max(0.0);
+                x = x * ratio + noise(number + 1) * added.sqrt();
+            }
+        }
+    }
+    x
 }

@@ -1,7 +1,7 @@
 //! Ways to sample: solvers and their settings, the way between two images, images out of images.
 
 use semblant::Error;
-use semblant::diffusion::solvers::SOLVERS;
+use semblant::diffusion::solvers::solvers;
 use semblant::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn every_solver_makes_images() {
         let model = fitted_with(name, &images, eager());
         let asked = |settings| sample(&model, &with(2, settings));
         let mut seen = Vec::new();
-        for (solver, ..) in SOLVERS {
+        for (solver, ..) in solvers::<4>() {
             let made = asked(json!({ "solver": solver, "steps": 5 }));
             assert_eq!(made.shape(), [2, 1, 8, 8], "{name}, {solver}");
             assert_eq!(made, asked(json!({ "solver": solver, "steps": 5 })), "{name}, {solver}: the same images again");
@@ -160,7 +160,7 @@ fn what_is_kept_is_kept_to_the_byte() {
     let mask = Images::new((0..64).map(|i| if left(i) { 255 } else { 0 }).collect(), [1, 1, 8, 8], None).expect("sound");
     for name in denoisers() {
         let model = fitted(name, &images);
-        for (solver, ..) in SOLVERS {
+        for (solver, ..) in solvers::<4>() {
             let request = with(0, json!({ "strength": 1.0, "solver": solver, "steps": 4 }));
             let made = model.rebuild().expect("from data").rebuild(&images, Some(&mask), &request).expect("possible").data;
             let kept = (0..24 * 64).filter(|i| left(*i)).all(|i| made.pixels()[i] == images.pixels()[i]);
