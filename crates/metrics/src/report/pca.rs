@@ -67,7 +67,7 @@ fn encoding(column: &Column) -> Encoding {
                     count.1 += 1;
                 }
             }
-            counts.sort_by(|a, b| b.1.cmp(&a.1));
+            counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             Encoding::Labels(counts.into_iter().take(MAX_LABELS).map(|(code, _)| code).collect())
         }
     }
