@@ -19,9 +19,8 @@
 //! - [`device`], [`seeds`], [`math`], [`normal`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
-pub mod choices;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-mod custom;
+pub mod custom;
 pub mod device;
 pub mod ema;
 mod error;

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use burn::tensor::Device;
 use semblant_core::Result;
 use semblant_core::model::{Model, Step};
-use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::Optimizers;
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
@@ -15,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::networks::{Generator, NetConfig};
+use crate::piecewise::PiecewiseCritic;
 use crate::trainer::{Batch, GanTrainer, Sampling, Training, batches, make, warn_of_collapse};
 
 /// What tells one model of this family from another: its networks, around the same gan.

@@ -1,12 +1,15 @@
 //! CTGAN and TVAE, the two models of "Modeling tabular data using conditional GAN" (Xu et al. 2019), written from the paper.
 
 pub mod activate;
+pub mod condition_sampler;
 pub mod conditions;
+pub mod critic;
 pub mod ctgan;
 pub mod generator;
 mod pipeline;
 pub mod row_layout;
 mod sample;
+pub mod spans;
 mod stopping;
 pub mod tvae;
 

@@ -7,7 +7,6 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
 use semblant_core::optim::{LrSchedule, Optimizers};
 use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, residual_critic};
+use crate::piecewise::{PiecewiseCritic, zero_centred_penalty};
 use crate::pipeline::GanModel;
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use semblant_core::choices::Alias;
 use semblant_core::model::Sampler;
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{ATTEMPTS, CALIBRATION, FIRST_ATTEMPTS};
@@ -13,6 +12,7 @@ use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 
 use super::{Ctgan, CtganBatch, CtganConfig, new_generator};
+use crate::condition_sampler::Alias;
 use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
 use crate::pipeline::Family;
