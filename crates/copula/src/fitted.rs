@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::ROWS;
 use semblant_core::synthesizer::Sample;
@@ -15,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use crate::correlation::Correlation;
 use crate::marginal::{Marginal, Values};
 use crate::plan::Plan;
-use semblant_core::normal;
 
 /// Columns on their own and, for the copula, how they hang together. It holds no row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

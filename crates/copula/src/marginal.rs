@@ -1,9 +1,8 @@
 //! One column on its own: which part of [0, 1] stands for which value.
 
+use semblant_core::normal;
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING};
 use serde::{Deserialize, Serialize};
-
-use semblant_core::normal;
 
 /// No more quantiles than this are kept of a column, so no row can be read off them.
 pub(crate) const QUANTILES: usize = 1_000;

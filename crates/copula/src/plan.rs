@@ -1,5 +1,6 @@
 //! From conditions to rows that meet them.
 
+use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result};
 use semblant_data::table::TableRequest;
@@ -7,7 +8,6 @@ use semblant_tabular::filter::{Predicate, RowFilter};
 
 use crate::correlation::{Correlation, cholesky};
 use crate::fitted::{Fitted, Latent};
-use semblant_core::normal;
 
 /// Gibbs sweeps over the variables that are held to an interval. Started from the sequential draw, a handful is enough unless the
 /// correlations are close to one.

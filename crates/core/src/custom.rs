@@ -14,7 +14,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 /// What is done to tensors when its turn comes.
-pub(crate) trait Work: Debug + Send + Sync + 'static {
+pub trait Work: Debug + Send + Sync + 'static {
     /// What burn calls it.
     const NAME: &'static str;
 
@@ -46,7 +46,7 @@ impl<W: Work> Operation<FusionCubeRuntime> for Queued<W> {
 ///
 /// # Panics
 /// When there is no tensor, or one of them is not a GPU's or not of f32.
-pub(crate) fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> impl Iterator<Item = Tensor<1>> {
+pub fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> impl Iterator<Item = Tensor<1>> {
     assert!(inputs.iter().all(|input| input.dtype() == DType::F32), "kernels of this crate work on f32");
     let primitive = |input: Tensor<1>| input.try_into_primitive::<Fusion<CubeBackend>>().expect("a tensor of a GPU");
     let inputs: Vec<_> = inputs.into_iter().map(primitive).collect();
@@ -60,17 +60,17 @@ pub(crate) fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize])
 }
 
 /// A new f32 tensor on the device of `like`; its values are whatever was there.
-pub(crate) fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
     empty_of(like, shape, DType::F32)
 }
 
 /// As [`empty`], of another type.
-pub(crate) fn empty_of<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> CubeTensor {
+pub fn empty_of<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> CubeTensor {
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
 }
 
 /// The grid of a launch of so many units, or a few more, on the device of `like`.
-pub(crate) fn grid(like: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
+pub fn grid(like: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new(&like.client, units);
     (calculate_cube_count_elemwise(&like.client, units, dim), dim)
 }

@@ -157,7 +157,7 @@ pub fn name(device: &Device) -> String {
 }
 
 /// Whether the kernels of this crate run on `device`: a GPU's, in a build with a GPU's backend.
-pub(crate) fn has_kernels(device: &Device) -> bool {
+pub fn has_kernels(device: &Device) -> bool {
     cfg!(any(feature = "cuda", feature = "wgpu")) && *device != Device::flex()
 }
 

@@ -19,10 +19,9 @@
 //! - [`device`], [`seeds`], [`math`], [`normal`], [`host`]: where it runs, random numbers, and the arithmetic below.
 
 pub mod checkpoint;
-pub mod choices;
 pub mod config;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-mod custom;
+pub mod custom;
 pub mod data;
 pub mod device;
 pub mod ema;

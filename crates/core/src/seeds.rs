@@ -5,7 +5,7 @@
 
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-pub(crate) mod kernel;
+pub mod kernel;
 mod sequence;
 pub mod streams;
 
@@ -70,7 +70,7 @@ impl Stream {
 
     /// What a device needs of it: the key's two words, and the number of the stream.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
-    pub(crate) fn words(&self) -> [u32; 3] {
+    pub fn words(&self) -> [u32; 3] {
         [self.key[0], self.key[1], self.stream]
     }
 

@@ -8,11 +8,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::host;
 use semblant_core::model::{Part, Step};
-use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_gan::losses::Loss;
 use semblant_gan::networks::{NetConfig, residual_critic};
+use semblant_gan::piecewise::{PiecewiseCritic, zero_centred_penalty};
 use semblant_images::{ImageKind, ImageShape};
 
 #[global_allocator]

@@ -25,12 +25,13 @@
 //! - [`models`]: one file a model. [`MODELS`] lists them.
 //! - [`losses`]: the objectives of critic and generator; [`augment`]: changes of images that both see, so that a critic cannot learn few images
 //!   by heart.
-//! - [`networks`]: generators and critics. The critics' gradient penalties are those of [`semblant_core::nn`].
+//! - [`networks`]: generators and critics. [`piecewise`]: what critics are built of, so that their gradient penalties are exact.
 
 pub mod augment;
 pub mod losses;
 pub mod models;
 pub mod networks;
+pub mod piecewise;
 mod pipeline;
 pub mod trainer;
 

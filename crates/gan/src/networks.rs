@@ -2,14 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::nn::{
-    Double, GroupNorm, Halve, Init, Layer, LayerSlopes, Linear, PiecewiseCritic, ResidualBranch, SpectralConv, apply_linear,
-    conv_transpose2d, draw, linear_with,
-};
+use semblant_core::nn::{GroupNorm, Init, Linear, apply_linear, conv_transpose2d, draw, linear_with};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_images::{ImageKind, ImageShape, init_streams};
 use serde::{Deserialize, Serialize};
+
+use crate::piecewise::{Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes, SpectralConv};
 
 /// The slope of LeakyReLU below zero, as every model of this family has it.
 const NEGATIVE_SLOPE: f32 = 0.2;
@@ -157,7 +156,7 @@ impl Generator {
                 body.last.forward(body.norm.forward_silu(x)).tanh()
             }
             Body::Residual(body) => {
-                let mut slopes = LayerSlopes::default();
+                let mut slopes = Slopes::default();
                 body.layers.iter().fold(x, |x, layer| layer.forward(x, &mut slopes))
             }
         }

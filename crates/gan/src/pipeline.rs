@@ -4,10 +4,10 @@ use burn::tensor::Device;
 use semblant_core::Result;
 use semblant_core::config::Config;
 use semblant_core::model::Model;
-use semblant_core::nn::PiecewiseCritic;
 use semblant_images::ImageKind;
 
 use crate::networks::{Generator, NetConfig};
+use crate::piecewise::PiecewiseCritic;
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Networks around the training that all GANs share, implemented by a configuration.

@@ -5,7 +5,6 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::config::{check_at_least, check_range};
 use semblant_core::model::{Losses, Step};
-use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::progress::Event;
@@ -21,6 +20,7 @@ use serde_json::{Map, Value};
 use crate::augment::DiffAugment;
 use crate::losses::Loss;
 use crate::networks::Generator;
+use crate::piecewise::{PiecewiseCritic, Slopes};
 
 /// Purposes of a training step's random numbers.
 mod purpose {
@@ -156,7 +156,7 @@ pub struct CriticOutput {
     /// Their classes.
     pub classes: Option<Tensor<1, Int>>,
     /// The slopes of the critic's pass.
-    pub slopes: semblant_core::nn::LayerSlopes,
+    pub slopes: Slopes,
     /// One uniform number for each pair of a real and a made image, `[pairs, 1, 1, 1]`.
     pub between: Tensor<4>,
 }

@@ -4,12 +4,13 @@
 //! categories as for a hundred thousand.
 
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::choices::{Alias, Block, Choices};
 use semblant_core::host;
 use semblant_core::seeds::Stream;
 use semblant_data::table::encode::{EncodedTable, Layout, Span, SpanKind};
 use semblant_tabular::rejection::ConditionValue;
 use serde::{Deserialize, Serialize};
+
+use crate::condition_sampler::{Alias, Block, ConditionSampler};
 
 /// One block that rows can be conditioned on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,7 +196,7 @@ impl TrainingSampler {
     }
 
     /// The same tables where `device` draws `count` conditions and rows at once, if it can: values have the numbers of a row's outputs.
-    pub fn on_device(&self, count: usize, device: &Device) -> Option<Choices> {
+    pub fn on_device(&self, count: usize, device: &Device) -> Option<ConditionSampler> {
         let mut blocks = Vec::with_capacity(self.tables.len());
         for (number, block) in self.conditions.blocks.iter().enumerate() {
             blocks.push(Block {
@@ -205,7 +206,7 @@ impl TrainingSampler {
                 output: block.start,
             });
         }
-        Choices::new(&blocks, count, device)
+        ConditionSampler::new(&blocks, count, device)
     }
 }
 

@@ -16,11 +16,14 @@
 //! ```
 
 pub mod activate;
+pub mod condition_sampler;
 pub mod conditions;
+pub mod critic;
 pub mod ctgan;
 pub mod generator;
 pub mod row_layout;
 mod sizes;
+pub mod spans;
 pub mod tvae;
 
 use semblant_core::synthesizer::Entry;

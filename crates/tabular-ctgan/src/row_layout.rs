@@ -6,8 +6,10 @@
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{self, Spans, unit_vectors};
+use semblant_core::nn::unit_vectors;
 use semblant_data::table::encode::{EncodedTable, Layout};
+
+use crate::spans::Spans;
 
 /// A layout, ready for the device that it is used on.
 #[derive(Debug, Clone)]
@@ -56,12 +58,6 @@ pub(crate) struct DeviceLayout {
     kernels: Option<Spans>,
 }
 
-/// Where the spans of a layout lie, for the kernels of devices that have them.
-fn spans(layout: &Layout, device: &Device) -> Option<Spans> {
-    let spans = layout.spans.iter().map(|span| nn::Span { start: span.start, width: span.width, is_block: span.is_block() });
-    Spans::new(&spans.collect::<Vec<_>>(), device)
-}
-
 impl DeviceLayout {
     fn new(layout: &Layout, device: &Device) -> Self {
         let padded = |width: usize| width.next_power_of_two();
@@ -84,7 +80,7 @@ impl DeviceLayout {
             groups.push(Group { outputs: host::indices(outputs, device), counts: host::tensor(counts, [1, blocks, width], device) });
         }
         let is_block = host::tensor(is_block, [1, layout.width], device);
-        Self { groups, block_of: host::indices(block_of, device), is_block, kernels: spans(layout, device) }
+        Self { groups, block_of: host::indices(block_of, device), is_block, kernels: Spans::new(&layout.spans, device) }
     }
 
     /// What `reduce` makes of every block, of padded values and what counts among them. `[rows, width]` gives `[rows, blocks]`.
@@ -227,7 +223,7 @@ impl DeviceTable {
         }
         let outputs = host::indices(outputs, device).reshape([encoded.rows, count]);
         let values = host::tensor(values, [encoded.rows, count], device);
-        Self { outputs, values, width: layout.width, kernels: spans(layout, device) }
+        Self { outputs, values, width: layout.width, kernels: Spans::new(&layout.spans, device) }
     }
 
     /// The rows at `chosen`, `[n]`, as a network sees them, `[n, width]`.

@@ -1,4 +1,4 @@
-//! Layers that several models share, and critics whose input gradient can itself be differentiated.
+//! Layers that several models share.
 //!
 //! A function here has two ways: on the host one loop over slices with a gradient written by hand, elsewhere the same formula in tensor
 //! operations; the tests hold the one against the other.
@@ -8,17 +8,15 @@ mod attention;
 mod constants;
 mod conv;
 mod correlate;
-mod critic;
 mod group_norm;
 mod host_op;
 mod likelihood;
 mod linear;
 mod matrix;
 mod modulation;
-mod piecewise;
+mod penalty;
 mod resample;
 mod slopes;
-mod spans;
 mod sums;
 mod transposed;
 mod unit_vectors;
@@ -31,15 +29,13 @@ pub use activation::{gelu_tanh, silu};
 pub use attention::{attention, causal_attention};
 pub use constants::Constants;
 pub use conv::{Conv, conv2d, conv2d_biased};
-pub use critic::{MlpCritic, Slopes, gradient_penalty};
 pub use group_norm::{GroupNorm, group_norm, group_norm_silu};
 pub use likelihood::bernoulli_log_likelihood;
 pub use linear::{linear as apply_linear, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
-pub use piecewise::{Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes as LayerSlopes, SpectralConv, zero_centred_penalty};
+pub use penalty::gradient_penalty;
 pub use resample::{average_pool, upsample_nearest};
 pub use slopes::{blur, leaky_relu, leaky_relu_dropout, times};
-pub use spans::{Span, Spans};
 pub use transposed::conv_transpose2d;
 pub use unit_vectors::unit_vectors;
 

@@ -159,7 +159,7 @@ fn write(out: &mut [f32], start: usize, at: u32, width: u32, value: f32) {
 
 /// See [`Stream::split`], for a bound of 32 bits: the whole number, then the upper and lower bits of the rest.
 #[cube]
-pub(crate) fn split(key_low: u32, key_high: u32, stream: u32, row_low: u32, row_high: u32, position: u32, bound: u32) -> (u32, u32, u32) {
+pub fn split(key_low: u32, key_high: u32, stream: u32, row_low: u32, row_high: u32, position: u32, bound: u32) -> (u32, u32, u32) {
     let words = philox(key_low, key_high, position, stream ^ 0x8000_0000u32, row_low, row_high);
     let (high, low) = (words[0usize] >> 11u32, (words[0usize] << 21u32) ^ (words[1usize] >> 11u32));
     let middle = low.mul_hi(bound) + high * bound;

@@ -3,11 +3,9 @@
 //! `.ci/wgpu` runs them on software Vulkan.
 #![allow(clippy::print_stdout, reason = "a test says what it skipped and how near it came")]
 
-mod choices;
 mod layers;
 mod multi_tensor;
 mod numbers;
-mod spans;
 
 use burn::tensor::Device;
 use semblant_core::device;

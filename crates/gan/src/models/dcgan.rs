@@ -9,13 +9,13 @@ use burn::tensor::Device;
 use semblant_core::Result;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::PiecewiseCritic;
 use semblant_core::optim::Optimizers;
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
+use crate::piecewise::PiecewiseCritic;
 use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 

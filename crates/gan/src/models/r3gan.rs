@@ -8,7 +8,6 @@ use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{PiecewiseCritic, zero_centred_penalty};
 use semblant_core::optim::{LrSchedule, Optimizers};
 use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, residual_critic};
+use crate::piecewise::{PiecewiseCritic, zero_centred_penalty};
 use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 

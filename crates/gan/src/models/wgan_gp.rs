@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::config::Config;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{PiecewiseCritic, gradient_penalty};
+use semblant_core::nn::gradient_penalty;
 use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use semblant_images::ImageKind;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::losses::Loss;
 use crate::networks::{Generator, NetConfig, downward_critic};
+use crate::piecewise::PiecewiseCritic;
 use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 

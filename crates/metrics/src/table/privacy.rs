@@ -4,6 +4,7 @@
 //! is none: attacks on single outliers, on rare attributes or with several released tables can succeed where every number here looks fine.
 //! Only a training method with a proof (differential privacy) gives a guarantee.
 
+use semblant_core::seeds::Sequence;
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,6 @@ use super::binning::range;
 use super::copies::{copied_share, new_row_synthesis};
 use super::distance::{BoxTree, Scale, closest_record_distances};
 use super::shapes::mean;
-use semblant_core::seeds::Sequence;
-
 use crate::Result;
 use crate::error::undefined;
 use crate::random::{random, subsample};

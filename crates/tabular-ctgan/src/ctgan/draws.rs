@@ -3,13 +3,13 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use rayon::prelude::*;
-use semblant_core::choices::{Choices, Streams};
 use semblant_core::host;
 use semblant_core::model::Step;
 use semblant_data::table::encode::EncodedTable;
 use semblant_tabular::rejection::ConditionValue;
 
 use super::{CtganConfig, Purpose, Shape, SubStep};
+use crate::condition_sampler::{ConditionSampler, SamplerStreams};
 use crate::conditions::{ConditionVector, TrainingSampler, write_row};
 use crate::row_layout::DeviceTable;
 
@@ -23,7 +23,7 @@ pub struct CtganBatch {
     /// The table where the networks are, unless that is the CPU.
     on_device: Option<DeviceTable>,
     /// The sampler where the networks are.
-    choices: Option<Choices>,
+    condition_sampler: Option<ConditionSampler>,
     /// What each row of a step adds to its place in the critic's input, `[rows]`, where the critic judges packs of them.
     offsets: Option<Tensor<1, Int>>,
     device: Device,
@@ -59,23 +59,23 @@ impl CtganBatch {
         device: &Device,
     ) -> Self {
         let (rows, width) = (config.train.batch_rows as usize, sampler.conditions().width);
-        let choices = on_device.as_ref().and_then(|_| sampler.on_device(rows, device));
-        let in_packs = |_: &Choices| host::indices((0..rows).map(|row| offset(row, config, width)).collect(), device);
-        let offsets = choices.as_ref().filter(|_| config.pac > 1).map(in_packs);
-        Self { encoded, sampler, on_device, choices, offsets, device: device.clone() }
+        let condition_sampler = on_device.as_ref().and_then(|_| sampler.on_device(rows, device));
+        let in_packs = |_: &ConditionSampler| host::indices((0..rows).map(|row| offset(row, config, width)).collect(), device);
+        let offsets = condition_sampler.as_ref().filter(|_| config.pac > 1).map(in_packs);
+        Self { encoded, sampler, on_device, condition_sampler, offsets, device: device.clone() }
     }
 
     /// Draws for the fake rows of the streams of `sub` and for the critic that sees them.
     pub(super) fn draw(&self, shape: &Shape, step: &Step, sub: SubStep) -> Draws {
-        let streams = Streams {
+        let streams = SamplerStreams {
             asked: sub.stream(step, Purpose::Conditions),
             order: sub.critic().stream(step, Purpose::Order),
             rows: sub.critic().stream(step, Purpose::Rows),
         };
         let config = &shape.config;
         let packed = [(step.batch_rows as usize) / config.pac, config.pac * shape.row_layout.layout.width];
-        if let (Some(choices), Some(table)) = (&self.choices, &self.on_device) {
-            let drawn = choices.draw(streams, step.index);
+        if let (Some(condition_sampler), Some(table)) = (&self.condition_sampler, &self.on_device) {
+            let drawn = condition_sampler.draw(streams, step.index);
             let in_packs = |places: Tensor<1, Int>| self.offsets.iter().fold(places, |places, offsets| places + offsets.clone());
             return Draws {
                 fake_places: in_packs(drawn.asked.clone()),

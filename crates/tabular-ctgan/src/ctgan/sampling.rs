@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use semblant_core::choices::Alias;
 use semblant_core::model::{Sampler, Step};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{ATTEMPTS, CALIBRATION, FIRST_ATTEMPTS};
@@ -17,6 +16,7 @@ use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
 use semblant_tabular::{EncodedModel, TrainingData};
 
 use super::{CtganBatch, CtganConfig, CtganModel, new_generator};
+use crate::condition_sampler::Alias;
 use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
 use crate::row_layout::DeviceTable;

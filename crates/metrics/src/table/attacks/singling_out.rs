@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use rayon::prelude::*;
+use semblant_core::seeds::Sequence;
 use semblant_data::table::{Column, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Rate};
-use semblant_core::seeds::Sequence;
-
 use crate::Result;
 use crate::random::{random, subsample};
 use crate::table::align::align;

@@ -8,10 +8,11 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-
-use super::{Conv, Init, Linear, average_pool, blur, conv_transpose2d, conv2d, draw, leaky_relu, linear_with, times, upsample_nearest};
-use crate::host;
-use crate::seeds::Stream;
+use semblant_core::host;
+use semblant_core::nn::{
+    Conv, Init, Linear, apply_linear, average_pool, blur, conv_transpose2d, conv2d, draw, leaky_relu, linear_with, times, upsample_nearest,
+};
+use semblant_core::seeds::Stream;
 
 /// A convolution in such a network: its weights, in groups of channels, divided by their greatest singular value if it is normalised so.
 #[derive(Module, Debug)]
@@ -285,7 +286,7 @@ impl PiecewiseCritic {
         let size = x.dims();
         slopes.size(&x);
         let flat = x.reshape([size[0], size[1] * size[2] * size[3]]);
-        let features = super::apply_linear(flat, &self.features); // [batch, features]
+        let features = apply_linear(flat, &self.features); // [batch, features]
         let scores = (features * self.weights(classes)).sum_dim(1); // [batch, 1]
         let bias = self.score.bias.as_ref().map(|bias| bias.val().unsqueeze_dim::<2>(0));
         (bias.into_iter().fold(scores, |scores, bias| scores + bias), slopes)

@@ -2,8 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Span, Spans, unit_vectors};
+use semblant_core::nn::unit_vectors;
 use semblant_core::seeds::Stream;
+use semblant_data::table::encode::{Span, SpanKind};
+use semblant_tabular_ctgan::spans::Spans;
 
 use super::gpu;
 
@@ -15,7 +17,8 @@ const WIDTHS: [usize; 9] = [3, 0, 5, 1, 0, 8, 2, 317, 64];
 fn layout() -> (Vec<Span>, usize) {
     let (mut spans, mut start) = (Vec::new(), 0);
     for width in WIDTHS {
-        spans.push(Span { start, width: width.max(1), is_block: width > 0 });
+        let kind = if width > 0 { SpanKind::Values } else { SpanKind::Scalar };
+        spans.push(Span { column: spans.len(), kind, start, width: width.max(1) });
         start += width.max(1);
     }
     (spans, start)
@@ -69,11 +72,11 @@ fn spans_become_what_loops_make_of_them() {
     let kernels = Spans::new(&spans, &gpu).expect("a GPU has kernels");
     let (logits, noise) = (values(0, width), Stream::new(5, 1).matrix(0..ROWS as u64, width, Stream::gumbels));
 
-    let expected = by_loops(&logits, &noise, |span, x, _| if span.is_block { softmax(x) } else { x[0] = 0.0 });
+    let expected = by_loops(&logits, &noise, |span, x, _| if span.is_block() { softmax(x) } else { x[0] = 0.0 });
     same("softmax", &kernels.softmax(on(&logits, width, &gpu)), &expected, 2e-6);
 
     let expected = by_loops(&logits, &noise, |span, x, noise| {
-        if span.is_block {
+        if span.is_block() {
             x.iter_mut().zip(noise).for_each(|(x, noise)| *x = (*x + noise) / f64::from(0.2f32));
             softmax(x);
         } else {
@@ -89,7 +92,7 @@ fn spans_become_what_loops_make_of_them() {
     let expected = by_loops(&activated, &gradient, |span, y, gradient| {
         let mean: f64 = y.iter().zip(gradient).map(|(y, g)| y * g).sum();
         for (y, g) in y.iter_mut().zip(gradient) {
-            *y = if span.is_block { *y * (g - mean) / f64::from(0.2f32) } else { (1.0 - *y * *y) * g };
+            *y = if span.is_block() { *y * (g - mean) / f64::from(0.2f32) } else { (1.0 - *y * *y) * g };
         }
     });
     let found = kernels.gumbel_softmax_backward(on(&activated, width, &gpu), on(&gradient, width, &gpu), 0.2);
@@ -102,7 +105,7 @@ fn the_cross_entropy_of_one_block_a_row_leaves_the_others_alone() {
     let (spans, width) = layout();
     let kernels = Spans::new(&spans, &gpu).expect("a GPU has kernels");
     let logits = values(3, width);
-    let blocks: Vec<Span> = spans.iter().copied().filter(|span| span.is_block).collect();
+    let blocks: Vec<Span> = spans.iter().copied().filter(|span| span.is_block()).collect();
     let asked: Vec<(Span, usize)> =
         (0..ROWS).map(|row| (blocks[row % blocks.len()], row * 7)).map(|(span, at)| (span, span.start + at % span.width)).collect();
     let (mut losses, mut gradient) = (Vec::new(), vec![0.0; ROWS * width]);

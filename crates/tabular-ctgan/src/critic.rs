@@ -7,10 +7,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-
-use super::{Linear, apply_linear, leaky_relu_dropout, linear, linear_of, unit_vectors};
-use crate::host;
-use crate::seeds::streams::StreamRange;
+use semblant_core::host;
+use semblant_core::nn::{Linear, apply_linear, leaky_relu_dropout, linear, linear_of, unit_vectors};
+use semblant_core::seeds::streams::StreamRange;
 
 /// Linear, LeakyReLU and dropout layers, then one linear output.
 #[derive(Module, Debug)]
@@ -141,19 +140,13 @@ impl MlpCritic {
     }
 }
 
-/// WGAN-GP's penalty, mean((||gradient||_2 - 1)^2) over the batch (Gulrajani et al. 2017, equation 3). Shape `[1]`.
-pub fn gradient_penalty(gradient: Tensor<2>) -> Tensor<1> {
-    // The small number keeps the root differentiable at zero, where a dead critic would give NaN.
-    let norm = (gradient.square().sum_dim(1) + 1e-12).sqrt(); // [batch, 1]
-    (norm - 1.0).square().mean()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seeds::Stream;
-    use crate::seeds::streams::LAYERS;
     use burn::module::Param;
+    use semblant_core::nn::gradient_penalty;
+    use semblant_core::seeds::Stream;
+    use semblant_core::seeds::streams::LAYERS;
     use serde::Deserialize;
 
     /// Made by tests/golden/critic.py with PyTorch's double backward.
@@ -193,7 +186,7 @@ mod tests {
 
     #[test]
     fn penalty_and_its_gradients_are_those_of_double_backward() {
-        let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/critic.json")).expect("golden file");
+        let golden: Golden = serde_json::from_str(include_str!("../tests/golden/critic.json")).expect("golden file");
         let device = Device::flex().autodiff();
         let batch = golden.input.len() / golden.inputs;
         let layer = |index: usize, inputs: usize| {

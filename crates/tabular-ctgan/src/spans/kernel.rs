@@ -8,8 +8,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, cubecl::prelude::*};
-
-use crate::custom::{empty, grid};
+use semblant_core::custom::{empty, grid};
 
 /// What happens to a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,9 +1,9 @@
 //! Draws from alias tables by one kernel, held against the host's, bit for bit.
 
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::choices::{Alias, Block, Choices, Streams};
 use semblant_core::host;
 use semblant_core::seeds::Stream;
+use semblant_tabular_ctgan::condition_sampler::{Alias, Block, ConditionSampler, SamplerStreams};
 
 use super::gpu;
 
@@ -36,7 +36,7 @@ fn values(tensor: Tensor<1, Int>) -> Vec<i64> {
 }
 
 /// What the host draws: what is asked for, by number and by output, the same in the drawn order, and rows.
-fn by_host(tables: &[Table], streams: Streams, row: u64, count: usize) -> [Vec<i64>; 4] {
+fn by_host(tables: &[Table], streams: SamplerStreams, row: u64, count: usize) -> [Vec<i64>; 4] {
     let first = |block: usize| tables[..block].iter().map(|table| table.offsets.len() - 1).sum::<usize>();
     let asked: Vec<(usize, usize)> = (0..count as u32)
         .map(|at| {
@@ -63,18 +63,18 @@ fn draws_are_those_of_the_cpu() {
     let tables: Vec<Table> = widths.iter().enumerate().map(|(number, &width)| Table::new(number as u32, width, 7 * number)).collect();
     for which in [&tables[..1], &tables[3..4], &tables[..]] {
         let blocks: Vec<Block<'_>> = which.iter().map(Table::block).collect();
-        for count in [1, 2, 7, 255, 256, 500, Choices::MAX_COUNT] {
-            let choices = Choices::new(&blocks, count, &gpu).expect("a device with kernels");
+        for count in [1, 2, 7, 255, 256, 500, ConditionSampler::MAX_COUNT] {
+            let choices = ConditionSampler::new(&blocks, count, &gpu).expect("a device with kernels");
             for (seed, row) in [(0, 0), (7, 12_345), (u64::MAX, (1 << 32) - 1), (3, 5 << 32 | 6)] {
                 let stream = |number: u32| Stream::new(seed, number | 0x4000_0000);
-                let streams = Streams { asked: stream(1), order: stream(15), rows: stream(10) };
+                let streams = SamplerStreams { asked: stream(1), order: stream(15), rows: stream(10) };
                 let drawn = choices.draw(streams, row);
                 let found = [drawn.asked, drawn.outputs, drawn.reordered, drawn.rows].map(values);
                 assert_eq!(found, by_host(which, streams, row, count), "{} blocks, {count} of row {row}", which.len());
             }
         }
-        assert!(Choices::new(&blocks, Choices::MAX_COUNT + 1, &gpu).is_none(), "more than units share");
-        assert!(Choices::new(&blocks, 0, &gpu).is_none() && Choices::new(&[], 5, &gpu).is_none(), "nothing to draw");
-        assert!(Choices::new(&blocks, 5, &Device::flex()).is_none(), "the CPU draws by itself");
+        assert!(ConditionSampler::new(&blocks, ConditionSampler::MAX_COUNT + 1, &gpu).is_none(), "more than units share");
+        assert!(ConditionSampler::new(&blocks, 0, &gpu).is_none() && ConditionSampler::new(&[], 5, &gpu).is_none(), "nothing to draw");
+        assert!(ConditionSampler::new(&blocks, 5, &Device::flex()).is_none(), "the CPU draws by itself");
     }
 }

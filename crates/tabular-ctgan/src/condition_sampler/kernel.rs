@@ -1,4 +1,4 @@
-//! The kernel of [`Choices`](super::Choices): one cube, whose units share the order in which rows are drawn. All of it is arithmetic of whole
+//! The kernel of [`ConditionSampler`](super::ConditionSampler): one cube, whose units share the order in which rows are drawn. All of it is arithmetic of whole
 //! numbers of 32 bits, so that every device draws what the host draws.
 
 use burn::backend::fusion::custom::TensorSpec;
@@ -9,10 +9,10 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, cubecl};
 use cubecl::prelude::*;
+use semblant_core::custom::empty_of;
+use semblant_core::seeds::kernel::split;
 
-use super::{Drawn, Streams};
-use crate::custom::empty_of;
-use crate::seeds::kernel::split;
+use super::{SampledConditions, SamplerStreams};
 
 /// Units that work on one draw.
 const UNITS: u32 = 256;
@@ -20,7 +20,7 @@ const UNITS: u32 = 256;
 /// What is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
-    streams: Streams,
+    streams: SamplerStreams,
     row: u64,
     count: usize,
 }
@@ -37,13 +37,13 @@ pub(super) fn draw(
     values: Tensor<2, Int>,
     rows: Tensor<1, Int>,
     count: usize,
-    streams: Streams,
+    streams: SamplerStreams,
     row: u64,
-) -> Drawn {
+) -> SampledConditions {
     let request = Request { streams, row, count };
     let (asked, outputs, reordered, rows) = Dispatch::choose(blocks.into_dispatch(), values.into_dispatch(), rows.into_dispatch(), request);
     let [asked, outputs, reordered, rows] = [asked, outputs, reordered, rows].map(Tensor::from_dispatch);
-    Drawn { asked, outputs, reordered, rows }
+    SampledConditions { asked, outputs, reordered, rows }
 }
 
 fn described(
@@ -78,7 +78,7 @@ impl Choose for CubeBackend {
         let (blocks, values, rows) = (into_contiguous(blocks), into_contiguous(values), into_contiguous(rows));
         let (client, count) = (rows.client.clone(), blocks.meta.shape()[0] as u32);
         let [asked, outputs, reordered, chosen] = [(); 4].map(|()| empty_of(&rows, [request.count], DType::I32));
-        let Streams { asked: by, order, rows: by_row } = request.streams;
+        let SamplerStreams { asked: by, order, rows: by_row } = request.streams;
         choose_kernel::launch(
             &client,
             CubeCount::Static(1, 1, 1),
@@ -153,7 +153,7 @@ fn choose_kernel(
     sync_cube();
     let mut at = UNIT_POS;
     while at < count {
-        // Drawn again instead of read from where another unit wrote it.
+        // SampledConditions again instead of read from where another unit wrote it.
         let value = value_of(blocks, values, key_low, key_high, by, row_low, row_high, order[at as usize], block_count);
         let (first, of) = (u32::cast_from(values[(6u32 * value + 3u32) as usize]), u32::cast_from(values[(6u32 * value + 4u32) as usize]));
         reordered[at as usize] = i32::cast_from(value);

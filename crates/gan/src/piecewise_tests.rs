@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::TensorData;
+use semblant_core::nn::gradient_penalty;
 use serde::Deserialize;
 
 use super::*;
-use crate::nn::gradient_penalty;
 
 #[derive(Deserialize)]
 struct Penalty {
@@ -25,7 +25,7 @@ struct Golden {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../tests/golden/piecewise.json")).expect("golden file")
+    serde_json::from_str(include_str!("../tests/golden/piecewise.json")).expect("golden file")
 }
 
 fn close(actual: &[f32], expected: &[f32], what: &str) {

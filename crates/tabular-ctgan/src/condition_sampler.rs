@@ -1,16 +1,15 @@
 //! Draws from discrete distributions in constant time, on the host and by one kernel.
 
 #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
-#[path = "choices/absent.rs"]
+#[path = "condition_sampler/absent.rs"]
 mod kernel;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernel;
 
 use burn::tensor::{Device, Int, Tensor};
-
-use crate::device::has_kernels;
-use crate::host;
-use crate::seeds::Stream;
+use semblant_core::device::has_kernels;
+use semblant_core::host;
+use semblant_core::seeds::Stream;
 
 /// A discrete distribution as a table of pairs (Walker 1977; Vose 1991).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +65,7 @@ pub struct Block<'a> {
 
 /// Which streams a draw goes by.
 #[derive(Debug, Clone, Copy)]
-pub struct Streams {
+pub struct SamplerStreams {
     /// A block at every even position, a value of it at the odd position behind.
     pub asked: Stream,
     /// The order in which rows are drawn: [`Stream::permutation`].
@@ -77,7 +76,7 @@ pub struct Streams {
 
 /// What was drawn; `[count]` each.
 #[derive(Debug, Clone)]
-pub struct Drawn {
+pub struct SampledConditions {
     /// Values asked for: any block, then one of its values. Values are numbered through all blocks.
     pub asked: Tensor<1, Int>,
     /// The same by their numbers elsewhere.
@@ -90,7 +89,7 @@ pub struct Drawn {
 
 /// Tables of a device that draws by itself: what the host would draw, bit for bit, in one launch.
 #[derive(Debug, Clone)]
-pub struct Choices {
+pub struct ConditionSampler {
     /// First value and number of values, `[blocks, 2]`.
     blocks: Tensor<2, Int>,
     /// Upper and lower bits of `keep`, the other value, first place in `rows`, how many rows, number elsewhere: `[values, 6]`.
@@ -101,12 +100,12 @@ pub struct Choices {
     count: usize,
 }
 
-impl Choices {
+impl ConditionSampler {
     /// The most values that one draw may have: its order stands in memory that the units of a device share, 16 KiB with WebGPU.
     pub const MAX_COUNT: usize = 2048;
 
     /// Tables for these blocks, for draws of `count` values. None where `device` has no kernels, without a block or a value, and with more values
-    /// than [`Choices::MAX_COUNT`] or more places than 31 bits count.
+    /// than [`ConditionSampler::MAX_COUNT`] or more places than 31 bits count.
     pub fn new(blocks: &[Block<'_>], count: usize, device: &Device) -> Option<Self> {
         let places: usize = blocks.iter().map(|block| block.rows.len()).sum();
         let fits = (1..=Self::MAX_COUNT).contains(&count) && i32::try_from(places).is_ok();
@@ -135,7 +134,7 @@ impl Choices {
     }
 
     /// Values and rows, by row `row` of `streams`.
-    pub fn draw(&self, streams: Streams, row: u64) -> Drawn {
+    pub fn draw(&self, streams: SamplerStreams, row: u64) -> SampledConditions {
         let Self { blocks, values, rows, count } = self.clone();
         kernel::draw(blocks, values, rows, count, streams, row)
     }

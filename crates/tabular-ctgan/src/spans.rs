@@ -10,20 +10,9 @@ mod kernel;
 mod kernel;
 
 use burn::tensor::{Device, Int, Tensor};
-
-use crate::device::has_kernels;
-use crate::host;
-
-/// A part of every row: so many outputs from one on, a block whose values sum to 1 or one scalar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// The first output.
-    pub start: usize,
-    /// How many outputs; a scalar has one.
-    pub width: usize,
-    /// Whether it is a block.
-    pub is_block: bool,
-}
+use semblant_core::device::has_kernels;
+use semblant_core::host;
+use semblant_data::table::encode::Span;
 
 /// Where the spans of a row lie, on a GPU. What is given back has no gradient, whatever was given.
 #[derive(Debug, Clone)]
@@ -40,7 +29,7 @@ impl Spans {
         if spans.is_empty() || !has_kernels(device) {
             return None;
         }
-        let places = spans.iter().flat_map(|span| [span.start as i32, span.width as i32, i32::from(span.is_block)]).collect();
+        let places = spans.iter().flat_map(|span| [span.start as i32, span.width as i32, i32::from(span.is_block())]).collect();
         let span_of = spans.iter().enumerate().flat_map(|(number, span)| vec![number as i32; span.width]).collect();
         let places = host::indices(places, device).reshape([spans.len(), 3]);
         Some(Self { places, span_of: host::indices(span_of, device) })

@@ -1,0 +1,20 @@
+//! The kernels of this crate on an adapter, against the CPU. Without an adapter of the build's backends the tests say so and do nothing.
+//!
+//! `.ci/wgpu` runs them on software Vulkan.
+#![allow(clippy::print_stdout, reason = "a test says what it skipped and how near it came")]
+
+mod condition_sampler;
+mod spans;
+
+use burn::tensor::Device;
+use semblant_core::device;
+
+/// The first device that is not the CPU.
+fn gpu() -> Option<Device> {
+    let listed = device::list().into_iter().flat_map(|backend| backend.devices).find(|device| device.name != "cpu");
+    let Some(listed) = listed else {
+        println!("skipped: this machine has no adapter for the backends of this build");
+        return None;
+    };
+    Some(device::select(&listed.name).expect("listed"))
+}
