@@ -42,7 +42,7 @@ fn tables_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn odd_tables_are_learnt() {
+fn tables_of_unusual_shapes_are_fitted() {
     let place = Place::new();
     let wide = |rows: usize| {
         let line = |row: usize| (0..2000).map(|column| format!("{}", (row * 3 + column) % 7)).collect::<Vec<_>>().join(",");
@@ -258,7 +258,7 @@ fn a_killed_fit_resumes_to_the_same_bytes() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_saves_and_says_how_to_go_on() {
+fn an_interrupt_saves_and_names_resume() {
     let place = Place::with_patients();
     let mut child = place.start(&[LONG, &["m.safetensors"], SMALL].concat());
     place.wait_for("m.safetensors.run/log.jsonl", &mut child);
@@ -317,7 +317,7 @@ fn every_kind_of_file_holds_the_same_rows() {
 }
 
 #[test]
-fn the_whole_way_ends_in_a_report_that_loads_nothing() {
+fn fit_sample_and_evaluate_write_a_self_contained_report() {
     let place = Place::with_patients();
     simulate_patients(600, 0).take(&(300..600).collect::<Vec<_>>()).write(place.path("test.csv")).expect("writable");
     let fit = place
@@ -344,7 +344,7 @@ fn the_whole_way_ends_in_a_report_that_loads_nothing() {
 }
 
 #[test]
-fn several_tables_stand_side_by_side() {
+fn several_tables_are_compared() {
     let place = Place::with_patients();
     let patients = simulate_patients(900, 0);
     let part = |from: usize| patients.take(&(from..from + 300).collect::<Vec<_>>());
@@ -428,7 +428,7 @@ fn quickstart_makes_its_four_files() {
 
 #[test]
 #[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
-fn adult_is_fitted_sampled_and_judged() {
+fn adult_is_fitted_sampled_and_evaluated() {
     let place = Place::new();
     place.good(&[&["fit", "adult", "-o", "m.safetensors", "--set", "epochs=1", "--set", "batch_rows=600"], &SMALL[2..]].concat());
     place.good(&["sample", "m.safetensors", "-n", "1000", "--where", "income=>50K", "-o", "s.csv"]);

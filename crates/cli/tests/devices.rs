@@ -48,7 +48,7 @@ fn a_device_that_is_not_there_is_named_on_one_line() {
 }
 
 #[test]
-fn auto_says_when_it_ends_at_the_cpu() {
+fn auto_notes_when_it_selects_the_cpu() {
     let place = Place::with_patients();
     let gpu = |backend: &serde_json::Value| {
         backend["name"] != "cpu" && backend["devices"].as_array().is_some_and(|all| all.iter().any(|one| one["software"] == false))

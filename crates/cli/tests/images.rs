@@ -110,7 +110,7 @@ fn a_folder_of_images_becomes_a_model_and_images() {
 }
 
 #[test]
-fn sampling_listens_to_its_flags() {
+fn sampling_flags_take_effect() {
     let place = with_model(EAGER);
     let sample = |name: &str, more: &[&str]| {
         place.good(&[&["-q", "sample", "m.safetensors", "--class", "top", "-o", name], more].concat());
@@ -317,7 +317,7 @@ fn work_that_fails_is_one_line_and_code_one() {
 
 #[test]
 #[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
-fn digits_are_fitted_sampled_and_judged() {
+fn digits_are_fitted_sampled_and_evaluated() {
     let data = std::env::var_os("SEMBLANT_DATA").expect("SEMBLANT_DATA names a folder of data sets");
     let place = Place::new();
     place.good(&[&["fit", "digits8x8", "-m", "flow", "-o", "m.safetensors"], SMALL].concat());
@@ -384,7 +384,7 @@ fn digits_are_fitted_sampled_and_judged() {
 }
 
 #[test]
-fn a_vae_tells_how_likely_images_are_and_rebuilds_them() {
+fn a_vae_gives_likelihoods_and_rebuilds_images() {
     let place = with_shapes();
     place.good(&[
         "-q",

@@ -74,7 +74,7 @@ fn a_page_and_its_numbers_are_written() {
 }
 
 #[test]
-fn images_in_pairs_are_held_side_by_side() {
+fn paired_images_are_compared() {
     let place = Place::new();
     // AlexNet's layers with weights that mean nothing: what matters here is what is asked and said.
     let mut weights = Checkpoint::foreign();
@@ -107,7 +107,7 @@ fn images_in_pairs_are_held_side_by_side() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_one_line() {
+fn inputs_that_cannot_be_evaluated_are_errors_of_one_line() {
     let place = place();
     bright(8, 12, 1).write_folder(place.path("large"), false).expect("writable");
     bright(1, 8, 1).write_folder(place.path("one"), false).expect("writable");

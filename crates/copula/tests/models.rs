@@ -154,7 +154,7 @@ fn balance_gives_every_label_equally_often() {
 }
 
 #[test]
-fn conditions_that_cannot_be_met_are_named() {
+fn impossible_conditions_are_named() {
     let model = fitted::<CopulaConfig>(&simulate_patients(2_000, 1)).expect("fittable");
     let said = |conditions: Vec<Condition>| model.sample(&request(1, conditions)).expect_err("impossible").to_string();
     for (condition, word) in [
@@ -177,7 +177,7 @@ fn conditions_that_cannot_be_met_are_named() {
 }
 
 #[test]
-fn a_slice_a_reload_and_the_whole_agree() {
+fn slices_and_reloaded_models_give_the_same_rows() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("m.safetensors");
     let mut model = GaussianCopula::default();
@@ -196,7 +196,7 @@ fn a_slice_a_reload_and_the_whole_agree() {
 }
 
 #[test]
-fn degenerate_tables_are_learnt() {
+fn degenerate_tables_are_fitted() {
     let table = Table::from_columns(vec![
         ("one", ColumnKind::Constant, Column::from_labels([Some("x"), Some("x")])),
         ("none", ColumnKind::Continuous, Column::Number(vec![f64::NAN, f64::NAN])),
@@ -218,7 +218,7 @@ fn degenerate_tables_are_learnt() {
 }
 
 #[test]
-fn no_value_but_quantiles_reaches_the_file() {
+fn files_hold_no_values_but_quantiles() {
     let rows = 20_000u32;
     let secret = Table::from_columns(vec![("x", ColumnKind::Continuous, Column::Number((0..rows).map(|i| f64::from(i).sqrt()).collect()))]);
     let mut file = Vec::new();

@@ -114,7 +114,7 @@ fn together(schedule: TrainSchedule, poison_at: Option<u64>, falls_at: Option<u6
 }
 
 #[test]
-fn two_workers_learn_what_one_does_and_nobody_waits_for_who_has_gone() {
+fn two_workers_train_as_one_and_survive_a_lost_worker() {
     let folder = tempfile::tempdir().expect("temp");
     let one = fit(SCHEDULE, &mut run(folder.path(), false), None, None, None).expect("trains").sampled;
     let [two, helped] = together(SCHEDULE, None, None);

@@ -123,7 +123,7 @@ fn folders_are_classes_in_the_order_of_their_names() {
 }
 
 #[test]
-fn a_flat_folder_has_no_classes_and_colour_wins() {
+fn flat_folders_have_no_classes_and_mixed_images_become_colour() {
     let folder = Folder::new();
     folder.file("0.png", grey(7, 1, 1));
     folder.file("1.png", red(1, 1));
@@ -158,7 +158,7 @@ fn every_format_gives_its_pixels() {
 }
 
 #[test]
-fn mixed_sizes_are_named_with_the_remedy_and_size_cures_them() {
+fn mixed_sizes_are_errors_that_the_size_option_resolves() {
     let folder = Folder::new();
     folder.file("a.png", grey(10, 4, 2));
     folder.file("b.png", grey(20, 4, 2));
@@ -280,7 +280,7 @@ fn idx_is_read_with_the_labels_beside_it() {
 }
 
 #[test]
-fn idx_that_lies_is_refused() {
+fn idx_with_a_false_header_is_refused() {
     let folder = Folder::new();
     let options = ImageOptions::default();
     let refuse = |name: &str, bytes: Vec<u8>, words: &[&str]| refused(&folder.file(name, bytes), &options, words);

@@ -62,7 +62,7 @@ fn arrays_as_numpy_numbers_them_are_read() {
 }
 
 #[test]
-fn what_is_no_set_of_images_is_named() {
+fn arrays_that_are_not_images_are_named() {
     let pixels = vec![7; 8];
     let good = || ("images.npy", npy("|u1", "(2, 2, 2)", &pixels));
     refused(&bytes(b"PK\x03\x04 and no more"), &["no whole .npz"]);

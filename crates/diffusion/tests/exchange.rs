@@ -328,7 +328,7 @@ fn levels_are_those_of_diffusers() {
 }
 
 #[test]
-fn the_ends_of_ddpm_and_ddim_are_told_apart() {
+fn last_steps_of_ddpm_and_ddim_differ() {
     let last = |class: &str, settings: Value| {
         let config = config(class, settings).expect("known");
         config.plan(10).expect("ten steps").levels[10]
@@ -340,7 +340,7 @@ fn the_ends_of_ddpm_and_ddim_are_told_apart() {
 }
 
 #[test]
-fn what_no_solver_does_is_refused_by_name() {
+fn unsupported_scheduler_settings_are_named() {
     let refused = |class: &str, key: &str, value: Value| {
         let message = config(class, json!({ key: value })).and_then(|config| config.plan(10)).expect_err("refused").to_string();
         assert!(message.contains(key) && message.contains(class), "{message}");

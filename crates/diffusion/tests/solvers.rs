@@ -107,7 +107,7 @@ fn value(x: &Tensor<4>) -> f32 {
 
 /// Where the answer is known: every pixel is normal with standard deviation 0.5, so the flow from noise ends at half of the noise.
 #[test]
-fn every_solver_comes_to_the_known_answer() {
+fn every_solver_converges_to_the_exact_solution() {
     let ideal = |x: Tensor<4>, level: &Level| {
         let power = (level.alpha * 0.5).powi(2) + level.sigma * level.sigma;
         x * (level.alpha * 0.25 / power)
@@ -151,7 +151,7 @@ fn churn_keeps_the_distribution() {
 }
 
 #[test]
-fn guidance_goes_on_in_the_direction_of_the_condition() {
+fn guidance_extrapolates_towards_the_condition() {
     let (with, without) = (|_: Tensor<4>, _: &Level| constant(1.0), |_: Tensor<4>, _: &Level| constant(0.25));
     let level = Level { alpha: 1.0, sigma: 1.0, time: 0.0 };
     for (scale, expected) in [(0.0, 0.25), (1.0, 1.0), (3.0, 2.5)] {
@@ -160,7 +160,7 @@ fn guidance_goes_on_in_the_direction_of_the_condition() {
 }
 
 #[test]
-fn what_is_kept_stays_and_the_rest_is_made() {
+fn inpainting_keeps_masked_values_and_samples_the_rest() {
     let made = |_: Tensor<4>, _: &Level| constant(-0.5);
     let mask = host::tensor(vec![1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], SHAPE, &Device::flex());
     let filled = inpainted(&made, constant(0.75), mask, constant(0.1));
@@ -183,7 +183,7 @@ fn slerp_keeps_length_and_ends() {
 }
 
 #[test]
-fn what_is_out_of_range_is_named() {
+fn settings_out_of_range_are_named() {
     let said = |sampling: Sampling| sampling.check().expect_err("refused").to_string();
     assert!(said(Sampling { steps: 0, ..Sampling::default() }).contains("steps = 0"));
     assert!(said(Sampling { solver: "rk4".into(), ..Sampling::default() }).contains("dpmpp-2m"));

@@ -88,7 +88,7 @@ fn outputs_are_those_of_diffusers() {
 }
 
 #[test]
-fn weights_go_there_and_back() {
+fn exported_weights_load_unchanged() {
     for name in NAMES {
         let golden = golden(name);
         let net = UNet2D::new(&golden.config, &golden.shape, golden.classes, 0, &Device::flex());
@@ -98,7 +98,7 @@ fn weights_go_there_and_back() {
 }
 
 #[test]
-fn names_of_old_releases_are_understood() {
+fn weight_names_of_old_releases_are_read() {
     let golden = golden("positional");
     let old = golden.weights.iter().map(|(name, (shape, values))| {
         let mut shape = shape.clone();
@@ -114,7 +114,7 @@ fn names_of_old_releases_are_understood() {
 }
 
 #[test]
-fn what_does_not_fit_is_named() {
+fn weights_of_other_shapes_are_named() {
     let golden = golden("mixed");
     let said = |change: &dyn Fn(&mut Tensors)| {
         let mut weights = golden.weights.clone();

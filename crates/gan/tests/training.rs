@@ -52,7 +52,7 @@ fn a_batch_of_one_is_a_batch() {
 }
 
 #[test]
-fn a_critic_that_explodes_is_an_error_with_a_name() {
+fn a_diverging_critic_is_an_error() {
     let training = json!({ "rows": 4000, "batch_rows": 8, "tick_rows": 8, "critic": { "learning_rate": 10.0 }, "critic_steps": 1 });
     let mut settings = small(training);
     settings["penalty"] = json!(1e38);
@@ -61,7 +61,7 @@ fn a_critic_that_explodes_is_an_error_with_a_name() {
 }
 
 #[test]
-fn a_generator_that_makes_one_image_is_told_of() {
+fn mode_collapse_is_reported() {
     // A generator that hardly learns makes the same grey whatever it is given.
     let still = json!({ "rows": 8, "batch_rows": 8, "optimizer": { "learning_rate": 0.0 } });
     let (mut first, notes) = run();
@@ -71,7 +71,7 @@ fn a_generator_that_makes_one_image_is_told_of() {
 }
 
 #[test]
-fn dark_and_bright_are_both_learnt() {
+fn gans_learn_dark_and_bright_images() {
     let training = json!({
         "rows": 16000, "batch_rows": 16, "ema": { "half_life_rows": 500.0 },
         "optimizer": { "learning_rate": 0.0005, "beta_1": 0.9, "beta_2": 0.999, "schedule": "constant" },

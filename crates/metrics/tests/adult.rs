@@ -60,7 +60,7 @@ fn boosting_is_as_good_as_scikit_learns() {
 
 #[test]
 #[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
-fn held_out_rows_are_as_good_as_it_gets() {
+fn held_out_rows_score_best() {
     let (train, test) = adult();
     let report = scores(&train, &test, None);
     assert!(value(&report, "column_shapes") > 0.98 && value(&report, "column_pair_trends") > 0.95);
@@ -71,7 +71,7 @@ fn held_out_rows_are_as_good_as_it_gets() {
 
 #[test]
 #[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
-fn columns_that_lost_each_other_are_found_out() {
+fn unrelated_columns_are_detected() {
     let (train, test) = adult();
     let report = scores(&train, &unrelated(&train), Some(&test));
     assert!((value(&report, "column_shapes") - 1.0).abs() < 1e-9);

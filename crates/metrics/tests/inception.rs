@@ -81,7 +81,7 @@ fn features_and_classes_are_those_of_pytorch_fid() {
 }
 
 #[test]
-fn images_come_to_size_as_in_the_three_packages() {
+fn images_are_resized_as_in_the_three_packages() {
     for case in golden()["resized"].as_array().expect("cases") {
         let [channels, height, width]: [usize; 3] = serde_json::from_value(case["shape"].clone()).expect("a shape");
         let picture = images(&format!("image {channels} x {height} x {width}"), [1, channels, height, width]);

@@ -42,7 +42,7 @@ fn identical_tables_have_ideal_fidelity_and_are_copies() {
 }
 
 #[test]
-fn json_comes_back_and_is_the_same_twice() {
+fn json_is_read_back_and_repeats() {
     let (real, synthetic, holdout) = (table(200, 1), table(150, 4), table(80, 2));
     let json = run(&real, &synthetic, Some(&holdout), Some("x<1>")).to_json().expect("JSON");
     let again: Report = serde_json::from_str(&json).expect("the report reads back");
@@ -54,7 +54,7 @@ fn json_comes_back_and_is_the_same_twice() {
 }
 
 #[test]
-fn awkward_tables_give_reasons_and_never_panic() {
+fn unusual_tables_give_reasons_and_never_panic() {
     let awkward = |rows: usize| {
         Table::from_columns(vec![
             ("constant", ColumnKind::Continuous, Column::Number(vec![3.0; rows])),
@@ -90,7 +90,7 @@ fn awkward_tables_give_reasons_and_never_panic() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error() {
+fn tables_that_cannot_be_compared_are_errors() {
     let real = table(10, 1);
     let other = Table::from_columns(vec![("y", ColumnKind::Continuous, numbers(10, 1))]).expect("a table");
     let evaluate = |real: &Table, synthetic: &Table, target: &str| {

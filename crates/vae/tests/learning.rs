@@ -72,7 +72,7 @@ fn first_and_last(heard: &Heard, name: &str) -> (f64, f64) {
 }
 
 #[test]
-fn every_network_and_likelihood_rebuilds_what_it_has_learnt() {
+fn every_network_and_likelihood_rebuilds_training_images() {
     let images = patterns();
     let networks = [json!({ "kind": "mlp", "width": 48, "depth": 2 }), json!({ "kind": "conv", "channels": [8, 8], "width": 32 })];
     let likelihoods = [json!({ "kind": "bernoulli" }), json!({ "kind": "gaussian" }), json!({ "kind": "discretised-logistic" })];
@@ -126,7 +126,7 @@ fn several_samples_ignored_classes_and_both_priors() {
 }
 
 #[test]
-fn an_empty_latent_space_is_told() {
+fn posterior_collapse_is_reported() {
     let settings = json!({
         "network": { "kind": "mlp", "width": 16, "depth": 1 }, "likelihood": { "kind": "bernoulli" }, "beta": 1000.0, "latent_width": 4,
         "training": training(3000),
@@ -137,7 +137,7 @@ fn an_empty_latent_space_is_told() {
 }
 
 #[test]
-fn codes_are_learnt_used_and_drawn() {
+fn codes_are_learned_used_and_sampled() {
     let images = patterns();
     let settings = json!({
         "channels": [8, 8], "blocks": 1, "codes": 8, "code_width": 4, "prior": { "width": 32, "depth": 2, "heads": 2 }, "decay": 0.9,
@@ -163,7 +163,7 @@ fn codes_are_learnt_used_and_drawn() {
 }
 
 #[test]
-fn latent_images_hold_what_is_needed_and_have_unit_variance() {
+fn latent_images_rebuild_images_and_have_unit_variance() {
     let images = patterns();
     let settings = json!({
         "network": { "block_out_channels": [8, 8], "norm_num_groups": 2, "latent_channels": 2 }, "training": training(6000),
@@ -186,7 +186,7 @@ fn latent_images_hold_what_is_needed_and_have_unit_variance() {
 }
 
 #[test]
-fn settings_that_cannot_be_are_named() {
+fn invalid_settings_are_named() {
     let refused = |name: &str, settings: Value, words: &[&str]| {
         let error = build(name, settings).err().expect("refused").to_string();
         words.iter().for_each(|word| assert!(error.contains(word), "no {word} in {error}"));

@@ -66,7 +66,7 @@ fn on(values: &[f32], width: usize, device: &Device) -> Tensor<2> {
 }
 
 #[test]
-fn spans_become_what_loops_make_of_them() {
+fn spans_equal_their_loops() {
     let Some(gpu) = gpu() else { return };
     let (spans, width) = layout();
     let kernels = Spans::new(&spans, &gpu).expect("a GPU has kernels");
@@ -141,7 +141,7 @@ fn rows_are_written_out_where_they_are_used() {
 }
 
 #[test]
-fn without_kernels_there_are_no_spans() {
+fn spans_need_kernels() {
     assert!(Spans::new(&layout().0, &Device::flex()).is_none());
 }
 
