@@ -3,7 +3,7 @@
 //!
 //! One model of each family runs by default, because a software adapter takes minutes to compile the kernels of each; `--include-ignored`
 //! runs all of them, and `edm --include-ignored` that one.
-//CFG #![cfg(any(feature = "cuda", feature = "wgpu"))]
+#![cfg(any(feature = "cuda", feature = "wgpu"))]
 #![allow(clippy::print_stdout, reason = "a test says what it skipped")]
 
 #[allow(dead_code, reason = "shared with tests that use more of it")]
