@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// An error of this crate. Every message names the place and the remedy on one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A device name that is not understood, or that this build or machine does not offer.
     #[error("{0}")]

@@ -22,6 +22,7 @@ use update::{apply, clip_factor};
 /// How the learning rate moves with the progress of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LrSchedule {
     /// Always the same.
     Constant,

@@ -81,7 +81,8 @@ impl Run {
 }
 
 /// What a fit did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Training steps.
     pub steps: u64,
@@ -93,6 +94,18 @@ pub struct Summary {
     pub train_secs: f64,
     /// The last tick's losses, by name.
     pub losses: Vec<(String, f64)>,
+}
+
+impl Summary {
+    /// The summary of a fit without training steps.
+    pub fn without_steps(rows_seen: u64, train_secs: f64) -> Self {
+        Self { rows_seen, train_secs, ..Self::default() }
+    }
+
+    /// The same with the seconds spent preparing the data.
+    pub fn with_encode_secs(self, encode_secs: f64) -> Self {
+        Self { encode_secs, ..self }
+    }
 }
 
 /// A model of one kind of data as a user holds it: fit, sample, save. Loading is the registry's, which finds the model's name in the file.

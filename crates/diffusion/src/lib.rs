@@ -4,7 +4,7 @@
 //! use semblant_core::synthesizer::{Run, Synthesizer};
 //! use semblant_core::train_config::TrainConfig;
 //! use semblant_data::image::{ImageRequest, Images};
-//! use semblant_diffusion::models::Training;
+//! use semblant_diffusion::training::Training;
 //! use semblant_diffusion::networks::{NetConfig, mlp::MlpConfig};
 //! use semblant_diffusion::{Flow, FlowConfig};
 //!
@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! - [`models`]: one file a model. [`MODELS`] lists them.
+//! - [`models`]: one file a model. [`MODELS`] lists them. [`training`]: what their training steps share.
 //! - [`process`]: noise levels and what a network predicts at them; [`schedule`]: which levels a solver visits.
 //! - [`networks`]: what predicts. [`solvers`]: ways from noise to image. [`sampler`]: from addresses to images.
 //! - [`exchange`]: models from and for Python's diffusers.
@@ -35,6 +35,7 @@ pub mod process;
 pub mod sampler;
 pub mod schedule;
 pub mod solvers;
+pub mod training;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;

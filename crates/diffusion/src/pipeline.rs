@@ -12,12 +12,12 @@ use semblant_images::{Fitted, ImageKind, ImageModel, check_shape, overlaid, rebu
 use serde_json::{Map, Value};
 
 use crate::exchange::{Pipeline, SchedulerConfig, write_folder};
-use crate::models::{Batch, Training};
 use crate::networks::{Net, NetConfig};
 use crate::process::Prediction;
 use crate::sampler::{DiffusionSampler, Start};
 use crate::schedule::Plan;
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training};
 
 /// A process around any network, implemented by its configuration.
 pub trait Process: Config {
@@ -43,6 +43,19 @@ pub trait Process: Config {
     /// Weights to begin with, if not fresh ones; `net` is a fresh one for images of this kind.
     fn start(&self, _: &ImageKind, net: Net) -> Result<Net> {
         Ok(net)
+    }
+
+    /// Checks what is the same in the configuration of every model. What sampling would refuse is refused before the training, not after it.
+    fn check_parts(&self) -> Result<()> {
+        let (_, training, sampling) = self.parts();
+        training.check()?;
+        sampling.check()
+    }
+
+    /// Checks the sampling settings against the levels that are visited.
+    fn check_levels_visited(&self) -> Result<()> {
+        let (_, _, sampling) = self.parts();
+        sampling.check_on(&self.plan(sampling.steps)?)
     }
 }
 
@@ -93,8 +106,8 @@ macro_rules! image_model {
                 &self,
                 images: &semblant_data::image::Images,
                 device: &burn::tensor::Device,
-            ) -> semblant_core::Result<semblant_images::MakeBatch<$crate::models::Batch>> {
-                Ok($crate::models::batches(images, $crate::pipeline::Process::parts(self).1, device))
+            ) -> semblant_core::Result<semblant_images::MakeBatch<$crate::training::Batch>> {
+                Ok($crate::training::batches(images, $crate::pipeline::Process::parts(self).1, device))
             }
 
             fn generate(

@@ -218,7 +218,7 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
         let Trained { sampled, summary } = begin.trained(model, &mut *batches, &mut watch, run)?;
         let net = config.finish(sampled, data, run)?;
         self.fitted = Some(Fitted { config, kind, net, device });
-        Ok(Summary { encode_secs, ..summary })
+        Ok(summary.with_encode_secs(encode_secs))
     }
 
     fn sample(&self, request: &ImageRequest) -> Result<Sample<Images>> {

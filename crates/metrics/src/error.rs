@@ -2,6 +2,7 @@
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The score does not exist for these inputs (a constant column has no correlation, an empty one no distribution).
     /// A report shows such a score as "not defined" with this reason and goes on.

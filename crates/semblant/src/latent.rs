@@ -17,12 +17,12 @@ use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
 use semblant_diffusion::models::flow::{FlowConfig, FlowModel};
-use semblant_diffusion::models::{Batch, Training};
 use semblant_diffusion::networks::{Condition, Net, NetConfig, dit::DitConfig};
 use semblant_diffusion::process::Prediction;
 use semblant_diffusion::sampler::{DiffusionSampler, Start};
 use semblant_diffusion::schedule::Plan;
 use semblant_diffusion::solvers::Sampling;
+use semblant_diffusion::training::{Batch, Training};
 use semblant_images::{
     CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, check_shape, entry, overlaid, purpose,
     rebuilt, shown_classes,

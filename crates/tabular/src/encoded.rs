@@ -105,7 +105,7 @@ impl<C: EncodedModel> TableModel for C {
         run.observer.event(Event::Stage(&format!("encoded in {encode_secs:.2} s; training {} on {device}", C::NAME)));
         let data = TrainingData { layout: &layout, conditioning: &conditioning, encoded, fingerprint };
         let (net, summary) = self.train(data, run)?;
-        Ok((EncodedFitted { transform, layout, conditioning, net }, Summary { encode_secs, ..summary }))
+        Ok((EncodedFitted { transform, layout, conditioning, net }, summary.with_encode_secs(encode_secs)))
     }
 
     fn sample(&self, fitted: &EncodedFitted<C>, request: &TableRequest) -> Result<Sample<Table>> {

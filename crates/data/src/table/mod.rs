@@ -16,8 +16,8 @@ mod write;
 
 pub use column::{Column, MISSING};
 pub use id::IdFormat;
-pub(crate) use read::shorten;
-pub use read::{Inferred, ReadOptions};
+pub(crate) use raw::shorten;
+pub use read::{Inferred, ReadOptions, TableFormat};
 pub use request::{Condition, TableRequest, Wanted};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
 pub use simulate::simulate_patients;

@@ -128,11 +128,6 @@ impl Schema {
 }
 
 impl ColumnSchema {
-    /// A text of this datetime column as seconds since 1970-01-01 UTC; `None` when it does not have the column's format.
-    pub fn parse_datetime(&self, text: &str) -> Option<f64> {
-        datetime::parse(self.format.as_deref()?, text.trim())
-    }
-
     /// The distance between neighbouring values that the column can hold, if there is one.
     pub fn step(&self) -> Option<f64> {
         match (self.kind, self.decimals, &self.format) {

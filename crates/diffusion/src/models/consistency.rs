@@ -19,13 +19,13 @@ use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use super::edm::EdmConfig;
-use super::{Batch, Training, check_levels_visited, check_parts, column, default_network, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::pipeline::Process;
 use crate::process::{Level, Prediction};
 use crate::schedule::{Plan, edm_level};
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training, column, default_network, level_normals, training_noise};
 
 /// Settings; the defaults are those of the paper's section 4, for a shorter run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -161,7 +161,7 @@ fn mask(lower: &[f64], images: &Tensor<4>) -> Tensor<4> {
 
 impl Config for ConsistencyConfig {
     fn check(&self) -> Result<()> {
-        check_parts(self)?;
+        self.check_parts()?;
         self.levels().check_levels()?;
         if !(self.shrink_factor > 1.0 && self.shrink_factor.is_finite()) {
             return Err(Error::Config(format!("shrink_factor = {} is out of range; choose a number above 1", self.shrink_factor)));
@@ -169,7 +169,7 @@ impl Config for ConsistencyConfig {
         if !(self.sigma_min..=self.sigma_max).contains(&self.sigma_middle) {
             return Err(Error::Config(format!("sigma_middle = {} must lie between sigma_min and sigma_max", self.sigma_middle)));
         }
-        check_levels_visited(self)
+        self.check_levels_visited()
     }
 
     fn renamed() -> &'static [(&'static str, &'static str)] {

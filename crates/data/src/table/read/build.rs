@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::super::column::{Column, MISSING};
 use super::super::datetime::{self, Guess};
 use super::super::id::IdFormat;
-use super::super::raw::{Cells, EXACT, Interner, Numbers, Parsed, RawColumn, parse_number};
+use super::super::raw::{Cells, EXACT, Interner, Numbers, Parsed, RawColumn, infinite_message, parse_number, shorten};
 use super::super::schema::{ColumnKind, ColumnSchema};
-use super::{infinite_message, shorten};
 
 type Said<T> = Result<T, String>;
 

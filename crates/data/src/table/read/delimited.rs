@@ -1,21 +1,26 @@
 //! CSV and TSV, plain or gzipped.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Position};
 use flate2::read::MultiGzDecoder;
 
-use super::{ReadOptions, header, shorten};
-use crate::table::raw::RawColumn;
+use super::{ReadOptions, header};
+use crate::table::raw::{RawColumn, shorten};
 use crate::{Error, Result};
 
 /// How far the header is searched for its separator.
 const HEADER_BYTES: usize = 1 << 16;
 
-pub(super) fn read(path: &Path, file: File, gzipped: bool, delimiter: Option<u8>, options: &ReadOptions) -> Result<Vec<RawColumn>> {
-    let plain: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
+pub(super) fn read<'a>(
+    path: &Path,
+    file: impl Read + 'a,
+    gzipped: bool,
+    delimiter: Option<u8>,
+    options: &ReadOptions,
+) -> Result<Vec<RawColumn>> {
+    let plain: Box<dyn Read + 'a> = if gzipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
     let mut text = BufReader::with_capacity(HEADER_BYTES, plain);
     let start = text.fill_buf().map_err(|source| unreadable(path, source))?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {

@@ -1,5 +1,7 @@
 //! From files to tables.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod build;
 mod columnar;
 mod delimited;
@@ -7,6 +9,9 @@ mod delimited;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::infer::infer;
 use super::raw::RawColumn;
@@ -86,11 +91,99 @@ impl Table {
     /// As [`Table::read`].
     pub fn read_inferred(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Inferred> {
         let path = path.as_ref();
-        let raw = read_raw(path, options)?;
-        assemble(raw, options).map_err(|error| match error {
-            Error::Table(what) => Error::format(path, what),
-            other => other,
+        assembled(path, read_raw(path, options)?, options)
+    }
+}
+
+fn assembled(path: &Path, raw: Vec<RawColumn>, options: &ReadOptions) -> Result<Inferred> {
+    assemble(raw, options).map_err(|error| match error {
+        Error::Table(what) => Error::format(path, what),
+        other => other,
+    })
+}
+
+/// A format of tables in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableFormat {
+    /// Comma-separated values, the first line naming the columns; other delimiters are found as in files.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl TableFormat {
+    /// What a table in memory is called in messages.
+    fn place(self) -> &'static Path {
+        Path::new(match self {
+            Self::Csv => "CSV in memory",
+            Self::Parquet => "Parquet in memory",
         })
+    }
+}
+
+impl Table {
+    /// Reads a table from the bytes of a file.
+    ///
+    /// ```
+    /// use semblant_data::table::{ReadOptions, Table, TableFormat};
+    ///
+    /// # fn main() -> Result<(), semblant_data::Error> {
+    /// let table = Table::from_bytes(b"age,smoker\n31,no\n47,yes\n".to_vec(), TableFormat::Csv, &ReadOptions::default())?.table;
+    /// assert_eq!(table.to_bytes(TableFormat::Csv)?, b"age,smoker\n31,no\n47,yes\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn from_bytes(bytes: Vec<u8>, format: TableFormat, options: &ReadOptions) -> Result<Inferred> {
+        let place = format.place();
+        let raw = match format {
+            TableFormat::Csv => delimited::read(place, bytes.as_slice(), bytes.starts_with(&[0x1f, 0x8b]), options.delimiter, options)?,
+            TableFormat::Parquet => columnar::read(place, bytes::Bytes::from(bytes), options)?,
+        };
+        assembled(place, raw, options)
+    }
+
+    /// A table of records: one row for each, one column for each field. Fields are numbers, booleans, texts, enums without data, or options of
+    /// these.
+    ///
+    /// ```
+    /// use semblant_data::table::{ReadOptions, Table};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    /// struct Patient {
+    ///     age: u32,
+    ///     smoker: Option<bool>,
+    /// }
+    ///
+    /// # fn main() -> Result<(), semblant_data::Error> {
+    /// let patients = vec![Patient { age: 31, smoker: Some(false) }, Patient { age: 47, smoker: None }, Patient { age: 52, smoker: Some(true) }];
+    /// let table = Table::from_records(&patients, &ReadOptions::default())?.table;
+    /// assert_eq!(table.to_records::<Patient>()?, patients);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Records that have no form as rows, and as [`Table::read`].
+    pub fn from_records<T: Serialize>(records: &[T], options: &ReadOptions) -> Result<Inferred> {
+        let unfit = |error: csv::Error| Error::Table(format!("the records have no form as rows: {error}"));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        records.iter().try_for_each(|record| writer.serialize(record)).map_err(unfit)?;
+        let bytes = writer.into_inner().map_err(|error| Error::Table(format!("the records cannot be written: {error}")))?;
+        Self::from_bytes(bytes, TableFormat::Csv, &ReadOptions { delimiter: Some(b','), ..options.clone() })
+    }
+
+    /// The rows as records, by the names of their fields; a missing value is `None`.
+    ///
+    /// # Errors
+    /// A value that does not fit its field; the message names the row.
+    pub fn to_records<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        let bytes = self.to_bytes(TableFormat::Csv)?;
+        let unfit = |error: csv::Error| Error::Table(format!("the rows do not fit the records: {error}"));
+        csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<std::result::Result<_, _>>().map_err(unfit)
     }
 }
 
@@ -189,20 +282,4 @@ fn describe(column: &RawColumn, options: &ReadOptions, notes: &mut Vec<String>) 
     let (described, note) = infer(column).map_err(Error::Table)?;
     notes.extend(note);
     Ok(described)
-}
-
-/// A value for a message: one line, not too long.
-pub(crate) fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-    if text.chars().nth(40).is_some() {
-        short.push_str("...");
-    }
-    short
-}
-
-pub(crate) fn infinite_message(name: &str, row: usize, text: &str) -> String {
-    format!(
-        "column \"{name}\", row {}: \"{text}\" is infinite or too large; correct it, or mark it as missing (missing = [\"{text}\"])",
-        row + 1
-    )
 }
