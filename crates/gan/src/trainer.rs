@@ -54,11 +54,11 @@ pub struct Training {
 
 /// Former names of settings, for [`Config::renamed`](semblant_core::config::Config::renamed).
 pub(crate) const RENAMED: &[(&str, &str)] = &[
-    ("training.rows", "training.rows"),
-    ("training.batch_rows", "training.batch_rows"),
-    ("training.tick_rows", "training.tick_rows"),
+    ("training.images", "training.rows"),
+    ("training.batch_images", "training.batch_rows"),
+    ("training.tick_images", "training.tick_rows"),
     ("training.checkpoint_images", "training.checkpoint_rows"),
-    ("training.optimizer", "training.optimizer"),
+    ("training.generator", "training.optimizer"),
 ];
 
 impl Default for Training {
