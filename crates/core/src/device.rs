@@ -89,7 +89,7 @@ fn automatic() -> Choice {
     for backend in BACKENDS {
         let found = devices(backend).and_then(|found| {
             let gpu = found.into_iter().enumerate().find(|(_, device)| !is_software(device));
-            let (index, device) = gpu.ok_or_else(|| Error::Device("this machine offers no GPU to it".into()))?;
+            let (index, device) = gpu.ok_or_else(|| Error::Device("it finds no GPU on this machine".into()))?;
             open(&format!("{backend}:{index}"), &device).map(|_| device)
         });
         match found {
@@ -107,7 +107,7 @@ fn numbered(backend: &str, index: usize) -> Result<Device> {
     let count = found.len();
     let Some(device) = found.into_iter().nth(index) else {
         let why = if count == 0 { format!(": {}", nothing_found(backend)) } else { String::new() };
-        return Err(Error::Device(format!("device \"{name}\": this machine offers {count} such devices{why}; use --device cpu")));
+        return Err(Error::Device(format!("device \"{name}\": this machine has {count} such devices{why}; use --device cpu")));
     };
     open(&name, &device).map(|_| device)
 }

@@ -78,8 +78,8 @@ impl Rank {
     pub fn backend_note(&self) -> String {
         let workers = self.group.devices.len();
         match &self.group.by_host {
-            None => format!("the gradients of {workers} devices meet by NCCL"),
-            Some(why) => format!("the gradients of {workers} devices meet in this machine's memory: {why}"),
+            None => format!("gradients of {workers} devices are added by NCCL"),
+            Some(why) => format!("gradients of {workers} devices are added in memory: {why}"),
         }
     }
 

@@ -174,7 +174,7 @@ pub(crate) fn image_to_image(
 ) -> Result<Sample<Images>> {
     std::iter::once(init).chain(mask).try_for_each(|images| check_shape(kind, images))?;
     if mask.is_some_and(|mask| mask.count() != 1) {
-        return Err(semblant_core::Error::Data("the mask must be one image, bright where pixels stay".into()));
+        return Err(semblant_core::Error::Data("the mask must be one image, bright where pixels are kept".into()));
     }
     let every: Vec<usize> = (0..init.count()).collect();
     let mask = mask.map(|mask| mask.units_of(&[0]).into_iter().map(|unit| if unit > 0.0 { 1.0 } else { 0.0 }).collect());

@@ -55,7 +55,7 @@ impl NetConfig {
             }
         }
         if self.channels.is_empty() || self.channels.len() > 8 {
-            return Err(Error::Config("network.channels must have from 1 to 8 entries, one for every size of the images".into()));
+            return Err(Error::Config("network.channels must have from 1 to 8 entries, one for each resolution".into()));
         }
         let inner = self.channels.iter().map(|channels| channels * self.expansion);
         if let Some(inner) = inner.into_iter().find(|inner| self.group_channels > 0 && inner % self.group_channels.min(*inner) != 0) {

@@ -46,7 +46,7 @@ macro_rules! image_model {
             type Model = <Self as $crate::pipeline::GanConfig>::Model;
 
             fn single_device(&self) -> Option<&'static str> {
-                Some("its augmentation and its penalty follow what one critic sees of the whole batch")
+                Some("its augmentation and penalty need the whole batch")
             }
 
             fn train(&self) -> &semblant_core::train_config::TrainConfig {

@@ -54,11 +54,11 @@ pub struct Training {
 
 /// Former names of settings, for [`Config::renamed`](semblant_core::config::Config::renamed).
 pub(crate) const RENAMED: &[(&str, &str)] = &[
-    ("training.rows", "training.rows"),
-    ("training.batch_rows", "training.batch_rows"),
-    ("training.tick_rows", "training.tick_rows"),
+    ("training.images", "training.rows"),
+    ("training.batch_images", "training.batch_rows"),
+    ("training.tick_images", "training.tick_rows"),
     ("training.checkpoint_images", "training.checkpoint_rows"),
-    ("training.optimizer", "training.optimizer"),
+    ("training.generator", "training.optimizer"),
 ];
 
 impl Default for Training {
@@ -113,7 +113,10 @@ impl Sampling {
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
         if !(self.truncation > 0.0 && self.truncation <= 10.0) {
-            return Err(Error::Config(format!("sampling.truncation = {} is out of range; choose from above 0 to 10", self.truncation)));
+            return Err(Error::Config(format!(
+                "sampling.truncation = {} is out of range; choose a number above 0 and up to 10",
+                self.truncation
+            )));
         }
         Ok(())
     }
@@ -267,7 +270,7 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
     let (real, made) = (host::scalar(spread(held.batch(&every))), host::scalar(spread(made)));
     if made < LEAST_SHARE * real {
         run.observer.event(Event::Note(&format!(
-            "made images differ from each other {:.0} % as much as real ones: the generator has settled on few images (mode collapse); \
+            "synthetic images vary {:.0} % as much as real ones (mode collapse); \
              raise the critic's penalty or training.augment.chance, or lower training.optimizer.learning_rate",
             100.0 * made / real
         )));

@@ -193,7 +193,7 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
             return Err(Error::Data("there are no images to learn from".into()));
         }
         if run.precision == Precision::Bf16 && !C::BF16 {
-            let what = format!("{} is not trained in bf16, whose rounding would lose its loss; use --precision f32", C::NAME);
+            let what = format!("{} cannot be trained in bf16, which rounds its loss away; use --precision f32", C::NAME);
             return Err(Error::Config(what));
         }
         if let Some(why) = self.config.single_device() {
@@ -250,7 +250,7 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
 
 /// The error of a capability that [`Synthesizer`] did not hand out.
 fn cannot<C: ImageModel>(what: &str) -> Error {
-    Error::Config(format!("a model of kind {} cannot {what}", C::NAME))
+    Error::Config(format!("{} models cannot {what}", C::NAME))
 }
 
 impl<C: ImageModel> Likelihood<Images> for ImageSynthesizer<C> {

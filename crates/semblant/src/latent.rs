@@ -89,7 +89,7 @@ impl LatentDitConfig {
 }
 
 fn named() -> Error {
-    Error::Config("the autoencoder is not named; set autoencoder to the file of a fitted autoencoder-kl".into())
+    Error::Config("autoencoder is not set; give the file of a fitted autoencoder-kl".into())
 }
 
 /// The networks that sampling needs.
@@ -209,7 +209,7 @@ fn rebuild(fitted: &Fitted<LatentDitConfig>, init: &Images, mask: Option<&Images
     let sampler = sampler(fitted, &request.settings)?;
     check_shape(&fitted.kind, init)?;
     if mask.is_some() {
-        let what = "a mask of pixels does not fit latent images; leave it out, or use a model of pixels";
+        let what = "a pixel mask does not fit latent images; omit it, or use a pixel-space model";
         return Err(Error::Config(what.into()));
     }
     let pixels = encoded(&fitted.net.autoencoder, init, false, &fitted.device);
@@ -223,7 +223,7 @@ fn read(config: &LatentDitConfig, kind: &ImageKind, device: &Device) -> Result<S
     let (_, shape, autoencoder) = semblant_vae::read_autoencoder(path, device)?;
     if shape.channels != kind.shape.channels {
         let what =
-            format!("is an autoencoder of images of {} channels, but there are {}; fit another", shape.channels, kind.shape.channels);
+            format!("is an autoencoder for images with {} channels, but these have {}; fit another", shape.channels, kind.shape.channels);
         return Err(Error::checkpoint(path, what));
     }
     Ok(autoencoder)

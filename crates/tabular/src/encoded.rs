@@ -87,10 +87,10 @@ impl<C: EncodedModel> TableModel for C {
 
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(EncodedFitted<C>, Summary)> {
         if run.precision != Precision::F32 {
-            let what = format!("{} is trained in f32: networks this small gain nothing from bf16; use --precision f32", C::NAME);
+            let what = format!("{} is trained in f32 only, since small networks gain nothing from bf16; use --precision f32", C::NAME);
             return Err(Error::Config(what));
         }
-        run.check_single_device(C::NAME, "it normalises within whole batches")?;
+        run.check_single_device(C::NAME, "it normalises over whole batches")?;
         let started = Instant::now();
         run.observer.event(Event::Stage(&format!("encoding {} rows of {} columns", table.rows(), table.columns().len())));
         let transform = TableTransform::fit(table, &self.numbers())?;

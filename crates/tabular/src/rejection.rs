@@ -116,7 +116,7 @@ fn sample_batch(
         if attempt >= MOST_DRAWS {
             let done = rows.len() - pending.len();
             return Err(Error::Condition(format!(
-                "the conditions are too rare: after {drawn} draws only {done} of {} rows meet them; loosen a range or ask for fewer columns at once",
+                "the conditions are too rare: after {drawn} draws only {done} of {} rows meet them; widen a range or remove a condition",
                 rows.len()
             )));
         }

@@ -124,7 +124,7 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
         let fitted = self.fitted()?;
         if request.rows.is_empty() {
-            return Err(Error::Config("no rows are asked for; ask for at least one".into()));
+            return Err(Error::Config("the request has no rows; sample at least one".into()));
         }
         self.config.sample(fitted, request)
     }

@@ -48,7 +48,7 @@ pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, Image
     }
     let file = Checkpoint::read(path)?;
     if file.model() != AutoencoderKlConfig::NAME {
-        let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), AutoencoderKlConfig::NAME);
+        let what = format!("contains a {} model, not an {}; fit one first", file.model(), AutoencoderKlConfig::NAME);
         return Err(Error::checkpoint(path, what));
     }
     let config: AutoencoderKlConfig = semblant_core::config::of_file(&file, path)?;

@@ -33,7 +33,7 @@ pub fn grid(images: &Images, columns: usize, scale: usize) -> Result<Vec<u8>> {
     };
     let (Some(wide), Some(high)) = (side(columns, width), side(rows, height)) else {
         let what = format!("a grid of {rows} x {columns} images would be longer than {LONGEST_GRID} pixels");
-        return Err(Error::Images(format!("{what}; select fewer images or take a smaller scale")));
+        return Err(Error::Images(format!("{what}; select fewer images or use a smaller scale")));
     };
     let mut canvas = vec![255; wide * high * channels];
     for index in 0..count {

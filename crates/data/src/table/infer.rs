@@ -93,7 +93,7 @@ fn infer_texts(raw: &RawColumn, texts: &Interner) -> (ColumnSchema, Option<Strin
             Some(id) => (ColumnSchema { id: Some(id), ..ColumnSchema::new("", ColumnKind::Id) }, None),
             None => {
                 let id = IdFormat::named(&raw.name);
-                let note = format!("text that differs in every row; read as id, and made as \"{}\" when sampling", id.generate(0, 0));
+                let note = format!("text that differs in every row; read as id, and generated as \"{}\" when sampling", id.generate(0, 0));
                 (ColumnSchema { id: Some(id), ..ColumnSchema::new("", ColumnKind::Id) }, Some(note))
             }
         };
@@ -108,9 +108,8 @@ fn text_note(texts: &Interner, distinct: usize, present: usize) -> Option<String
         let shown = not_numbers.iter().map(|text| format!("\"{}\"", shorten(text))).collect::<Vec<_>>().join(", ");
         return Some(format!("numbers except for {shown}; read as categorical. If that means missing, add it to the missing texts"));
     }
-    (distinct > 20 && distinct * 2 > present).then(|| {
-        format!("{distinct} different texts in {present} rows; read as categorical, but hardly a category: drop it or declare it an id")
-    })
+    (distinct > 20 && distinct * 2 > present)
+        .then(|| format!("{distinct} different texts in {present} rows; read as categorical; consider dropping it or declaring it an id"))
 }
 
 fn plain(kind: ColumnKind) -> (ColumnSchema, Option<String>) {

@@ -118,7 +118,7 @@ impl Schema {
     pub fn check(&self) -> Result<()> {
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = self.names().find(|&name| !seen.insert(name)) {
-            return Err(Error::Table(format!("column \"{twice}\" stands twice in the schema; rename one of them")));
+            return Err(Error::Table(format!("column \"{twice}\" occurs twice in the schema; rename one of them")));
         }
         if let Some(target) = &self.target {
             self.index_of(target)?;

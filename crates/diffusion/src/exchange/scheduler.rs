@@ -316,7 +316,7 @@ impl SchedulerConfig {
     /// A class without a table, or betas out of range.
     pub fn table(&self) -> Result<DdpmTable> {
         if !self.class.has_table() {
-            return Err(Error::Config(format!("{} has no table of betas; ask for its levels instead", self.class.name())));
+            return Err(Error::Config(format!("{} has no table of betas; use its levels instead", self.class.name())));
         }
         let table = match &self.trained_betas {
             Some(betas) if betas.len() < 2 || betas.iter().any(|beta| !(*beta > 0.0 && *beta < 1.0)) => {

@@ -183,7 +183,7 @@ impl Config for ConsistencyConfig {
 
 impl Process for ConsistencyConfig {
     const NAME: &'static str = "consistency";
-    const SUMMARY: &'static str = "images in one or two evaluations, tuned from a trained edm model (Geng et al. 2024)";
+    const SUMMARY: &'static str = "one- or two-step sampling, fine-tuned from a trained edm model (Geng et al. 2024)";
     /// The loss is between two outputs at neighbouring noise levels.
     const BF16: bool = false;
     type Model = ConsistencyModel;
@@ -195,7 +195,7 @@ impl Process for ConsistencyConfig {
     fn resolve(mut self) -> Result<Self> {
         if self.from.as_os_str().is_empty() {
             return Err(Error::Config(
-                "a consistency model begins with a trained one; set from = \"MODEL.safetensors\" of kind edm".into(),
+                "a consistency model starts from a trained edm model; set from = \"MODEL.safetensors\" of kind edm".into(),
             ));
         }
         let (_, edm) = edm_file(&self)?;
@@ -214,7 +214,7 @@ impl Process for ConsistencyConfig {
         let (file, _) = edm_file(self)?;
         let learnt: ImageKind = file.metadata_as("images", &self.from)?;
         if learnt.shape != kind.shape || learnt.class_names != kind.class_names {
-            let what = "was fitted to images of another size or of other classes; tune it on images such as it learnt from";
+            let what = "was fitted to images of another size or with other classes; fine-tune it on images like its training set";
             return Err(Error::checkpoint(&self.from, what));
         }
         file.load_module("model", net, &self.from)
@@ -231,7 +231,7 @@ impl Process for ConsistencyConfig {
     }
 
     fn scheduler(&self) -> Result<SchedulerConfig> {
-        Err(Error::Config("diffusers has no scheduler for this model's levels; export the edm model that it was tuned from".into()))
+        Err(Error::Config("diffusers has no scheduler for this model's levels; export the edm model that it was fine-tuned from".into()))
     }
 }
 
@@ -256,7 +256,7 @@ fn edm_file(config: &ConsistencyConfig) -> Result<(Checkpoint, EdmConfig)> {
     if file.model() != "edm" {
         return Err(Error::checkpoint(
             &config.from,
-            format!("this is a model of kind {}, tuning begins with one of kind edm", file.model()),
+            format!("this is a model of kind {}; fine-tuning starts from one of kind edm", file.model()),
         ));
     }
     let edm = semblant_core::config::of_file(&file, &config.from)?;

@@ -67,14 +67,14 @@ impl<D: Data> Kind<D> {
     pub(crate) fn entry(&self, name: &str) -> Result<&Entry<D>> {
         self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
             let known = self.entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
-            Error::Config(format!("no model of {} is called \"{name}\"; there are {known}", D::KIND))
+            Error::Config(format!("no {} model is called \"{name}\"; there are {known}", D::KIND))
         })
     }
 
     pub(crate) fn load(&self, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<D>>> {
         if path.is_dir() {
             let import = self.imports.iter().find(|import| (import.recognizes)(path));
-            let none = || Error::checkpoint(path, format!("is a folder that no model of {} can be imported from", D::KIND));
+            let none = || Error::checkpoint(path, format!("is a folder from which no {} model can be imported", D::KIND));
             return (import.ok_or_else(none)?.open)(path, device);
         }
         let file = Checkpoint::read(path)?;
@@ -154,7 +154,7 @@ impl<D: Data> Modality for Kind<D> {
         let request = D::parse_request(request, job.options)?;
         let model = self.load(job.model, job.device)?;
         if let Some((init, mask)) = &job.init {
-            let none = || Error::Config("this model makes data from noise only, not from other data; leave --from out".into());
+            let none = || Error::Config("this model samples from noise only; omit --from".into());
             let rebuild = model.rebuild().ok_or_else(none)?;
             let options = D::parse_open_options(job.options)?;
             let init = self.open(init, options.clone(), observe)?;
@@ -188,7 +188,7 @@ impl<D: Data> Modality for Kind<D> {
     }
 
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>> {
-        let none = || Error::Config(format!("data of kind {} cannot be evaluated", D::KIND));
+        let none = || Error::Config(format!("there is no evaluation for data of kind {}", D::KIND));
         let evaluator = self.evaluator.as_ref().ok_or_else(none)?;
         let shadow = job.shadow.map(|path| self.unfitted_like(path).map(|_| path)).transpose()?;
         let options = D::parse_open_options(job.options)?;
@@ -240,7 +240,7 @@ impl<D: Data> Modality for Kind<D> {
 
     fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()> {
         let model = self.load(model, &semblant_core::device::select("cpu")?)?;
-        let none = || Error::Config(format!("this model has no form that {format} knows"));
+        let none = || Error::Config(format!("this model cannot be exported as {format}"));
         model.export().ok_or_else(none)?.export(format, folder)
     }
 

@@ -122,7 +122,7 @@ impl Config for VaeConfig {
         check_range("beta_warm_up", self.beta_warm_up, 0.0, 1.0)?;
         check_range("free_bits", self.free_bits, 0.0, 1e3)?;
         if self.importance_samples > 1 && self.free_bits > 0.0 {
-            let what = "free_bits needs the divergence in closed form, which the bound of several importance_samples has not";
+            let what = "free_bits needs the divergence in closed form, which the bound of several importance_samples does not have";
             return Err(Error::Config(format!("{what}; set one of the two to its default")));
         }
         Ok(())

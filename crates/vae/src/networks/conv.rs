@@ -54,7 +54,7 @@ pub(crate) fn check_levels(field: &str, channels: &[usize], blocks: usize, shape
     let side = 1 << channels.len();
     if !shape.height.is_multiple_of(side) || !shape.width.is_multiple_of(side) {
         let what = format!(
-            "the model halves the side in each of {} levels, but the images are {} x {}; choose levels so that each side can be divided by {side}",
+            "the model halves the side in each of {} levels, but the images are {} x {}; each side must be a multiple of {side}",
             channels.len(),
             shape.height,
             shape.width

@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     while reader.read_record(&mut record).map_err(|error| broken(path, &error))? {
         let row = labels.len() + 1;
         if record.len() != header.len() {
-            let what = format!("row {row} has {} cells where the header has {}; mend or remove the row", record.len(), header.len());
+            let what = format!("row {row} has {} cells where the header has {}; correct or remove the row", record.len(), header.len());
             return Err(Error::format(path, what));
         }
         for (column, cell) in record.iter().enumerate().filter(|(column, _)| Some(*column) != label) {
@@ -71,10 +71,10 @@ fn shape(path: &Path, values: usize) -> Result<(usize, usize)> {
             return Ok((channels, side));
         }
     }
-    let what = format!("has {values} columns besides the class, which make no square image of 1 or 3 channels");
+    let what = format!("has {values} columns besides the class, which is not a square image with 1 or 3 channels");
     Err(Error::format(
         path,
-        format!("{what}; keep the pixel columns only, and name the class column (label) if it is none of {LABEL_NAMES:?}"),
+        format!("{what}; keep the pixel columns only, and name the class column (label) if it is not one of {LABEL_NAMES:?}"),
     ))
 }
 
@@ -82,8 +82,8 @@ fn pixel(path: &Path, column: &str, row: usize, cell: &str) -> Result<f32> {
     let refuse = |what: &str| Err(Error::format(path, format!("row {row}, column \"{column}\": \"{}\" {what}", shorten(cell))));
     match cell.trim().parse::<f32>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        Ok(value) if value < 0.0 => refuse("is negative; pixels go from 0 (black) up to white"),
-        _ => refuse("is no number; every pixel needs one, so mend the cell, or name the class column (label) if this is it"),
+        Ok(value) if value < 0.0 => refuse("is negative; pixels range from 0 (black) to white"),
+        _ => refuse("is no number; correct the cell, or name the class column (label) if this is it"),
     }
 }
 

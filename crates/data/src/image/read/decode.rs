@@ -40,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], size: Option<[usize; 2]>, channels: Option<us
     if bytes.is_empty() {
         return Err("is empty".into());
     }
-    let format = image::guess_format(bytes).map_err(|_| "is not an image, whatever its name says")?;
+    let format = image::guess_format(bytes).map_err(|_| "is not an image, despite its name")?;
     let (decoded, animated) =
         first_frame(bytes, format).map_err(|error| format!("cannot be decoded ({})", one_line(&error.to_string())))?;
     let fitted = fit(plain(decoded), size, channels);

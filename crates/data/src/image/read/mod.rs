@@ -69,9 +69,9 @@ impl ImageOptions {
             (Some(channels), _, _) if channels != 1 && channels != 3 => {
                 refuse(format!("channels = {channels} is not possible; 1 is grey and 3 is red, green and blue"))
             }
-            (_, Some(0), _) => refuse("limit = 0 leaves no image; leave it out to read all".into()),
+            (_, Some(0), _) => refuse("limit = 0 leaves no image; omit it to read all".into()),
             (_, _, Some(white)) if !(white > 0.0 && white.is_finite()) => {
-                refuse(format!("pixel_max = {white} is not possible; it is the number that stands for white, above 0"))
+                refuse(format!("pixel_max = {white} is not possible; it is the value of white, above 0"))
             }
             _ => Ok(()),
         }
@@ -146,10 +146,10 @@ impl Images {
         options.check()?;
         let format = recognise(path)?;
         if options.labels.is_some() && format != Format::Idx {
-            return Err(Error::format(path, "has no file of labels of its own; only IDX images do, leave `labels` out"));
+            return Err(Error::format(path, "has no file of labels of its own; only IDX images have one; omit `labels`"));
         }
         if (options.label.is_some() || options.pixel_max.is_some()) && format != Format::Columns {
-            return Err(Error::format(path, "has no columns; `label` and `pixel_max` are for CSV files, leave them out"));
+            return Err(Error::format(path, "has no columns; `label` and `pixel_max` are for CSV files; omit them"));
         }
         match format {
             Format::Folder => folder::read(path, options),
@@ -192,8 +192,8 @@ fn recognise(path: &Path) -> Result<Format> {
     if ends(&[".csv"]) {
         return Ok(Format::Columns);
     }
-    let what = "is of no known kind; name a folder of images, a .tar, .tar.gz, .csv or .npz file, IDX images, or CIFAR's .bin";
-    Err(Error::format(path, if decode::is_image_name(path) { "is one image; name the folder that it lies in" } else { what }))
+    let what = "is of no known kind; give a folder of images, a .tar, .tar.gz, .csv or .npz file, IDX images, or CIFAR's .bin";
+    Err(Error::format(path, if decode::is_image_name(path) { "is one image; give its folder" } else { what }))
 }
 
 /// Opens a file, unpacked if it is gzipped, whatever its name.

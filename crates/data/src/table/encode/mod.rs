@@ -211,7 +211,7 @@ impl TableTransform {
             };
             if !sound {
                 return Err(Error::Table(format!(
-                    "the transform of column \"{}\" does not hold together; the file is damaged, fit the model again",
+                    "the transform of column \"{}\" is inconsistent; the file is damaged, fit the model again",
                     described.name
                 )));
             }
@@ -350,7 +350,7 @@ fn encode_categories(category: &CategoryTransform, column: &Column, name: &str) 
         let value = if code == MISSING { missing } else { translation[code as usize] };
         let Some(value) = value else {
             let label = column.label(row).unwrap_or("(missing)");
-            return Err(Error::Table(format!("column \"{name}\", row {}: \"{label}\" was not there when the model was fitted", row + 1)));
+            return Err(Error::Table(format!("column \"{name}\", row {}: \"{label}\" was not in the training data", row + 1)));
         };
         category.digits(value).into_iter().zip(&mut encoded).for_each(|(digit, block)| block.push(digit));
     }

@@ -156,7 +156,7 @@ fn datetimes(raw: RawColumn, described: &mut ColumnSchema) -> Said<Vec<f64>> {
         }
         (None, Guess::Format(format)) => format.to_owned(),
         (None, Guess::Ambiguous(one, other)) => {
-            return Err(format!("column \"{name}\": day and month could be either way round; give its format, \"{one}\" or \"{other}\""));
+            return Err(format!("column \"{name}\": the order of day and month is ambiguous; give its format, \"{one}\" or \"{other}\""));
         }
         (None, Guess::None) if texts.len() == 0 => datetime::DEFAULT_FORMAT.to_owned(),
         (None, Guess::None) => {

@@ -23,7 +23,7 @@ const DATE: &str = "%Y-%m-%d";
 pub(super) fn read(path: &Path, file: impl ChunkReader + 'static, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     // The parquet crate asserts in places what a damaged file can violate; for a user that is a bad file, not a crash.
     catch_unwind(AssertUnwindSafe(|| read_groups(path, file, options)))
-        .unwrap_or_else(|_| Err(Error::format(path, "is not a sound Parquet file; write it again")))
+        .unwrap_or_else(|_| Err(Error::format(path, "is not a valid Parquet file; write it again")))
 }
 
 fn read_groups(path: &Path, file: impl ChunkReader + 'static, options: &ReadOptions) -> Result<Vec<RawColumn>> {
@@ -62,7 +62,7 @@ fn unsound(error: &ParquetError) -> String {
     if what.contains("codec") || what.contains("ompress") {
         return format!("uses a compression that is not built in; write it with snappy or none ({what})");
     }
-    format!("is not a sound Parquet file: {what}; write it again")
+    format!("is not a valid Parquet file: {what}; write it again")
 }
 
 /// What the stored values stand for.

@@ -31,7 +31,7 @@ pub(super) fn read<'a>(
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).trim(trim).from_reader(text);
     let mut record = ByteRecord::new();
     if !reader.read_byte_record(&mut record).map_err(|error| malformed(path, error))? {
-        return Err(Error::format(path, "is empty; the first line has to name the columns"));
+        return Err(Error::format(path, "is empty; the first line must name the columns"));
     }
     let names = (0..record.len()).map(|field| Ok(utf8(path, &record, field, None)?.trim().to_owned())).collect::<Result<Vec<_>>>()?;
     let mut columns = header(path, &names, options)?;
@@ -108,7 +108,7 @@ fn malformed(path: &Path, error: csv::Error) -> Error {
         ErrorKind::Io(source) => unreadable(path, source),
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let what = format!(
-                "{} has {len} cells where the header has {expected_len}; quote cells that hold the separator, and look for an unclosed quote",
+                "{} has {len} cells, but the header has {expected_len}; quote cells that contain the separator, and look for an unclosed quote",
                 place(position.as_ref())
             );
             Error::format(path, what)
@@ -121,7 +121,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
     match source.kind() {
         std::io::ErrorKind::UnexpectedEof => Error::format(path, "ends in the middle of its gzip stream; fetch or write the file again"),
         std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => {
-            Error::format(path, format!("is not sound gzip data: {source}"))
+            Error::format(path, format!("is not valid gzip data: {source}"))
         }
         _ => Error::io(path, source),
     }

@@ -190,13 +190,13 @@ impl Table {
 fn read_raw(path: &Path, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
     if metadata.is_dir() {
-        return Err(Error::format(path, "is a folder; name a .csv, .tsv, .csv.gz or .parquet file"));
+        return Err(Error::format(path, "is a folder; give a .csv, .tsv, .csv.gz or .parquet file"));
     }
     let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|source| Error::io(path, source))?;
     if magic.is_empty() {
-        return Err(Error::format(path, "is empty; the first line has to name the columns"));
+        return Err(Error::format(path, "is empty; the first line must name the columns"));
     }
     file.rewind().map_err(|source| Error::io(path, source))?;
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -205,7 +205,7 @@ fn read_raw(path: &Path, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     }
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     if !plain.ends_with(".csv") && !plain.ends_with(".tsv") && !magic.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::format(path, "is of no known kind; name a .csv, .tsv, .csv.gz or .parquet file"));
+        return Err(Error::format(path, "is of no known kind; give a .csv, .tsv, .csv.gz or .parquet file"));
     }
     let delimiter = options.delimiter.or(plain.ends_with(".tsv").then_some(b'\t'));
     delimited::read(path, file, magic.starts_with(&[0x1f, 0x8b]), delimiter, options)
@@ -216,11 +216,11 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<Op
     let mut seen = std::collections::HashSet::new();
     for (position, name) in names.iter().enumerate() {
         if name.trim().is_empty() && !options.drop.contains(name) {
-            let what = format!("column {} of the header has no name; name it, or leave it out (drop = [\"{name}\"])", position + 1);
+            let what = format!("column {} of the header has no name; name it, or drop it (drop = [\"{name}\"])", position + 1);
             return Err(Error::format(path, what));
         }
         if !seen.insert(name) {
-            return Err(Error::format(path, format!("column \"{name}\" stands twice in the header; rename one of them")));
+            return Err(Error::format(path, format!("column \"{name}\" occurs twice in the header; rename one of them")));
         }
     }
     for name in options.drop.iter().chain(options.target.iter()).chain(options.kinds.iter().map(|(name, _)| name)) {
@@ -238,8 +238,7 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<Op
             ));
         }
         if let Some(extra) = names.iter().find(|name| used(name) && schema.index_of(name).is_err()) {
-            let what =
-                format!("column \"{extra}\" is in the file but not in the schema; add it there, or leave it out (drop = [\"{extra}\"])");
+            let what = format!("column \"{extra}\" is in the file but not in the schema; add it there, or drop it (drop = [\"{extra}\"])");
             return Err(Error::format(path, what));
         }
     }

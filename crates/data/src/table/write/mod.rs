@@ -45,7 +45,7 @@ impl TableWriter {
             (plain, _) if plain.ends_with(".csv") => Some(b','),
             (plain, _) if plain.ends_with(".tsv") => Some(b'\t'),
             (plain, false) if plain.ends_with(".parquet") => None,
-            _ => return Err(Error::format(path, "has no known extension; write a .csv, .tsv, .csv.gz or .parquet file")),
+            _ => return Err(Error::format(path, "has an unknown extension; write a .csv, .tsv, .csv.gz or .parquet file")),
         };
         let temporary = files::temporary(path).map_err(|source| Error::io(path, source))?;
         let file = Target::File(temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?);
@@ -64,7 +64,7 @@ impl TableWriter {
     pub fn write(&mut self, table: &Table) -> Result<()> {
         if table.schema().names().ne(self.schema.names()) {
             return Err(Error::Table(format!(
-                "{}: the columns to write ({}) are not those of the file ({})",
+                "{}: the columns to write ({}) differ from those of the file ({})",
                 self.path.display(),
                 table.schema().names().collect::<Vec<_>>().join(", "),
                 self.schema.names().collect::<Vec<_>>().join(", ")
