@@ -65,6 +65,7 @@ pub mod prelude {
     pub use crate::latent::{LatentDit, LatentDitConfig};
     pub use crate::registry::Registry;
     pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
+    pub use crate::train_config::TrainConfig;
     #[cfg(feature = "images")]
     pub use crate::vae::{AutoencoderKl, AutoencoderKlConfig, Vae, VaeConfig, VqVae, VqVaeConfig};
 }
