@@ -20,6 +20,7 @@
 //! - [`losses`]: what critic and generator play for; [`augment`]: changes of images that both see, so that a critic cannot learn few images
 //!   by heart.
 //! - [`networks`]: generators and critics. [`piecewise`]: what critics are built of, so that their gradient penalties are exact.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod augment;
 pub mod losses;

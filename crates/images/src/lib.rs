@@ -3,6 +3,7 @@
 //! A model of images is a [`Family`]: settings, a [`Model`](semblant_core::model::Model) to train, and a function from addresses to pixels.
 //! [`entry`] makes of it what the registry lists: a [`Synthesizer`](semblant_core::synthesizer::Synthesizer) that fits, resumes, samples
 //! by address and class, interpolates, saves and loads as every other one does.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod batches;
 mod draw;

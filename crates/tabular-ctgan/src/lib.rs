@@ -1,4 +1,5 @@
 //! CTGAN and TVAE, the two models of "Modeling tabular data using conditional GAN" (Xu et al. 2019), written from the paper.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod activate;
 pub mod condition_sampler;
