@@ -7,6 +7,7 @@
 //! On any other device each of these is a round trip that holds the device up. So all values that leave a device leave it through this
 //! file, where they are counted ([`read_backs`]), and what runs inside a training step asks [`is_host`] first and has a second way made
 //! of tensor operations.
+#![allow(clippy::disallowed_methods, reason = "the one place where values leave tensors")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

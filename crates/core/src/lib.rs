@@ -17,6 +17,7 @@
 //! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
 //! - [`checkpoint`]: one safetensors file that describes itself; [`files`]: files that appear complete or not at all.
 //! - [`device`], [`seeds`], [`math`], [`normal`], [`host`]: where it runs, random numbers, and the arithmetic below.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod checkpoint;
 pub mod config;

@@ -26,6 +26,7 @@
 //! - [`process`]: noise levels and what a network predicts at them; [`schedule`]: which levels a solver visits.
 //! - [`networks`]: what predicts. [`solvers`]: ways from noise to image. [`sampler`]: from addresses to images.
 //! - [`exchange`]: models from and for Python's diffusers.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod exchange;
 pub mod models;

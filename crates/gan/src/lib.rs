@@ -26,6 +26,7 @@
 //! - [`losses`]: the objectives of critic and generator; [`augment`]: changes of images that both see, so that a critic cannot learn few images
 //!   by heart.
 //! - [`networks`]: generators and critics. [`piecewise`]: what critics are built of, so that their gradient penalties are exact.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod augment;
 pub mod losses;

@@ -12,6 +12,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod kinds;
 #[cfg(feature = "images")]

@@ -14,6 +14,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod activate;
 pub mod condition_sampler;

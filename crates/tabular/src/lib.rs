@@ -8,6 +8,7 @@
 //! - [`filter`]: conditions, interpreted once for every model.
 //! - [`rejection`]: rows from a network that meet the conditions, with bounded effort.
 //! - [`early_stopping`]: how far sampled rows are from the table.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod early_stopping;
 mod encoded;

@@ -30,6 +30,7 @@
 //! - [`codes`]: codebooks and what their codes are drawn like.
 //! - [`kl`]: diffusers' AutoencoderKL.
 //! - [`bound`]: what is maximised; [`estimate`]: how likely images are; [`mixture`]: a density of latent vectors.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod bound;
 pub mod codes;
