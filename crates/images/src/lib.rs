@@ -1,15 +1,9 @@
 //! What all models of images have in common: shapes and classes, addresses of samples, and the way from images to a fitted model.
 //!
-<<<<<<< HEAD
 //! A model of images is a configuration that implements [`ImageModel`]: a [`Model`](semblant_core::model::Model) to train, and a function
 //! from addresses to pixels. [`ImageSynthesizer`] is what a user holds: it fits, resumes, samples by address and class, interpolates, saves
 //! and loads. [`entry`] is what the registry lists.
-=======
-//! A model of images is a [`Family`]: settings, a [`Model`](semblant_core::model::Model) to train, and a function from addresses to pixels.
-//! [`entry`] makes of it what the registry lists: a [`Synthesizer`](semblant_core::synthesizer::Synthesizer) that fits, resumes, samples
-//! by address and class, interpolates, saves and loads as every other one does.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
->>>>>>> core-cleanup
 
 mod batches;
 mod draw;
