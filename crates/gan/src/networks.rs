@@ -19,7 +19,7 @@ const NEGATIVE_SLOPE: f32 = 0.2;
 pub struct NetConfig {
     /// Random numbers that an image is made of.
     pub latent: usize,
-    /// Numbers that tell the generator the class.
+    /// Width of the generator's class embedding.
     pub class_features: usize,
     /// Channels from the smallest images to the full ones, of both networks.
     pub channels: Vec<usize>,

@@ -19,9 +19,9 @@ use crate::source::Source;
 /// What a command does; options are declared for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Learn a model.
+    /// Fit a model.
     Fit,
-    /// Make data.
+    /// Sample data.
     Sample,
     /// Compare synthetic with real data.
     Evaluate,
@@ -36,7 +36,7 @@ pub struct ModelInfo {
     pub summary: &'static str,
 }
 
-/// A fit, as a command asks for it.
+/// A fit.
 pub struct FitJob<'a> {
     /// The model's name.
     pub model: &'a str,
@@ -46,7 +46,7 @@ pub struct FitJob<'a> {
     pub source: &'a Source,
     /// Options of the kind, as declared for [`Verb::Fit`].
     pub options: &'a OptionValues,
-    /// Where the model goes; none where an option asks for something else than a fit.
+    /// The model file; `None` where an option replaces the fit.
     pub output: Option<&'a Path>,
 }
 
@@ -55,11 +55,11 @@ pub struct FitJob<'a> {
 pub enum FitOutcome {
     /// A model.
     Fitted(Summary),
-    /// Something that an option asked for instead, in this file.
+    /// This file, which an option asked for instead of a fit.
     Instead(PathBuf),
 }
 
-/// A sample, as a command asks for it.
+/// A sample.
 pub struct SampleJob<'a> {
     /// The model's file or folder.
     pub model: &'a Path,
@@ -73,7 +73,7 @@ pub struct SampleJob<'a> {
     pub init: Option<(Source, Option<Source>)>,
     /// Options of the kind, as declared for [`Verb::Sample`].
     pub options: &'a OptionValues,
-    /// Where the data goes.
+    /// The file or folder to write.
     pub output: &'a Path,
 }
 
@@ -102,7 +102,7 @@ pub struct EvaluationJob<'a, D: Data> {
     pub model: Option<&'a str>,
     /// The date, for the report.
     pub date: Option<&'a str>,
-    /// Trains a model such as made the synthetic data on other data and samples it, for the attack by shadow models.
+    /// Trains a model like that of the synthetic data on other data and samples it, for membership inference by shadow models.
     pub retrain: Option<&'a Retrain<'a, D>>,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,
@@ -126,7 +126,7 @@ pub trait Evaluator<D: Data>: Send + Sync {
     fn evaluate(&self, job: &EvaluationJob<'_, D>, observe: Observe<'_>) -> Result<Vec<Report>>;
 }
 
-/// An evaluation, as a command asks for it.
+/// An evaluation.
 pub struct EvaluateJob<'a> {
     /// The training data.
     pub real: &'a Source,
@@ -138,7 +138,7 @@ pub struct EvaluateJob<'a> {
     pub seed: u64,
     /// Where networks run.
     pub device: &'a Device,
-    /// The model that is trained anew for the attack by shadow models.
+    /// The model whose settings shadow models are trained with.
     pub shadow: Option<&'a Path>,
     /// The date, for the report.
     pub date: Option<&'a str>,
@@ -146,7 +146,7 @@ pub struct EvaluateJob<'a> {
     pub options: &'a OptionValues,
 }
 
-/// Negative log-likelihoods in nats, one an item.
+/// Negative log-likelihoods in nats, one per item.
 pub struct LikelihoodJob<'a> {
     /// The model.
     pub model: &'a Path,
@@ -165,9 +165,9 @@ pub struct LikelihoodJob<'a> {
 /// Negative log-likelihoods of items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Likelihoods {
-    /// In nats, one an item.
+    /// In nats, one per item.
     pub nats: Vec<f64>,
-    /// Numbers in one item, where all have equally many.
+    /// Values per item, if all items have the same number.
     pub dimensions: Option<usize>,
 }
 
@@ -204,7 +204,7 @@ pub trait Modality: Any + Send + Sync {
     /// As [`Data::open`] and [`Evaluator::evaluate`].
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
 
-    /// How unlikely a model finds data.
+    /// Negative log-likelihoods of data.
     ///
     /// # Errors
     /// A model whose likelihood cannot be estimated.

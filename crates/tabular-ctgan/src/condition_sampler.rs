@@ -53,7 +53,7 @@ impl Alias {
 /// One of several distributions, with the rows of a table that have each value of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
-    /// How often each value is asked for.
+    /// The frequency of each value as a condition.
     pub alias: &'a Alias,
     /// The rows of value v are `rows[offsets[v]..offsets[v + 1]]`; one more than there are values.
     pub offsets: &'a [u32],
@@ -77,11 +77,11 @@ pub struct SamplerStreams {
 /// What was drawn; `[count]` each.
 #[derive(Debug, Clone)]
 pub struct SampledConditions {
-    /// Values asked for: any block, then one of its values. Values are numbered through all blocks.
+    /// Conditions: any block, then one of its values. Values are numbered through all blocks.
     pub asked: Tensor<1, Int>,
     /// The same by their numbers elsewhere.
     pub outputs: Tensor<1, Int>,
-    /// The values asked for in another order.
+    /// The conditions in another order.
     pub reordered: Tensor<1, Int>,
     /// For each of those, a row that has it, any with the same chance.
     pub rows: Tensor<1, Int>,

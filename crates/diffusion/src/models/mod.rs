@@ -1,4 +1,4 @@
-//! The models of this family, one file each, and what their training has in common.
+//! The models of this family, one file each, and what they share in training.
 
 pub mod consistency;
 pub mod ddpm;
@@ -26,7 +26,7 @@ pub(crate) mod purpose {
     }
 }
 
-/// What one step learns from.
+/// The batch of a step.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// `[batch, channels, height, width]` in -1 to 1.
@@ -35,7 +35,7 @@ pub struct Batch {
     pub condition: Condition,
 }
 
-/// What makes the batch of a step; `device` is the one without autodiff.
+/// Makes the batch of a step; `device` is the one without autodiff.
 pub(crate) fn batches(images: &Images, training: &Training, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
     let told = training.augmentation > 0.0;
     let augmentation = match (told, training.flip > 0.0) {
@@ -74,7 +74,7 @@ pub(crate) fn column(levels: &[Level], device: &Device, f: impl Fn(&Level) -> f6
     Tensor::from_inner(host::tensor(values, [levels.len(), 1, 1, 1], &device.clone().inner()))
 }
 
-/// The weighted mean square of what the network gives for the noised batch against what it shall give. Shape `[1]`.
+/// The weighted mean square of the network's output for the noised batch against its target. Shape `[1]`.
 pub(crate) fn denoising_loss(
     net: &Net,
     prediction: &Prediction,
@@ -110,7 +110,7 @@ pub(crate) fn check_levels_visited(config: &impl Process) -> Result<()> {
     sampling.check_on(&config.plan(sampling.steps)?)
 }
 
-/// The network that small images are learnt with by default.
+/// The network that small images are learned with by default.
 pub(crate) fn default_network() -> NetConfig {
     NetConfig::Dit(crate::networks::dit::DitConfig::default())
 }

@@ -27,9 +27,9 @@ pub struct DcganConfig {
     pub network: NetConfig,
     /// The loss.
     pub loss: Loss,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

@@ -1,4 +1,4 @@
-//! What an `AutoencoderKL` is put together from. Fields have the names of diffusers' tensors.
+//! The blocks of an `AutoencoderKL`. Fields have the names of diffusers' tensors.
 
 use burn::module::Module;
 use burn::tensor::Tensor;

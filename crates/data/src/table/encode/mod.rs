@@ -87,7 +87,7 @@ pub enum ColumnTransform {
     Unlearnt,
 }
 
-/// What a span of network outputs stands for.
+/// What a span of network outputs encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpanKind {
     /// One number in -1..1.
@@ -103,7 +103,7 @@ pub enum SpanKind {
 pub struct Span {
     /// The column it belongs to.
     pub column: usize,
-    /// What it stands for.
+    /// What it encodes.
     pub kind: SpanKind,
     /// Its first output.
     pub start: usize,

@@ -51,7 +51,7 @@ impl Side {
     }
 }
 
-/// A residual block of two convolutions, told the time.
+/// A residual block of two convolutions, conditioned on the time.
 #[derive(Module, Debug)]
 pub struct Resnet {
     pub(crate) norm1: GroupNorm,
