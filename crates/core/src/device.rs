@@ -11,7 +11,7 @@ use crate::{Error, Result, host};
 /// A device backend: whether this build has it, and what it finds on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Backend {
-    /// What stands before the number in a device's name.
+    /// The part of a device's name before the number.
     pub name: &'static str,
     /// The Cargo feature that builds it in; the CPU needs none.
     pub feature: Option<&'static str>,

@@ -40,7 +40,7 @@ struct Round {
     broken: bool,
 }
 
-/// One worker's place. When it is dropped, by an error or at the end, nobody waits for this worker any more.
+/// One worker's place. When it is dropped, by an error or at the end, no other worker waits for this one.
 #[derive(Debug)]
 pub struct Rank {
     group: Arc<Group>,

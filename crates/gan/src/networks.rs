@@ -96,7 +96,7 @@ pub struct UpBlock {
 #[allow(clippy::large_enum_variant, reason = "a generator has one")]
 pub enum Body {
     /// Normalisations and transposed convolutions (Radford et al. 2016, with groups in place of the batch, so that an image does not
-    /// depend on those beside it).
+    /// depend on the others of its batch).
     Upward(Upward),
     /// Residual blocks without normalisation (Huang et al. 2024).
     Residual(Residual),

@@ -273,7 +273,7 @@ fn decoded(fitted: &Fitted<LatentDitConfig>, latents: &[f32], count: usize) -> V
 struct Batches {
     shape: ImageShape,
     straight: Vec<f32>,
-    /// Those of the mirror images, if they are asked for.
+    /// Those of the mirrored images, if flipping is on.
     flipped: Option<Vec<f32>>,
     flip: f64,
     class_dropout: f64,

@@ -55,7 +55,7 @@ pub struct FitJob<'a> {
 pub enum FitOutcome {
     /// A model.
     Fitted(Summary),
-    /// This file, which an option asked for instead of a fit.
+    /// The file that an option wrote instead of a fit.
     Instead(PathBuf),
 }
 

@@ -101,7 +101,7 @@ pub struct ConditionSampler {
 }
 
 impl ConditionSampler {
-    /// The most values that one draw may have: its order stands in memory that the units of a device share, 16 KiB with WebGPU.
+    /// The most values that one draw may have: its order is in memory that the units of a cube share, 16 KiB with WebGPU.
     pub const MAX_COUNT: usize = 2048;
 
     /// Tables for these blocks, for draws of `count` values. None where `device` has no kernels, without a block or a value, and with more values

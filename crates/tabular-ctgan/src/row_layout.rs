@@ -188,7 +188,7 @@ impl DeviceLayout {
     }
 }
 
-/// A table on a device: for every row the outputs that are not 0 and what stands there, one for each span.
+/// A table on a device: for every row the outputs that are not 0 and their values, one for each span.
 #[derive(Debug, Clone)]
 pub struct DeviceTable {
     /// `[rows, spans]`.

@@ -68,7 +68,7 @@ impl Spans {
         kernel::cross_entropy(logits.inner(), asked, self.places.clone(), self.span_of.clone())
     }
 
-    /// Rows written out, of which the one output that is not 0 in every span is known, and what stands there.
+    /// Rows written out, of which the one output that is not 0 in every span is known, and its value.
     ///
     /// # Shapes
     /// `outputs` and `values`: `[table rows, spans]`, `chosen: [rows]`; gives `[rows, width]`.

@@ -17,7 +17,7 @@ use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::pipeline::Process;
 use crate::process::{Level, Prediction, Weighting};
 
-/// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
+/// Purposes of a training step's random numbers, in addition to those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
     semblant_core::streams! {
         in semblant_images::purpose::MODEL;

@@ -36,9 +36,9 @@ pub(super) struct Draws {
     pub(super) places: ConditionVector,
     /// The same by a row's outputs.
     pub(super) outputs: ConditionVector,
-    /// Where it stands in the critic's input behind the rows of a pack, `[rows]`; `[0]` without conditions.
+    /// Its index in the critic's input after the rows of a pack, `[rows]`; `[0]` without conditions.
     pub(super) fake_places: Tensor<1, Int>,
-    /// Where that of the real rows stands.
+    /// The same of the real rows.
     pub(super) real_places: Tensor<1, Int>,
     /// Real rows that meet the conditions, in another order, `[packs, pac * layout.width]`.
     pub(super) real: Tensor<2>,

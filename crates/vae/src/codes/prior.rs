@@ -57,7 +57,7 @@ pub struct Block {
 /// The whole network.
 #[derive(Module, Debug)]
 pub struct CodePrior {
-    /// `[codes + 1, width]`; the last row stands where nothing has come yet.
+    /// `[codes + 1, width]`; the last row is the start token.
     tokens: Param<Tensor<2>>,
     /// `[places, width]`.
     places: Param<Tensor<2>>,

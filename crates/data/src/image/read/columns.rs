@@ -10,7 +10,7 @@ use crate::image::Images;
 use crate::table::shorten;
 use crate::{Error, Result};
 
-/// What the column of classes is called if nobody says.
+/// Default names of the class column.
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {

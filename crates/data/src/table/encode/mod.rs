@@ -68,7 +68,7 @@ impl CategoryTransform {
         if self.base == self.counts.len() { vec![value] } else { vec![value / self.base as u32, value % self.base as u32] }
     }
 
-    /// The value of these digits; a combination that stands for no value becomes the last value of its high digit.
+    /// The value of these digits; a combination without a value becomes the last value of its high digit.
     pub fn from_digits(&self, digits: &[u32]) -> u32 {
         let value = digits.iter().fold(0, |value, &digit| value * self.base as u32 + digit);
         value.min(self.counts.len() as u32 - 1)

@@ -161,7 +161,7 @@ impl Attention {
     }
 }
 
-/// A convolution beside a change of resolution.
+/// A convolution with a change of resolution.
 #[derive(Module, Debug)]
 pub struct Resample {
     pub(crate) conv: Conv,
