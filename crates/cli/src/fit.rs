@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
     let mut work = || -> Result<_, Failure> {
         if let Some(folder) = &folder {
             std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
-            // A run that goes on has the settings that are there already, or is refused.
+            // A run that continues has the settings that are there already, or is refused.
             if !(arguments.resume && folder.join(STATE_FILE).exists()) {
                 write_config(folder, arguments, &settings)?;
             }
@@ -86,7 +86,7 @@ fn chosen(arguments: &Fit, quiet: bool) -> Result<Vec<semblant::Device>, Failure
     names.iter().map(|name| devices::choose(name, quiet)).collect()
 }
 
-/// The folder beside the model file that holds settings, log and resume state.
+/// The run folder, next to the model file: settings, log and resume state.
 pub(crate) fn run_folder(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".run");

@@ -1,4 +1,4 @@
-//! The two models, as a user holds them.
+//! The two models.
 
 use std::path::Path;
 use std::time::Instant;

@@ -139,7 +139,7 @@ fn lay(base: &mut Value, over: Value) {
     }
 }
 
-/// The first key of `given` that `known` lacks, as a path, and the keys beside it.
+/// The first key of `given` that `known` lacks, as a path, and the known keys of its group.
 fn unknown(path: &str, given: &Value, known: &Value) -> Option<(String, String)> {
     let (Value::Object(given), Value::Object(known)) = (given, known) else { return None };
     given.iter().find_map(|(key, value)| {

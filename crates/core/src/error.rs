@@ -1,4 +1,4 @@
-//! What can go wrong in training, sampling and keeping a model.
+//! Errors of training, sampling and storing a model.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Files that appear complete or not at all: written under a temporary name in the same folder, flushed to the disk, then renamed. A crash at any
+//! Atomic files: written under a temporary name in the same folder, flushed to the disk, then renamed. A crash at any
 //! moment leaves the file that was there before.
 
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! The training loop, for any model.
 //!
 //! A step's randomness is a function of (seed, step), so the state of a run is weights, averages, optimizer moments and the step
-//! number, and a run that was killed goes on to the same bits as one that was not.
+//! number, and a run that was killed continues to the same bits as one that was not.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -56,7 +56,7 @@ pub type Score<'a, S> = &'a mut dyn FnMut(&S) -> f64;
 /// Sees a model while it is trained, with the number of rows seen so far.
 pub type Watch<'a, S> = &'a mut dyn FnMut(&S, u64) -> Result<()>;
 
-/// The loop's own state, beside weights and moments.
+/// The loop's own state, in addition to weights and moments.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Clock {
     step: u64,

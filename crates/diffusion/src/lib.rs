@@ -1,4 +1,4 @@
-//! Diffusion and flow models of images.
+//! Diffusion and flow image models.
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
@@ -24,7 +24,7 @@
 //!
 //! - [`models`]: one file a model. [`MODELS`] lists them. [`training`]: what their training steps share.
 //! - [`process`]: noise levels and what a network predicts at them; [`schedule`]: which levels a solver visits.
-//! - [`networks`]: what predicts. [`solvers`]: ways from noise to image. [`sampler`]: from addresses to images.
+//! - [`networks`]: what predicts. [`solvers`]: from noise to image. [`sampler`]: from addresses to images.
 //! - [`exchange`]: models from and for Python's diffusers.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -44,13 +44,13 @@ use semblant_images::{ImageSynthesizer, entry};
 
 pub use models::{consistency::ConsistencyConfig, ddpm::DdpmConfig, edm::EdmConfig, flow::FlowConfig};
 
-/// Flow matching, as a user holds it.
+/// Flow matching with its settings, fitted or not.
 pub type Flow = ImageSynthesizer<FlowConfig>;
-/// Diffusion after Karras et al. 2022, as a user holds it.
+/// Diffusion after Karras et al. 2022 with its settings, fitted or not.
 pub type Edm = ImageSynthesizer<EdmConfig>;
-/// Denoising diffusion after Ho et al. 2020, as a user holds it.
+/// Denoising diffusion after Ho et al. 2020 with its settings, fitted or not.
 pub type Ddpm = ImageSynthesizer<DdpmConfig>;
-/// A consistency model, as a user holds it.
+/// A consistency model with its settings, fitted or not.
 pub type Consistency = ImageSynthesizer<ConsistencyConfig>;
 
 /// The models of this family. Adding one is one file and one line here.

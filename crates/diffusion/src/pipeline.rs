@@ -59,7 +59,7 @@ pub trait Process: Config {
     }
 }
 
-/// Makes a model of images of a [`Process`].
+/// Makes an image model of a [`Process`].
 macro_rules! image_model {
     ($config:ty) => {
         impl semblant_images::ImageModel for $config {

@@ -23,7 +23,7 @@ pub type Noise<'a, const D: usize> = dyn Fn(usize) -> Tensor<D> + 'a;
 /// From noised data at the plan's first level to clean data.
 pub type Solver<const D: usize> = fn(&Denoise<D>, Tensor<D>, &Plan, &Sampling, &Noise<D>) -> Tensor<D>;
 
-/// How images are sampled: which solver, how many steps, and what it is told.
+/// Sampling settings: solver, steps, guidance, and settings of the solver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
@@ -31,9 +31,9 @@ pub struct Sampling {
     pub steps: usize,
     /// The solver's name; see [`solvers`].
     pub solver: String,
-    /// Classifier-free guidance: 1 follows the class as it was learnt, more follows it further, 0 ignores it.
+    /// Classifier-free guidance: 1 is none, more trades diversity for fidelity, 0 ignores the class.
     pub guidance: f64,
-    /// Image-to-image: how far towards pure noise the given images are taken, 0 to 1.
+    /// Image-to-image: the noise added to the given images, from 0 (none) to 1 (pure noise).
     pub strength: f64,
     /// DDIM: the share of fresh noise, 0 (none) to 1 (as much as DDPM).
     pub eta: f64,

@@ -11,7 +11,7 @@ use semblant_images::{Batches, Shown};
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::process::{Level, Prediction, Weighting};
 
-/// Purposes of a training step's random numbers, beside those of [`semblant_images::purpose`].
+/// Purposes of a training step's random numbers, in addition to those of [`semblant_images::purpose`].
 pub(crate) mod purpose {
     semblant_core::streams! {
         in semblant_images::purpose::MODEL;
@@ -20,7 +20,7 @@ pub(crate) mod purpose {
     }
 }
 
-/// What one step learns from.
+/// The batch of a step.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// `[batch, channels, height, width]` in -1 to 1.
@@ -29,7 +29,7 @@ pub struct Batch {
     pub condition: Condition,
 }
 
-/// What makes the batch of a step; `device` is the one without autodiff.
+/// Makes the batch of a step; `device` is the one without autodiff.
 pub(crate) fn batches(images: &Images, training: &Training, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
     let told = training.augmentation > 0.0;
     let augmentation = match (told, training.flip > 0.0) {
@@ -68,7 +68,7 @@ pub(crate) fn column(levels: &[Level], device: &Device, f: impl Fn(&Level) -> f6
     Tensor::from_inner(host::tensor(values, [levels.len(), 1, 1, 1], &device.clone().inner()))
 }
 
-/// The weighted mean square of what the network gives for the noised batch against what it shall give. Shape `[1]`.
+/// The weighted mean square of the network's output for the noised batch against its target. Shape `[1]`.
 pub(crate) fn denoising_loss(
     net: &Net,
     prediction: &Prediction,
@@ -91,7 +91,7 @@ pub(crate) fn denoising_loss(
     }
 }
 
-/// The network that small images are learnt with by default.
+/// The network that small images are learned with by default.
 pub(crate) fn default_network() -> NetConfig {
     NetConfig::Dit(crate::networks::dit::DitConfig::default())
 }

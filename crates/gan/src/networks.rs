@@ -19,7 +19,7 @@ const NEGATIVE_SLOPE: f32 = 0.2;
 pub struct NetConfig {
     /// Random numbers that an image is made of.
     pub latent: usize,
-    /// Numbers that tell the generator the class.
+    /// Width of the generator's class embedding.
     pub class_features: usize,
     /// Channels from the smallest images to the full ones, of both networks.
     pub channels: Vec<usize>,
@@ -96,7 +96,7 @@ pub struct UpBlock {
 #[allow(clippy::large_enum_variant, reason = "a generator has one")]
 pub enum Body {
     /// Normalisations and transposed convolutions (Radford et al. 2016, with groups in place of the batch, so that an image does not
-    /// depend on those beside it).
+    /// depend on the others of its batch).
     Upward(Upward),
     /// Residual blocks without normalisation (Huang et al. 2024).
     Residual(Residual),

@@ -37,7 +37,7 @@ pub(crate) fn check_parts(config: &impl GanConfig) -> Result<()> {
     training.check()
 }
 
-/// Makes a model of images of a [`GanConfig`].
+/// Makes an image model of a [`GanConfig`].
 macro_rules! image_model {
     ($config:ty) => {
         impl semblant_images::ImageModel for $config {

@@ -1,4 +1,4 @@
-//! The two-player game: what the training of every model of this family has in common.
+//! The training step that all GANs share.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -48,7 +48,7 @@ pub struct Training {
     pub critic_steps: u64,
     /// The critic's optimizer.
     pub critic: Adam,
-    /// Changes of the images that the critic sees.
+    /// Augmentation of the images that the critic sees.
     pub augment: DiffAugment,
 }
 
@@ -96,7 +96,7 @@ impl Training {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
-    /// A factor on the random numbers: below 1, images are more usual and less varied (Brock et al. 2019).
+    /// A factor on the random numbers: below 1 trades diversity for fidelity (Brock et al. 2019).
     pub truncation: f64,
 }
 
@@ -122,7 +122,7 @@ impl Sampling {
     }
 }
 
-/// What one step learns from.
+/// The batch of a step.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// `[batch, channels, height, width]` in -1 to 1, without autodiff.
@@ -131,7 +131,7 @@ pub struct Batch {
     pub classes: Option<Tensor<1, Int>>,
 }
 
-/// What makes the batch of a step.
+/// Makes the batch of a step.
 pub(crate) fn batches(images: &Images, device: &Device) -> MakeBatch<Batch> {
     let held = DeviceImages::new(images.clone(), device);
     let mut passes = Passes::new(images.count(), purpose::ORDER);
@@ -250,12 +250,12 @@ impl GanTrainer {
     }
 }
 
-/// How far the same place differs from image to image, `[1]`: the mean over places of the variance over images.
+/// The spread of images, `[1]`: the mean over places of the variance over images.
 fn spread(images: Tensor<4>) -> Tensor<1> {
     (images.clone() - images.mean_dim(0)).square().mean()
 }
 
-/// Tells of a generator that makes nearly the same images whatever its random numbers are.
+/// Warns of mode collapse.
 pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut Run) {
     const LOOKED_AT: usize = 64;
     /// Below this share of the real images' spread, few kinds of images are left: games that had collapsed had 0.01 to 0.05.

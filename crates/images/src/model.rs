@@ -1,4 +1,4 @@
-//! From images to a fitted model, and from there to images: the [`Synthesizer`] of every model of images.
+//! The [`Synthesizer`] of every image model.
 
 use std::path::Path;
 use std::time::Instant;
@@ -23,13 +23,13 @@ use crate::workers::Begin;
 
 /// The networks that a model samples with.
 pub(crate) type Sampled<C> = <<C as ImageModel>::Model as Model>::Sampled;
-/// What a training step of a model learns from.
+/// The batch of a training step.
 pub(crate) type Batch<C> = <<C as ImageModel>::Model as Model>::Batch;
 
 /// Makes the batch of a step, as a function of the step alone.
 pub type MakeBatch<B> = Box<dyn FnMut(&Step) -> B>;
 
-/// A model of images, implemented by its configuration. What only some models can do is an associated constant: none means that this one
+/// An image model, implemented by its configuration. What only some models can do is an associated constant: none means that this one
 /// cannot.
 pub trait ImageModel: Config {
     /// The name that `--model` takes and the model file holds.
@@ -70,7 +70,7 @@ pub trait ImageModel: Config {
     /// # Errors
     /// As [`ImageModel::init`].
     fn init_sampled(&self, kind: &ImageKind, device: &Device) -> Result<Sampled<Self>>;
-    /// What makes the batch of a step. `device` is the one without autodiff.
+    /// Makes the batch of a step. `device` is the one without autodiff.
     ///
     /// # Errors
     /// Images that cannot be prepared.
@@ -109,7 +109,7 @@ pub struct Fitted<C: ImageModel> {
     pub device: Device,
 }
 
-/// A model of images with its configuration, fitted or not.
+/// An image model with its configuration, fitted or not.
 pub struct ImageSynthesizer<C: ImageModel> {
     config: C,
     fitted: Option<Fitted<C>>,
@@ -342,7 +342,7 @@ fn finished(kind: &ImageKind, draws: &[ImageDraw], pixels: Vec<f32>) -> Result<S
     Ok(Sample { data, drawn_rows: draws.len() as u64 })
 }
 
-/// A sheet of forty samples, every class in turn, so that a person sees what has been learnt so far.
+/// A sheet of forty samples, every class in turn, so that a person sees what has been learned so far.
 fn sheet<C: ImageModel>(fitted: &Fitted<C>, path: &Path) -> Result<()> {
     const ON_A_SHEET: u64 = 40;
     let classes = fitted.kind.class_names.len() as u64;

@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 /// The models of latent images.
 pub const MODELS: &[Entry<Images>] = &[entry::<LatentDitConfig>()];
 
-/// A flow on latent images, as a user holds it.
+/// A flow on latent images with its settings, fitted or not.
 pub type LatentDit = ImageSynthesizer<LatentDitConfig>;
 
 /// Settings.
@@ -50,9 +50,9 @@ pub struct LatentDitConfig {
     pub network: NetConfig,
     /// Sampling times are bent towards noise by this factor (Esser et al. 2024, equation 23); 1 leaves them even.
     pub shift: f64,
-    /// How it is trained. `augmentation` is for pixels and stays 0.
+    /// Training settings. `augmentation` is for pixels and stays 0.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -273,7 +273,7 @@ fn decoded(fitted: &Fitted<LatentDitConfig>, latents: &[f32], count: usize) -> V
 struct Batches {
     shape: ImageShape,
     straight: Vec<f32>,
-    /// Those of the mirror images, if they are asked for.
+    /// Those of the mirrored images, if flipping is on.
     flipped: Option<Vec<f32>>,
     flip: f64,
     class_dropout: f64,

@@ -1,4 +1,4 @@
-//! Synthetic data by deep generative models: learn from tables or images, make new ones, judge how good and how private they are.
+//! Synthetic data by deep generative models: fit models to tables or images, sample, and evaluate fidelity, utility and privacy.
 //!
 //! ```
 //! use semblant::prelude::*;

@@ -24,7 +24,7 @@ pub const MOMENTUM: f32 = 0.1;
 
 /// [batch, in] -> [batch, out + in]: ReLU(BatchNorm([x, c] W)) in front of x. The linear layer has no bias: normalisation would remove it.
 ///
-/// The condition c is one-hot, so its part of a product is one row of the weights. It stands as an index, never as a vector, and the
+/// The condition c is one-hot, so its part of a product is one row of the weights. It is stored as an index, never as a vector, and the
 /// last rows of every weight matrix belong to it: with a hundred conditions that is a third of the generator's arithmetic saved.
 #[derive(Module, Debug)]
 pub struct Residual {

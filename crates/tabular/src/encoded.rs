@@ -44,7 +44,7 @@ pub trait EncodedModel: Config {
     /// Says what does not fit.
     fn check_conditioning(conditioning: &Self::Conditioning, layout: &Layout) -> Result<(), String>;
 
-    /// By which number the network can be asked for a value of one-hot block `block`, if it can.
+    /// The network's number for conditions on one-hot block `block`, if it accepts them.
     fn condition_block(conditioning: &Self::Conditioning, block: usize) -> Option<usize>;
 
     /// Networks of the right shape, on a device without autodiff, to load weights into.

@@ -1,6 +1,6 @@
-//! Conditions on columns, interpreted once for every model of tables.
+//! Conditions on columns, interpreted once for every table model.
 //!
-//! A model says what each of its columns can be asked for ([`Columns`]); [`RowFilter::new`] turns the conditions of a request into
+//! A model says which conditions each of its columns accepts ([`Columns`]); [`RowFilter::new`] turns the conditions of a request into
 //! predicates in the model's own codes, or into one error that names the column and what there is.
 
 use semblant_core::{Error, Result};
@@ -11,11 +11,11 @@ pub trait Columns {
     /// The descriptions of the columns, in order.
     fn schemas(&self) -> Vec<&ColumnSchema>;
 
-    /// What column `index` can be asked for.
+    /// The conditions that column `index` accepts.
     fn domain(&self, index: usize) -> Domain<'_>;
 }
 
-/// What a column can be asked for.
+/// The conditions that a column accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Domain<'a> {
     /// Nothing: its values are made anew for every row.

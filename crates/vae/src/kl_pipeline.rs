@@ -67,7 +67,7 @@ impl ImageModel for AutoencoderKlConfig {
     const SUMMARY: &'static str = "autoencoder of latent diffusion (Rombach et al. 2022), exchanged with diffusers' AutoencoderKL";
     type Model = AutoencoderKlModel;
 
-    /// It is not told classes, and what it makes has none.
+    /// It ignores classes, and its images have none.
     fn kind(&self, images: &Images) -> ImageKind {
         ImageKind { class_names: Vec::new(), class_counts: Vec::new(), ..ImageKind::of(images) }
     }

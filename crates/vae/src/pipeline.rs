@@ -189,7 +189,7 @@ fn posterior_draws(config: &VaeConfig, net: &VaeNet, kind: &ImageKind, images: &
     (means, vectors)
 }
 
-/// What is said when few latent dimensions carry information. One image, or none that differ, tells nothing.
+/// The warning when few latent dimensions carry information. One image, or equal images, show nothing.
 fn collapse(active: usize, latent: usize, images: usize) -> Option<String> {
     if images < 2 || active * 10 > latent {
         return None;

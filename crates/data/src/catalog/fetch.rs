@@ -64,7 +64,7 @@ impl Dataset {
     }
 }
 
-/// A file beside `path`, ready to get its name.
+/// A temporary file next to `path`.
 fn write(path: &Path, contents: &[u8]) -> Result<(NamedTempFile, PathBuf)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;

@@ -35,7 +35,7 @@ const MANIFESTS: &[(&str, &str)] = &[
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// The name it is asked for by.
+    /// Its name.
     pub name: String,
     /// One line on what it is.
     pub title: String,

@@ -211,7 +211,7 @@ fn size(text: &str) -> Result<[usize; 2]> {
     }
 }
 
-/// The classes asked for by `--class`, `--where class=` and `--balance class`.
+/// The classes given by `--class`, `--where class=` and `--balance class`.
 fn class(values: &OptionValues) -> Result<ClassRequest> {
     let refuse = |what: String| Err(Error::Condition(what));
     let mut names = values.all("class").to_vec();

@@ -48,7 +48,7 @@ impl Images {
     ///
     /// # Errors
     /// When the number of bytes is not the product of the shape, an image has no pixels or neither 1 nor 3 channels, there is not one
-    /// class for each image, a class has no name, or a name stands twice.
+    /// class for each image, a class has no name, or a name occurs twice.
     pub fn new(pixels: Vec<u8>, shape: [usize; 4], classes: Option<Classes>) -> Result<Self> {
         let [count, channels, height, width] = shape;
         check_size(channels, height, width)?;
@@ -153,7 +153,7 @@ impl Images {
         counts
     }
 
-    /// The images at `indices`, in that order; an index may stand more than once. The class names stay as they are.
+    /// The images at `indices`, in that order; an index may occur more than once. The class names stay as they are.
     ///
     /// # Panics
     /// When an index is not below [`Images::count`].

@@ -65,7 +65,7 @@ impl Images {
     /// Writes every image as a PNG file: `000000.png` and so on, by its place among all, in a sub-folder for each class if there are
     /// classes.
     ///
-    /// The files are written into a new folder beside `folder`, which then takes its name. A folder that is there and not empty is
+    /// The files are written into a new folder next to `folder`, which then takes its name. A folder that is there and not empty is
     /// refused unless `into_existing`: then the files are moved into it one by one, replacing those of the same name and nothing else.
     ///
     /// # Errors

@@ -22,9 +22,9 @@ pub enum ColumnKind {
     Continuous,
     /// A point in time, stored as seconds since 1970-01-01 UTC.
     Datetime,
-    /// A name of the row: regenerated when sampling, never learnt.
+    /// A name of the row: regenerated when sampling, never learned.
     Id,
-    /// The same value in every row: repeated, never learnt.
+    /// The same value in every row: repeated, never learned.
     Constant,
 }
 

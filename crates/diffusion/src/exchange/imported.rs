@@ -23,7 +23,7 @@ struct Imported {
     device: Device,
 }
 
-/// The model in a folder of diffusers: it samples with its own scheduler's levels and, where no other solver is asked for, as its
+/// The model in a folder of diffusers: it samples with its own scheduler's levels and, unless a request has another solver, as its
 /// scheduler would. It cannot be fitted, and is written as the folder that it is.
 ///
 /// # Errors

@@ -33,7 +33,7 @@ pub enum SchedulerClass {
     EdmEuler,
 }
 
-/// Classes, their names in diffusers, and the settings beside those of [`TABLE_KEYS`] that Semblant writes.
+/// Classes, their names in diffusers, and the settings in addition to those of [`TABLE_KEYS`] that Semblant writes.
 const CLASSES: [(SchedulerClass, &str, &[&str]); 9] = [
     (SchedulerClass::Ddpm, "DDPMScheduler", &["clip_sample", "clip_sample_range", "variance_type"]),
     (SchedulerClass::Ddim, "DDIMScheduler", &["clip_sample", "clip_sample_range", "set_alpha_to_one"]),

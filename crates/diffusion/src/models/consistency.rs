@@ -51,9 +51,9 @@ pub struct ConsistencyConfig {
     pub shrinks: u32,
     /// ...and by what factor.
     pub shrink_factor: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

@@ -39,9 +39,9 @@ pub struct DdpmConfig {
     pub weighting: Weighting,
     /// Which timesteps sampling visits.
     pub spacing: Spacing,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

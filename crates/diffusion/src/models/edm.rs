@@ -35,9 +35,9 @@ pub struct EdmConfig {
     pub sigma_min: f64,
     /// The highest level that is sampled from.
     pub sigma_max: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

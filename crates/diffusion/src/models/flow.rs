@@ -32,9 +32,9 @@ pub struct FlowConfig {
     pub time_deviation: f64,
     /// Sampling times are bent towards noise by this factor (Esser et al. 2024, equation 23); 1 leaves them even.
     pub shift: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

@@ -140,7 +140,7 @@ impl Dit {
         Self::with_embedders(config, shape, classes, 1, shape.channels, seed, device)
     }
 
-    /// This network, told how its images were augmented. The new weights begin at zero.
+    /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
         self.embedders = self.embedders.into_iter().map(Embedder::with_augmentation).collect();
         self

@@ -16,9 +16,9 @@ pub(crate) const TIME_WIDTH: usize = 256;
 pub struct Embedder {
     pub(crate) time_1: Linear,
     pub(crate) time_2: Linear,
-    /// `[classes + 1, width]`; the last row stands for no class.
+    /// `[classes + 1, width]`; the last row is for no class.
     pub(crate) classes: Param<Tensor<2>>,
-    /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
+    /// The embedding of augmentation labels, if there are any; without a bias, so that no augmentation adds zero.
     pub(crate) augmentation: Option<Linear>,
     #[module(skip)]
     pub(crate) constants: Constants,
@@ -36,7 +36,7 @@ impl Embedder {
         }
     }
 
-    /// This embedder, told how images were augmented. The new weights begin at zero.
+    /// This embedder with an input for augmentation labels. The new weights are zero.
     pub(crate) fn with_augmentation(mut self) -> Self {
         let table = self.classes.val();
         let weight = Tensor::zeros([LABELS, table.dims()[1]], &table.device());

@@ -80,7 +80,7 @@ impl Mlp {
         }
     }
 
-    /// This network, told how its images were augmented. The new weights begin at zero.
+    /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
         self.embedder = self.embedder.with_augmentation();
         self

@@ -16,9 +16,9 @@ use crate::source::Source;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verb {
-    /// Learn a model.
+    /// Fit a model.
     Fit,
-    /// Make data.
+    /// Sample data.
     Sample,
     /// Compare synthetic with real data.
     Evaluate,
@@ -33,7 +33,7 @@ pub struct ModelInfo {
     pub summary: &'static str,
 }
 
-/// A fit, as a command asks for it.
+/// A fit.
 pub struct FitJob<'a> {
     /// The model's name.
     pub model: &'a str,
@@ -43,7 +43,7 @@ pub struct FitJob<'a> {
     pub source: &'a Source,
     /// Options of the kind, as declared for [`Verb::Fit`].
     pub options: &'a OptionValues,
-    /// Where the model goes; none where an option asks for something else than a fit.
+    /// The model file; `None` where an option replaces the fit.
     pub output: Option<&'a Path>,
 }
 
@@ -52,11 +52,11 @@ pub struct FitJob<'a> {
 pub enum FitOutcome {
     /// A model.
     Fitted(Summary),
-    /// Something that an option asked for instead, in this file.
+    /// The file that an option wrote instead of a fit.
     Instead(PathBuf),
 }
 
-/// A sample, as a command asks for it.
+/// A sample.
 pub struct SampleJob<'a> {
     /// The model's file or folder.
     pub model: &'a Path,
@@ -70,7 +70,7 @@ pub struct SampleJob<'a> {
     pub init: Option<(Source, Option<Source>)>,
     /// Options of the kind, as declared for [`Verb::Sample`].
     pub options: &'a OptionValues,
-    /// Where the data goes.
+    /// The file or folder to write.
     pub output: &'a Path,
 }
 
@@ -83,7 +83,7 @@ pub struct SampleOutcome {
     pub drawn: u64,
 }
 
-/// An evaluation, as a command asks for it.
+/// An evaluation.
 pub struct EvaluateJob<'a> {
     /// The training data.
     pub real: &'a Source,
@@ -95,7 +95,7 @@ pub struct EvaluateJob<'a> {
     pub seed: u64,
     /// Where networks run.
     pub device: &'a Device,
-    /// The model that is trained anew for the attack by shadow models.
+    /// The model whose settings shadow models are trained with.
     pub shadow: Option<&'a Path>,
     /// The date, for the report.
     pub date: Option<&'a str>,
@@ -103,7 +103,7 @@ pub struct EvaluateJob<'a> {
     pub options: &'a OptionValues,
 }
 
-/// Negative log-likelihoods in nats, one an item.
+/// Negative log-likelihoods in nats, one per item.
 pub struct LikelihoodJob<'a> {
     /// The model.
     pub model: &'a Path,
@@ -122,9 +122,9 @@ pub struct LikelihoodJob<'a> {
 /// Negative log-likelihoods of items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Likelihoods {
-    /// In nats, one an item.
+    /// In nats, one per item.
     pub nats: Vec<f64>,
-    /// Numbers in one item, where all have equally many.
+    /// Values per item, if all items have the same number.
     pub dimensions: Option<usize>,
 }
 
@@ -144,7 +144,7 @@ pub struct EvaluationJob<'a, D: Data> {
     pub model: Option<&'a str>,
     /// The date, for the report.
     pub date: Option<&'a str>,
-    /// Trains a model such as made the synthetic data on other data and samples it, for the attack by shadow models.
+    /// Trains a model like that of the synthetic data on other data and samples it, for membership inference by shadow models.
     pub retrain: Option<&'a Retrain<'a, D>>,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,

@@ -70,7 +70,7 @@ pub trait Modality: Any + Send + Sync {
     /// As [`Data::open`] and [`Evaluator::evaluate`].
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
 
-    /// How unlikely a model finds data.
+    /// Negative log-likelihoods of data.
     ///
     /// # Errors
     /// A model whose likelihood cannot be estimated.

@@ -1,4 +1,4 @@
-//! What codes are drawn like: a transformer that goes through a grid of codes row by row and gives the chances of each from those before
+//! The prior of codes: a transformer that goes through a grid of codes row by row and gives the chances of each from those before
 //! it (van den Oord et al. 2017, section 3.3, with a transformer in the place of the PixelCNN). The class modulates its normalisations, as
 //! in DiT (Peebles and Xie 2023).
 
@@ -57,11 +57,11 @@ pub struct Block {
 /// The whole network.
 #[derive(Module, Debug)]
 pub struct CodePrior {
-    /// `[codes + 1, width]`; the last row stands where nothing has come yet.
+    /// `[codes + 1, width]`; the last row is the start token.
     tokens: Param<Tensor<2>>,
     /// `[places, width]`.
     places: Param<Tensor<2>>,
-    /// `[classes + 1, width]`; the last row stands for no class.
+    /// `[classes + 1, width]`; the last row is for no class.
     classes: Param<Tensor<2>>,
     blocks: Vec<Block>,
     last_modulation: Linear,

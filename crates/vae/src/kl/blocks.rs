@@ -1,4 +1,4 @@
-//! What an `AutoencoderKL` is put together from. Fields have the names of diffusers' tensors.
+//! The blocks of an `AutoencoderKL`. Fields have the names of diffusers' tensors.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -83,7 +83,7 @@ impl Attention {
     }
 }
 
-/// A convolution beside a change of resolution.
+/// A convolution with a change of resolution.
 #[derive(Module, Debug)]
 pub struct Resample {
     conv: Conv,

@@ -28,7 +28,7 @@ impl Layout {
         if self == Self::Ten { 10 } else { 100 }
     }
 
-    /// Where the names of the classes lie, beside the records.
+    /// The file of class names, next to the records.
     fn names_file(self) -> &'static str {
         if self == Self::Ten { "batches.meta.txt" } else { "fine_label_names.txt" }
     }
@@ -112,7 +112,7 @@ fn layout(file: &Path, bytes: usize) -> Result<Layout> {
     }
 }
 
-/// The names beside the records; without them the numbers.
+/// The class names next to the records; without them the numbers.
 fn class_names(file: &Path, layout: Layout) -> Result<Vec<String>> {
     let path = file.with_file_name(layout.names_file());
     let numbers = || (0..layout.classes()).map(|class| class.to_string()).collect();

@@ -10,7 +10,7 @@ use crate::image::Images;
 use crate::table::shorten;
 use crate::{Error, Result};
 
-/// What the column of classes is called if nobody says.
+/// Default names of the class column.
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
@@ -87,7 +87,7 @@ fn pixel(path: &Path, column: &str, row: usize, cell: &str) -> Result<f32> {
     }
 }
 
-/// The number that stands for white.
+/// The value of white.
 fn white(path: &Path, values: &[f32], width: usize, options: &ImageOptions, notes: &mut Vec<String>) -> Result<f64> {
     let largest = f64::from(values.iter().copied().fold(0.0, f32::max));
     let white = match options.pixel_max {

@@ -168,7 +168,7 @@ pub(super) fn check_memory(path: &Path, bytes: u128) -> Result<()> {
     Ok(())
 }
 
-/// Images that a file holds as plain bytes, brought to the size and the channels asked for.
+/// Images that a file holds as plain bytes, brought to the requested size and channels.
 pub(super) fn refit_all(path: &Path, images: Images, options: &ImageOptions, notes: Vec<String>) -> Result<ReadImages> {
     let [count, channels, height, width] = images.shape();
     let same_size = options.size.is_none_or(|size| size == [height, width]);

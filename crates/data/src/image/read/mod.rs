@@ -41,13 +41,13 @@ pub struct ImageOptions {
     /// Reads at most so many images, spread evenly over all, so that files sorted by class still give every class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// The file of labels that belongs to an IDX file of images; without it, it is looked for beside the images under the usual name.
+    /// The file of labels that belongs to an IDX file of images; without it, the usual name in the same folder is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// The column of a CSV file that holds the classes; without it the column called `label`, `class` or `target`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The number that stands for white in a CSV file; without it 1 if no pixel is above 1, 16 if none is above 16, and else 255.
+    /// The value of white in a CSV file; without it 1 if no pixel is above 1, 16 if none is above 16, and else 255.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_max: Option<f64>,
 }
@@ -113,7 +113,7 @@ impl Images {
     /// - a folder of PNG, JPEG, GIF, BMP or WebP files, also in sub-folders: the folder a file lies in is its class; files directly in
     ///   `path` have none. A folder without images is no class. When some images have a class, those without are left out.
     /// - a `.tar`, `.tar.gz` or `.tgz` of such files: the same, and when all lie in one folder there are no classes.
-    /// - IDX, as MNIST is published (`train-images-idx3-ubyte`, also `.gz`), with its labels beside it. The label is the class's name.
+    /// - IDX, as MNIST is published (`train-images-idx3-ubyte`, also `.gz`), with its file of labels in the same folder. The label is the class's name.
     /// - the binary layout of CIFAR-10 and CIFAR-100 (fine classes): one `.bin` file, or a folder of them, of which the training part is
     ///   read.
     /// - a `.csv` (also `.gz`) with a column for each pixel, in rows from top to bottom, and maybe a class. The images are square; with
@@ -210,7 +210,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::format(path, format!("cannot be read to its end ({error}); it may be truncated or damaged, fetch it again"))
 }
 
-/// Classes from labels as a file gives them: the class of each label, and the names in order. Whole numbers stand in numerical order.
+/// Classes from labels as a file gives them: the class of each label, and the names in order. Whole numbers are in numerical order.
 fn classes_from(labels: &[String]) -> (Vec<u32>, Vec<String>) {
     let mut names: Vec<&String> = labels.iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     let numbers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();

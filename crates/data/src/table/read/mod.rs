@@ -24,7 +24,7 @@ use crate::{Error, Result};
 pub struct ReadOptions {
     /// The columns, read as declared; without it they are inferred.
     pub schema: Option<Schema>,
-    /// Texts that stand for a missing value. A cell of nothing but blanks counts as the empty text.
+    /// Texts that mean a missing value. A cell of blanks counts as the empty text.
     pub missing: Vec<String>,
     /// The column a predictor would be trained for; recorded in the schema.
     pub target: Option<String>,

@@ -142,7 +142,7 @@ impl<'a> TextColumn<'a> {
     }
 }
 
-/// Appends a field: as it stands when it is letters and digits, else as [`quoted`].
+/// Appends a field: unchanged if it is letters and digits, else as [`quoted`].
 fn push_quoted(field: &str, delimiter: u8, text: &mut Vec<u8>) -> io::Result<()> {
     if field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.: ".contains(&byte)) {
         text.extend_from_slice(field.as_bytes());

@@ -51,7 +51,7 @@ impl Side {
     }
 }
 
-/// A residual block of two convolutions, told the time.
+/// A residual block of two convolutions, conditioned on the time.
 #[derive(Module, Debug)]
 pub struct Resnet {
     pub(crate) norm1: GroupNorm,
@@ -161,7 +161,7 @@ impl Attention {
     }
 }
 
-/// A convolution beside a change of resolution.
+/// A convolution with a change of resolution.
 #[derive(Module, Debug)]
 pub struct Resample {
     pub(crate) conv: Conv,

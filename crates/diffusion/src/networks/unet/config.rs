@@ -23,14 +23,14 @@ pub enum UpBlockType {
     AttnUpBlock2D,
 }
 
-/// What stands between the way down and the way up.
+/// The block between the encoder and the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MidBlockType {
     /// A residual block, self-attention, a residual block.
     UNetMidBlock2D,
 }
 
-/// How the network is told the time.
+/// How the time step is embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeEmbeddingType {
@@ -70,13 +70,13 @@ pub struct UnetConfig {
     pub layers_per_block: usize,
     /// The levels on the way down, the finest first.
     pub down_block_types: Vec<DownBlockType>,
-    /// What stands in the middle, if anything.
+    /// The block in the middle, if any.
     pub mid_block_type: Option<MidBlockType>,
     /// The levels on the way up, the coarsest first.
     pub up_block_types: Vec<UpBlockType>,
     /// Whether the middle has attention.
     pub add_attention: bool,
-    /// How the network is told the time.
+    /// How the time step is embedded.
     pub time_embedding_type: TimeEmbeddingType,
     /// Width of the embedded time; four times the first level's channels if not given.
     pub time_embedding_dim: Option<usize>,

@@ -37,7 +37,7 @@ pub struct TimeEmbedding {
 /// A vector for every class.
 #[derive(Module, Debug)]
 pub struct ClassEmbedding {
-    /// `[classes + 1, time width]`; the last row stands for no class.
+    /// `[classes + 1, time width]`; the last row is for no class.
     pub(crate) weight: Param<Tensor<2>>,
 }
 
@@ -48,7 +48,7 @@ pub struct UNet2D {
     pub(crate) time_proj: Option<TimeProjection>,
     pub(crate) time_embedding: TimeEmbedding,
     pub(crate) class_embedding: Option<ClassEmbedding>,
-    /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
+    /// The embedding of augmentation labels, if there are any; without a bias, so that no augmentation adds zero.
     pub(crate) augmentation: Option<Linear>,
     pub(crate) down_blocks: Vec<DownBlock>,
     pub(crate) mid_block: Option<MidBlock>,
@@ -128,7 +128,7 @@ impl UNet2D {
         }
     }
 
-    /// This network, told how its images were augmented. The new weights begin at zero.
+    /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
         let weight = Tensor::zeros([LABELS, self.config.time_width()], &self.conv_in.weight.val().device());
         self.augmentation = Some(Linear { weight: Param::from_tensor(weight), bias: None });
