@@ -290,11 +290,11 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{self, Linear};
+    use crate::nn::{Linear, LinearConfig};
     use crate::seeds::Stream;
 
     fn layer(seed: u64) -> Linear {
-        nn::linear(3, 2, Stream::new(seed, 0), &Device::flex())
+        LinearConfig::new(3, 2).init(Stream::new(seed, 0), &Device::flex())
     }
 
     fn file() -> Checkpoint {
@@ -339,7 +339,7 @@ mod tests {
         let mut foreign = file();
         foreign.metadata.clear();
         assert!(message(&foreign).contains("not one of Semblant's"));
-        let wider = nn::linear(4, 2, Stream::new(0, 0), &Device::flex());
+        let wider = LinearConfig::new(4, 2).init(Stream::new(0, 0), &Device::flex());
         assert!(file().load_module("net", wider, Path::new("m")).expect_err("refused").to_string().contains("weight"));
         let error = file().load_module("other", layer(0), Path::new("m")).expect_err("refused").to_string();
         assert!(error.contains("missing"), "{error}");

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::nn::{GroupNorm, Init, Linear, apply_linear, conv_transpose2d, draw, linear_with};
+use semblant_core::nn::{GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, conv_transpose2d, draw};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_images::{ImageKind, ImageShape, init_streams};
@@ -142,7 +142,7 @@ impl Generator {
             _ => z,
         };
         let [batch, _] = input.dims();
-        let first = apply_linear(input, &self.first); // [batch, channels * height * width]
+        let first = self.first.forward(input); // [batch, channels * height * width]
         let [height, width] = self.smallest;
         let channels = first.dims()[1] / (height * width);
         let x = first.reshape([batch, channels, height, width]);
@@ -168,7 +168,7 @@ impl Generator {
     /// Images that cannot be halved as often as the network wants.
     pub fn upward(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
         let mut streams = init_streams(seed);
-        let norm = |channels: usize| GroupNorm::new(channels, groups_of(channels), 1e-5, device);
+        let norm = |channels: usize| GroupNormConfig::new(groups_of(channels), channels).init(device);
         let block = |pair: &[usize], stream| {
             let fan = (pair[0] * 4, pair[1] * 4); // Each pixel is reached by four places of the kernel.
             let weight = draw(Init::Xavier, fan, pair[0] * pair[1] * 16, stream, 0);
@@ -204,7 +204,9 @@ impl Generator {
         let smallest = config.smallest(&kind.shape)?;
         let classes = kind.class_names.len();
         let told = if classes > 0 { config.class_features } else { 0 };
-        let first = linear_with(Init::Xavier, config.latent + told, config.channels[0] * smallest[0] * smallest[1], streams(), device);
+        let first = LinearConfig::new(config.latent + told, config.channels[0] * smallest[0] * smallest[1])
+            .with_init(Init::Xavier)
+            .init(streams(), device);
         let features = draw(Init::Normal(1.0), (1, 1), classes * told, streams(), 0);
         let classes = (classes > 0).then(|| Param::from_tensor(host::tensor(features, [classes, told], device)));
         Ok(Self { classes, first, body, smallest, latent: config.latent })

@@ -10,7 +10,7 @@ pub mod names;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, apply_linear, draw, silu};
+use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, draw, silu};
 use semblant_data::image::augment::LABELS;
 
 pub use blocks::{Attention, DownBlock, MidBlock, Resample, Resnet, Sampler, UpBlock};
@@ -163,14 +163,14 @@ impl UNet2D {
             }
         };
         let TimeEmbedding { linear_1, linear_2 } = &self.time_embedding;
-        let mut embedded = apply_linear(silu(apply_linear(waves, linear_1)), linear_2); // [batch, time width]
+        let mut embedded = linear_2.forward(silu(linear_1.forward(waves))); // [batch, time width]
         if let Some(ClassEmbedding { weight }) = &self.class_embedding {
             let ([rows, _], [batch, _]) = (weight.val().dims(), embedded.dims());
             let class = condition.class.clone().unwrap_or_else(|| Tensor::full([batch], rows as i64 - 1, &embedded.device()));
             embedded = embedded + weight.val().select(0, class);
         }
         if let (Some(layer), Some(labels)) = (&self.augmentation, &condition.augmentation) {
-            embedded = embedded + apply_linear(labels.clone(), layer);
+            embedded = embedded + layer.forward(labels.clone());
         }
         silu(embedded)
     }
