@@ -427,11 +427,8 @@ fn quickstart_makes_its_four_files() {
 }
 
 #[test]
+#[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
 fn adult_is_fitted_sampled_and_judged() {
-    if std::env::var_os("SEMBLANT_DATA").is_none_or(|folder| !Path::new(&folder).join("adult").is_dir()) {
-        println!("skipped: SEMBLANT_DATA names no folder that holds adult");
-        return;
-    }
     let place = Place::new();
     place.good(&[&["fit", "adult", "-o", "m.safetensors", "--set", "epochs=1", "--set", "batch_rows=600"], &SMALL[2..]].concat());
     place.good(&["sample", "m.safetensors", "-n", "1000", "--where", "income=>50K", "-o", "s.csv"]);

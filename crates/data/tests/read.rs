@@ -1,7 +1,6 @@
-//! What is read from well-formed files: kinds, precision, schemas, options, and the real data sets when they are at hand.
-#![allow(clippy::print_stdout)]
+//! What is read from well-formed files: kinds, precision, schemas and options.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use semblant_data::table::{Column, ColumnKind, IdFormat, ReadOptions, Schema, Table, TableWriter};
 
@@ -100,49 +99,4 @@ fn number_labels_stand_in_numeric_order() {
     assert_eq!(levels, ["2", "3", "9", "10"]);
     assert_eq!(codes[..4], [3, 0, 2, 1]);
     assert!(result.notes[0].contains("month") && result.notes[0].contains("categorical"), "{:?}", result.notes);
-}
-
-/// A file of a real data set; `None`, with a word to who reads the output, where it is not at hand.
-fn real(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("SEMBLANT_DATA").map(|folder| Path::new(&folder).join(name)).filter(|path| path.exists());
-    if path.is_none() {
-        println!("skipped: SEMBLANT_DATA names no folder that holds {name}");
-    }
-    path
-}
-
-#[test]
-fn adult_is_read_as_the_census_describes_it() {
-    let Some(path) = real("adult/train.csv.gz") else { return };
-    let result = Table::read_inferred(path, &ReadOptions::with_target("income")).expect("readable");
-    let table = result.table;
-    assert_eq!((table.rows(), table.columns().len()), (26_049, 15));
-    for (column, values) in table.iter() {
-        let expected = match column.name.as_str() {
-            "age" | "fnlwgt" | "education-num" | "capital-gain" | "capital-loss" | "hours-per-week" => ColumnKind::Integer,
-            _ => ColumnKind::Categorical,
-        };
-        assert_eq!(column.kind, expected, "{}", column.name);
-        assert_eq!(values.missing() > 0, ["workclass", "occupation", "native-country"].contains(&column.name.as_str()), "{}", column.name);
-    }
-}
-
-#[test]
-fn california_and_shoppers_are_read() {
-    if let Some(path) = real("california-housing/train.csv.gz") {
-        let table = Table::read(path, &ReadOptions::default()).expect("readable");
-        assert_eq!(table.rows(), 16_512);
-        let decimals = |name: &str| table.schema().columns[table.schema().index_of(name).expect("there")].decimals;
-        assert_eq!((decimals("longitude"), decimals("median_income")), (Some(2), Some(4)));
-        assert!(table.column("total_bedrooms").expect("there").missing() > 0);
-    }
-    if let Some(path) = real("online-shoppers/train.csv.gz") {
-        let table = Table::read(path, &ReadOptions::default()).expect("readable");
-        assert_eq!(table.rows(), 9_864);
-        let kind = |name: &str| table.schema().columns[table.schema().index_of(name).expect("there")].kind;
-        assert_eq!(
-            (kind("Revenue"), kind("Month"), kind("PageValues")),
-            (ColumnKind::Boolean, ColumnKind::Categorical, ColumnKind::Continuous)
-        );
-    }
 }

@@ -1,112 +1,85 @@
-//! Model files that are damaged, cut off, or of another kind.
+//! What model files hold, and what damage to them does.
 
 use std::path::Path;
 
-use semblant::Result;
 use semblant::checkpoint::Checkpoint;
 use semblant::data::table::simulate_patients;
 use semblant::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fits::{bytes, run};
-use crate::support::*;
+use crate::support::fits::*;
+use crate::support::images::*;
 
-/// A model file with its header changed.
-fn with_header(bytes: &[u8], change: impl Fn(&mut Value)) -> Vec<u8> {
-    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight")) as usize;
-    let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).expect("JSON");
-    change(&mut header);
-    let header = header.to_string().into_bytes();
-    [&(header.len() as u64).to_le_bytes(), &header[..], &bytes[8 + length..]].concat()
+for_every!(images: files_keep_images_and_settings, damaged_files_are_refused_by_name, damaged_headers_never_panic);
+
+/// Whether `whole` has everything that `part` says.
+fn holds(whole: &Value, part: &Value) -> bool {
+    match part.as_object() {
+        Some(part) => part.iter().all(|(key, value)| whole.get(key).is_some_and(|whole| holds(whole, value))),
+        None => whole == part,
+    }
 }
 
-#[test]
-fn damaged_files_are_errors_that_name_the_file() {
+fn files_keep_images_and_settings(name: &str) {
     let (images, folder) = (bars(), tempfile::tempdir().expect("a folder"));
-    let path = folder.path().join("damaged.safetensors");
-    let try_load = |bytes: &[u8]| -> Result<Model> {
-        std::fs::write(&path, bytes).expect("writable");
-        semblant::load::<Images>(&path, "cpu")
-    };
+    let path = folder.path().join(format!("{name}.safetensors"));
+    let mut model = unfitted(name, json!({})).expect("known settings");
+    let summary = model.fit(&images, &mut run(1)).expect("fits");
+    assert!(!summary.losses.is_empty() && summary.losses.iter().all(|(_, value)| value.is_finite()), "{name}: {summary:?}");
+    assert_eq!((summary.steps, summary.rows_seen), (8, 64), "{name}");
+    model.save(&path).expect("writable");
+    let loaded = semblant::load::<Images>(&path, "cpu").unwrap_or_else(|error| panic!("{name}: {error}"));
+    for seed in [0, 7] {
+        let request = ImageRequest::new(20, seed);
+        let made = sample(&model, &request);
+        assert_eq!(made.shape(), [20, 1, 8, 8], "{name}");
+        let classes = has_classes(name);
+        assert_eq!(made.class_names(), if classes { images.class_names() } else { &[] }, "{name}");
+        assert_eq!(made, sample(&loaded, &request), "{name}");
+    }
+    let of_seed = |seed| sample(&model, &ImageRequest::new(20, seed));
+    assert_ne!(of_seed(0).pixels(), of_seed(7).pixels(), "{name}: another seed, other images");
+
+    // The settings in the file are all of them, and make the same model again.
+    let file = Checkpoint::read(&path).expect("readable");
+    assert_eq!(file.model(), name);
+    let settings: Value = file.metadata_as("config", &path).expect("settings");
+    assert!(holds(&settings, &small(name)), "{name}: {settings}");
+    let mut again = semblant::model::<Images>(name, settings).expect("its own settings");
+    again.fit(&images, &mut run(1)).expect("fits");
+    assert!(bytes(&again) == std::fs::read(&path).expect("there"), "{name}: the same settings, another model");
+}
+
+fn damaged_files_are_refused_by_name(name: &str) {
+    let (whole, path) = (bytes(&fitted(name, &bars())), Path::new("whole"));
+    refuses_damage::<Images>(name, &whole);
     let refused = |what: &str, bytes: &[u8], word: &str| {
-        says(what, try_load(bytes), &["damaged.safetensors", word]);
+        says(&format!("{name}, {what}"), loads_or_names_the_file::<Images>(bytes), &[word]);
     };
-    for name in names() {
-        let whole = bytes(&fitted(name, &images));
-        assert!(try_load(&whole).is_ok(), "{name}");
-        for cut in [0, 1, 7, 8, 9, whole.len() / 3, whole.len() / 2, whole.len() - 1] {
-            refused(&format!("{name}, {cut} bytes"), &whole[..cut], "truncated");
-        }
-        refused(name, &[&whole[..], b"x"].concat(), "model file");
-        let metadata = |key: &'static str, value: &str| with_header(&whole, |header| header["__metadata__"][key] = json!(value));
-        refused(name, &metadata("semblant_format", "99"), "format 99");
-        refused(name, &metadata("model", "ctgan"), "\"ctgan\"");
-        for key in ["config", "images"] {
-            refused(name, &metadata(key, "{\"a\": 1"), key);
-        }
-        let other_images = |change: &dyn Fn(&mut Value)| {
-            let file = Checkpoint::from_bytes(whole.clone(), &path).expect("sound");
-            let mut kind: Value = file.metadata_as("images", &path).expect("readable");
-            change(&mut kind);
-            metadata("images", &kind.to_string())
-        };
-        refused(name, &other_images(&|kind| kind["shape"]["height"] = json!(0)), "images that cannot be");
-        refused(name, &other_images(&|kind| kind["shape"]["width"] = json!(1u64 << 40)), "images that cannot be");
-        refused(name, &other_images(&|kind| kind["shape"]["width"] = json!(9)), if plays(name) { "halved" } else { "model" });
-        refused(name, &other_images(&|kind| kind["class_counts"] = json!([1, 2])), "images that cannot be");
-        refused(name, &other_images(&|kind| kind["class_counts"] = json!([0, 0, 0])), "images that cannot be");
-        refused(name, &other_images(&|kind| kind["class_names"] = json!(["a", "b", "c", "d"])), "images that cannot be");
-        let tensors: Vec<String> =
-            Checkpoint::from_bytes(whole.clone(), &path).expect("sound").shapes().map(|(name, _)| name.to_owned()).collect();
-        for tensor in &tensors {
-            let reshaped = with_header(&whole, |header| {
-                let shape = header[tensor]["shape"].as_array().expect("a shape").clone();
-                let values: u64 = shape.iter().filter_map(Value::as_u64).product();
-                // One dimension more, or the same values in one line: never the shape that the model has.
-                header[tensor]["shape"] = if shape.len() > 1 { json!([values]) } else { json!([1, values]) };
-            });
-            refused(name, &reshaped, tensor.split_once('.').expect("a prefix").1);
-        }
+    refused("an unknown model", &with_metadata(&whole, "model", "ctgan"), "\"ctgan\"");
+    for key in ["config", "images"] {
+        refused("other images", &with_metadata(&whole, key, "{\"a\": 1"), key);
     }
+    let other_images = |change: &dyn Fn(&mut Value)| {
+        let file = Checkpoint::from_bytes(whole.clone(), path).expect("sound");
+        let mut kind: Value = file.metadata_as("images", path).expect("readable");
+        change(&mut kind);
+        with_metadata(&whole, "images", &kind.to_string())
+    };
+    refused("other images", &other_images(&|kind| kind["shape"]["height"] = json!(0)), "images that cannot be");
+    refused("other images", &other_images(&|kind| kind["shape"]["width"] = json!(1u64 << 40)), "images that cannot be");
+    refused("other images", &other_images(&|kind| kind["shape"]["width"] = json!(9)), if is_gan(name) { "halved" } else { "model" });
+    refused("other images", &other_images(&|kind| kind["class_counts"] = json!([1, 2])), "images that cannot be");
+    refused("other images", &other_images(&|kind| kind["class_counts"] = json!([0, 0, 0])), "images that cannot be");
+    refused("other images", &other_images(&|kind| kind["class_names"] = json!(["a", "b", "c", "d"])), "images that cannot be");
+}
+
+fn damaged_headers_never_panic(name: &str) {
+    survives_damaged_headers::<Images>(name, &bytes(&fitted(name, &bars())), 300);
 }
 
 #[test]
-fn no_damage_to_a_header_is_a_panic() {
-    let (images, path) = (bars(), Path::new("damaged.safetensors"));
-    let device = semblant::device::select("cpu").expect("always there");
-    let registry = Registry::default();
-    for entry in registry.models::<Images>() {
-        let whole = bytes(&fitted(entry.name, &images));
-        let length = u64::from_le_bytes(whole[..8].try_into().expect("eight")) as usize;
-        let (mut loaded, mut refused) = (0, 0);
-        for position in (0..8 + length).step_by((length / 300).max(1)) {
-            for byte in *b"9-}" {
-                let mut damaged = whole.clone();
-                damaged[position] = byte;
-                let Ok(file) = Checkpoint::from_bytes(damaged.clone(), path) else { continue };
-                match (entry.load)(&file, path, &device) {
-                    // Some changes leave a sound file; what it holds has to be usable, or say why it is not.
-                    Ok(model) => {
-                        loaded += 1;
-                        if loaded % 10 == 0
-                            && let Ok(made) = model.sample(&ImageRequest::new(2, 1))
-                        {
-                            assert_eq!(made.data.count(), 2);
-                        }
-                    }
-                    Err(error) => {
-                        refused += 1;
-                        assert!(error.to_string().contains("damaged.safetensors"), "{}: {error}", entry.name);
-                    }
-                }
-            }
-        }
-        assert!(loaded > 0 && refused > 0, "{}: {loaded} loaded, {refused} refused", entry.name);
-    }
-}
-
-#[test]
-fn a_file_of_the_other_kind_is_refused_and_found() {
+fn files_of_another_kind_are_refused_and_recognized() {
     let folder = tempfile::tempdir().expect("a folder");
     let [image, table] = ["image.safetensors", "table.safetensors"].map(|name| folder.path().join(name));
     fitted("flow", &bars()).save(&image).expect("writable");

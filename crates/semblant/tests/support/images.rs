@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use semblant::Result;
 use semblant::prelude::*;
-use semblant::{Error, Result};
 use serde_json::{Value, json};
 
-use crate::fits::{Fitted, run};
+use super::fits::{Fitted, run};
 
 pub(crate) type Model = Fitted<Images>;
 
@@ -42,34 +42,24 @@ pub(crate) fn small(name: &str) -> Value {
     }
 }
 
-/// The models that go from noise to image in steps of a solver.
-pub(crate) fn denoisers() -> impl Iterator<Item = &'static str> {
-    semblant::diffusion::MODELS.iter().map(|entry| entry.name)
+/// Whether a model goes from noise to image in the steps of a solver.
+pub(crate) fn is_denoiser(name: &str) -> bool {
+    semblant::diffusion::MODELS.iter().any(|entry| entry.name == name)
 }
 
-pub(crate) fn denoises(name: &str) -> bool {
-    denoisers().any(|denoiser| denoiser == name)
-}
-
-/// The models of a generator and a critic.
-pub(crate) fn plays(name: &str) -> bool {
+/// Whether a model is a generator and a critic.
+pub(crate) fn is_gan(name: &str) -> bool {
     semblant::gan::MODELS.iter().any(|entry| entry.name == name)
 }
 
-/// The models that are told the classes of their images.
-pub(crate) fn with_classes() -> impl Iterator<Item = &'static str> {
-    names().into_iter().filter(|name| *name != "autoencoder-kl")
-}
-
-/// The models that learn images of any size; others halve the sides, or take them from a model that they begin with.
-pub(crate) fn of_any_size() -> impl Iterator<Item = &'static str> {
-    let halves = |name: &str| plays(name) || matches!(name, "consistency" | "vq-vae" | "autoencoder-kl" | "latent-dit");
-    names().into_iter().filter(move |name| !halves(name))
+/// Whether a model learns the classes of its images.
+pub(crate) fn has_classes(name: &str) -> bool {
+    name != "autoencoder-kl"
 }
 
 /// Settings with which a model samples quickly and without fresh noise.
 pub(crate) fn quick(name: &str) -> Value {
-    if denoises(name) { json!({ "steps": 1, "solver": "euler" }) } else { json!({}) }
+    if is_denoiser(name) { json!({ "steps": 1, "solver": "euler" }) } else { json!({}) }
 }
 
 /// The file of a model that others begin with.
@@ -82,16 +72,6 @@ fn file(name: &'static str) -> PathBuf {
         path
     };
     files.entry(name).or_insert_with(write).clone()
-}
-
-/// The names of the registry.
-pub(crate) fn names() -> Vec<&'static str> {
-    Registry::default().models::<Images>().map(|entry| entry.name).collect()
-}
-
-/// The denoisers that take a network; `consistency` has that of the model it begins with, and learns from images such as those.
-pub(crate) fn with_networks() -> impl Iterator<Item = &'static str> {
-    denoisers().filter(|name| *name != "consistency")
 }
 
 /// Settings under which the small models learn something.
@@ -158,16 +138,4 @@ pub(crate) fn sample(model: &Model, request: &ImageRequest) -> Images {
 /// A request with settings of sampling.
 pub(crate) fn with(count: u64, settings: Value) -> ImageRequest {
     ImageRequest { settings: settings.as_object().cloned().unwrap_or_default(), ..ImageRequest::new(count, 3) }
-}
-
-/// What was said, in one line with all of these words.
-#[track_caller]
-pub(crate) fn says<T>(what: &str, result: Result<T>, words: &[&str]) -> Error {
-    let Err(error) = result else { panic!("{what}: no error") };
-    let message = error.to_string();
-    assert!(!message.contains('\n'), "{what}: {message}");
-    for word in words {
-        assert!(message.contains(word), "{what}: no \"{word}\" in: {message}");
-    }
-    error
 }
