@@ -15,7 +15,8 @@ fn main() -> anyhow::Result<()> {
     let train = adult.read("train", folder.as_deref(), Path::new("."))?;
     let test = adult.read("test", folder.as_deref(), Path::new("."))?;
 
-    let mut model = semblant::model::<Table>("ctgan", serde_json::json!({ "epochs": epochs }))?;
+    let train_config = TrainConfig { epochs, ..CtganConfig::default().train };
+    let mut model = Ctgan::new(CtganConfig { train: train_config, ..CtganConfig::default() })?;
     let mut run = Run { observer: Box::new(Terminal::default()), ..Run::new(semblant::device::select("auto")?, 0) };
     model.fit(&train, &mut run)?;
     model.save("adult.safetensors".as_ref())?;

@@ -5,7 +5,8 @@ use semblant::data::table::simulate_patients;
 use semblant::prelude::*;
 
 fn main() -> anyhow::Result<()> {
-    let mut model = semblant::model::<Table>("ctgan", serde_json::json!({ "epochs": 60 }))?;
+    let train_config = TrainConfig { epochs: 60, ..CtganConfig::default().train };
+    let mut model = Ctgan::new(CtganConfig { train: train_config, ..CtganConfig::default() })?;
     model.fit(&simulate_patients(3000, 0), &mut Run::new(semblant::device::select("cpu")?, 0))?;
 
     let condition = |column: &str, wanted| Condition { column: column.into(), wanted };

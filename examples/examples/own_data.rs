@@ -153,7 +153,7 @@ impl Synthesizer<Directions> for VonMisesModel {
         let length = (sine.hypot(cosine) / count).min(0.999);
         let concentration = length * (2.0 - length * length) / (1.0 - length * length);
         self.fitted = Some(VonMises { mean_degrees: sine.atan2(cosine).to_degrees().rem_euclid(360.0), concentration });
-        Ok(Summary { steps: 0, rows_seen: data.0.len() as u64, encode_secs: 0.0, train_secs: 0.0, losses: Vec::new() })
+        Ok(Summary::without_steps(data.0.len() as u64, 0.0))
     }
 
     /// Rejection from the uniform distribution; row `i` is the first of its own draws that is accepted.

@@ -21,3 +21,9 @@ fn own_data() {
     let said = run("own_data");
     assert!(said.contains("5 directions from a model of kind directions"), "{said}");
 }
+
+#[test]
+fn from_memory() {
+    let said = run("from_memory");
+    assert_eq!(said.lines().filter(|line| line.starts_with("Visit { ward: \"surgery\", days: ")).count(), 5, "{said}");
+}

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The arguments of the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -10,39 +10,39 @@ use clap::{Args, Parser, Subcommand};
     name = "semblant",
     version,
     arg_required_else_help = true,
-    after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 good, 1 failed work, 2 wrong usage."
+    after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 success, 1 failure, 2 wrong usage."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Say nothing but results and errors.
+    /// Print results and errors only.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Learn a model from a table or from images.
+    /// Fit a model to data.
     Fit(Fit),
-    /// Make new rows or images from a model.
+    /// Sample new data from a model.
     Sample(Sample),
-    /// Write a model for another program.
+    /// Write a model in the format of another program.
     Export(Export),
-    /// Judge a synthetic table against the real one and write a report, or synthetic images against real ones.
+    /// Compare synthetic with real data and write a report.
     Evaluate(Evaluate),
-    /// List the models there are.
+    /// List all models.
     Models {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// List the devices that this build and this machine offer, and what is missing for others.
+    /// List the devices of this build and machine, and what other devices need.
     Devices {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Show what a model file holds.
+    /// Show what a model file contains.
     Inspect {
         /// The model file.
         model: PathBuf,
@@ -50,45 +50,45 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List or fetch the data sets that are known by name.
+    /// List or download public data sets.
     Data(Data),
-    /// Draw a table of simulated patients, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
+    /// Simulate a table of patients, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
     Quickstart(Quickstart),
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set optimizer.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (go on after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the guessed schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors      (samples appear in photos.safetensors.run while it learns)"
+    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set optimizer.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (continue after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the inferred schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors      (samples appear in photos.safetensors.run during the fit)"
 )]
 pub(crate) struct Fit {
-    /// A CSV (also .gz), TSV or Parquet file; a folder, .tar, IDX, CSV or .npz file of images; or the name of a known data set.
+    /// A CSV (also .gz), TSV or Parquet file; a folder, .tar, IDX, CSV or .npz file of images; or the name of a public data set.
     pub(crate) data: String,
     /// The model; see `semblant models`.
     #[arg(long, short, default_value = "ctgan")]
     pub(crate) model: String,
-    /// A setting of the model, as key=value; may be given several times. Nested keys are written with dots.
+    /// A setting of the model, as key=value; may be given several times. Nested keys have dots.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
-    /// A TOML file with settings; --set goes before it.
+    /// A TOML file with settings; --set takes precedence.
     #[arg(long)]
     pub(crate) config: Option<PathBuf>,
     /// Where to train: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Several devices that learn together, each from its part of every batch: cuda:0,cuda:1. For models of images whose loss is a mean over
+    /// Several devices that train one model, each on its part of every batch: cuda:0,cuda:1. For image models whose loss is a mean over
     /// images.
     #[arg(long, value_delimiter = ',', num_args = 1, value_name = "DEVICE,DEVICE", conflicts_with = "device")]
     pub(crate) devices: Vec<String>,
-    /// The precision of products while training: f32, or bf16 for networks of images on a GPU.
+    /// The precision of matrix products in training: f32, or bf16 for image models on a GPU.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
     /// The seed: equal seeds give equal models.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Where the model goes.
+    /// The model file to write.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-    /// Go on from the state that an interrupted fit left beside the output.
+    /// Continue from the state that an interrupted fit left in the run folder.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Print the summary as JSON.
@@ -98,21 +98,21 @@ pub(crate) struct Fit {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (images from images)"
+    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (image-to-image)"
 )]
 pub(crate) struct Sample {
-    /// The model file, or a folder that Python's diffusers wrote.
+    /// The model file, or a folder written by Python's diffusers.
     pub(crate) model: PathBuf,
-    /// How many rows or images.
+    /// The number of rows or images.
     #[arg(short, conflicts_with = "rows", required_unless_present_any = ["rows", "from"])]
     pub(crate) n: Option<u64>,
-    /// Which rows of the endless table of this seed: A..B.
+    /// The rows A..B of the endless sample of this seed.
     #[arg(long, value_name = "A..B")]
     pub(crate) rows: Option<String>,
-    /// Make data from this data instead of from noise, one item for each: image-to-image, or reconstructions by an autoencoder.
+    /// Start from this data instead of noise, one sample per item: image-to-image, inpainting, or reconstruction by an autoencoder.
     #[arg(long, value_name = "DATA", conflicts_with_all = ["n", "rows"])]
     pub(crate) from: Option<String>,
-    /// With --from: what stays as it is, for images a folder with one image that is bright there.
+    /// With --from: what to keep (inpainting); for images a folder with one image whose bright pixels are kept.
     #[arg(long, value_name = "DATA")]
     pub(crate) mask: Option<String>,
     /// The seed: equal seeds give equal rows.
@@ -131,49 +131,49 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --shadow model.safetensors      (trains 16 models more for one attack)\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors -o report.html   (images)\n  semblant evaluate --real photos/ --synthetic made/ --holdout kept/ --features inception:pt_inception-2015-12-05-6726825d.pth,resize=clean --utility\n  semblant evaluate --real photos/ --synthetic rebuilt/ --features lpips:vgg16.pth,lin=vgg.pth   (images in pairs)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
+    after_help = "Example:\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --target income -o report.html --json scores.json\n  semblant evaluate --real train.csv --holdout test.csv --compare ctgan.csv tvae.csv copula.csv\n  semblant evaluate --real train.csv --synthetic synthetic.csv --holdout test.csv --shadow model.safetensors      (trains 16 more models for one attack)\n  semblant evaluate --real mnist --synthetic made/ --holdout mnist:test --features classifier:judge.safetensors -o report.html   (images)\n  semblant evaluate --real photos/ --synthetic made/ --holdout kept/ --features inception:pt_inception-2015-12-05-6726825d.pth,resize=clean --utility\n  semblant evaluate --real photos/ --synthetic rebuilt/ --features lpips:vgg16.pth,lin=vgg.pth   (images in pairs)\n  semblant evaluate --real mnist:test --likelihood vae.safetensors --samples 1000"
 )]
 pub(crate) struct Evaluate {
-    /// The table or the images that the model learnt from: a path, or the name of a known data set.
+    /// The training data of the model: a path, or the name of a public data set.
     #[arg(long)]
     pub(crate) real: String,
-    /// The synthetic table or images.
+    /// The synthetic data.
     #[arg(long, required_unless_present_any = ["compare", "likelihood"])]
     pub(crate) synthetic: Option<PathBuf>,
-    /// Several synthetic tables or sets of images, in the place of --synthetic: their scores side by side.
+    /// Several synthetic data sets instead of --synthetic: their scores side by side.
     #[arg(long, num_args = 1.., value_name = "SYNTHETIC", conflicts_with = "synthetic")]
     pub(crate) compare: Vec<PathBuf>,
-    /// Real rows that the model never saw: the reference for every score.
+    /// Held-out real data that the model never saw: the reference for every score.
     #[arg(long)]
     pub(crate) holdout: Option<String>,
     /// The seed of subsamples and cross-validation.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// The kind of data, where --real does not show it: table or images.
+    /// The kind of data, if the name of --real does not show it: table or images.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
-    /// The model that made the synthetic data; models like it are trained with and without single rows or images, to attack membership.
+    /// The model of the synthetic data, for membership inference: models like it are trained with and without single rows or images.
     #[arg(long, value_name = "MODEL", requires = "holdout", conflicts_with_all = ["compare", "likelihood"])]
     pub(crate) shadow: Option<PathBuf>,
-    /// Where networks are trained and run, and features compared: auto, cpu, cuda:0 or wgpu:0.
+    /// The device of networks and of distances between features: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Instead of synthetic data, a model whose likelihood of the real data is estimated, in nats an item.
+    /// Instead of synthetic data, a model whose negative log-likelihood of the real data is estimated, in nats per item.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "holdout", "output"])]
     pub(crate) likelihood: Option<PathBuf>,
-    /// With --likelihood: random numbers for each item; the more, the closer.
+    /// With --likelihood: latent samples per item; more are closer to the exact value.
     #[arg(long, default_value_t = 1000, requires = "likelihood")]
     pub(crate) samples: usize,
-    /// Where the HTML report goes.
+    /// The HTML report to write.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-    /// Where the scores go as JSON; "-" is standard output.
+    /// The JSON file to write; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }
 
 impl Evaluate {
-    /// What is evaluated: one, or several to compare.
+    /// The synthetic data: one, or several to compare.
     pub(crate) fn synthetics(&self) -> Vec<&Path> {
         self.synthetic.iter().chain(&self.compare).map(PathBuf::as_path).collect()
     }
@@ -188,15 +188,15 @@ pub(crate) enum Precision {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  semblant export digits.safetensors --format diffusers -o digits/    (opened by DiTTransformer2DModel.from_pretrained and the like)"
+    after_help = "Example:\n  semblant export digits.safetensors --format diffusers -o digits/    (opened by DiTTransformer2DModel.from_pretrained, for example)"
 )]
 pub(crate) struct Export {
     /// The model file.
     pub(crate) model: PathBuf,
-    /// For which program: diffusers, Hugging Face's library in Python.
+    /// The format: diffusers, Hugging Face's Python library.
     #[arg(long, default_value = "diffusers")]
     pub(crate) format: String,
-    /// The folder to make.
+    /// The folder to write.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
 }
@@ -209,12 +209,12 @@ pub(crate) struct Data {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// List the data sets that are known by name, and whether their files are here.
+    /// List the public data sets, and whether their files are on this machine.
     List,
-    /// Fetch a data set if it is not here, check its files, and print where they lie.
+    /// Download a data set unless it is there, verify its files, and print their paths.
     ///
     /// Files are looked for in the folder that SEMBLANT_DATA names, then in the cache ($XDG_CACHE_HOME/semblant or ~/.cache/semblant),
-    /// where downloads go.
+    /// where downloads are kept.
     Get {
         /// The data set's name.
         name: String,
@@ -229,7 +229,7 @@ pub(crate) struct Quickstart {
     /// The model; see `semblant models`.
     #[arg(long, short, default_value = "ctgan")]
     pub(crate) model: String,
-    /// How many patients to draw.
+    /// The number of simulated patients.
     #[arg(long, default_value_t = 4000)]
     pub(crate) rows: usize,
     /// The seed.
@@ -239,7 +239,7 @@ pub(crate) struct Quickstart {
 
 #[cfg(test)]
 mod tests {
-    /// Splits as a shell would, as far as our examples go: blanks part words, single quotes keep them together.
+    /// Splits as a shell would, as far as the examples need: blanks separate words, single quotes keep them together.
     fn words(line: &str) -> Vec<String> {
         let mut quoted = false;
         let parts = line.split(|c: char| {

@@ -46,7 +46,7 @@ fn kind_of<'a>(arguments: &Evaluate, real: &Source, registry: &'a Registry) -> R
     }
     registry.kinds().find(|kind| kind.recognizes(real)).ok_or_else(|| {
         let kinds = registry.kinds().map(Modality::kind).collect::<Vec<_>>().join(" or ");
-        Failure::Usage(format!("--real {}: its name does not show what it holds; add --kind {kinds}", arguments.real))
+        Failure::Usage(format!("--real {}: the name does not show the kind of data; add --kind {kinds}", arguments.real))
     })
 }
 

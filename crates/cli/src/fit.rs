@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
     let mut work = || -> Result<_, Failure> {
         if let Some(folder) = &folder {
             std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
-            // A run that goes on has the settings that are there already, or is refused.
+            // A run that continues has the settings that are there already, or is refused.
             if !(arguments.resume && folder.join(STATE_FILE).exists()) {
                 write_config(folder, arguments, &settings)?;
             }
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
     Ok(())
 }
 
-/// Says what a fit did. The resume state has done its service; log and settings stay.
+/// Says what a fit did. The resume state is removed; log and settings stay.
 fn report(arguments: &Fit, output: Option<&Path>, folder: Option<&Path>, summary: &Summary, quiet: bool) {
     let _ = folder.map(|folder| std::fs::remove_file(folder.join(STATE_FILE)));
     if arguments.json {
@@ -70,7 +70,7 @@ fn report(arguments: &Fit, output: Option<&Path>, folder: Option<&Path>, summary
     if !quiet {
         let losses: Vec<String> = summary.losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
         say(&format!(
-            "{} steps in {:.1} s (and {:.2} s to encode)  {}",
+            "{} steps in {:.1} s ({:.2} s to encode)  {}",
             summary.steps,
             summary.train_secs,
             summary.encode_secs,
@@ -80,20 +80,20 @@ fn report(arguments: &Fit, output: Option<&Path>, folder: Option<&Path>, summary
     print(&output.unwrap_or(Path::new("")).display().to_string());
 }
 
-/// The device that was asked for, or those that shall learn together.
+/// The device or devices to train on.
 fn chosen(arguments: &Fit, quiet: bool) -> Result<Vec<semblant::Device>, Failure> {
     let names = if arguments.devices.is_empty() { std::slice::from_ref(&arguments.device) } else { &arguments.devices };
     names.iter().map(|name| devices::choose(name, quiet)).collect()
 }
 
-/// The folder beside the model file that holds settings, log and resume state.
+/// The run folder, next to the model file: settings, log and resume state.
 pub(crate) fn run_folder(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".run");
     PathBuf::from(name)
 }
 
-/// Removes the folder of a run that failed before it had learnt anything: no state, and no line in the log.
+/// Removes the folder of a run that failed before it had learned anything: no state, and no line in the log.
 fn forget_fruitless(folder: &Path) {
     let logged = std::fs::metadata(folder.join(LOG_FILE)).is_ok_and(|log| log.len() > 0);
     if !logged && !folder.join(STATE_FILE).exists() {

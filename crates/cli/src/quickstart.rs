@@ -15,7 +15,7 @@ use crate::{Failure, Outcome, date, observer, print, say};
 
 pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.rows < 100 {
-        return Err(Failure::Usage(format!("--rows {}: draw at least 100 patients", arguments.rows)));
+        return Err(Failure::Usage(format!("--rows {}: simulate at least 100 patients", arguments.rows)));
     }
     let tell = |text: &str| {
         if !quiet {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
         ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"].map(|name| folder.join(name));
     let mut model = registry.model::<Table>(&arguments.model, settings(&arguments.model))?;
 
-    tell(&format!("drawing {} simulated patients, and as many again that the model will not see", arguments.rows));
+    tell(&format!("simulating {} patients, and as many again as a holdout", arguments.rows));
     let everyone = simulate_patients(2 * arguments.rows, arguments.seed);
     let real = everyone.take(&(0..arguments.rows).collect::<Vec<_>>());
     let holdout = everyone.take(&(arguments.rows..2 * arguments.rows).collect::<Vec<_>>());
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     let sources = Sources {
         real: Source::named("patients.csv"),
         synthetic: Source::named("synthetic.csv"),
-        holdout: Some(Source::named("as many simulated patients again")),
+        holdout: Some(Source::named("simulated holdout patients")),
         model: Some(ModelSource { name: arguments.model.clone(), seed: Some(arguments.seed) }),
         date: Some(date()),
         ..Sources::default()

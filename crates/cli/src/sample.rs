@@ -11,7 +11,7 @@ use crate::{Failure, Outcome, datasets, devices, groups, observer, print, say};
 
 pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.from.is_none() && (arguments.mask.is_some() || ["strength", "size"].iter().any(|name| given(matches, name))) {
-        return Err(Failure::Usage("--strength, --mask and --size are for data made from other data; give that with --from".into()));
+        return Err(Failure::Usage("--strength, --mask and --size need data to start from; give it with --from".into()));
     }
     let rows = if arguments.from.is_some() { 0..0 } else { rows(arguments)? };
     let device = devices::choose(&arguments.device, quiet)?;

@@ -1,4 +1,4 @@
-//! One column on its own: which part of [0, 1] stands for which value.
+//! One column on its own: which part of [0, 1] maps to which value.
 
 use semblant_core::normal;
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING};

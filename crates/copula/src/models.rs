@@ -1,4 +1,4 @@
-//! The two models, as a user holds them.
+//! The two models.
 
 use std::path::Path;
 use std::time::Instant;
@@ -39,7 +39,7 @@ fn fit(model: &str, stage: &str, table: &Table, run: &mut Run, fit: impl FnOnce(
     let fitted = fit(table)?;
     run.observer.event(Event::Done);
     let train_secs = start.elapsed().as_secs_f64();
-    Ok((fitted, Summary { steps: 0, rows_seen: table.rows() as u64, encode_secs: 0.0, train_secs, losses: Vec::new() }))
+    Ok((fitted, Summary::without_steps(table.rows() as u64, train_secs)))
 }
 
 macro_rules! model {

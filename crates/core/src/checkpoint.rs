@@ -68,7 +68,7 @@ impl Checkpoint {
         if self.model() == name {
             return Ok(());
         }
-        Err(Error::checkpoint(path, format!("holds a model of kind {}, not {name}; load it by its own name", self.model())))
+        Err(Error::checkpoint(path, format!("contains a {} model, not {name}; load it by its own name", self.model())))
     }
 
     /// The model's name.
@@ -90,7 +90,7 @@ impl Checkpoint {
         for (name, mut tensor) in tensors {
             let mut shape = tensor.shape.to_vec();
             let name = new(&name, &mut shape);
-            assert_eq!(shape.iter().product::<usize>() * 4, tensor.byte_len(), "{name}: a shape of as many values");
+            assert_eq!(shape.iter().product::<usize>() * 4, tensor.byte_len(), "{name}: shape and values disagree");
             tensor.shape = Shape::from(shape);
             self.tensors.insert(name, tensor);
         }
@@ -261,7 +261,7 @@ impl Checkpoint {
     /// When it is missing or does not parse; the message names the key and `path`.
     pub fn metadata_as<T: serde::de::DeserializeOwned>(&self, key: &str, path: &Path) -> Result<T> {
         let text =
-            self.metadata.get(key).ok_or_else(|| Error::checkpoint(path, format!("the metadata has no \"{key}\"; fit the model again")))?;
+            self.metadata.get(key).ok_or_else(|| Error::checkpoint(path, format!("the metadata lacks \"{key}\"; fit the model again")))?;
         serde_json::from_str(text)
             .map_err(|error| Error::checkpoint(path, format!("the metadata \"{key}\" cannot be read ({error}); fit the model again")))
     }
@@ -290,11 +290,11 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{self, Linear};
+    use crate::nn::{Linear, LinearConfig};
     use crate::seeds::Stream;
 
     fn layer(seed: u64) -> Linear {
-        nn::linear(3, 2, Stream::new(seed, 0), &Device::flex())
+        LinearConfig::new(3, 2).init(Stream::new(seed, 0), &Device::flex())
     }
 
     fn file() -> Checkpoint {
@@ -339,7 +339,7 @@ mod tests {
         let mut foreign = file();
         foreign.metadata.clear();
         assert!(message(&foreign).contains("not one of Semblant's"));
-        let wider = nn::linear(4, 2, Stream::new(0, 0), &Device::flex());
+        let wider = LinearConfig::new(4, 2).init(Stream::new(0, 0), &Device::flex());
         assert!(file().load_module("net", wider, Path::new("m")).expect_err("refused").to_string().contains("weight"));
         let error = file().load_module("other", layer(0), Path::new("m")).expect_err("refused").to_string();
         assert!(error.contains("missing"), "{error}");

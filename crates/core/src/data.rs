@@ -1,4 +1,4 @@
-//! Kinds of data: what a table, a set of images or a kind of your own must offer to be learnt, sampled, read and written.
+//! Kinds of data: what a table, a set of images or a kind of your own must offer to be learned, sampled, read and written.
 //!
 //! A kind is one type with an implementation of [`Data`]. Nothing else in the library depends on which kinds there are.
 
@@ -19,7 +19,7 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
     const ITEMS: &'static str;
     /// How a source is opened.
     type OpenOptions: Clone + Default + Send + Sync;
-    /// What can be asked of a sample.
+    /// What a sample should be.
     type Request: Request;
     /// Writes items to a file, part by part.
     type Writer: Writer<Self>;
@@ -42,7 +42,7 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         &[]
     }
 
-    /// Does what one of [`Data::fit_options`] asks for in place of a fit; gives the file that was written, or none to go on.
+    /// Handles an option of [`Data::fit_options`] that replaces the fit; returns the file that was written, or `None` to continue with the fit.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -50,7 +50,7 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         Ok(None)
     }
 
-    /// Command-line options of what can be asked of a sample, apart from the number of items and the seed.
+    /// Command-line options of a request, apart from the number of items and the seed.
     fn request_options() -> &'static [OptionSpec] {
         &[]
     }
@@ -98,7 +98,7 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         self.len() == 0
     }
 
-    /// How many numbers one item has, where all have equally many: for likelihoods in bits per dimension.
+    /// The number of values per item, if all items have the same number: for likelihoods in bits per dimension.
     fn dimensions(&self) -> Option<usize> {
         None
     }
@@ -147,7 +147,7 @@ pub struct Opened<D> {
     pub notes: Vec<String>,
 }
 
-/// What is asked of a sample. Item `i` of (model, seed, request) is the same whatever the range or batch that it is sampled in.
+/// What a sample should be. Item `i` of (model, seed, request) is the same whatever the range or batch that it is sampled in.
 pub trait Request: Clone + Send + Sync {
     /// Items `0..count` of `seed`, everything else as the model learned it.
     fn new(count: u64, seed: u64) -> Self;
@@ -164,7 +164,7 @@ pub trait Request: Clone + Send + Sync {
     /// How many items to compute at once; changes memory and speed, never the result.
     fn batch_rows(&self) -> usize;
 
-    /// Whether the items may be made in several requests: false where an item depends on how many are asked for, as on the way from one
+    /// Whether the items may be made in several requests: false where an item depends on the number of items, as in an interpolation from one
     /// image to another.
     fn divisible(&self) -> bool {
         true

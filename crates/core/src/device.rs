@@ -11,7 +11,7 @@ use crate::{Error, Result, host};
 /// A device backend: whether this build has it, and what it finds on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Backend {
-    /// What stands before the number in a device's name.
+    /// The part of a device's name before the number.
     pub name: &'static str,
     /// The Cargo feature that builds it in; the CPU needs none.
     pub feature: Option<&'static str>,
@@ -34,7 +34,7 @@ pub struct Listed {
     pub software: bool,
 }
 
-/// A device, and what is to be told about how it was chosen.
+/// A device, and a note on how it was chosen.
 #[derive(Debug, Clone)]
 pub struct Choice {
     /// The device.
@@ -43,7 +43,7 @@ pub struct Choice {
     pub note: Option<String>,
 }
 
-/// The GPU backends, in the order in which `auto` asks them.
+/// The GPU backends, in the order in which `auto` tries them.
 const BACKENDS: [&str; 2] = ["cuda", "wgpu"];
 
 /// The device called `name`: `auto`, `cpu`, `cuda:N` or `wgpu:N` (`cuda` and `wgpu` mean number 0).
@@ -65,7 +65,7 @@ pub fn select(name: &str) -> Result<Device> {
     choose(name).map(|choice| choice.device)
 }
 
-/// As [`select`], with what is to be told about the choice.
+/// As [`select`], with a note on the choice.
 ///
 /// # Errors
 /// As [`select`].
@@ -89,7 +89,7 @@ fn automatic() -> Choice {
     for backend in BACKENDS {
         let found = devices(backend).and_then(|found| {
             let gpu = found.into_iter().enumerate().find(|(_, device)| !is_software(device));
-            let (index, device) = gpu.ok_or_else(|| Error::Device("this machine offers no GPU to it".into()))?;
+            let (index, device) = gpu.ok_or_else(|| Error::Device("it finds no GPU on this machine".into()))?;
             open(&format!("{backend}:{index}"), &device).map(|_| device)
         });
         match found {
@@ -107,7 +107,7 @@ fn numbered(backend: &str, index: usize) -> Result<Device> {
     let count = found.len();
     let Some(device) = found.into_iter().nth(index) else {
         let why = if count == 0 { format!(": {}", nothing_found(backend)) } else { String::new() };
-        return Err(Error::Device(format!("device \"{name}\": this machine offers {count} such devices{why}; use --device cpu")));
+        return Err(Error::Device(format!("device \"{name}\": this machine has {count} such devices{why}; use --device cpu")));
     };
     open(&name, &device).map(|_| device)
 }

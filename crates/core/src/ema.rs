@@ -64,8 +64,8 @@ mod tests {
     fn the_average_halves_its_distance_in_one_half_life() {
         let device = Device::flex();
         let ema = Ema { half_life_rows: 1000.0, warm_up: f64::INFINITY };
-        let goal = nn::linear(2, 2, Stream::new(0, 0), &device);
-        let mut average = nn::linear(2, 2, Stream::new(1, 0), &device);
+        let goal = nn::LinearConfig::new(2, 2).init(Stream::new(0, 0), &device);
+        let mut average = nn::LinearConfig::new(2, 2).init(Stream::new(1, 0), &device);
         let distance = |a: &nn::Linear| (a.weight.val() - goal.weight.val()).abs().sum().into_scalar::<f32>();
         let before = distance(&average);
         for index in 0..10 {

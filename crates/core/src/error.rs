@@ -1,9 +1,10 @@
-//! What can go wrong in training, sampling and keeping a model.
+//! Errors of training, sampling and storing a model.
 
 use std::path::PathBuf;
 
 /// An error of this crate. Every message names the place and the remedy on one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A device name that is not understood, or that this build or machine does not offer.
     #[error("{0}")]
@@ -41,7 +42,7 @@ pub enum Error {
         step: u64,
         /// Rows seen so far.
         rows_seen: u64,
-        /// What is left to go on from.
+        /// Which state can be resumed.
         kept: String,
     },
     /// The run was interrupted; its state is saved.
@@ -49,16 +50,16 @@ pub enum Error {
     Interrupted {
         /// The step at which it stopped.
         step: u64,
-        /// Where the state lies, and how to go on.
+        /// Where the state is saved, and how to continue.
         kept: String,
     },
-    /// Another of the devices that learn one model together has gone.
-    #[error("another device ended at step {step}, so that this one cannot go on; what was saved before is kept")]
+    /// Another of the devices that train one model stopped.
+    #[error("another device stopped at step {step}, so this one cannot continue; earlier saves are kept")]
     Worker {
         /// The step that could not be taken.
         step: u64,
     },
-    /// The data cannot be learnt from as they are.
+    /// Data that a model cannot be fitted to.
     #[error("{0}")]
     Data(String),
 }

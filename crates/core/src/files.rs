@@ -1,4 +1,4 @@
-//! Files that appear complete or not at all: written under a temporary name in the same folder, flushed to the disk, then renamed. A crash at any
+//! Atomic files: written under a temporary name in the same folder, flushed to the disk, then renamed. A crash at any
 //! moment leaves the file that was there before.
 
 use std::fs::File;
@@ -36,7 +36,7 @@ pub fn write_with(path: &Path, contents: impl FnOnce(&mut BufWriter<&File>) -> i
 /// As [`write()`].
 pub fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(io::Error::new(ErrorKind::AlreadyExists, "is there and not a file; name another one"));
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "exists and is not a file; choose another name"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();

@@ -2,11 +2,12 @@
 //!
 //! On the CPU backend a chain of small tensor operations is a chain of allocations and passes over memory. Where one loop does the
 //! work of ten such passes (an optimizer step, a segmented softmax, batch normalisation), the loop runs on the tensor's own storage:
-//! `into_data` and `from_data` move the buffer there and back without a copy when nobody else holds it.
+//! `into_data` and `from_data` move the buffer there and back without a copy if it is not shared.
 //!
 //! On any other device each of these is a round trip that holds the device up. So all values that leave a device leave it through this
 //! file, where they are counted ([`read_backs`]), and what runs inside a training step asks [`is_host`] first and has a second way made
 //! of tensor operations.
+#![allow(clippy::disallowed_methods, reason = "the one place where values leave tensors")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! The core of Semblant: what every model, whatever its family, is trained, sampled and kept with.
+//! The core of Semblant: what models of every family use for training, sampling and storage.
 //!
 //! Random numbers are arguments and depend on nothing but their address, so any slice of a sample can be made alone:
 //!
@@ -12,11 +12,12 @@
 //! ```
 //!
 //! - [`model`]: a [`Model`](model::Model) is networks and one training step; [`trainer`] is the loop that drives it and knows no model.
-//! - [`synthesizer`]: what a user holds: fit, sample, save.
+//! - [`synthesizer`]: the user's type: fit, sample, save.
 //! - [`passes`]: the order in which training sees its rows.
 //! - [`optim`], [`ema`], [`nn`]: optimizers with clipping and schedules, weight averages, layers with exact input gradients.
 //! - [`checkpoint`]: one safetensors file that describes itself; [`files`]: files that appear complete or not at all.
 //! - [`device`], [`seeds`], [`math`], [`normal`], [`host`]: where it runs, random numbers, and the arithmetic below.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod checkpoint;
 pub mod config;

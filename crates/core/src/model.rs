@@ -1,4 +1,4 @@
-//! What a paper calls the model: networks, and one step of their training.
+//! Models: networks, and one training step.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::optim::Optimizers;
 use crate::seeds::Stream;
 use crate::seeds::streams::StreamRange;
 
-/// Where a run stands: the clock counts rows seen, so schedules and averages survive a change of batch size.
+/// The position in a run, counted in rows seen, so that schedules and averages survive a change of batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// Steps done before this one.
@@ -79,7 +79,7 @@ impl Losses {
 
 /// Networks that learn to generate. One file per implementation.
 pub trait Model: Module + 'static {
-    /// What one step learns from.
+    /// The batch of a step.
     type Batch: Clone + Send + 'static;
     /// The networks that sampling needs: what the weight average follows and what the model file holds.
     type Sampled: Module;
@@ -94,7 +94,7 @@ pub trait Model: Module + 'static {
 /// Draws from a trained model. What a draw gives depends on the draw and the seed alone, not on the others of its batch, so any slice
 /// of a sample can be made anywhere.
 pub trait Sampler: Sync {
-    /// The address of one sample, with what it is asked to be.
+    /// The address of one sample, with its condition.
     type Draw;
     /// What a batch of draws gives, in their order.
     type Output;

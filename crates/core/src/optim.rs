@@ -22,6 +22,7 @@ use update::{apply, clip_factor};
 /// How the learning rate moves with the progress of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LrSchedule {
     /// Always the same.
     Constant,
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn a_module_learns() {
         let device = Device::flex().autodiff();
-        let mut layer = nn::linear(3, 1, Stream::new(0, 0), &device);
+        let mut layer = nn::LinearConfig::new(3, 1).init(Stream::new(0, 0), &device);
         let mut optimizers = Optimizers::default().with("all", Adam { learning_rate: 0.05, clip_norm: 10.0, ..Adam::default() });
         let x = Tensor::<2>::from_floats([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], &device);
         let mut last = f32::MAX;

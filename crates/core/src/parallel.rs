@@ -1,6 +1,6 @@
-//! Several devices that learn one model together: each from its part of every batch, with gradients that are those of the whole.
+//! Data-parallel training: each device computes the gradients of its part of every batch; their sum is that of the whole batch.
 //!
-//! Every worker holds the whole model and takes the same steps. What differs is the part of the batch that it is shown
+//! Every worker holds the whole model and takes the same steps. What differs is its part of the batch
 //! ([`Step::part`](crate::model::Step::part)); before an optimizer moves the weights, [`Communicator::sum`] adds the gradients of all workers, weighted
 //! by their shares of the rows. The sum is taken in one order, by whoever comes last, so that all workers go on with the same bits, and a run on
 //! two devices is as reproducible as one on one.
@@ -40,7 +40,7 @@ struct Round {
     broken: bool,
 }
 
-/// One worker's place. When it is dropped, by an error or at the end, nobody waits for this worker any more.
+/// One worker's place. When it is dropped, by an error or at the end, no other worker waits for this one.
 #[derive(Debug)]
 pub struct Rank {
     group: Arc<Group>,
@@ -78,8 +78,8 @@ impl Rank {
     pub fn backend_note(&self) -> String {
         let workers = self.group.devices.len();
         match &self.group.by_host {
-            None => format!("the gradients of {workers} devices meet by NCCL"),
-            Some(why) => format!("the gradients of {workers} devices meet in this machine's memory: {why}"),
+            None => format!("gradients of {workers} devices are added by NCCL"),
+            Some(why) => format!("gradients of {workers} devices are added in memory: {why}"),
         }
     }
 

@@ -60,7 +60,7 @@ struct Kept {
 /// What [`put`] needs to put back what [`take`] took.
 pub(crate) struct Out(VecDeque<Kept>);
 
-/// Takes values out of a module, so that nobody else holds them while they are changed: of the parameters of `wanted`, whose ids are in the
+/// Takes values out of a module, so that they are not shared while they are changed: of the parameters of `wanted`, whose ids are in the
 /// order of the module, or of all.
 pub(crate) fn take<M: Module>(module: M, wanted: Option<VecDeque<ParamId>>) -> (M, Out, Vec<Tensor<1>>) {
     struct Take {

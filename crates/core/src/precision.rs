@@ -32,7 +32,7 @@ impl Precision {
             return Ok(());
         }
         let why = if host::is_host(device) {
-            "the CPU's loops compute in f32, and bf16 would save it no time"
+            "the CPU computes in f32, and bf16 would save no time"
         } else if !device.supports_dtype(DType::BF16) {
             "it does not compute in bf16"
         } else {

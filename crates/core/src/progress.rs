@@ -1,4 +1,4 @@
-//! How a run tells that it is alive: events for an observer, and an observer that draws a bar on a terminal.
+//! Progress of a run: events for an observer, and an observer that draws a bar on a terminal.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-/// Something a run has to say.
+/// An event of a run.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A stage that takes a moment has begun.
     Stage(&'a str),
@@ -20,19 +21,19 @@ pub enum Event<'a> {
     },
     /// The losses of a tick, by name.
     Losses(&'a [(String, f64)]),
-    /// Something worth knowing that does not stop the run.
+    /// A message that does not stop the run.
     Note(&'a str),
     /// The loop is over.
     Done,
 }
 
-/// Who is told.
+/// An observer of events.
 pub trait Observer: Send {
     /// Takes note of an event. Called often, so it must be cheap.
     fn event(&mut self, event: Event<'_>);
 }
 
-/// Tells nobody.
+/// Ignores all events.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Silent;
 

@@ -5,6 +5,7 @@
 
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[allow(missing_docs, reason = "the macro of kernels makes modules")]
 pub mod kernel;
 mod sequence;
 pub mod streams;

@@ -1,4 +1,4 @@
-//! What a user holds: data in, a trained generator, data out.
+//! Synthesizers: fit, sample, save, and what only some models can do.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,11 +22,11 @@ pub struct Sample<D> {
     pub drawn_rows: u64,
 }
 
-/// Where, with what seed and under whose eyes a fit runs.
+/// Device, precision, seed, folder and observer of a fit.
 pub struct Run {
     /// The device to train on.
     pub device: Device,
-    /// Further devices, each of which learns from its part of every batch ([`crate::parallel`]); which models can is said by those that cannot.
+    /// Further devices, each of which learns from its part of every batch ([`crate::parallel`]); models that cannot refuse with the reason.
     pub extra_devices: Vec<Device>,
     /// The precision of products while training.
     pub precision: Precision,
@@ -34,9 +34,9 @@ pub struct Run {
     pub seed: u64,
     /// Where log and resume state go; `None` keeps nothing.
     pub folder: Option<PathBuf>,
-    /// Whether to go on from the state in `folder`.
+    /// Whether to resume from the state in `folder`.
     pub resume: bool,
-    /// Who is told how it goes.
+    /// The observer of its progress.
     pub observer: Box<dyn Observer>,
     /// Set by a Ctrl-C handler: the run saves its state and ends.
     pub stop: Arc<AtomicBool>,
@@ -68,7 +68,7 @@ impl Run {
         Err(Error::Config(format!("{model} is trained on one device: {why}; name one with --device")))
     }
 
-    /// The same run for another worker: the same seed, precision and state, on `device`, telling nobody anything.
+    /// The same run for another worker: the same seed, precision and state, on `device`, silent.
     pub fn for_worker(&self, device: Device) -> Self {
         let Self { precision, seed, ref folder, resume, .. } = *self;
         Self { precision, folder: folder.clone(), resume, ..Self::new(device, seed) }
@@ -81,7 +81,8 @@ impl Run {
 }
 
 /// What a fit did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Training steps.
     pub steps: u64,
@@ -95,7 +96,19 @@ pub struct Summary {
     pub losses: Vec<(String, f64)>,
 }
 
-/// A model of one kind of data as a user holds it: fit, sample, save. Loading is the registry's, which finds the model's name in the file.
+impl Summary {
+    /// The summary of a fit without training steps.
+    pub fn without_steps(rows_seen: u64, train_secs: f64) -> Self {
+        Self { rows_seen, train_secs, ..Self::default() }
+    }
+
+    /// The same with the seconds spent preparing the data.
+    pub fn with_encode_secs(self, encode_secs: f64) -> Self {
+        Self { encode_secs, ..self }
+    }
+}
+
+/// A model for one kind of data: fit, sample, save. The registry loads models, by the name in the file.
 ///
 /// What only some models can do is a capability that the model hands out: [`Synthesizer::likelihood`], [`Synthesizer::rebuild`],
 /// [`Synthesizer::export`].
@@ -106,7 +119,7 @@ pub trait Synthesizer<D: Data>: Send {
     /// Data that cannot be learned from, a setting out of range, a loss that is not finite, an interruption, a full disk.
     fn fit(&mut self, data: &D, run: &mut Run) -> Result<Summary>;
 
-    /// Makes the items asked for.
+    /// Samples the items of a request.
     ///
     /// # Errors
     /// A model that was not fitted, or a condition that cannot be met within the bounded effort.
@@ -123,7 +136,7 @@ pub trait Synthesizer<D: Data>: Send {
         None
     }
 
-    /// The way from data to data, if the model has one.
+    /// Sampling from given data, if the model can do it.
     fn rebuild(&self) -> Option<&dyn Rebuild<D>> {
         None
     }
@@ -134,7 +147,7 @@ pub trait Synthesizer<D: Data>: Send {
     }
 }
 
-/// The capability of saying how likely data is under the model.
+/// The capability of estimating the likelihood of data.
 pub trait Likelihood<D: Data> {
     /// An estimate of the negative log-likelihood of each item in nats, from `samples` random numbers each. The more samples, the closer it
     /// comes to the exact value, on average from above.
@@ -153,7 +166,7 @@ pub trait Rebuild<D: Data> {
     fn rebuild(&self, init: &D, mask: Option<&D>, request: &D::Request) -> Result<Sample<D>>;
 }
 
-/// The capability of being written for other programs.
+/// The capability of export to other programs.
 pub trait Export {
     /// The formats by name, for example `diffusers`.
     fn formats(&self) -> &'static [&'static str];

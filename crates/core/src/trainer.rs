@@ -1,7 +1,7 @@
-//! The training loop. Nothing in this file has anything to do with any model in particular.
+//! The training loop, for any model.
 //!
 //! A step's randomness is a function of (seed, step), so the state of a run is weights, averages, optimizer moments and the step
-//! number, and a run that was killed goes on to the same bits as one that was not.
+//! number, and a run that was killed continues to the same bits as one that was not.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -56,7 +56,7 @@ pub type Score<'a, S> = &'a mut dyn FnMut(&S) -> f64;
 /// Sees a model while it is trained, with the number of rows seen so far.
 pub type Watch<'a, S> = &'a mut dyn FnMut(&S, u64) -> Result<()>;
 
-/// The loop's own state, beside weights and moments.
+/// The loop's own state, in addition to weights and moments.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Clock {
     step: u64,
@@ -147,7 +147,7 @@ impl<M: Model> Trainer<'_, M> {
             if last || ticks {
                 named = self.tick(&mut state, &losses, &step, run, log.as_mut(), started)?;
                 if self.schedule.patience_ticks > 0 && state.clock.ticks_since_best >= self.schedule.patience_ticks {
-                    run.observer.event(Event::Note("no better score for a while: stopped early"));
+                    run.observer.event(Event::Note("stopped early: the score no longer improves"));
                     break;
                 }
             }
@@ -297,7 +297,7 @@ impl<M: Model> Trainer<'_, M> {
         };
         let path = folder.join(STATE_FILE);
         if !path.exists() {
-            run.observer.event(Event::Note("no saved state yet: starting from the beginning"));
+            run.observer.event(Event::Note("no saved state: starting from the beginning"));
             return Ok(state);
         }
         let file = Checkpoint::read(&path)?;
@@ -305,7 +305,7 @@ impl<M: Model> Trainer<'_, M> {
         if clock.fingerprint != self.fingerprint {
             return Err(Error::checkpoint(
                 &path,
-                "this state belongs to other data, settings or another seed; repeat them as they were, or start without --resume",
+                "this state belongs to other data, settings or another seed; use the same as before, or start without --resume",
             ));
         }
         let device: Device = run.device.clone();
@@ -315,7 +315,7 @@ impl<M: Model> Trainer<'_, M> {
         }
         state.average = file.load_module("average", state.average, &path)?;
         state.optimizers.restore(&state.model, |name| file.tensor(&format!("moments.{name}"), &device), &clock.optimizer_steps);
-        run.observer.event(Event::Note(&format!("going on from step {}", clock.step)));
+        run.observer.event(Event::Note(&format!("resuming at step {}", clock.step)));
         state.clock = clock;
         Ok(state)
     }
@@ -348,8 +348,8 @@ fn not_finite(what: String, value: f64, step: &Step, run: &Run) -> Error {
 
 fn interrupted(clock: &Clock, run: &Run) -> Error {
     let kept = match &run.folder {
-        Some(folder) => format!("the state is saved in {}, go on with --resume", folder.display()),
-        None => "nothing was kept, because the run has no folder".into(),
+        Some(folder) => format!("the state is saved in {}; continue with --resume", folder.display()),
+        None => "nothing was saved, because the run has no folder".into(),
     };
     Error::Interrupted { step: clock.step, kept }
 }

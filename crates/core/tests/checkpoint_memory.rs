@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
-use semblant_core::nn::{self, Linear};
+use semblant_core::nn::{Linear, LinearConfig};
 use semblant_core::seeds::Stream;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -49,7 +49,7 @@ struct Layers {
 const SIDE: usize = 256;
 
 fn layers(seed: u64) -> Layers {
-    let layer = |number: u32| nn::linear(SIDE, SIDE, Stream::new(seed, number), &Device::flex());
+    let layer = |number: u32| LinearConfig::new(SIDE, SIDE).init(Stream::new(seed, number), &Device::flex());
     Layers { layers: (0..16).map(layer).collect() }
 }
 

@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{self, Linear};
+use semblant_core::nn::{Linear, LinearConfig};
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::parallel::{Rank, ranks};
 use semblant_core::seeds::Stream;
@@ -78,7 +78,7 @@ fn fit_with(
         Some(score) => trainer.with_score(score),
         None => trainer,
     };
-    let model = Sum { layer: nn::linear(3, 1, Stream::new(run.seed, 9), &device()) };
+    let model = Sum { layer: LinearConfig::new(3, 1).init(Stream::new(run.seed, 9), &device()) };
     trainer.fit(model, Optimizers::default().with("layer", adam), run)
 }
 
@@ -96,7 +96,7 @@ fn together(schedule: TrainSchedule, poison_at: Option<u64>, falls_at: Option<u6
         };
         let ema = Ema { half_life_rows: 100.0, warm_up: 0.1 };
         let trainer = Trainer::new(schedule, ema, "seed 1", &mut batch).with_rank(rank);
-        let model = Sum { layer: nn::linear(3, 1, Stream::new(1, 9), &device()) };
+        let model = Sum { layer: LinearConfig::new(3, 1).init(Stream::new(1, 9), &device()) };
         let optimizers = Optimizers::default().with("layer", Adam { learning_rate: 0.05, ..Adam::default() });
         let mut run = Run::new(Device::flex(), 1);
         if second {

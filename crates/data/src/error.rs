@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// An error of this crate. Every message names the place and the remedy on one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file could not be opened, read or written.
     #[error("{path}: {source}")]
@@ -13,7 +14,7 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The contents of a file are not what its format asks for.
+    /// The contents of a file do not match its format.
     #[error("{path}: {what}")]
     Format {
         /// The file.
@@ -21,16 +22,16 @@ pub enum Error {
         /// What is wrong, where, and the remedy.
         what: String,
     },
-    /// A table, column or schema is not usable as asked.
+    /// A table, column or schema is not usable as given.
     #[error("{0}")]
     Table(String),
-    /// Images are not usable as asked.
+    /// Images are not usable as given.
     #[error("{0}")]
     Images(String),
-    /// A column was asked for that the table does not have.
+    /// A column that the table does not have.
     #[error("no column \"{name}\"; the columns are: {known}")]
     UnknownColumn {
-        /// The name asked for.
+        /// The unknown name.
         name: String,
         /// The names there are, comma-separated.
         known: String,

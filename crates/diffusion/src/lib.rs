@@ -1,10 +1,10 @@
-//! Diffusion and flow models of images.
+//! Diffusion and flow image models.
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
 //! use semblant_core::train_config::TrainConfig;
 //! use semblant_data::image::{ImageRequest, Images};
-//! use semblant_diffusion::models::Training;
+//! use semblant_diffusion::training::Training;
 //! use semblant_diffusion::networks::{NetConfig, mlp::MlpConfig};
 //! use semblant_diffusion::{Flow, FlowConfig};
 //!
@@ -22,10 +22,11 @@
 //! # }
 //! ```
 //!
-//! - [`models`]: one file a model. [`MODELS`] lists them.
+//! - [`models`]: one file a model. [`MODELS`] lists them. [`training`]: what their training steps share.
 //! - [`process`]: noise levels and what a network predicts at them; [`schedule`]: which levels a solver visits.
-//! - [`networks`]: what predicts. [`solvers`]: ways from noise to image. [`sampler`]: from addresses to images.
+//! - [`networks`]: what predicts. [`solvers`]: from noise to image. [`sampler`]: from addresses to images.
 //! - [`exchange`]: models from and for Python's diffusers.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod exchange;
 pub mod models;
@@ -35,6 +36,7 @@ pub mod process;
 pub mod sampler;
 pub mod schedule;
 pub mod solvers;
+pub mod training;
 
 use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
@@ -42,13 +44,13 @@ use semblant_images::{ImageSynthesizer, entry};
 
 pub use models::{consistency::ConsistencyConfig, ddpm::DdpmConfig, edm::EdmConfig, flow::FlowConfig};
 
-/// Flow matching, as a user holds it.
+/// Flow matching with its settings, fitted or not.
 pub type Flow = ImageSynthesizer<FlowConfig>;
-/// Diffusion after Karras et al. 2022, as a user holds it.
+/// Diffusion after Karras et al. 2022 with its settings, fitted or not.
 pub type Edm = ImageSynthesizer<EdmConfig>;
-/// Denoising diffusion after Ho et al. 2020, as a user holds it.
+/// Denoising diffusion after Ho et al. 2020 with its settings, fitted or not.
 pub type Ddpm = ImageSynthesizer<DdpmConfig>;
-/// A consistency model, as a user holds it.
+/// A consistency model with its settings, fitted or not.
 pub type Consistency = ImageSynthesizer<ConsistencyConfig>;
 
 /// The models of this family. Adding one is one file and one line here.

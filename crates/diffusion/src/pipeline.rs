@@ -12,12 +12,12 @@ use semblant_images::{Fitted, ImageKind, ImageModel, check_shape, overlaid, rebu
 use serde_json::{Map, Value};
 
 use crate::exchange::{Pipeline, SchedulerConfig, write_folder};
-use crate::models::{Batch, Training};
 use crate::networks::{Net, NetConfig};
 use crate::process::Prediction;
 use crate::sampler::{DiffusionSampler, Start};
 use crate::schedule::Plan;
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training};
 
 /// A process around any network, implemented by its configuration.
 pub trait Process: Config {
@@ -44,9 +44,22 @@ pub trait Process: Config {
     fn start(&self, _: &ImageKind, net: Net) -> Result<Net> {
         Ok(net)
     }
+
+    /// Checks what is the same in the configuration of every model. What sampling would refuse is refused before the training, not after it.
+    fn check_parts(&self) -> Result<()> {
+        let (_, training, sampling) = self.parts();
+        training.check()?;
+        sampling.check()
+    }
+
+    /// Checks the sampling settings against the levels that are visited.
+    fn check_levels_visited(&self) -> Result<()> {
+        let (_, _, sampling) = self.parts();
+        sampling.check_on(&self.plan(sampling.steps)?)
+    }
 }
 
-/// Makes a model of images of a [`Process`].
+/// Makes an image model of a [`Process`].
 macro_rules! image_model {
     ($config:ty) => {
         impl semblant_images::ImageModel for $config {
@@ -93,8 +106,8 @@ macro_rules! image_model {
                 &self,
                 images: &semblant_data::image::Images,
                 device: &burn::tensor::Device,
-            ) -> semblant_core::Result<semblant_images::MakeBatch<$crate::models::Batch>> {
-                Ok($crate::models::batches(images, $crate::pipeline::Process::parts(self).1, device))
+            ) -> semblant_core::Result<semblant_images::MakeBatch<$crate::training::Batch>> {
+                Ok($crate::training::batches(images, $crate::pipeline::Process::parts(self).1, device))
             }
 
             fn generate(
@@ -161,7 +174,7 @@ pub(crate) fn image_to_image(
 ) -> Result<Sample<Images>> {
     std::iter::once(init).chain(mask).try_for_each(|images| check_shape(kind, images))?;
     if mask.is_some_and(|mask| mask.count() != 1) {
-        return Err(semblant_core::Error::Data("the mask must be one image, bright where pixels stay".into()));
+        return Err(semblant_core::Error::Data("the mask must be one image, bright where pixels are kept".into()));
     }
     let every: Vec<usize> = (0..init.count()).collect();
     let mask = mask.map(|mask| mask.units_of(&[0]).into_iter().map(|unit| if unit > 0.0 { 1.0 } else { 0.0 }).collect());

@@ -14,7 +14,7 @@ pub struct Level {
     pub alpha: f64,
     /// The factor on the noise.
     pub sigma: f64,
-    /// What the network is told: a timestep (0 to 999) for DDPM, `ln(sigma) / 4` for EDM, `1000 t` for a flow.
+    /// The time input of the network: a timestep (0 to 999) for DDPM, `ln(sigma) / 4` for EDM, `1000 t` for a flow.
     pub time: f64,
 }
 
@@ -92,7 +92,7 @@ impl Prediction {
         Scaling { input, skip, out }
     }
 
-    /// What the network shall give at `level`, as factors on the clean image and on the noise.
+    /// The network's target at `level`, as factors on the clean image and on the noise.
     pub fn target(&self, level: &Level) -> (f64, f64) {
         let Level { alpha, sigma, .. } = *level;
         match self {
@@ -141,7 +141,7 @@ impl Weighting {
 mod tests {
     use super::*;
 
-    /// What the network shall give, put through the wrapping, is the clean image: for every prediction on every path.
+    /// The target, put through the preconditioning, is the clean image: for every prediction on every path.
     #[test]
     fn target_and_scaling_belong_together() {
         let levels = [

@@ -254,7 +254,7 @@ pub fn straight_level(t: f64) -> Level {
 
 fn at_least_one(steps: usize) -> Result<()> {
     if steps == 0 {
-        return Err(Error::Config("steps = 0 makes no image; take at least 1".into()));
+        return Err(Error::Config("steps = 0 makes no image; use at least 1".into()));
     }
     Ok(())
 }

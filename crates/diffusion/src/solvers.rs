@@ -23,7 +23,7 @@ pub type Noise<'a, const D: usize> = dyn Fn(usize) -> Tensor<D> + 'a;
 /// From noised data at the plan's first level to clean data.
 pub type Solver<const D: usize> = fn(&Denoise<D>, Tensor<D>, &Plan, &Sampling, &Noise<D>) -> Tensor<D>;
 
-/// How images are sampled: which solver, how many steps, and what it is told.
+/// Sampling settings: solver, steps, guidance, and settings of the solver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
@@ -31,9 +31,9 @@ pub struct Sampling {
     pub steps: usize,
     /// The solver's name; see [`solvers`].
     pub solver: String,
-    /// Classifier-free guidance: 1 follows the class as it was learnt, more follows it further, 0 ignores it.
+    /// Classifier-free guidance: 1 is none, more trades diversity for fidelity, 0 ignores the class.
     pub guidance: f64,
-    /// Image-to-image: how far towards pure noise the given images are taken, 0 to 1.
+    /// Image-to-image: the noise added to the given images, from 0 (none) to 1 (pure noise).
     pub strength: f64,
     /// DDIM: the share of fresh noise, 0 (none) to 1 (as much as DDPM).
     pub eta: f64,
@@ -112,7 +112,7 @@ impl Sampling {
     /// Churn on a path that has no levels for it.
     pub fn check_on(&self, plan: &Plan) -> Result<()> {
         if self.churn > 0.0 && (plan.path != Path::VarianceExploding || self.solver != "heun") {
-            return Err(Error::Config("churn is for the solver heun on a model of kind edm; leave it out".into()));
+            return Err(Error::Config("churn is for the solver heun on a model of kind edm; omit it".into()));
         }
         Ok(())
     }
@@ -125,13 +125,13 @@ impl Sampling {
 /// Every solver: its name, what it is, and the function.
 pub const fn solvers<const D: usize>() -> [(&'static str, &'static str, Solver<D>); 8] {
     [
-        ("heun", "second order, two evaluations a step; the choice for EDM and flows (Karras et al. 2022)", heun),
+        ("heun", "second order, two evaluations per step; the choice for EDM and flows (Karras et al. 2022)", heun),
         ("euler", "first order; DDIM without noise, and Euler's method on a flow", euler),
         ("euler-ancestral", "first order with fresh noise at every step", euler_ancestral),
         ("ddim", "first order with the share eta of fresh noise (Song et al. 2021)", ddim),
         ("ddpm", "the reverse chain with the posterior's variance (Ho et al. 2020)", ddpm),
-        ("dpmpp-2m", "second order, one evaluation a step (Lu et al. 2022)", dpmpp_2m),
-        ("unipc", "second-order predictor and corrector, one evaluation a step (Zhao et al. 2023)", unipc),
+        ("dpmpp-2m", "second order, one evaluation per step (Lu et al. 2022)", dpmpp_2m),
+        ("unipc", "second-order predictor and corrector, one evaluation per step (Zhao et al. 2023)", unipc),
         ("consistency", "clean data, fresh noise, clean data...; for consistency models (Song et al. 2023)", consistency),
     ]
 }

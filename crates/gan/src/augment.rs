@@ -1,4 +1,4 @@
-//! Changes of images that the critic sees of real and of made ones alike, through which the generator still learns ("Differentiable
+//! Differentiable augmentation of the real and synthetic images that the critic sees ("Differentiable
 //! augmentation for data-efficient GAN training", Zhao et al. 2020), each with a chance that may follow how far the critic overfits
 //! ("Training generative adversarial networks with limited data", Karras et al. 2020).
 

@@ -25,7 +25,8 @@
 //! - [`models`]: one file a model. [`MODELS`] lists them.
 //! - [`losses`]: the objectives of critic and generator; [`augment`]: changes of images that both see, so that a critic cannot learn few images
 //!   by heart.
-//! - [`networks`]: generators and critics. [`piecewise`]: what critics are built of, so that their gradient penalties are exact.
+//! - [`networks`]: generators and critics. [`piecewise`]: the layers of critics with exact gradient penalties.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod augment;
 pub mod losses;
@@ -42,11 +43,11 @@ use semblant_images::{ImageSynthesizer, entry};
 pub use models::{dcgan::DcganConfig, r3gan::R3ganConfig, wgan_gp::WganGpConfig};
 pub use pipeline::GanConfig;
 
-/// R3GAN, as a user holds it.
+/// R3GAN with its settings, fitted or not.
 pub type R3gan = ImageSynthesizer<R3ganConfig>;
-/// DCGAN with spectral normalisation, as a user holds it.
+/// DCGAN (with spectral normalisation) with its settings, fitted or not.
 pub type Dcgan = ImageSynthesizer<DcganConfig>;
-/// WGAN-GP, as a user holds it.
+/// WGAN-GP with its settings, fitted or not.
 pub type WganGp = ImageSynthesizer<WganGpConfig>;
 
 /// The models of this family. Adding one is one file and one line here.

@@ -1,4 +1,4 @@
-//! What critic and generator play for. Scores are `[batch, 1]`, losses `[1]`.
+//! Losses of critic and generator. Scores are `[batch, 1]`, losses `[1]`.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softplus;

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::nn::{GroupNorm, Init, Linear, apply_linear, conv_transpose2d, draw, linear_with};
+use semblant_core::nn::{GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, conv_transpose2d, draw};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use semblant_images::{ImageKind, ImageShape, init_streams};
@@ -19,7 +19,7 @@ const NEGATIVE_SLOPE: f32 = 0.2;
 pub struct NetConfig {
     /// Random numbers that an image is made of.
     pub latent: usize,
-    /// Numbers that tell the generator the class.
+    /// Width of the generator's class embedding.
     pub class_features: usize,
     /// Channels from the smallest images to the full ones, of both networks.
     pub channels: Vec<usize>,
@@ -55,7 +55,7 @@ impl NetConfig {
             }
         }
         if self.channels.is_empty() || self.channels.len() > 8 {
-            return Err(Error::Config("network.channels must have from 1 to 8 entries, one for every size of the images".into()));
+            return Err(Error::Config("network.channels must have from 1 to 8 entries, one for each resolution".into()));
         }
         let inner = self.channels.iter().map(|channels| channels * self.expansion);
         if let Some(inner) = inner.into_iter().find(|inner| self.group_channels > 0 && inner % self.group_channels.min(*inner) != 0) {
@@ -96,7 +96,7 @@ pub struct UpBlock {
 #[allow(clippy::large_enum_variant, reason = "a generator has one")]
 pub enum Body {
     /// Normalisations and transposed convolutions (Radford et al. 2016, with groups in place of the batch, so that an image does not
-    /// depend on those beside it).
+    /// depend on the others of its batch).
     Upward(Upward),
     /// Residual blocks without normalisation (Huang et al. 2024).
     Residual(Residual),
@@ -142,7 +142,7 @@ impl Generator {
             _ => z,
         };
         let [batch, _] = input.dims();
-        let first = apply_linear(input, &self.first); // [batch, channels * height * width]
+        let first = self.first.forward(input); // [batch, channels * height * width]
         let [height, width] = self.smallest;
         let channels = first.dims()[1] / (height * width);
         let x = first.reshape([batch, channels, height, width]);
@@ -168,7 +168,7 @@ impl Generator {
     /// Images that cannot be halved as often as the network wants.
     pub fn upward(config: &NetConfig, kind: &ImageKind, seed: u64, device: &Device) -> Result<Self> {
         let mut streams = init_streams(seed);
-        let norm = |channels: usize| GroupNorm::new(channels, groups_of(channels), 1e-5, device);
+        let norm = |channels: usize| GroupNormConfig::new(groups_of(channels), channels).init(device);
         let block = |pair: &[usize], stream| {
             let fan = (pair[0] * 4, pair[1] * 4); // Each pixel is reached by four places of the kernel.
             let weight = draw(Init::Xavier, fan, pair[0] * pair[1] * 16, stream, 0);
@@ -204,7 +204,9 @@ impl Generator {
         let smallest = config.smallest(&kind.shape)?;
         let classes = kind.class_names.len();
         let told = if classes > 0 { config.class_features } else { 0 };
-        let first = linear_with(Init::Xavier, config.latent + told, config.channels[0] * smallest[0] * smallest[1], streams(), device);
+        let first = LinearConfig::new(config.latent + told, config.channels[0] * smallest[0] * smallest[1])
+            .with_init(Init::Xavier)
+            .init(streams(), device);
         let features = draw(Init::Normal(1.0), (1, 1), classes * told, streams(), 0);
         let classes = (classes > 0).then(|| Param::from_tensor(host::tensor(features, [classes, told], device)));
         Ok(Self { classes, first, body, smallest, latent: config.latent })

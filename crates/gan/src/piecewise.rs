@@ -10,7 +10,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
 use semblant_core::nn::{
-    Conv, Init, Linear, apply_linear, average_pool, blur, conv_transpose2d, conv2d, draw, leaky_relu, linear_with, times, upsample_nearest,
+    Conv, ConvConfig, Init, Linear, LinearConfig, average_pool, blur, conv_transpose2d, conv2d, draw, leaky_relu, times, upsample_nearest,
 };
 use semblant_core::seeds::Stream;
 
@@ -36,7 +36,13 @@ impl SpectralConv {
     /// Of `inputs` to `outputs` channels, in one group, without normalisation.
     pub fn new(init: Init, [inputs, outputs]: [usize; 2], kernel: usize, stride: usize, stream: Stream, device: &Device) -> Self {
         let padding = (kernel - 1) / 2;
-        Self { conv: Conv::new(init, inputs, outputs, kernel, stream, device), singular: None, stride, padding, groups: 1 }
+        Self {
+            conv: ConvConfig::new(inputs, outputs, kernel).with_init(init).init(stream, device),
+            singular: None,
+            stride,
+            padding,
+            groups: 1,
+        }
     }
 
     /// This convolution with spectral normalisation (Miyato et al. 2018); a stream of random numbers draws the first singular vector.
@@ -264,8 +270,8 @@ impl PiecewiseCritic {
         };
         Self {
             layers,
-            features: linear_with(Init::Xavier, flat, features, first, device),
-            score: linear_with(Init::Normal(deviation), features, 1, second, device),
+            features: LinearConfig::new(flat, features).with_init(Init::Xavier).init(first, device),
+            score: LinearConfig::new(features, 1).with_init(Init::Normal(deviation)).init(second, device),
             classes: (classes > 0).then(by_class),
         }
     }
@@ -286,7 +292,7 @@ impl PiecewiseCritic {
         let size = x.dims();
         slopes.size(&x);
         let flat = x.reshape([size[0], size[1] * size[2] * size[3]]);
-        let features = apply_linear(flat, &self.features); // [batch, features]
+        let features = self.features.forward(flat); // [batch, features]
         let scores = (features * self.weights(classes)).sum_dim(1); // [batch, 1]
         let bias = self.score.bias.as_ref().map(|bias| bias.val().unsqueeze_dim::<2>(0));
         (bias.into_iter().fold(scores, |scores, bias| scores + bias), slopes)

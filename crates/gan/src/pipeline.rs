@@ -37,7 +37,7 @@ pub(crate) fn check_parts(config: &impl GanConfig) -> Result<()> {
     training.check()
 }
 
-/// Makes a model of images of a [`GanConfig`].
+/// Makes an image model of a [`GanConfig`].
 macro_rules! image_model {
     ($config:ty) => {
         impl semblant_images::ImageModel for $config {
@@ -46,7 +46,7 @@ macro_rules! image_model {
             type Model = <Self as $crate::pipeline::GanConfig>::Model;
 
             fn single_device(&self) -> Option<&'static str> {
-                Some("its augmentation and its penalty follow what one critic sees of the whole batch")
+                Some("its augmentation and penalty need the whole batch")
             }
 
             fn train(&self) -> &semblant_core::train_config::TrainConfig {

@@ -1,4 +1,4 @@
-//! The two-player game: what the training of every model of this family has in common.
+//! The training step that all GANs share.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -48,17 +48,17 @@ pub struct Training {
     pub critic_steps: u64,
     /// The critic's optimizer.
     pub critic: Adam,
-    /// Changes of the images that the critic sees.
+    /// Augmentation of the images that the critic sees.
     pub augment: DiffAugment,
 }
 
 /// Former names of settings, for [`Config::renamed`](semblant_core::config::Config::renamed).
 pub(crate) const RENAMED: &[(&str, &str)] = &[
-    ("training.rows", "training.rows"),
-    ("training.batch_rows", "training.batch_rows"),
-    ("training.tick_rows", "training.tick_rows"),
+    ("training.images", "training.rows"),
+    ("training.batch_images", "training.batch_rows"),
+    ("training.tick_images", "training.tick_rows"),
     ("training.checkpoint_images", "training.checkpoint_rows"),
-    ("training.optimizer", "training.optimizer"),
+    ("training.generator", "training.optimizer"),
 ];
 
 impl Default for Training {
@@ -96,7 +96,7 @@ impl Training {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
-    /// A factor on the random numbers: below 1, images are more usual and less varied (Brock et al. 2019).
+    /// A factor on the random numbers: below 1 trades diversity for fidelity (Brock et al. 2019).
     pub truncation: f64,
 }
 
@@ -113,13 +113,16 @@ impl Sampling {
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
         if !(self.truncation > 0.0 && self.truncation <= 10.0) {
-            return Err(Error::Config(format!("sampling.truncation = {} is out of range; choose from above 0 to 10", self.truncation)));
+            return Err(Error::Config(format!(
+                "sampling.truncation = {} is out of range; choose a number above 0 and up to 10",
+                self.truncation
+            )));
         }
         Ok(())
     }
 }
 
-/// What one step learns from.
+/// The batch of a step.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// `[batch, channels, height, width]` in -1 to 1, without autodiff.
@@ -128,7 +131,7 @@ pub struct Batch {
     pub classes: Option<Tensor<1, Int>>,
 }
 
-/// What makes the batch of a step.
+/// Makes the batch of a step.
 pub(crate) fn batches(images: &Images, device: &Device) -> MakeBatch<Batch> {
     let held = DeviceImages::new(images.clone(), device);
     let mut passes = Passes::new(images.count(), purpose::ORDER);
@@ -247,12 +250,12 @@ impl GanTrainer {
     }
 }
 
-/// How far the same place differs from image to image, `[1]`: the mean over places of the variance over images.
+/// The spread of images, `[1]`: the mean over places of the variance over images.
 fn spread(images: Tensor<4>) -> Tensor<1> {
     (images.clone() - images.mean_dim(0)).square().mean()
 }
 
-/// Tells of a generator that makes nearly the same images whatever its random numbers are.
+/// Warns of mode collapse.
 pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut Run) {
     const LOOKED_AT: usize = 64;
     /// Below this share of the real images' spread, few kinds of images are left: games that had collapsed had 0.01 to 0.05.
@@ -267,7 +270,7 @@ pub(crate) fn warn_of_collapse(generator: &Generator, images: &Images, run: &mut
     let (real, made) = (host::scalar(spread(held.batch(&every))), host::scalar(spread(made)));
     if made < LEAST_SHARE * real {
         run.observer.event(Event::Note(&format!(
-            "made images differ from each other {:.0} % as much as real ones: the generator has settled on few images (mode collapse); \
+            "synthetic images vary {:.0} % as much as real ones (mode collapse); \
              raise the critic's penalty or training.augment.chance, or lower training.optimizer.learning_rate",
             100.0 * made / real
         )));

@@ -90,3 +90,10 @@ fn gans_learn_dark_and_bright_images() {
     });
     assert!(near.count() > 40);
 }
+
+#[test]
+fn former_names_of_settings_are_accepted() {
+    let old = json!({ "training": { "images": 7, "batch_images": 5, "tick_images": 3, "generator": { "learning_rate": 0.5 } } });
+    let train = semblant_core::config::from_value::<semblant_gan::R3ganConfig>("r3gan", old).expect("accepted").training.train;
+    assert_eq!((train.rows, train.batch_rows, train.tick_rows, train.optimizer.learning_rate), (7, 5, 3, 0.5));
+}

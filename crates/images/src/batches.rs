@@ -1,4 +1,4 @@
-//! What a step of a model of images is shown.
+//! Batches of a training step.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::model::Step;
@@ -6,8 +6,8 @@ use semblant_core::passes::Passes;
 use semblant_data::image::augment::Augmentation;
 use semblant_data::image::{DeviceImages, Images};
 
-/// Purposes of a training step's random numbers ([`Step::stream`]) that [`Batches`] and [`shown_classes`] read; a model that is shown its
-/// images by them has others for itself.
+/// Purposes of a training step's random numbers ([`Step::stream`]) that [`Batches`] and [`shown_classes`] read; a model
+/// has further purposes of its own.
 pub mod purpose {
     use semblant_core::seeds::streams::{SAMPLING, TRAINING};
 
@@ -17,7 +17,7 @@ pub mod purpose {
         pub const ORDER = 0..1;
         /// What a model's training step draws itself.
         pub const MODEL = 1..3;
-        /// Which images are shown without their class.
+        /// Class dropout.
         pub const CLASS_DROPOUT = 3..4;
         /// How images are changed.
         pub const AUGMENTATION = 4..5;
@@ -27,7 +27,7 @@ pub mod purpose {
 
     semblant_core::streams! {
         in SAMPLING;
-        /// What an image is made of.
+        /// The noise of an image.
         pub const FIRST_NOISE = 0..1;
         /// The noise of what is kept of an image that is filled in.
         pub const MASK_NOISE = 1..2;
@@ -62,7 +62,7 @@ pub struct Shown {
 }
 
 impl Batches {
-    /// Batches of `images`, changed by `augmentation`, each shown without its class with the chance `class_dropout`.
+    /// Batches of `images`, changed by `augmentation`, with class dropout of probability `class_dropout`.
     ///
     /// # Panics
     /// When there are no images.

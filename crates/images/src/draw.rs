@@ -1,4 +1,4 @@
-//! Addresses of images, and the random numbers that they are made of.
+//! Addresses of images, and their random numbers.
 
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::WEIGHTS;
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 use crate::batches::purpose::FIRST_NOISE;
 
 /// Images that go through a network together when they are sampled, padded if there are fewer: a matrix product may order its sums by its
-/// shape, and an image shall not depend on how many others are asked for.
+/// shape, and an image must not depend on the number of others.
 pub const CHUNK: usize = 16;
 
 /// The address of one image, with its class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageDraw {
-    /// The row of the random numbers that it is made of.
+    /// The row of its random numbers.
     pub row: u64,
     /// Another row, and how far towards its noise this image's first noise lies, 0 to 1.
     pub towards: Option<(u64, f64)>,
-    /// Its class; `None` asks for no class.
+    /// Its class; `None` means no class.
     pub class: Option<u32>,
 }
 

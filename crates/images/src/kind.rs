@@ -77,7 +77,7 @@ impl ImageKind {
         let count = self.class_names.len();
         match &request.class {
             ClassRequest::AsLearned if count == 0 => Ok(Box::new(|_| None)),
-            _ if count == 0 => Err(Error::Condition("the model was fitted on images without classes; leave the class out".into())),
+            _ if count == 0 => Err(Error::Condition("the model was fitted on images without classes; omit the class".into())),
             ClassRequest::Balanced => {
                 // A class without training images is never made: nothing was learned of it.
                 let seen: Vec<u32> = (0..count as u32).filter(|&class| self.class_counts[class as usize] > 0).collect();

@@ -1,8 +1,9 @@
-//! What all models of images have in common: shapes and classes, addresses of samples, and the way from images to a fitted model.
+//! What image models share: shapes and classes, sample addresses, and fitting.
 //!
-//! A model of images is a configuration that implements [`ImageModel`]: a [`Model`](semblant_core::model::Model) to train, and a function
-//! from addresses to pixels. [`ImageSynthesizer`] is what a user holds: it fits, resumes, samples by address and class, interpolates, saves
+//! An image model is a configuration that implements [`ImageModel`]: a [`Model`](semblant_core::model::Model) to train, and a function
+//! from addresses to pixels. [`ImageSynthesizer`] is the user's type: it fits, resumes, samples by address and class, interpolates, saves
 //! and loads. [`entry`] is what the registry lists.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod batches;
 mod draw;

@@ -1,4 +1,4 @@
-//! From images to a fitted model, and from there to images: the [`Synthesizer`] of every model of images.
+//! The [`Synthesizer`] of every image model.
 
 use std::path::Path;
 use std::time::Instant;
@@ -23,13 +23,13 @@ use crate::workers::Begin;
 
 /// The networks that a model samples with.
 pub(crate) type Sampled<C> = <<C as ImageModel>::Model as Model>::Sampled;
-/// What a training step of a model learns from.
+/// The batch of a training step.
 pub(crate) type Batch<C> = <<C as ImageModel>::Model as Model>::Batch;
 
 /// Makes the batch of a step, as a function of the step alone.
 pub type MakeBatch<B> = Box<dyn FnMut(&Step) -> B>;
 
-/// A model of images, implemented by its configuration. What only some models can do is an associated constant: none means that this one
+/// An image model, implemented by its configuration. What only some models can do is an associated constant: none means that this one
 /// cannot.
 pub trait ImageModel: Config {
     /// The name that `--model` takes and the model file holds.
@@ -70,7 +70,7 @@ pub trait ImageModel: Config {
     /// # Errors
     /// As [`ImageModel::init`].
     fn init_sampled(&self, kind: &ImageKind, device: &Device) -> Result<Sampled<Self>>;
-    /// What makes the batch of a step. `device` is the one without autodiff.
+    /// Makes the batch of a step. `device` is the one without autodiff.
     ///
     /// # Errors
     /// Images that cannot be prepared.
@@ -109,7 +109,7 @@ pub struct Fitted<C: ImageModel> {
     pub device: Device,
 }
 
-/// A model of images with its configuration, fitted or not.
+/// An image model with its configuration, fitted or not.
 pub struct ImageSynthesizer<C: ImageModel> {
     config: C,
     fitted: Option<Fitted<C>>,
@@ -193,7 +193,7 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
             return Err(Error::Data("there are no images to learn from".into()));
         }
         if run.precision == Precision::Bf16 && !C::BF16 {
-            let what = format!("{} is not trained in bf16, whose rounding would lose its loss; use --precision f32", C::NAME);
+            let what = format!("{} cannot be trained in bf16, which rounds its loss away; use --precision f32", C::NAME);
             return Err(Error::Config(what));
         }
         if let Some(why) = self.config.single_device() {
@@ -218,7 +218,7 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
         let Trained { sampled, summary } = begin.trained(model, &mut *batches, &mut watch, run)?;
         let net = config.finish(sampled, data, run)?;
         self.fitted = Some(Fitted { config, kind, net, device });
-        Ok(Summary { encode_secs, ..summary })
+        Ok(summary.with_encode_secs(encode_secs))
     }
 
     fn sample(&self, request: &ImageRequest) -> Result<Sample<Images>> {
@@ -250,7 +250,7 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
 
 /// The error of a capability that [`Synthesizer`] did not hand out.
 fn cannot<C: ImageModel>(what: &str) -> Error {
-    Error::Config(format!("a model of kind {} cannot {what}", C::NAME))
+    Error::Config(format!("{} models cannot {what}", C::NAME))
 }
 
 impl<C: ImageModel> Likelihood<Images> for ImageSynthesizer<C> {
@@ -342,7 +342,7 @@ fn finished(kind: &ImageKind, draws: &[ImageDraw], pixels: Vec<f32>) -> Result<S
     Ok(Sample { data, drawn_rows: draws.len() as u64 })
 }
 
-/// A sheet of forty samples, every class in turn, so that a person sees what has been learnt so far.
+/// A sheet of forty samples, every class in turn, so that a person sees what has been learned so far.
 fn sheet<C: ImageModel>(fitted: &Fitted<C>, path: &Path) -> Result<()> {
     const ON_A_SHEET: u64 = 40;
     let classes = fitted.kind.class_names.len() as u64;

@@ -1,4 +1,4 @@
-//! How a model of images is trained.
+//! How an image model is trained.
 
 use semblant_core::Result;
 use semblant_core::config::check_range;
@@ -15,14 +15,14 @@ pub const RENAMED: &[(&str, &str)] = &[
     ("training.checkpoint_images", "training.checkpoint_rows"),
 ];
 
-/// Settings of training that models of images share.
+/// Settings of training that image models share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Training {
     /// How long, in what batches, and by which optimizer.
     #[serde(flatten)]
     pub train: TrainConfig,
-    /// The probability that an image is shown without its class: for classifier-free guidance, and so that images of unknown class can be
+    /// The probability that an image's class is dropped: for classifier-free guidance, and so that images of unknown class can be
     /// encoded.
     pub class_dropout: f64,
     /// The probability that an image is mirrored.

@@ -1,4 +1,4 @@
-//! The training of a model of images on one device or on several.
+//! The training of an image model on one device or on several.
 
 use std::panic::resume_unwind;
 use std::thread::ScopedJoinHandle;

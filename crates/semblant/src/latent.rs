@@ -17,12 +17,12 @@ use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result, host};
 use semblant_data::image::{ImageRequest, Images};
 use semblant_diffusion::models::flow::{FlowConfig, FlowModel};
-use semblant_diffusion::models::{Batch, Training};
 use semblant_diffusion::networks::{Condition, Net, NetConfig, dit::DitConfig};
 use semblant_diffusion::process::Prediction;
 use semblant_diffusion::sampler::{DiffusionSampler, Start};
 use semblant_diffusion::schedule::Plan;
 use semblant_diffusion::solvers::Sampling;
+use semblant_diffusion::training::{Batch, Training};
 use semblant_images::{
     CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, ImageSynthesizer, MakeBatch, check_shape, entry, overlaid, purpose,
     rebuilt, shown_classes,
@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 /// The models of latent images.
 pub const MODELS: &[Entry<Images>] = &[entry::<LatentDitConfig>()];
 
-/// A flow on latent images, as a user holds it.
+/// A flow on latent images with its settings, fitted or not.
 pub type LatentDit = ImageSynthesizer<LatentDitConfig>;
 
 /// Settings.
@@ -50,9 +50,9 @@ pub struct LatentDitConfig {
     pub network: NetConfig,
     /// Sampling times are bent towards noise by this factor (Esser et al. 2024, equation 23); 1 leaves them even.
     pub shift: f64,
-    /// How it is trained. `augmentation` is for pixels and stays 0.
+    /// Training settings. `augmentation` is for pixels and stays 0.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -89,7 +89,7 @@ impl LatentDitConfig {
 }
 
 fn named() -> Error {
-    Error::Config("the autoencoder is not named; set autoencoder to the file of a fitted autoencoder-kl".into())
+    Error::Config("autoencoder is not set; give the file of a fitted autoencoder-kl".into())
 }
 
 /// The networks that sampling needs.
@@ -209,7 +209,7 @@ fn rebuild(fitted: &Fitted<LatentDitConfig>, init: &Images, mask: Option<&Images
     let sampler = sampler(fitted, &request.settings)?;
     check_shape(&fitted.kind, init)?;
     if mask.is_some() {
-        let what = "a mask of pixels does not fit latent images; leave it out, or use a model of pixels";
+        let what = "a pixel mask does not fit latent images; omit it, or use a pixel-space model";
         return Err(Error::Config(what.into()));
     }
     let pixels = encoded(&fitted.net.autoencoder, init, false, &fitted.device);
@@ -223,7 +223,7 @@ fn read(config: &LatentDitConfig, kind: &ImageKind, device: &Device) -> Result<S
     let (_, shape, autoencoder) = semblant_vae::read_autoencoder(path, device)?;
     if shape.channels != kind.shape.channels {
         let what =
-            format!("is an autoencoder of images of {} channels, but there are {}; fit another", shape.channels, kind.shape.channels);
+            format!("is an autoencoder for images with {} channels, but these have {}; fit another", shape.channels, kind.shape.channels);
         return Err(Error::checkpoint(path, what));
     }
     Ok(autoencoder)
@@ -273,7 +273,7 @@ fn decoded(fitted: &Fitted<LatentDitConfig>, latents: &[f32], count: usize) -> V
 struct Batches {
     shape: ImageShape,
     straight: Vec<f32>,
-    /// Those of the mirror images, if they are asked for.
+    /// Those of the mirrored images, if flipping is on.
     flipped: Option<Vec<f32>>,
     flip: f64,
     class_dropout: f64,

@@ -1,4 +1,4 @@
-//! Synthetic data by deep generative models: learn from tables or images, make new ones, judge how good and how private they are.
+//! Synthetic data by deep generative models: fit models to tables or images, sample, and evaluate fidelity, utility and privacy.
 //!
 //! ```
 //! use semblant::prelude::*;
@@ -12,6 +12,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod kinds;
 #[cfg(feature = "images")]
@@ -65,6 +66,7 @@ pub mod prelude {
     pub use crate::latent::{LatentDit, LatentDitConfig};
     pub use crate::registry::Registry;
     pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
+    pub use crate::train_config::TrainConfig;
     #[cfg(feature = "images")]
     pub use crate::vae::{AutoencoderKl, AutoencoderKlConfig, Vae, VaeConfig, VqVae, VqVaeConfig};
 }

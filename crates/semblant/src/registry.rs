@@ -122,7 +122,7 @@ impl Registry {
     /// A file or folder that is missing, damaged, or holds a model that is not known.
     pub fn kind_of_file(&self, path: &Path) -> Result<&dyn Modality> {
         if path.is_dir() {
-            let none = || Error::checkpoint(path, "is a folder, but not one that a model can be imported from");
+            let none = || Error::checkpoint(path, "is a folder from which no model can be imported");
             return self.kinds().find(|kind| kind.imports(path)).ok_or_else(none);
         }
         let file = Checkpoint::read(path)?;

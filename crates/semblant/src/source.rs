@@ -69,7 +69,7 @@ impl Source {
     pub fn completed<D: Data>(&self, options: D::OpenOptions) -> Result<D::OpenOptions> {
         let Some((kind, manifest)) = &self.dataset else { return Ok(options) };
         if *kind != D::KIND {
-            let what = format!("data set \"{}\" holds {kind}, not {}; use a model of {kind} for it", self.name, D::KIND);
+            let what = format!("data set \"{}\" holds {kind}, not {}; use a model for {kind}", self.name, D::KIND);
             return Err(Error::Data(what));
         }
         D::complete_options(options, manifest)

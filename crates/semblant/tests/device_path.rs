@@ -48,50 +48,6 @@ fn image_steps_read_nothing_back(name: &str) {
     fit_and_count(name, images::unfitted(name, json!({})).expect("known settings").as_mut(), &bars(), run(1));
 }
 
-/// The counts of read-backs are complete only if values leave tensors nowhere else. burn's `one_hot` reads its argument back, and so do its
-/// searches for places, whose number a device does not know beforehand.
-#[test]
-fn values_leave_tensors_in_one_file_only() {
-    const READ: [&str; 9] = [
-        "into_data",
-        "to_data(",
-        "into_scalar",
-        "one_hot::<",
-        ".nonzero(",
-        ".argwhere(",
-        ".all_close(",
-        "to_data_async",
-        "into_scalar_async",
-    ];
-    // `metrics` judges finished samples and trains nothing of the registry; `host_op` holds the CPU's own buffers.
-    let crates = ["core", "data", "images", "tabular-ctgan", "copula", "diffusion", "gan", "vae", "semblant"];
-    let mut looked_at = 0;
-    for folder in crates.map(|name| format!("{}/../{name}/src", env!("CARGO_MANIFEST_DIR"))) {
-        for file in sources(folder.as_ref()) {
-            let text = std::fs::read_to_string(&file).expect("a source file");
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            looked_at += 1;
-            if file.ends_with("core/src/host.rs") || file.ends_with("nn/host_op.rs") {
-                continue;
-            }
-            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-                assert!(!READ.iter().any(|read| line.contains(read)), "{}: read through core::host: {line}", file.display());
-            }
-        }
-    }
-    assert!(looked_at > 100, "only {looked_at} files were found");
-}
-
-/// The files of a folder that are compiled into a library.
-fn sources(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("readable").path());
-    let is_test = |path: &std::path::Path| path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("tests"));
-    entries
-        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs") && !is_test(path))
-        .collect()
-}
-
 /// Losses after a few steps, computed by loops and by tensor operations. The last bits differ, since sums are ordered differently, and
 /// training magnifies that, a game of two networks most of all: so few steps leave three digits.
 fn table_losses_are_those_of_loops(name: &str) {

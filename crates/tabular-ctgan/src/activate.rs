@@ -101,7 +101,7 @@ fn backward_row(gradient: &mut [f32], activated: &[f32], layout: &Layout, sharpn
     }
 }
 
-/// The cross-entropy between each row's block that holds the output asked for and that output, averaged over the rows, with its gradient.
+/// The cross-entropy between each row's block that holds the output of the condition and that output, averaged over the rows, with its gradient.
 /// None without conditions.
 ///
 /// # Shapes

@@ -53,7 +53,7 @@ impl Alias {
 /// One of several distributions, with the rows of a table that have each value of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
-    /// How often each value is asked for.
+    /// The frequency of each value as a condition.
     pub alias: &'a Alias,
     /// The rows of value v are `rows[offsets[v]..offsets[v + 1]]`; one more than there are values.
     pub offsets: &'a [u32],
@@ -77,11 +77,11 @@ pub struct SamplerStreams {
 /// What was drawn; `[count]` each.
 #[derive(Debug, Clone)]
 pub struct SampledConditions {
-    /// Values asked for: any block, then one of its values. Values are numbered through all blocks.
+    /// Conditions: any block, then one of its values. Values are numbered through all blocks.
     pub asked: Tensor<1, Int>,
     /// The same by their numbers elsewhere.
     pub outputs: Tensor<1, Int>,
-    /// The values asked for in another order.
+    /// The conditions in another order.
     pub reordered: Tensor<1, Int>,
     /// For each of those, a row that has it, any with the same chance.
     pub rows: Tensor<1, Int>,
@@ -101,7 +101,7 @@ pub struct ConditionSampler {
 }
 
 impl ConditionSampler {
-    /// The most values that one draw may have: its order stands in memory that the units of a device share, 16 KiB with WebGPU.
+    /// The most values that one draw may have: its order is in memory that the units of a cube share, 16 KiB with WebGPU.
     pub const MAX_COUNT: usize = 2048;
 
     /// Tables for these blocks, for draws of `count` values. None where `device` has no kernels, without a block or a value, and with more values

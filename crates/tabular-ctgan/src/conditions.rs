@@ -1,4 +1,4 @@
-//! Training by sampling (Xu et al. 2019, section 4.3): which value of which column a row is asked for, and real rows that have it.
+//! Training by sampling (Xu et al. 2019, section 4.3): the condition of a row (a value of a column), and real rows that meet it.
 //!
 //! Values are drawn from alias tables, rows from compressed lists of the rows that hold each value, so a draw costs the same for two
 //! categories as for a hundred thousand.
@@ -34,7 +34,7 @@ pub struct Conditions {
     pub width: usize,
 }
 
-/// What every row of a batch is asked for, as one place of a vector.
+/// The conditions of a batch, one index into the condition vector per row.
 #[derive(Debug, Clone)]
 pub enum ConditionVector {
     /// As the host knows it; none without conditions.
@@ -108,12 +108,12 @@ impl Conditions {
         }
     }
 
-    /// The place in the condition vector of what is asked.
+    /// The index of the condition in the condition vector.
     pub fn place(&self, asked: ConditionValue) -> usize {
         self.blocks[asked.block].condition_start + asked.value
     }
 
-    /// The output of a row that stands for what is asked.
+    /// The output of a row that the condition fixes.
     pub fn output(&self, asked: ConditionValue) -> usize {
         self.blocks[asked.block].start + asked.value
     }
@@ -168,7 +168,7 @@ impl TrainingSampler {
         Self { conditions, tables, offsets, rows, table_rows: encoded.rows }
     }
 
-    /// The layout of what is asked.
+    /// The layout of the condition vector.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }

@@ -8,7 +8,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Linear, apply_linear, leaky_relu_dropout, linear, linear_of, unit_vectors};
+use semblant_core::nn::{Linear, LinearConfig, leaky_relu_dropout, linear_of, unit_vectors};
 use semblant_core::seeds::streams::StreamRange;
 
 /// Linear, LeakyReLU and dropout layers, then one linear output.
@@ -44,10 +44,10 @@ impl MlpCritic {
         let mut previous = inputs;
         let mut hidden = Vec::with_capacity(widths.len());
         for (index, &width) in widths.iter().enumerate() {
-            hidden.push(linear(previous, width, streams.nth(seed, index as u32), device));
+            hidden.push(LinearConfig::new(previous, width).init(streams.nth(seed, index as u32), device));
             previous = width;
         }
-        let head = linear(previous, 1, streams.nth(seed, widths.len() as u32), device);
+        let head = LinearConfig::new(previous, 1).init(streams.nth(seed, widths.len() as u32), device);
         Self { hidden, head, negative_slope }
     }
 
@@ -70,7 +70,7 @@ impl MlpCritic {
     /// # Shapes
     /// `[batch, inputs]` gives `[batch, first width]`.
     pub fn preactivation(&self, input: Tensor<2>) -> Tensor<2> {
-        apply_linear(input, &self.hidden[0])
+        self.hidden[0].forward(input)
     }
 
     /// [`MlpCritic::preactivation`] of an input whose last part is a sum of unit vectors: `ones` names their places in that part, the
@@ -109,7 +109,7 @@ impl MlpCritic {
             let (activated, slope) = leaky_relu_dropout(preactivation, self.negative_slope, masks.get(layer).cloned()); // [batch, width]
             slopes.push(slope);
             match self.hidden.get(layer + 1) {
-                Some(next) => preactivation = apply_linear(activated, next),
+                Some(next) => preactivation = next.forward(activated),
                 None => return (self.head.forward(activated), Slopes(slopes)),
             }
         }

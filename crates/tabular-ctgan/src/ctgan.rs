@@ -1,9 +1,9 @@
 //! CTGAN: "Modeling tabular data using conditional GAN", Xu, Skoularidou, Cuesta-Infante & Veeramachaneni 2019, arXiv 1907.00503.
 //!
-//! A generator is asked for a value of one column and makes a row that has it; a critic judges rows, or packs of them (PacGAN, Lin et
+//! The generator receives one value of one column as its condition and makes a row that has it; the critic scores rows, or packs of them (PacGAN, Lin et
 //! al. 2018), by WGAN-GP. What differs from the reference implementation, because it was measured to help or is plainly right: rows
 //! are sampled with true frequencies and running batch statistics, the generator is averaged over training, the learning rate falls to
-//! zero, the critic judges rows one by one, modes of numbers are asked for as categories are, and critic and generator share the fake
+//! zero, the critic scores single rows, modes of numbers are conditions as categories are, and critic and generator share the fake
 //! rows of a step, which carry no gradient in the critic's half.
 
 mod draws;
@@ -56,13 +56,13 @@ pub struct CtganConfig {
     pub critic_steps: u32,
     /// Weight of the gradient penalty.
     pub penalty_weight: f64,
-    /// The share of a step's judgements at which the penalty is measured; its mean needs fewer points than the scores do.
+    /// The share of a step's rows on which the penalty is computed; its mean needs fewer points than the scores do.
     pub penalty_share: f64,
     /// Temperature of the Gumbel-softmax.
     pub temperature: f32,
-    /// Ask for values by ln(1 + count) while training, so that rare ones are learnt; sampling always goes by count.
+    /// Draw training conditions by ln(1 + count), so that rare values are learned; sampling always uses true frequencies.
     pub log_frequency: bool,
-    /// Also ask for modes of number columns, not only for categories.
+    /// Also use modes of number columns as conditions, not only categories.
     pub condition_on_numbers: bool,
     /// The critic's optimizer.
     pub critic: Adam,
@@ -224,7 +224,7 @@ impl CtganModel {
         self.critic.head.weight.val().device().inner()
     }
 
-    /// Fake rows for what was asked in `draws`, by `sub`'s streams.
+    /// Fake rows for the conditions of `draws`, by `sub`'s streams.
     fn generate(&mut self, draws: &Draws, step: &Step, sub: SubStep) -> Fake {
         let Shape { config, row_layout, .. } = &self.shape;
         let first = step.index * step.batch_rows;

@@ -11,7 +11,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{self, Linear};
+use semblant_core::nn::{Linear, LinearConfig};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::StreamRange;
 
@@ -24,7 +24,7 @@ pub const MOMENTUM: f32 = 0.1;
 
 /// [batch, in] -> [batch, out + in]: ReLU(BatchNorm([x, c] W)) in front of x. The linear layer has no bias: normalisation would remove it.
 ///
-/// The condition c is one-hot, so its part of a product is one row of the weights. It stands as an index, never as a vector, and the
+/// The condition c is one-hot, so its part of a product is one row of the weights. It is stored as an index, never as a vector, and the
 /// last rows of every weight matrix belong to it: with a hundred conditions that is a third of the generator's arithmetic saved.
 #[derive(Module, Debug)]
 pub struct Residual {
@@ -64,7 +64,7 @@ impl Residual {
     fn new(inputs: usize, outputs: usize, stream: Stream, device: &Device) -> Self {
         let constant = |value: f32| Param::from_tensor(Tensor::full([outputs], value, device));
         Self {
-            weight: nn::linear(inputs, outputs, stream, device).weight,
+            weight: LinearConfig::new(inputs, outputs).init(stream, device).weight,
             gamma: constant(1.0),
             beta: constant(0.0),
             running_mean: constant(0.0).set_require_grad(false),
@@ -90,7 +90,7 @@ impl Generator {
             layers.push(Residual::new(previous + conditions, width, streams.nth(seed, index as u32), device));
             previous += width;
         }
-        Self { layers, head: nn::linear(previous + conditions, outputs, streams.nth(seed, widths.len() as u32), device) }
+        Self { layers, head: LinearConfig::new(previous + conditions, outputs).init(streams.nth(seed, widths.len() as u32), device) }
     }
 
     /// Raw rows by batch statistics, and what the gradient needs. `noise` carries no autodiff; `momentum` is this batch's share in the running

@@ -14,6 +14,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod activate;
 pub mod condition_sampler;
@@ -33,9 +34,9 @@ use semblant_tabular::{TableSynthesizer, entry};
 pub use ctgan::CtganConfig;
 pub use tvae::TvaeConfig;
 
-/// CTGAN as a user holds it.
+/// CTGAN with its settings, fitted or not.
 pub type Ctgan = TableSynthesizer<CtganConfig>;
-/// TVAE as a user holds it.
+/// TVAE with its settings, fitted or not.
 pub type Tvae = TableSynthesizer<TvaeConfig>;
 
 /// The models of this family.

@@ -30,7 +30,7 @@ impl RowLayout {
 
 #[cfg(test)]
 impl RowLayout {
-    /// The way of the CPU and that of other devices, both on `device`, to be held against each other.
+    /// The way of the CPU and that of other devices, both on `device`, to be compared with each other.
     pub(crate) fn both(layout: &Layout, device: &Device) -> [Self; 2] {
         let loops = Self { layout: layout.clone(), on_device: None };
         [loops.clone(), Self { on_device: Some(DeviceLayout::new(layout, device)), ..loops }]
@@ -188,7 +188,7 @@ impl DeviceLayout {
     }
 }
 
-/// A table on a device: for every row the outputs that are not 0 and what stands there, one for each span.
+/// A table on a device: for every row the outputs that are not 0 and their values, one for each span.
 #[derive(Debug, Clone)]
 pub struct DeviceTable {
     /// `[rows, spans]`.

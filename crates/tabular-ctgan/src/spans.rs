@@ -59,7 +59,7 @@ impl Spans {
         kernel::gumbel_softmax_backward(activated.inner(), gradient.inner(), self.places.clone(), 1.0 / tau)
     }
 
-    /// The cross-entropy of one block of every row, the one that holds the output asked for, and its gradient, divided by the rows; the
+    /// The cross-entropy of one block of every row, the one that holds the output of the condition, and its gradient, divided by the rows; the
     /// gradient is 0 in the other spans.
     ///
     /// # Shapes
@@ -68,7 +68,7 @@ impl Spans {
         kernel::cross_entropy(logits.inner(), asked, self.places.clone(), self.span_of.clone())
     }
 
-    /// Rows written out, of which the one output that is not 0 in every span is known, and what stands there.
+    /// Rows written out, of which the one output that is not 0 in every span is known, and its value.
     ///
     /// # Shapes
     /// `outputs` and `values`: `[table rows, spans]`, `chosen: [rows]`; gives `[rows, width]`.

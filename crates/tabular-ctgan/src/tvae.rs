@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{self, Linear};
+use semblant_core::nn::{Linear, LinearConfig};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::streams::StreamRange;
 use semblant_core::train_config::TrainConfig;
@@ -115,7 +115,7 @@ pub struct Decoder {
 impl Decoder {
     fn new(config: &TvaeConfig, outputs: usize, seed: u64, device: &Device) -> Self {
         let (hidden, last) = layers(config.latent_width, &config.decoder_widths, seed, purpose::DECODER, device);
-        let head = nn::linear(last, outputs, purpose::DECODER_HEAD.of(seed), device);
+        let head = LinearConfig::new(last, outputs).init(purpose::DECODER_HEAD.of(seed), device);
         Self { hidden, head, sigma: Param::from_tensor(Tensor::full([outputs], 0.1, device)) }
     }
 
@@ -142,7 +142,7 @@ fn layers(inputs: usize, widths: &[usize], seed: u64, streams: StreamRange, devi
     let mut previous = inputs;
     let mut layers = Vec::with_capacity(widths.len());
     for (index, &width) in widths.iter().enumerate() {
-        layers.push(nn::linear(previous, width, streams.nth(seed, index as u32), device));
+        layers.push(LinearConfig::new(previous, width).init(streams.nth(seed, index as u32), device));
         previous = width;
     }
     (layers, previous)
@@ -152,7 +152,7 @@ impl TvaeModel {
     /// Fresh networks on `device`, which must have autodiff.
     pub fn new(config: &TvaeConfig, layout: &Layout, seed: u64, device: &Device) -> Self {
         let (encoder, last) = layers(layout.width, &config.encoder_widths, seed, purpose::ENCODER, device);
-        let latent = |stream: StreamRange| nn::linear(last, config.latent_width, stream.of(seed), device);
+        let latent = |stream: StreamRange| LinearConfig::new(last, config.latent_width).init(stream.of(seed), device);
         let decoder = Decoder::new(config, layout.width, seed, device);
         Self {
             encoder,

@@ -44,7 +44,7 @@ pub trait EncodedModel: Config {
     /// Says what does not fit.
     fn check_conditioning(conditioning: &Self::Conditioning, layout: &Layout) -> Result<(), String>;
 
-    /// By which number the network can be asked for a value of one-hot block `block`, if it can.
+    /// The network's number for conditions on one-hot block `block`, if it accepts them.
     fn condition_block(conditioning: &Self::Conditioning, block: usize) -> Option<usize>;
 
     /// Networks of the right shape, on a device without autodiff, to load weights into.
@@ -87,10 +87,10 @@ impl<C: EncodedModel> TableModel for C {
 
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(EncodedFitted<C>, Summary)> {
         if run.precision != Precision::F32 {
-            let what = format!("{} is trained in f32: networks this small gain nothing from bf16; use --precision f32", C::NAME);
+            let what = format!("{} is trained in f32 only, since small networks gain nothing from bf16; use --precision f32", C::NAME);
             return Err(Error::Config(what));
         }
-        run.check_single_device(C::NAME, "it normalises within whole batches")?;
+        run.check_single_device(C::NAME, "it normalises over whole batches")?;
         let started = Instant::now();
         run.observer.event(Event::Stage(&format!("encoding {} rows of {} columns", table.rows(), table.columns().len())));
         let transform = TableTransform::fit(table, &self.numbers())?;
@@ -105,7 +105,7 @@ impl<C: EncodedModel> TableModel for C {
         run.observer.event(Event::Stage(&format!("encoded in {encode_secs:.2} s; training {} on {device}", C::NAME)));
         let data = TrainingData { layout: &layout, conditioning: &conditioning, encoded, fingerprint };
         let (net, summary) = self.train(data, run)?;
-        Ok((EncodedFitted { transform, layout, conditioning, net }, Summary { encode_secs, ..summary }))
+        Ok((EncodedFitted { transform, layout, conditioning, net }, summary.with_encode_secs(encode_secs)))
     }
 
     fn sample(&self, fitted: &EncodedFitted<C>, request: &TableRequest) -> Result<Sample<Table>> {

@@ -1,6 +1,6 @@
-//! Conditions on columns, interpreted once for every model of tables.
+//! Conditions on columns, interpreted once for every table model.
 //!
-//! A model says what each of its columns can be asked for ([`Columns`]); [`RowFilter::new`] turns the conditions of a request into
+//! A model says which conditions each of its columns accepts ([`Columns`]); [`RowFilter::new`] turns the conditions of a request into
 //! predicates in the model's own codes, or into one error that names the column and what there is.
 
 use semblant_core::{Error, Result};
@@ -11,11 +11,11 @@ pub trait Columns {
     /// The descriptions of the columns, in order.
     fn schemas(&self) -> Vec<&ColumnSchema>;
 
-    /// What column `index` can be asked for.
+    /// The conditions that column `index` accepts.
     fn domain(&self, index: usize) -> Domain<'_>;
 }
 
-/// What a column can be asked for.
+/// The conditions that a column accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Domain<'a> {
     /// Nothing: its values are made anew for every row.
@@ -170,11 +170,11 @@ fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condition) -> Re
             None => refuse(format!("\"{text}\" was not in the training data; there were {}", listed(labels))),
         },
         (Domain::Labels { .. }, Wanted::Between { low, high }) => {
-            refuse(format!("a range {low}..{high} needs a column of numbers, this one is {}", schema.kind))
+            refuse(format!("a range {low}..{high} needs a numeric column, this one is {}", schema.kind))
         }
         (Domain::Numbers { range, .. }, Wanted::Is(text)) => match schema.parse_number(text) {
             Some(value) => in_range(schema, *range, value, value, name).map(Some),
-            None => refuse(format!("\"{text}\" is not a value of a column that is {}", schema.kind)),
+            None => refuse(format!("\"{text}\" is not a value of this {} column", schema.kind)),
         },
         (Domain::Numbers { range, .. }, Wanted::Between { low, high }) => in_range(schema, *range, *low, *high, name).map(Some),
         (_, wanted) => refuse(format!("{wanted:?} is not supported by this model")),
@@ -197,7 +197,7 @@ fn in_range(schema: &ColumnSchema, seen: Option<(f64, f64)>, low: f64, high: f64
     let Some((least, greatest)) = seen else { return refuse("all values were missing in the training data".into()) };
     if low > greatest || high < least {
         let [least, greatest] = [least, greatest].map(|value| schema.format_number(value));
-        return refuse(format!("{low}..{high} lies outside the {least}..{greatest} of the training data"));
+        return refuse(format!("{low}..{high} is outside the range {least}..{greatest} of the training data"));
     }
     let (mut low, mut high) = (low.max(least), high.min(greatest));
     if let Some(step) = schema.step() {

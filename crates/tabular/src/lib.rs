@@ -1,13 +1,14 @@
-//! What all models of tables share: from a configuration to a [`Synthesizer`](semblant_core::synthesizer::Synthesizer), and from
+//! What all table models share: from a configuration to a [`Synthesizer`](semblant_core::synthesizer::Synthesizer), and from
 //! conditions to rows that meet them.
 //!
-//! A model of tables is a configuration that implements [`TableModel`]. [`entry`] makes of it what the registry lists;
-//! [`TableSynthesizer`] is what a user holds. A network that learns encoded rows implements [`EncodedModel`] instead, which brings the
+//! A table model is a configuration that implements [`TableModel`]. [`entry`] makes of it what the registry lists;
+//! [`TableSynthesizer`] is the user's type. A network that learns encoded rows implements [`EncodedModel`] instead, which brings the
 //! transform of the table, conditions by rejection, and the file.
 //!
 //! - [`filter`]: conditions, interpreted once for every model.
 //! - [`rejection`]: rows from a network that meet the conditions, with bounded effort.
 //! - [`early_stopping`]: how far sampled rows are from the table.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod early_stopping;
 mod encoded;

@@ -22,7 +22,7 @@ const MOST_DRAWS: u32 = 2000;
 /// then a row's last bit would depend on its batch.
 pub const CHUNK: usize = 1024;
 
-/// A value that a network is asked for: a block, by the model's number for it, and a value of that block.
+/// A condition of the network: a block, by the model's number for it, and a value of that block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConditionValue {
     /// Which block.
@@ -38,7 +38,7 @@ pub struct Draw {
     pub row: u64,
     /// How many draws of this row there were before.
     pub attempt: u32,
-    /// What the network is asked for, when the conditions name something that it can be asked for.
+    /// The network's condition, if the request has one that it accepts.
     pub condition: Option<ConditionValue>,
 }
 
@@ -50,10 +50,10 @@ pub trait RowMaker: Sampler<Draw = Draw, Output = Rows> {}
 
 impl<S: Sampler<Draw = Draw, Output = Rows>> RowMaker for S {}
 
-/// The fitted transform of a model, with what its network can be asked for.
+/// The fitted transform of a model, with the conditions that its network accepts.
 pub struct Fitting<'a> {
     transform: &'a TableTransform,
-    /// By column: the model's number for the block that the network can be asked for.
+    /// By column: the network's number for conditions on it.
     blocks: Vec<Option<usize>>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Fitting<'a> {
         Self { transform, blocks }
     }
 
-    /// The rarest category that the conditions name: what the network is asked for.
+    /// The rarest category that the conditions name, as the network's condition.
     fn condition(&self, filter: &RowFilter, row: u64) -> Option<ConditionValue> {
         let value = |column: usize| match (&self.transform.columns[column], filter.predicate(column, row)?) {
             (ColumnTransform::Category(category), Predicate::Label(code)) => Some((category, code)),
@@ -116,7 +116,7 @@ fn sample_batch(
         if attempt >= MOST_DRAWS {
             let done = rows.len() - pending.len();
             return Err(Error::Condition(format!(
-                "the conditions are too rare: after {drawn} draws only {done} of {} rows meet them; loosen a range or ask for fewer columns at once",
+                "the conditions are too rare: after {drawn} draws only {done} of {} rows meet them; widen a range or remove a condition",
                 rows.len()
             )));
         }

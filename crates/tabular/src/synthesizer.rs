@@ -1,4 +1,4 @@
-//! A model of tables as a user holds it.
+//! Table models behind the `Synthesizer` trait.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
 use serde_json::Value;
 
-/// A model of tables, implemented by its configuration.
+/// A table model, implemented by its configuration.
 pub trait TableModel: Config {
     /// The name that `--model` takes and the model file holds.
     const NAME: &'static str;
@@ -44,7 +44,7 @@ pub trait TableModel: Config {
     fn read(&self, file: &Checkpoint, path: &Path, device: &Device) -> Result<Self::Fitted>;
 }
 
-/// A model of tables with its configuration, fitted or not.
+/// A table model with its configuration, fitted or not.
 #[derive(Debug)]
 pub struct TableSynthesizer<C: TableModel> {
     config: C,
@@ -124,7 +124,7 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
         let fitted = self.fitted()?;
         if request.rows.is_empty() {
-            return Err(Error::Config("no rows are asked for; ask for at least one".into()));
+            return Err(Error::Config("the request has no rows; sample at least one".into()));
         }
         self.config.sample(fitted, request)
     }

@@ -1,4 +1,4 @@
-//! How likely a VAE finds images: the importance-weighted bound with many samples as an estimate of the log-likelihood.
+//! Likelihood estimates of a VAE: the importance-weighted bound with many samples.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;

@@ -48,7 +48,7 @@ pub fn read_autoencoder(path: &Path, device: &Device) -> Result<(KlConfig, Image
     }
     let file = Checkpoint::read(path)?;
     if file.model() != AutoencoderKlConfig::NAME {
-        let what = format!("holds a model of kind {}, not an {}; fit one first", file.model(), AutoencoderKlConfig::NAME);
+        let what = format!("contains a {} model, not an {}; fit one first", file.model(), AutoencoderKlConfig::NAME);
         return Err(Error::checkpoint(path, what));
     }
     let config: AutoencoderKlConfig = semblant_core::config::of_file(&file, path)?;
@@ -67,7 +67,7 @@ impl ImageModel for AutoencoderKlConfig {
     const SUMMARY: &'static str = "autoencoder of latent diffusion (Rombach et al. 2022), exchanged with diffusers' AutoencoderKL";
     type Model = AutoencoderKlModel;
 
-    /// It is not told classes, and what it makes has none.
+    /// It ignores classes, and its images have none.
     fn kind(&self, images: &Images) -> ImageKind {
         ImageKind { class_names: Vec::new(), class_counts: Vec::new(), ..ImageKind::of(images) }
     }

@@ -26,10 +26,11 @@
 //! ```
 //!
 //! - [`models`]: one file a model. [`MODELS`] lists them.
-//! - [`networks`]: encoders and decoders; [`likelihood`]: how pixels are spread around what a decoder says.
-//! - [`codes`]: codebooks and what their codes are drawn like.
+//! - [`networks`]: encoders and decoders; [`likelihood`]: the distribution of pixels given a decoder's output.
+//! - [`codes`]: codebooks and the prior of their codes.
 //! - [`kl`]: diffusers' AutoencoderKL.
-//! - [`bound`]: what is maximised; [`estimate`]: how likely images are; [`mixture`]: a density of latent vectors.
+//! - [`bound`]: what is maximised; [`estimate`]: likelihood estimates; [`mixture`]: a density of latent vectors.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod bound;
 pub mod codes;
@@ -53,11 +54,11 @@ use semblant_core::synthesizer::Entry;
 use semblant_data::image::Images;
 use semblant_images::{ImageSynthesizer, entry};
 
-/// A variational autoencoder, as a user holds it.
+/// A variational autoencoder with its settings, fitted or not.
 pub type Vae = ImageSynthesizer<VaeConfig>;
-/// A VQ-VAE with a prior of its codes, as a user holds it.
+/// A VQ-VAE and the prior of its codes with its settings, fitted or not.
 pub type VqVae = ImageSynthesizer<VqVaeConfig>;
-/// The autoencoder of latent diffusion, as a user holds it.
+/// The autoencoder of latent diffusion with its settings, fitted or not.
 pub type AutoencoderKl = ImageSynthesizer<AutoencoderKlConfig>;
 
 /// The models of this family. Adding one is one file and one line here.

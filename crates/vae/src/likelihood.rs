@@ -1,4 +1,4 @@
-//! How pixels are spread around what a decoder says: Bernoulli, Gaussian, discretised logistic.
+//! The distribution of pixels given a decoder's output: Bernoulli, Gaussian, discretised logistic.
 
 use burn::tensor::Tensor;
 use semblant_core::nn::bernoulli_log_likelihood;
@@ -20,13 +20,13 @@ pub enum Likelihood {
     },
     /// Pixels in -1 to 1 are normal around the decoder's mean, all with one standard deviation.
     Gaussian {
-        /// The standard deviation; left out, it is learnt (Rybkin et al. 2021, "Simple and effective VAE training with calibrated
+        /// The standard deviation; left out, it is learned (Rybkin et al. 2021, "Simple and effective VAE training with calibrated
         /// decoders").
         #[serde(default)]
         deviation: Option<f64>,
     },
     /// Each of the 256 brightnesses has the chance of its interval under a logistic distribution around the decoder's mean, with one
-    /// learnt scale (Kingma et al. 2016, "Improving variational inference with inverse autoregressive flow").
+    /// learned scale (Kingma et al. 2016, "Improving variational inference with inverse autoregressive flow").
     DiscretisedLogistic {},
 }
 
@@ -39,11 +39,11 @@ pub enum Binarisation {
     Dynamic,
     /// White from half of the brightness on.
     Threshold,
-    /// Not at all: brightness is learnt as a chance, which is no likelihood of grey pixels but a common loss.
+    /// Not at all: brightness is learned as a chance, which is no likelihood of grey pixels but a common loss.
     None,
 }
 
-/// The narrowest scale that is learnt, in units of -1 to 1: a hundredth of a step of brightness. Without a bound, images that are learnt
+/// The narrowest scale that is learned, in units of -1 to 1: a hundredth of a step of brightness. Without a bound, images that are learned
 /// by heart would drive it to zero.
 const LEAST_LOG_SCALE: f32 = -9.5;
 
@@ -82,7 +82,7 @@ impl Likelihood {
 
     /// Natural logarithm of the likelihood of `targets` given the decoder's `outputs`, summed over pixels, in nats (of a density per unit
     /// of the scale -1 to 1 for a Gaussian, of a chance for the others). `outputs [rows, pixels]` and `targets [rows / n, pixels]` give
-    /// `[rows]`, each target serving n rows. `log_scale [1]` is the learnt one.
+    /// `[rows]`, each target serving n rows. `log_scale [1]` is the learned one.
     pub(crate) fn log_likelihood(&self, outputs: Tensor<2>, targets: Tensor<2>, log_scale: Tensor<1>) -> Tensor<1> {
         let ([rows, width], [given, _]) = (outputs.dims(), targets.dims());
         if let Self::Bernoulli { .. } = self {

@@ -34,7 +34,7 @@ impl ImageModel for VaeConfig {
     }
 
     fn single_device(&self) -> Option<&'static str> {
-        (self.free_bits > 0.0).then_some("free_bits are of the whole batch's average")
+        (self.free_bits > 0.0).then_some("free_bits apply to the mean of the whole batch")
     }
 
     fn train(&self) -> &TrainConfig {
@@ -113,7 +113,7 @@ fn rebuild(fitted: &Fitted<VaeConfig>, init: &Images, mask: Option<&Images>, req
 fn negative_log_likelihoods(fitted: &Fitted<VaeConfig>, data: &Images, samples: usize, seed: u64) -> Result<Vec<f64>> {
     check_shape(&fitted.kind, data)?;
     if samples == 0 {
-        return Err(Error::Config("samples = 0 estimate nothing; ask for at least 1".into()));
+        return Err(Error::Config("samples = 0 gives no estimate; use at least 1".into()));
     }
     let class = |image: usize| own_class(&fitted.kind, data, image);
     let Fitted { config, net, device, .. } = fitted;
@@ -189,7 +189,7 @@ fn posterior_draws(config: &VaeConfig, net: &VaeNet, kind: &ImageKind, images: &
     (means, vectors)
 }
 
-/// What is said when few latent dimensions carry information. One image, or none that differ, tells nothing.
+/// The warning when few latent dimensions carry information. One image, or equal images, show nothing.
 fn collapse(active: usize, latent: usize, images: usize) -> Option<String> {
     if images < 2 || active * 10 > latent {
         return None;

@@ -17,7 +17,7 @@ pub(crate) fn through_autoencoder(
     one_chunk: impl Fn(&[ImageDraw], &mut Vec<f32>),
 ) -> Result<Sample<Images>> {
     if mask.is_some() {
-        return Err(Error::Config("an autoencoder rebuilds whole images; leave the mask out".into()));
+        return Err(Error::Config("an autoencoder reconstructs whole images; omit the mask".into()));
     }
     rebuilt(kind, init, request, |draws| {
         let mut pixels = Vec::with_capacity(draws.len() * kind.shape.len());

@@ -1,4 +1,4 @@
-//! What the training of every model of this family has in common.
+//! What training shares in this family.
 
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::model::Step;
@@ -58,7 +58,7 @@ pub(crate) fn check(training: &Training) -> Result<()> {
     Ok(())
 }
 
-/// What one step learns from.
+/// The batch of a step.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// `[batch, channels, height, width]` in -1 to 1.
@@ -67,7 +67,7 @@ pub struct Batch {
     pub classes: Option<Tensor<1, Int>>,
 }
 
-/// What makes the batch of a step; `device` is the one without autodiff.
+/// Makes the batch of a step; `device` is the one without autodiff.
 pub(crate) fn batches(images: Images, training: &Training, device: &Device) -> Box<dyn FnMut(&Step) -> Batch> {
     let augmentation = (training.flip > 0.0).then(|| Augmentation::flip(training.flip));
     let mut batches = Batches::new(images, augmentation, training.class_dropout, device);

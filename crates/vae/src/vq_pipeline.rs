@@ -24,7 +24,7 @@ impl ImageModel for VqVaeConfig {
     type Model = VqVaeModel;
 
     fn single_device(&self) -> Option<&'static str> {
-        Some("its codes move with the features of the whole batch")
+        Some("its codebook is updated from the whole batch")
     }
 
     fn train(&self) -> &TrainConfig {
@@ -125,7 +125,7 @@ fn usage(counts: &[u64]) -> String {
     if used * 2 >= counts.len() {
         return said;
     }
-    format!("{said}; warning: the codebook has collapsed: choose fewer codes, a narrower code_width, or a greater revive_below")
+    format!("{said}; warning: the codebook has collapsed: choose fewer codes, a smaller code_width, or a larger revive_below")
 }
 
 #[cfg(test)]

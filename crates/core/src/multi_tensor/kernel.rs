@@ -151,7 +151,7 @@ pub(super) fn sum_of_squares(tensors: Vec<Tensor<1>>) -> Tensor<1> {
     queue(Squares, tensors, &[PARTS]).next().expect("it gives one tensor").sum()
 }
 
-/// How many groups of `each` tensors a launch may cover beside `others` more.
+/// How many groups of `each` tensors a launch may cover in addition to `others`.
 fn groups(of: &CubeTensor, each: usize, others: usize) -> usize {
     // One buffer is the kernel's own, for scalars and lengths.
     let bindings = of.client.properties().hardware.max_bindings as usize;

@@ -13,7 +13,7 @@ use crate::host;
 use crate::precision::{is_narrow, narrow, wide};
 use crate::seeds::Stream;
 
-/// A convolution's weights; stride and padding are arguments of [`conv2d`].
+/// A convolution.
 #[derive(Module, Debug)]
 pub struct Conv {
     /// `[outputs, inputs, kernel, kernel]`, as PyTorch has them.
@@ -22,22 +22,49 @@ pub struct Conv {
     pub bias: Param<Tensor<1>>,
 }
 
-impl Conv {
-    /// A convolution drawn from a random stream of the caller's; [`Init::Uniform`] is PyTorch's default.
-    pub fn new(init: Init, inputs: usize, outputs: usize, kernel: usize, stream: Stream, device: &Device) -> Self {
+/// What a [`Conv`] is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ConvConfig {
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    init: Init,
+}
+
+impl ConvConfig {
+    /// A convolution of this many channels with a square kernel, drawn as PyTorch does.
+    pub fn new(inputs: usize, outputs: usize, kernel: usize) -> Self {
+        Self { inputs, outputs, kernel, init: Init::default() }
+    }
+
+    /// The same with weights of another distribution.
+    pub fn with_init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    /// Draws the convolution.
+    pub fn init(&self, stream: Stream, device: &Device) -> Conv {
+        let &Self { inputs, outputs, kernel, init } = self;
         let (window, fan_in) = (kernel * kernel, inputs * kernel * kernel);
         let weight = draw(init, (fan_in, outputs * window), outputs * fan_in, stream, 0);
         let bias = if init == Init::Uniform { draw(init, (fan_in, outputs), outputs, stream, 1) } else { vec![0.0; outputs] };
-        Self {
+        Conv {
             weight: Param::from_tensor(host::tensor(weight, [outputs, inputs, kernel, kernel], device)),
             bias: Param::from_tensor(host::tensor(bias, [outputs], device)),
         }
     }
+}
 
+impl Conv {
     /// This convolution of `x [batch, inputs, height, width]` with zeros around it, so many that a stride of 1 keeps the size.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let around = self.weight.val().dims()[2] / 2;
-        conv2d(x, self.weight.val(), Some(self.bias.val()), 1, [around; 4])
+        self.forward_with(x, 1, [around; 4])
+    }
+
+    /// As [`conv2d`], with this stride and padding.
+    pub fn forward_with(&self, x: Tensor<4>, stride: usize, padding: [usize; 4]) -> Tensor<4> {
+        conv2d(x, self.weight.val(), Some(self.bias.val()), stride, padding)
     }
 }
 

@@ -24,13 +24,33 @@ pub struct GroupNorm {
     pub epsilon: f32,
 }
 
-impl GroupNorm {
-    /// A normalisation that scales by 1 and shifts by 0.
-    pub fn new(channels: usize, groups: usize, epsilon: f32, device: &Device) -> Self {
-        let (weight, bias) = (Tensor::ones([channels], device), Tensor::zeros([channels], device));
-        Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), groups, epsilon }
+/// What a [`GroupNorm`] is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupNormConfig {
+    groups: usize,
+    channels: usize,
+    epsilon: f32,
+}
+
+impl GroupNormConfig {
+    /// A normalisation of groups of channels; 1e-5 is added to the variance.
+    pub fn new(groups: usize, channels: usize) -> Self {
+        Self { groups, channels, epsilon: 1e-5 }
     }
 
+    /// The same with another number added to the variance.
+    pub fn with_epsilon(self, epsilon: f32) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// A normalisation that scales by 1 and shifts by 0.
+    pub fn init(&self, device: &Device) -> GroupNorm {
+        let (weight, bias) = (Tensor::ones([self.channels], device), Tensor::zeros([self.channels], device));
+        GroupNorm { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), groups: self.groups, epsilon: self.epsilon }
+    }
+}
+
+impl GroupNorm {
     /// `x [batch, channels, ...]` normalised.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let (weight, bias) = (self.weight.val().unsqueeze(), self.bias.val().unsqueeze());

@@ -37,7 +37,7 @@ impl Values {
         self.0.as_slice().expect("made contiguous f32 when taken")
     }
 
-    /// The values as a vector of one's own: without a copy when nobody else holds them.
+    /// The values as an owned vector: without a copy if they are not shared.
     pub(crate) fn take(self) -> Vec<f32> {
         self.0.into_data().try_into_vec().expect("f32")
     }

@@ -1,4 +1,4 @@
-//! The log-likelihood of binary pixels, with its gradient in one pass: the sum that a variational autoencoder spends its time on beside
+//! The log-likelihood of binary pixels, with its gradient in one pass: the sum that dominates the time of a variational autoencoder after
 //! its matrix products.
 
 use burn::tensor::Tensor;

@@ -1,19 +1,67 @@
 //! A linear layer with its gradient in three products and no other pass.
 
-use burn::tensor::Tensor;
+use burn::module::{Module, Param};
 use burn::tensor::module::linear as plain_linear;
+use burn::tensor::{Device, Tensor};
 
-use super::Linear;
 use super::host_op::{HostOp, on_host};
 use super::matrix::{Matrix, column_sums, multiply};
+use super::{Init, draw};
+use crate::host;
 use crate::precision::{is_narrow, narrow, wide};
+use crate::seeds::Stream;
 
-/// `x W + b` over the last dimension. `x [..., inputs]` gives `[..., outputs]`.
-pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
-    linear_of(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()))
+/// A linear layer.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[inputs, outputs]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[outputs]`.
+    pub bias: Option<Param<Tensor<1>>>,
 }
 
-/// As [`linear`], with `weight [inputs, outputs]` and `bias [outputs]` that are no layer's own.
+impl Linear {
+    /// `x W + b` over the last dimension. `x [..., inputs]` gives `[..., outputs]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        linear_of(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()))
+    }
+}
+
+/// What a [`Linear`] layer with a bias is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct LinearConfig {
+    inputs: usize,
+    outputs: usize,
+    init: Init,
+}
+
+impl LinearConfig {
+    /// A layer of this size, drawn as PyTorch does.
+    pub fn new(inputs: usize, outputs: usize) -> Self {
+        Self { inputs, outputs, init: Init::default() }
+    }
+
+    /// The same with weights of another distribution.
+    pub fn with_init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    /// Draws the layer.
+    pub fn init(&self, stream: Stream, device: &Device) -> Linear {
+        let &Self { inputs, outputs, init } = self;
+        let weight = draw(init, (inputs, outputs), inputs * outputs, stream, 0);
+        let bias = match init {
+            Init::Uniform => draw(init, (inputs, outputs), outputs, stream, 1),
+            _ => vec![0.0; outputs],
+        };
+        Linear {
+            weight: Param::from_tensor(host::tensor(weight, [inputs, outputs], device)),
+            bias: Some(Param::from_tensor(host::tensor(bias, [outputs], device))),
+        }
+    }
+}
+
+/// As [`Linear::forward`], with `weight [inputs, outputs]` and `bias [outputs]` that are no layer's own.
 pub fn linear_of<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     match bias {
         Some(bias) if on_host(&x) => on_slices(x, weight, bias),

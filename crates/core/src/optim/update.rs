@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn clipping_scales_all_gradients_together() {
         let device = Device::flex().autodiff();
-        let layer = nn::linear(2, 1, Stream::new(0, 0), &device);
+        let layer = nn::LinearConfig::new(2, 1).init(Stream::new(0, 0), &device);
         let loss = (layer.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)) * 10.0).sum();
         let gradients = parameters::gradients(&layer, GradientsParams::from_grads(loss.backward(), &layer));
         // The gradients are (30, 40) and 10: norm sqrt(2600).

@@ -20,7 +20,7 @@ pub(super) fn sum(values: Tensor<1>, devices: &[Device]) -> Tensor<1> {
 /// Says why they cannot.
 pub(super) fn try_out(devices: &[Device]) -> Result<(), String> {
     if (1..devices.len()).any(|place| devices[..place].contains(&devices[place])) {
-        return Err("a device that is named twice has no sum with itself".into());
+        return Err("a device is named twice".into());
     }
     devices.iter().try_for_each(has_transport)?;
     let sums = quietly(|| {
@@ -38,7 +38,7 @@ pub(super) fn try_out(devices: &[Device]) -> Result<(), String> {
         })
     })?;
     let expected = numbers(&(0..devices.len()).collect::<Vec<_>>());
-    if sums.iter().all(|sum| *sum == expected) { Ok(()) } else { Err("a trial of NCCL gave something else than the sum".into()) }
+    if sums.iter().all(|sum| *sum == expected) { Ok(()) } else { Err("a trial of NCCL gave a wrong sum".into()) }
 }
 
 /// The sum of what these workers bring to a trial: whole numbers, so that their order does not matter.
@@ -56,14 +56,14 @@ fn has_transport(device: &Device) -> Result<(), String> {
             let there = quietly(|| device.client().has_device_transport())?;
             if there { Ok(()) } else { Err("NCCL's library (libnccl) is not installed".into()) }
         }
-        _ => Err("only CUDA devices take sums among themselves".into()),
+        _ => Err("only CUDA devices add gradients by NCCL".into()),
     }
 }
 
 /// Whether a device can send to another by itself.
 #[cfg(not(feature = "cuda"))]
 fn has_transport(_: &Device) -> Result<(), String> {
-    Err("only CUDA devices take sums among themselves".into())
+    Err("only CUDA devices add gradients by NCCL".into())
 }
 
 #[cfg(test)]

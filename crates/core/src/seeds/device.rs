@@ -104,7 +104,7 @@ impl Stream {
 mod tests {
     use super::*;
 
-    /// What every device is held against: see also the facade's tests on a GPU.
+    /// What every device is compared with: see also the facade's tests on a GPU.
     #[test]
     fn tensors_hold_the_numbers_of_the_host() {
         let (stream, device) = (Stream::new(3, 1), Device::flex());

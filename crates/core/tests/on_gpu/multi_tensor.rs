@@ -1,13 +1,13 @@
 //! Steps over all parameters of a module, on the GPU and on the CPU.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::nn::Linear;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::host;
 use semblant_core::model::{Part, Step};
 use semblant_core::nn;
+use semblant_core::nn::Linear;
 use semblant_core::optim::{Adam, Optimizers};
 use semblant_core::seeds::Stream;
 
@@ -24,7 +24,7 @@ const SIZES: [(usize, usize); 3] = [(1, 1), (7, 33), (64, 129)];
 fn layers(seed: u64, device: &Device) -> Layers {
     let layer = |number: u32| {
         let (inputs, outputs) = SIZES[number as usize % SIZES.len()];
-        nn::linear(inputs, outputs, Stream::new(seed, number), device)
+        nn::LinearConfig::new(inputs, outputs).init(Stream::new(seed, number), device)
     };
     Layers { layers: (0..40).map(layer).collect() }
 }

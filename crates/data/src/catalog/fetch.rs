@@ -46,14 +46,14 @@ impl Dataset {
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
         let mut response = agent.get(url).call().map_err(|error| {
             let what = error.to_string().replace('\n', " ");
-            Error::Table(format!("cannot fetch {url}: {what}; look at the connection or try again later"))
+            Error::Table(format!("cannot fetch {url}: {what}; check the connection or try again later"))
         })?;
         let rows: Vec<u64> = self.files.iter().map(|file| file.rows).collect();
         let parts = split(response.body_mut().as_reader().take(self.most_bytes()), source.seed, &rows);
         let sent = |what: String| Error::Table(format!("{url} sent {what}; nothing was kept, try again later"));
         let parts = parts.map_err(sent)?;
         match self.files.iter().zip(&parts).find(|(file, part)| hexadecimal(&Sha256::digest(part)) != file.sha256) {
-            Some((DatasetFile { split, .. }, _)) => Err(sent(format!("other {split} rows than those of the manifest"))),
+            Some((DatasetFile { split, .. }, _)) => Err(sent(format!("{split} rows that differ from the manifest"))),
             None => Ok(parts),
         }
     }
@@ -64,7 +64,7 @@ impl Dataset {
     }
 }
 
-/// A file beside `path`, ready to get its name.
+/// A temporary file next to `path`.
 fn write(path: &Path, contents: &[u8]) -> Result<(NamedTempFile, PathBuf)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;

@@ -35,7 +35,7 @@ const MANIFESTS: &[(&str, &str)] = &[
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// The name it is asked for by.
+    /// Its name.
     pub name: String,
     /// One line on what it is.
     pub title: String,
@@ -193,7 +193,7 @@ impl Dataset {
     /// When it holds images; the message says so.
     pub fn check_table(&self) -> Result<()> {
         if self.holds_images() {
-            return Err(Error::Table(format!("data set \"{}\" holds images, not a table; take a model of images for it", self.name)));
+            return Err(Error::Table(format!("data set \"{}\" holds images, not a table; use an image model", self.name)));
         }
         Ok(())
     }
@@ -204,7 +204,7 @@ impl Dataset {
     /// When the set holds a table, and as [`Dataset::locate`] and [`Images::read`].
     pub fn read_images(&self, split: &str, data_dir: Option<&Path>, cache_dir: &Path) -> Result<ReadImages> {
         let Some(options) = &self.images else {
-            return Err(Error::Images(format!("data set \"{}\" holds a table, not images; take a model of tables for it", self.name)));
+            return Err(Error::Images(format!("data set \"{}\" holds a table, not images; use a table model", self.name)));
         };
         let path = self.locate(split, data_dir, cache_dir)?;
         let mut options = options.clone();
@@ -235,7 +235,7 @@ impl DatasetFile {
         let unread = |error| Error::format(path, format!("cannot be read: {error}; delete it and fetch it again"));
         let found = sha256_of(contents).map_err(unread)?;
         if found != self.sha256 {
-            let what = format!("has contents with SHA-256 {found} where the manifest says {}; delete it and fetch it again", self.sha256);
+            let what = format!("has SHA-256 {found}, but the manifest says {}; delete it and fetch it again", self.sha256);
             return Err(Error::format(path, what));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Geometric augmentation, with the labels that tell a model what was done.
+//! Geometric augmentation, with labels that a model is conditioned on.
 //!
 //! The pipeline is that of Karras et al. 2022, "Elucidating the design space of diffusion-based generative models", appendix F.2, table 6:
 //! flips, scaling, rotation, anisotropic scaling and translation, each applied with some probability, and nine numbers per image from

@@ -23,7 +23,7 @@ impl Data for Images {
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::value("size", "PIXELS", "Crop and resample each image to this height and width, written 32 or 32x48"),
-            OptionSpec::flag("strict", "Stop at the first file that cannot be read, instead of leaving it out with a note"),
+            OptionSpec::flag("strict", "Stop at the first file that cannot be read, instead of skipping it with a note"),
         ];
         OPTIONS
     }
@@ -38,29 +38,17 @@ impl Data for Images {
             OptionSpec::value("class", "NAME", "The class of every image; short for --where class=NAME"),
             OptionSpec::list("where", "class=NAME", "The class of every image"),
             OptionSpec::value("balance", "class", "Each class in turn"),
-            OptionSpec::value(
-                "batch-rows",
-                "IMAGES",
-                "Images computed between two reports of progress: changes memory, never the images [default: 64]",
-            ),
+            OptionSpec::value("batch-rows", "IMAGES", "Images per batch: changes memory and progress, never the images [default: 64]"),
             OptionSpec::value("steps", "STEPS", "Solver steps"),
             OptionSpec::value("solver", "NAME", "The solver: heun, euler, euler-ancestral, ddim, ddpm, dpmpp-2m, unipc or consistency"),
             OptionSpec::value(
                 "guidance",
                 "WEIGHT",
-                "The weight of classifier-free guidance: 1 follows the class as it was learned, more goes beyond it",
+                "The weight of classifier-free guidance: 1 is none, more trades diversity for fidelity",
             ),
-            OptionSpec::value("strength", "SHARE", "With --from: how far the images are taken towards noise, 0 to 1"),
-            OptionSpec::value(
-                "size",
-                "PIXELS",
-                "With --from: crop and resample each given image to this height and width, written 32 or 32x48",
-            ),
-            OptionSpec::pair(
-                "interpolate",
-                "ADDRESS",
-                "The path from the image at one address to that at another, in as many images as asked for",
-            ),
+            OptionSpec::value("strength", "SHARE", "With --from: the strength of image-to-image, from 0 (no change) to 1 (pure noise)"),
+            OptionSpec::value("size", "PIXELS", "With --from: crop and resample each image to this height and width, written 32 or 32x48"),
+            OptionSpec::pair("interpolate", "ADDRESS", "Interpolate from the image at one address to that at another, in -n images"),
             OptionSpec::list("set", "KEY=VALUE", "Another sampling setting of the model (eta, churn, clip...); may be given several times"),
         ];
         OPTIONS
@@ -85,7 +73,7 @@ impl Data for Images {
         };
         let batch_rows = values.number("batch-rows")?.unwrap_or(request.batch_rows);
         if batch_rows == 0 {
-            return Err(Error::Config("--batch-rows 0: compute at least one image at once".into()));
+            return Err(Error::Config("--batch-rows 0: compute at least one image per batch".into()));
         }
         Ok(ImageRequest { class: class(values)?, settings, between, batch_rows, ..request })
     }
@@ -223,7 +211,7 @@ fn size(text: &str) -> Result<[usize; 2]> {
     }
 }
 
-/// The classes asked for by `--class`, `--where class=` and `--balance class`.
+/// The classes given by `--class`, `--where class=` and `--balance class`.
 fn class(values: &OptionValues) -> Result<ClassRequest> {
     let refuse = |what: String| Err(Error::Condition(what));
     let mut names = values.all("class").to_vec();
@@ -238,7 +226,7 @@ fn class(values: &OptionValues) -> Result<ClassRequest> {
     match (values.text("balance"), names.as_slice()) {
         (None, []) => Ok(ClassRequest::AsLearned),
         (None, [name]) => Ok(ClassRequest::Is(name.clone())),
-        (None, _) => refuse("no image is of two classes; ask for one".into()),
+        (None, _) => refuse("no image is of two classes; give one".into()),
         (Some("class"), []) => Ok(ClassRequest::Balanced),
         (Some("class"), _) => refuse("classes cannot be both balanced and fixed; remove one of the two".into()),
         (Some(other), _) => refuse(format!("images have no \"{other}\", only a class; write --balance class")),

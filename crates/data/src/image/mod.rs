@@ -48,7 +48,7 @@ impl Images {
     ///
     /// # Errors
     /// When the number of bytes is not the product of the shape, an image has no pixels or neither 1 nor 3 channels, there is not one
-    /// class for each image, a class has no name, or a name stands twice.
+    /// class for each image, a class has no name, or a name occurs twice.
     pub fn new(pixels: Vec<u8>, shape: [usize; 4], classes: Option<Classes>) -> Result<Self> {
         let [count, channels, height, width] = shape;
         check_size(channels, height, width)?;
@@ -75,7 +75,8 @@ impl Images {
     pub fn from_unit(values: &[f32], shape: [usize; 4], classes: Option<Classes>) -> Result<Self> {
         if let Some(position) = values.par_iter().position_first(|value| value.is_nan()) {
             let image = position / shape[1..].iter().product::<usize>().max(1);
-            let what = format!("image {image} holds a value that is not a number; the model has diverged, train it with a smaller step");
+            let what =
+                format!("image {image} has a pixel that is not a number; the model has diverged, train it with a lower learning rate");
             return Err(Error::Images(what));
         }
         Self::new(values.par_iter().map(|&value| to_byte(value)).collect(), shape, classes)
@@ -152,7 +153,7 @@ impl Images {
         counts
     }
 
-    /// The images at `indices`, in that order; an index may stand more than once. The class names stay as they are.
+    /// The images at `indices`, in that order; an index may occur more than once. The class names stay as they are.
     ///
     /// # Panics
     /// When an index is not below [`Images::count`].
@@ -172,10 +173,10 @@ impl Images {
     /// When there is no set, or they differ in size.
     pub fn concat(sets: Vec<Self>) -> Result<Self> {
         let mut sets = sets.into_iter();
-        let mut all = sets.next().ok_or_else(|| Error::Images("no images to put together".into()))?;
+        let mut all = sets.next().ok_or_else(|| Error::Images("there are no images to join".into()))?;
         for set in sets {
             if set.shape[1..] != all.shape[1..] {
-                return Err(Error::Images(format!("images of shapes {:?} and {:?} do not go together", &all.shape[1..], &set.shape[1..])));
+                return Err(Error::Images(format!("images of shapes {:?} and {:?} cannot be joined", &all.shape[1..], &set.shape[1..])));
             }
             all.pixels.extend(set.pixels);
             all.shape[0] += set.shape[0];
@@ -212,7 +213,7 @@ impl Images {
 
 fn check_size(channels: usize, height: usize, width: usize) -> Result<()> {
     if height == 0 || width == 0 {
-        return Err(Error::Images(format!("images of {height} x {width} pixels hold nothing; each side needs at least one")));
+        return Err(Error::Images(format!("images of {height} x {width} pixels are empty; each side needs at least one")));
     }
     if channels != 1 && channels != 3 {
         return Err(Error::Images(format!("images have 1 channel (grey) or 3 (red, green, blue), not {channels}")));

@@ -1,4 +1,4 @@
-//! What can be asked of a sample of images.
+//! Requests for samples of images.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub enum ClassRequest {
     Balanced,
 }
 
-/// What to sample from a model of images. Image `i` of (model, seed, class, settings) is the same whatever the range or batch.
+/// What to sample from an image model. Image `i` of (model, seed, class, settings) is the same whatever the range or batch.
 ///
 /// ```
 /// use semblant_data::image::ImageRequest;
@@ -35,7 +35,7 @@ pub struct ImageRequest {
     pub class: ClassRequest,
     /// Sampling settings that replace those of the model's configuration, by name. Which there are depends on the model.
     pub settings: Map<String, Value>,
-    /// Interpolation: the path from the image at one address to that at another, in as many images as asked for, instead of those images.
+    /// Interpolation: the path from the image at one address to that at another, in as many images as requested.
     pub between: Option<[u64; 2]>,
     /// Images computed at once where they are written to a file: changes memory and progress, never the images.
     pub batch_rows: usize,
@@ -73,17 +73,17 @@ impl ImageRequest {
         self.with_setting("solver", name)
     }
 
-    /// The same with another weight of classifier-free guidance; 1 follows the class as it was learned.
+    /// The same with another weight of classifier-free guidance; 1 is none.
     pub fn guidance(self, weight: f64) -> Self {
         self.with_setting("guidance", json!(weight))
     }
 
-    /// The same with another strength of image-to-image: 0 leaves the given images as they are, 1 replaces them.
+    /// The same with another strength of image-to-image, from 0 (no change) to 1 (pure noise).
     pub fn strength(self, strength: f64) -> Self {
         self.with_setting("strength", json!(strength))
     }
 
-    /// The path from the image at address `from` to that at `to`, in as many images as asked for.
+    /// The path from the image at address `from` to that at `to`, in as many images as requested.
     pub fn interpolate(self, from: u64, to: u64) -> Self {
         Self { between: Some([from, to]), ..self }
     }

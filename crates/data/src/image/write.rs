@@ -33,7 +33,7 @@ pub fn grid(images: &Images, columns: usize, scale: usize) -> Result<Vec<u8>> {
     };
     let (Some(wide), Some(high)) = (side(columns, width), side(rows, height)) else {
         let what = format!("a grid of {rows} x {columns} images would be longer than {LONGEST_GRID} pixels");
-        return Err(Error::Images(format!("{what}; select fewer images or take a smaller scale")));
+        return Err(Error::Images(format!("{what}; select fewer images or use a smaller scale")));
     };
     let mut canvas = vec![255; wide * high * channels];
     for index in 0..count {
@@ -65,7 +65,7 @@ impl Images {
     /// Writes every image as a PNG file: `000000.png` and so on, by its place among all, in a sub-folder for each class if there are
     /// classes.
     ///
-    /// The files are written into a new folder beside `folder`, which then takes its name. A folder that is there and not empty is
+    /// The files are written into a new folder next to `folder`, which then takes its name. A folder that is there and not empty is
     /// refused unless `into_existing`: then the files are moved into it one by one, replacing those of the same name and nothing else.
     ///
     /// # Errors

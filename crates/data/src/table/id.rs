@@ -1,4 +1,4 @@
-//! The shape of row names: learnt from a column without keeping any of its values, and regenerated for any row.
+//! The shape of row names: learned from a column without keeping any of its values, and regenerated for any row.
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::datetime::{self, Guess};
 use super::id::IdFormat;
-use super::raw::{Cells, EXACT, Interner, Numbers, Parsed, RawColumn, parse_number};
+use super::raw::{Cells, EXACT, Interner, Numbers, Parsed, RawColumn, infinite_message, parse_number, shorten};
 use super::schema::{ColumnKind, ColumnSchema};
 
 /// Whole numbers with at most this many different values are categories (and at most one in ten rows' worth).
@@ -33,7 +33,7 @@ pub(crate) fn infer(raw: &RawColumn) -> Result<(ColumnSchema, Option<String>), S
 
 fn infer_numbers(raw: &RawColumn, numbers: &Numbers) -> Result<(ColumnSchema, Option<String>), String> {
     if let Some((row, text)) = &raw.infinite {
-        return Err(super::read::infinite_message(&raw.name, *row, text));
+        return Err(infinite_message(&raw.name, *row, text));
     }
     let rows = raw.rows();
     let few = distinct_texts(numbers, FEW);
@@ -93,7 +93,7 @@ fn infer_texts(raw: &RawColumn, texts: &Interner) -> (ColumnSchema, Option<Strin
             Some(id) => (ColumnSchema { id: Some(id), ..ColumnSchema::new("", ColumnKind::Id) }, None),
             None => {
                 let id = IdFormat::named(&raw.name);
-                let note = format!("text that differs in every row; read as id, and made as \"{}\" when sampling", id.generate(0, 0));
+                let note = format!("text that differs in every row; read as id, and generated as \"{}\" when sampling", id.generate(0, 0));
                 (ColumnSchema { id: Some(id), ..ColumnSchema::new("", ColumnKind::Id) }, Some(note))
             }
         };
@@ -105,12 +105,11 @@ fn text_note(texts: &Interner, distinct: usize, present: usize) -> Option<String
     let not_numbers: Vec<&str> = texts.iter().filter(|text| parse_number(text.trim()) == Parsed::Text).take(4).collect();
     let numbers = texts.iter().filter(|text| parse_number(text.trim()) != Parsed::Text).count();
     if (1..4).contains(&not_numbers.len()) && numbers >= 10 {
-        let shown = not_numbers.iter().map(|text| format!("\"{}\"", super::read::shorten(text))).collect::<Vec<_>>().join(", ");
+        let shown = not_numbers.iter().map(|text| format!("\"{}\"", shorten(text))).collect::<Vec<_>>().join(", ");
         return Some(format!("numbers except for {shown}; read as categorical. If that means missing, add it to the missing texts"));
     }
-    (distinct > 20 && distinct * 2 > present).then(|| {
-        format!("{distinct} different texts in {present} rows; read as categorical, but hardly a category: drop it or declare it an id")
-    })
+    (distinct > 20 && distinct * 2 > present)
+        .then(|| format!("{distinct} different texts in {present} rows; read as categorical; consider dropping it or declaring it an id"))
 }
 
 fn plain(kind: ColumnKind) -> (ColumnSchema, Option<String>) {

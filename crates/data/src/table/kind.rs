@@ -19,7 +19,7 @@ impl Data for Table {
 
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec::value("target", "COLUMN", "The column that a predictor would be trained for"),
+            OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"),
             OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one"),
             OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times"),
         ];
@@ -36,8 +36,7 @@ impl Data for Table {
     }
 
     fn fit_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] =
-            &[OptionSpec::value("write-schema", "FILE", "Write the schema that would be used to this file and stop")];
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::value("write-schema", "FILE", "Write the inferred schema to this file and exit")];
         OPTIONS
     }
 
@@ -54,8 +53,8 @@ impl Data for Table {
                 "COLUMN=VALUE",
                 "A condition that every row meets: column=value, or column=low..high for numbers; may be given several times",
             ),
-            OptionSpec::value("balance", "COLUMN", "A categorical column whose values all come equally often"),
-            OptionSpec::value("batch-rows", "ROWS", "Rows computed at once: changes memory, never the rows [default: 32768]"),
+            OptionSpec::value("balance", "COLUMN", "A categorical column whose values are all equally frequent"),
+            OptionSpec::value("batch-rows", "ROWS", "Rows per batch: changes memory, never the rows [default: 32768]"),
         ];
         OPTIONS
     }
@@ -63,7 +62,7 @@ impl Data for Table {
     fn parse_request(request: TableRequest, values: &OptionValues) -> Result<TableRequest> {
         let batch_rows = values.number("batch-rows")?.unwrap_or(32_768);
         if batch_rows == 0 {
-            return Err(Error::Config("--batch-rows 0: compute at least one row at once".into()));
+            return Err(Error::Config("--batch-rows 0: compute at least one row per batch".into()));
         }
         let conditions = values.all("where").iter().map(|text| condition(text)).collect::<Result<_>>()?;
         Ok(TableRequest { conditions, balance: values.text("balance").map(str::to_owned), batch_rows, ..request })

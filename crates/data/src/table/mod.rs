@@ -16,8 +16,8 @@ mod write;
 
 pub use column::{Column, MISSING};
 pub use id::IdFormat;
-pub(crate) use read::shorten;
-pub use read::{Inferred, ReadOptions};
+pub(crate) use raw::shorten;
+pub use read::{Inferred, ReadOptions, TableFormat};
 pub use request::{Condition, TableRequest, Wanted};
 pub use schema::{ColumnKind, ColumnSchema, Schema};
 pub use simulate::simulate_patients;
@@ -37,7 +37,7 @@ impl Table {
     /// Joins a schema and its columns.
     ///
     /// # Errors
-    /// When the counts or lengths differ, a name stands twice, or a column's storage does not fit its kind
+    /// When the counts or lengths differ, a name occurs twice, or a column's storage does not fit its kind
     /// (categories for categorical, boolean, id and constant columns; numbers for the rest).
     pub fn new(schema: Schema, columns: Vec<Column>) -> Result<Self> {
         schema.check()?;
@@ -103,7 +103,7 @@ impl Table {
         Ok(&self.columns[self.schema.index_of(name)?])
     }
 
-    /// The rows at `indices`, in that order; an index may stand more than once.
+    /// The rows at `indices`, in that order; an index may occur more than once.
     ///
     /// # Panics
     /// When an index is not below [`Table::rows`].

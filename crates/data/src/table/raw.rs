@@ -288,6 +288,22 @@ impl RawColumn {
     }
 }
 
+/// A value for a message: one line, not too long.
+pub(crate) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().nth(40).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+pub(crate) fn infinite_message(name: &str, row: usize, text: &str) -> String {
+    format!(
+        "column \"{name}\", row {}: \"{text}\" is infinite or too large; correct it, or mark it as missing (missing = [\"{text}\"])",
+        row + 1
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! What can be asked of a sample of rows.
+//! Requests for samples of rows.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub struct Condition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Wanted {
-    /// Exactly this: a label, or a number as text; the empty text asks for a missing value.
+    /// Exactly this: a label, or a number as text; the empty text means a missing value.
     Is(String),
     /// A number from `low` to `high`, both allowed.
     Between {
@@ -30,7 +30,7 @@ pub enum Wanted {
 }
 
 impl Condition {
-    /// The column has this value; the empty text asks for a missing one.
+    /// The column has this value; the empty text means a missing value.
     pub fn is(column: impl Into<String>, value: impl Into<String>) -> Self {
         Self { column: column.into(), wanted: Wanted::Is(value.into()) }
     }
@@ -41,7 +41,7 @@ impl Condition {
     }
 }
 
-/// What to sample from a model of tables. Row `i` of (model, seed, conditions) is the same whatever the range or batch.
+/// What to sample from a table model. Row `i` of (model, seed, conditions) is the same whatever the range or batch.
 ///
 /// ```
 /// use semblant_data::table::TableRequest;

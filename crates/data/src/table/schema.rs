@@ -22,9 +22,9 @@ pub enum ColumnKind {
     Continuous,
     /// A point in time, stored as seconds since 1970-01-01 UTC.
     Datetime,
-    /// A name of the row: regenerated when sampling, never learnt.
+    /// A name of the row: regenerated when sampling, never learned.
     Id,
-    /// The same value in every row: repeated, never learnt.
+    /// The same value in every row: repeated, never learned.
     Constant,
 }
 
@@ -118,7 +118,7 @@ impl Schema {
     pub fn check(&self) -> Result<()> {
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = self.names().find(|&name| !seen.insert(name)) {
-            return Err(Error::Table(format!("column \"{twice}\" stands twice in the schema; rename one of them")));
+            return Err(Error::Table(format!("column \"{twice}\" occurs twice in the schema; rename one of them")));
         }
         if let Some(target) = &self.target {
             self.index_of(target)?;
@@ -128,11 +128,6 @@ impl Schema {
 }
 
 impl ColumnSchema {
-    /// A text of this datetime column as seconds since 1970-01-01 UTC; `None` when it does not have the column's format.
-    pub fn parse_datetime(&self, text: &str) -> Option<f64> {
-        datetime::parse(self.format.as_deref()?, text.trim())
-    }
-
     /// The distance between neighbouring values that the column can hold, if there is one.
     pub fn step(&self) -> Option<f64> {
         match (self.kind, self.decimals, &self.format) {

@@ -32,13 +32,13 @@ impl Folder {
     /// When there is no folder, or neither a pipeline nor a network in it.
     pub fn open(root: &Path) -> Result<Self> {
         if !root.is_dir() {
-            let what = "is no folder; give one that diffusers' save_pretrained wrote, or that was fetched from its hub";
+            let what = "is no folder; give one written by diffusers' save_pretrained or downloaded from its hub";
             return Err(Error::checkpoint(root, what));
         }
         let index_path = root.join("model_index.json");
         if !index_path.is_file() {
             if !root.join("config.json").is_file() {
-                let what = "holds neither model_index.json nor config.json; give a folder that diffusers' save_pretrained wrote";
+                let what = "holds neither model_index.json nor config.json; give a folder written by diffusers' save_pretrained";
                 return Err(Error::checkpoint(root, what));
             }
             return Ok(Self { root: root.into(), index: None, network: root.into(), indexed_class: None });
@@ -98,7 +98,7 @@ impl Folder {
         let name = |number: usize| labels.get(&number.to_string()).and_then(Value::as_str).map(str::to_owned);
         let names: Option<Vec<String>> = (0..labels.len()).map(name).collect();
         names.ok_or_else(|| {
-            let what = format!("\"id2label\" must name the classes 0 to {}; complete it or take it out", labels.len().saturating_sub(1));
+            let what = format!("\"id2label\" must name the classes 0 to {}; complete or remove it", labels.len().saturating_sub(1));
             Error::checkpoint(self.root.join("model_index.json"), what)
         })
     }
@@ -136,7 +136,7 @@ impl Folder {
                 .is_ok_and(|files| files.flatten().any(|file| file.file_name().to_string_lossy().ends_with(end)))
         };
         if has(".bin") || has(".ckpt") || has(".pt") || has(".pth") {
-            let what = "holds its weights as a pickle, which may run any program when it is opened and is not read here";
+            let what = "has pickled weights, which may run code when opened and are not read";
             let remedy =
                 "in Python, load it with diffusers' from_pretrained and save it with save_pretrained(folder, safe_serialization=True)";
             return Err(Error::checkpoint(&self.network, format!("{what}; {remedy}")));

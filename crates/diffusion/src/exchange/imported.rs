@@ -23,7 +23,7 @@ struct Imported {
     device: Device,
 }
 
-/// The model in a folder of diffusers: it samples with its own scheduler's levels and, where no other solver is asked for, as its
+/// The model in a folder of diffusers: it samples with its own scheduler's levels and, unless a request has another solver, as its
 /// scheduler would. It cannot be fitted, and is written as the folder that it is.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ impl Imported {
         sampling.check()?;
         let ImageShape { channels, .. } = self.kind.shape;
         if channels != 1 && channels != 3 {
-            let what = format!("the network makes latent images of {channels} channels, which need their autoencoder to become pictures");
+            let what = format!("the network generates latent images with {channels} channels; decoding them needs their autoencoder");
             return Err(Error::Config(what));
         }
         let plan = self.scheduler.plan(sampling.steps)?;
@@ -64,7 +64,7 @@ impl Imported {
 
 impl Synthesizer<Images> for Imported {
     fn fit(&mut self, _: &Images, _: &mut Run) -> Result<Summary> {
-        Err(Error::Config("a folder of diffusers is sampled from, not fitted".into()))
+        Err(Error::Config("a diffusers folder can be sampled, not fitted".into()))
     }
 
     fn sample(&self, request: &ImageRequest) -> Result<Sample<Images>> {
@@ -73,7 +73,7 @@ impl Synthesizer<Images> for Imported {
     }
 
     fn save(&self, path: &Path) -> Result<()> {
-        Err(Error::checkpoint(path, "a model of diffusers is kept as its folder; export it"))
+        Err(Error::checkpoint(path, "a diffusers model stays in its folder; export it"))
     }
 
     fn rebuild(&self) -> Option<&dyn Rebuild<Images>> {

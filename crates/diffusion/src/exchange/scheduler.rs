@@ -33,7 +33,7 @@ pub enum SchedulerClass {
     EdmEuler,
 }
 
-/// Classes, their names in diffusers, and the settings beside those of [`TABLE_KEYS`] that Semblant writes.
+/// Classes, their names in diffusers, and the settings in addition to those of [`TABLE_KEYS`] that Semblant writes.
 const CLASSES: [(SchedulerClass, &str, &[&str]); 9] = [
     (SchedulerClass::Ddpm, "DDPMScheduler", &["clip_sample", "clip_sample_range", "variance_type"]),
     (SchedulerClass::Ddim, "DDIMScheduler", &["clip_sample", "clip_sample_range", "set_alpha_to_one"]),
@@ -316,7 +316,7 @@ impl SchedulerConfig {
     /// A class without a table, or betas out of range.
     pub fn table(&self) -> Result<DdpmTable> {
         if !self.class.has_table() {
-            return Err(Error::Config(format!("{} has no table of betas; ask for its levels instead", self.class.name())));
+            return Err(Error::Config(format!("{} has no table of betas; use its levels instead", self.class.name())));
         }
         let table = match &self.trained_betas {
             Some(betas) if betas.len() < 2 || betas.iter().any(|beta| !(*beta > 0.0 && *beta < 1.0)) => {

@@ -65,7 +65,7 @@ pub(super) fn read(found: Configuration, tensors: Tensors, device: &Device) -> R
     };
     let shape = ImageShape { channels: number("in_channels", Some(3))?, height, width };
     config.check(&shape).map_err(|error| refuse(error.to_string()))?;
-    // The last row of our table stands for no class; for a foreign model it is one more class.
+    // The last row of our table is for no class; for a foreign model it is one more class.
     let classes = number("num_class_embeds", Some(0))?.saturating_sub(1);
     let network = UNet2D::with_channels_out(&config, &shape, classes, number("out_channels", Some(3))?, 0, device);
     let tensors = tensors.into_inner().into_iter().map(|(name, tensor)| (name, (tensor.shape, tensor.values))).collect();

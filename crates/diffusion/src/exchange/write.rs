@@ -41,10 +41,10 @@ pub fn write_folder(target: &Path, pipeline: &Pipeline) -> Result<()> {
     written
 }
 
-/// A name beside `target` for the folder while it is being written.
+/// A name next to `target` for the folder while it is being written.
 fn beside(target: &Path) -> Result<PathBuf> {
     let Some(name) = target.file_name() else {
-        let what = "names no folder to be made; add a name";
+        let what = "has no folder name; add a name";
         return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));
     };
     let mut hidden = OsString::from(".");

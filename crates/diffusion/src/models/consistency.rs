@@ -19,13 +19,13 @@ use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use super::edm::EdmConfig;
-use super::{Batch, Training, check_levels_visited, check_parts, column, default_network, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Condition, Net, NetConfig, Network};
 use crate::pipeline::Process;
 use crate::process::{Level, Prediction};
 use crate::schedule::{Plan, edm_level};
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training, column, default_network, level_normals, training_noise};
 
 /// Settings; the defaults are those of the paper's section 4, for a shorter run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,9 +51,9 @@ pub struct ConsistencyConfig {
     pub shrinks: u32,
     /// ...and by what factor.
     pub shrink_factor: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -161,7 +161,7 @@ fn mask(lower: &[f64], images: &Tensor<4>) -> Tensor<4> {
 
 impl Config for ConsistencyConfig {
     fn check(&self) -> Result<()> {
-        check_parts(self)?;
+        self.check_parts()?;
         self.levels().check_levels()?;
         if !(self.shrink_factor > 1.0 && self.shrink_factor.is_finite()) {
             return Err(Error::Config(format!("shrink_factor = {} is out of range; choose a number above 1", self.shrink_factor)));
@@ -169,7 +169,7 @@ impl Config for ConsistencyConfig {
         if !(self.sigma_min..=self.sigma_max).contains(&self.sigma_middle) {
             return Err(Error::Config(format!("sigma_middle = {} must lie between sigma_min and sigma_max", self.sigma_middle)));
         }
-        check_levels_visited(self)
+        self.check_levels_visited()
     }
 
     fn renamed() -> &'static [(&'static str, &'static str)] {
@@ -183,7 +183,7 @@ impl Config for ConsistencyConfig {
 
 impl Process for ConsistencyConfig {
     const NAME: &'static str = "consistency";
-    const SUMMARY: &'static str = "images in one or two evaluations, tuned from a trained edm model (Geng et al. 2024)";
+    const SUMMARY: &'static str = "one- or two-step sampling, fine-tuned from a trained edm model (Geng et al. 2024)";
     /// The loss is between two outputs at neighbouring noise levels.
     const BF16: bool = false;
     type Model = ConsistencyModel;
@@ -195,7 +195,7 @@ impl Process for ConsistencyConfig {
     fn resolve(mut self) -> Result<Self> {
         if self.from.as_os_str().is_empty() {
             return Err(Error::Config(
-                "a consistency model begins with a trained one; set from = \"MODEL.safetensors\" of kind edm".into(),
+                "a consistency model starts from a trained edm model; set from = \"MODEL.safetensors\" of kind edm".into(),
             ));
         }
         let (_, edm) = edm_file(&self)?;
@@ -214,7 +214,7 @@ impl Process for ConsistencyConfig {
         let (file, _) = edm_file(self)?;
         let learnt: ImageKind = file.metadata_as("images", &self.from)?;
         if learnt.shape != kind.shape || learnt.class_names != kind.class_names {
-            let what = "was fitted to images of another size or of other classes; tune it on images such as it learnt from";
+            let what = "was fitted to images of another size or with other classes; fine-tune it on images like its training set";
             return Err(Error::checkpoint(&self.from, what));
         }
         file.load_module("model", net, &self.from)
@@ -231,7 +231,7 @@ impl Process for ConsistencyConfig {
     }
 
     fn scheduler(&self) -> Result<SchedulerConfig> {
-        Err(Error::Config("diffusers has no scheduler for this model's levels; export the edm model that it was tuned from".into()))
+        Err(Error::Config("diffusers has no scheduler for this model's levels; export the edm model that it was fine-tuned from".into()))
     }
 }
 
@@ -256,7 +256,7 @@ fn edm_file(config: &ConsistencyConfig) -> Result<(Checkpoint, EdmConfig)> {
     if file.model() != "edm" {
         return Err(Error::checkpoint(
             &config.from,
-            format!("this is a model of kind {}, tuning begins with one of kind edm", file.model()),
+            format!("this is a model of kind {}; fine-tuning starts from one of kind edm", file.model()),
         ));
     }
     let edm = semblant_core::config::of_file(&file, &config.from)?;

@@ -11,13 +11,13 @@ use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Training, check_levels_visited, check_parts, default_network, denoising_loss, purpose, training_noise};
 use crate::exchange::{SchedulerConfig, TimestepSpacing};
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
 use crate::schedule::{BetaSchedule, DdpmTable, Plan, Spacing};
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training, default_network, denoising_loss, purpose, training_noise};
 
 /// Settings; the defaults are the paper's, sampled in fewer steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +39,9 @@ pub struct DdpmConfig {
     pub weighting: Weighting,
     /// Which timesteps sampling visits.
     pub spacing: Spacing,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -102,7 +102,7 @@ impl Model for DdpmModel {
 
 impl Config for DdpmConfig {
     fn check(&self) -> Result<()> {
-        check_parts(self)?;
+        self.check_parts()?;
         const MOST_TIMESTEPS: usize = 1 << 20;
         if self.timesteps > MOST_TIMESTEPS {
             return Err(Error::Config(format!("timesteps = {} must be at most {MOST_TIMESTEPS}", self.timesteps)));
@@ -110,7 +110,7 @@ impl Config for DdpmConfig {
         if matches!(self.prediction, Prediction::Edm { .. } | Prediction::Velocity) {
             return Err(Error::Config("prediction of ddpm must be epsilon, sample or v; the models edm and flow have the others".into()));
         }
-        check_levels_visited(self)
+        self.check_levels_visited()
     }
 
     fn renamed() -> &'static [(&'static str, &'static str)] {

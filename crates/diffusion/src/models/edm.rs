@@ -11,13 +11,13 @@ use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Training, check_levels_visited, check_parts, default_network, denoising_loss, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
 use crate::schedule::{Plan, edm_level};
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training, default_network, denoising_loss, level_normals, training_noise};
 
 /// Settings; the defaults are those of the paper's table 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,9 +35,9 @@ pub struct EdmConfig {
     pub sigma_min: f64,
     /// The highest level that is sampled from.
     pub sigma_max: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -103,9 +103,9 @@ impl EdmConfig {
 
 impl Config for EdmConfig {
     fn check(&self) -> Result<()> {
-        check_parts(self)?;
+        self.check_parts()?;
         self.check_levels()?;
-        check_levels_visited(self)
+        self.check_levels_visited()
     }
 
     fn renamed() -> &'static [(&'static str, &'static str)] {

@@ -12,13 +12,13 @@ use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Training, check_levels_visited, check_parts, default_network, denoising_loss, level_normals, training_noise};
 use crate::exchange::SchedulerConfig;
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
 use crate::schedule::{Plan, straight_level};
 use crate::solvers::Sampling;
+use crate::training::{Batch, Training, default_network, denoising_loss, level_normals, training_noise};
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,9 +32,9 @@ pub struct FlowConfig {
     pub time_deviation: f64,
     /// Sampling times are bent towards noise by this factor (Esser et al. 2024, equation 23); 1 leaves them even.
     pub shift: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -89,7 +89,7 @@ impl Model for FlowModel {
 
 impl Config for FlowConfig {
     fn check(&self) -> Result<()> {
-        check_parts(self)?;
+        self.check_parts()?;
         if !(self.time_deviation > 0.0 && self.time_deviation.is_finite() && self.time_mean.is_finite()) {
             let what =
                 format!("time_mean = {} and time_deviation = {} must be numbers, the second above 0", self.time_mean, self.time_deviation);
@@ -98,7 +98,7 @@ impl Config for FlowConfig {
         if !(self.shift > 0.0 && self.shift.is_finite()) {
             return Err(Error::Config(format!("shift = {} is out of range; choose a number above 0", self.shift)));
         }
-        check_levels_visited(self)
+        self.check_levels_visited()
     }
 
     fn renamed() -> &'static [(&'static str, &'static str)] {

@@ -6,7 +6,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{self, Constants, Init, Linear, apply_linear, attention, gated_residual, gelu_tanh, modulated_norm, silu};
+use semblant_core::nn::{self, Constants, Init, Linear, LinearConfig, attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
@@ -89,28 +89,28 @@ impl Block {
         // Three square layers side by side, each drawn with its own fan.
         let packed = nn::draw(Init::Xavier, (width, width), width * 3 * width, stream(), 0);
         Self {
-            modulation: nn::linear_with(Init::Zero, width, 6 * width, stream(), device),
+            modulation: LinearConfig::new(width, 6 * width).with_init(Init::Zero).init(stream(), device),
             packed: Linear {
                 weight: Param::from_tensor(host::tensor(packed, [width, 3 * width], device)),
                 bias: Some(Param::from_tensor(Tensor::zeros([3 * width], device))),
             },
-            mixed: nn::linear_with(Init::Xavier, width, width, stream(), device),
-            up: nn::linear_with(Init::Xavier, width, 4 * width, stream(), device),
-            down: nn::linear_with(Init::Xavier, 4 * width, width, stream(), device),
+            mixed: LinearConfig::new(width, width).with_init(Init::Xavier).init(stream(), device),
+            up: LinearConfig::new(width, 4 * width).with_init(Init::Xavier).init(stream(), device),
+            down: LinearConfig::new(4 * width, width).with_init(Init::Xavier).init(stream(), device),
         }
     }
 
     /// `x [batch, tokens, width]`, `condition [batch, width]` after its SiLU.
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>, heads: usize, norm_epsilon: f32) -> Tensor<3> {
-        let mut parts = apply_linear(condition, &self.modulation).chunk(6, 1).into_iter(); // 6 of [batch, width]
+        let mut parts = self.modulation.forward(condition).chunk(6, 1).into_iter(); // 6 of [batch, width]
         let mut next = || parts.next().expect("six parts");
         let (shift, scale, gate) = (next(), next(), next());
         let normed = modulated_norm(x.clone(), shift, scale, EPSILON);
-        let mixed = apply_linear(attention(apply_linear(normed, &self.packed), heads), &self.mixed);
+        let mixed = self.mixed.forward(attention(self.packed.forward(normed), heads));
         let x = gated_residual(x, gate, mixed);
         let (shift, scale, gate) = (next(), next(), next());
         let normed = modulated_norm(x.clone(), shift, scale, norm_epsilon);
-        let fed = apply_linear(gelu_tanh(apply_linear(normed, &self.up)), &self.down); // [batch, tokens, 4 width] in between
+        let fed = self.down.forward(gelu_tanh(self.up.forward(normed))); // [batch, tokens, 4 width] in between
         gated_residual(x, gate, fed)
     }
 }
@@ -140,7 +140,7 @@ impl Dit {
         Self::with_embedders(config, shape, classes, 1, shape.channels, seed, device)
     }
 
-    /// This network, told how its images were augmented. The new weights begin at zero.
+    /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
         self.embedders = self.embedders.into_iter().map(Embedder::with_augmentation).collect();
         self
@@ -160,11 +160,11 @@ impl Dit {
         let pixels = config.patch * config.patch;
         let width = config.width;
         Self {
-            patch: nn::linear_with(Init::Xavier, pixels * shape.channels, width, stream(), device),
+            patch: LinearConfig::new(pixels * shape.channels, width).with_init(Init::Xavier).init(stream(), device),
             embedders: (0..embedders).map(|_| Embedder::new(width, classes, &mut stream, device)).collect(),
             blocks: (0..config.depth).map(|_| Block::new(width, &mut stream, device)).collect(),
-            last_modulation: nn::linear_with(Init::Zero, width, 2 * width, stream(), device),
-            last: nn::linear_with(Init::Zero, width, pixels * channels_out, stream(), device),
+            last_modulation: LinearConfig::new(width, 2 * width).with_init(Init::Zero).init(stream(), device),
+            last: LinearConfig::new(width, pixels * channels_out).with_init(Init::Zero).init(stream(), device),
             config: config.clone(),
             shape: *shape,
             constants: Constants::default(),
@@ -199,7 +199,7 @@ impl Network for Dit {
         // Tokens alone do not say how many rows they stand in, so the shape does.
         let positions =
             self.constants.get([1, rows, columns, self.config.width], &x.device(), || positions(self.config.width, rows, columns));
-        let tokens = apply_linear(self.patches(x), &self.patch); // [batch, tokens, width]
+        let tokens = self.patch.forward(self.patches(x)); // [batch, tokens, width]
         let mut tokens = tokens + positions.reshape([1, rows * columns, self.config.width]);
         let raw: Vec<Tensor<2>> = self.embedders.iter().map(|embedder| embedder.forward(time.clone(), condition)).collect();
         let conditions: Vec<Tensor<2>> = raw.into_iter().map(silu).collect(); // [batch, width]
@@ -207,10 +207,10 @@ impl Network for Dit {
             let condition = conditions[index.min(conditions.len() - 1)].clone();
             tokens = block.forward(tokens, condition, self.config.heads, self.config.norm_epsilon as f32);
         }
-        let mut parts = apply_linear(conditions[0].clone(), &self.last_modulation).chunk(2, 1).into_iter();
+        let mut parts = self.last_modulation.forward(conditions[0].clone()).chunk(2, 1).into_iter();
         let mut next = || parts.next().expect("two parts");
         let (shift, scale) = (next(), next());
-        self.images(apply_linear(modulated_norm(tokens, shift, scale, EPSILON), &self.last), rows, columns)
+        self.images(self.last.forward(modulated_norm(tokens, shift, scale, EPSILON)), rows, columns)
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{self, Constants, Init, Linear, apply_linear, silu};
+use semblant_core::nn::{self, Constants, Init, Linear, LinearConfig, silu};
 use semblant_core::seeds::Stream;
 use semblant_data::image::augment::LABELS;
 
@@ -16,9 +16,9 @@ pub(crate) const TIME_WIDTH: usize = 256;
 pub struct Embedder {
     pub(crate) time_1: Linear,
     pub(crate) time_2: Linear,
-    /// `[classes + 1, width]`; the last row stands for no class.
+    /// `[classes + 1, width]`; the last row is for no class.
     pub(crate) classes: Param<Tensor<2>>,
-    /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
+    /// The embedding of augmentation labels, if there are any; without a bias, so that no augmentation adds zero.
     pub(crate) augmentation: Option<Linear>,
     #[module(skip)]
     pub(crate) constants: Constants,
@@ -28,15 +28,15 @@ impl Embedder {
     pub(crate) fn new(width: usize, classes: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
         let table = nn::draw(Init::Normal(0.02), (0, 0), (classes + 1) * width, stream(), 0);
         Self {
-            time_1: nn::linear_with(Init::Normal(0.02), TIME_WIDTH, width, stream(), device),
-            time_2: nn::linear_with(Init::Normal(0.02), width, width, stream(), device),
+            time_1: LinearConfig::new(TIME_WIDTH, width).with_init(Init::Normal(0.02)).init(stream(), device),
+            time_2: LinearConfig::new(width, width).with_init(Init::Normal(0.02)).init(stream(), device),
             classes: Param::from_tensor(host::tensor(table, [classes + 1, width], device)),
             augmentation: None,
             constants: Constants::default(),
         }
     }
 
-    /// This embedder, told how images were augmented. The new weights begin at zero.
+    /// This embedder with an input for augmentation labels. The new weights are zero.
     pub(crate) fn with_augmentation(mut self) -> Self {
         let table = self.classes.val();
         let weight = Tensor::zeros([LABELS, table.dims()[1]], &table.device());
@@ -47,13 +47,13 @@ impl Embedder {
     /// `time [batch]` and a condition give `[batch, width]`.
     pub(crate) fn forward(&self, time: Tensor<1>, condition: &Condition) -> Tensor<2> {
         let sinusoid = sinusoid(time, TIME_WIDTH, true, 1.0, &self.constants); // [batch, 256]
-        let embedded = apply_linear(silu(apply_linear(sinusoid, &self.time_1)), &self.time_2); // [batch, width]
+        let embedded = self.time_2.forward(silu(self.time_1.forward(sinusoid))); // [batch, width]
         let [batch, _] = embedded.dims();
         let none = self.classes.val().dims()[0] - 1;
         let class = condition.class.clone().unwrap_or_else(|| Tensor::full([batch], none as i64, &embedded.device()));
         let embedded = embedded + self.classes.val().select(0, class);
         match (&self.augmentation, &condition.augmentation) {
-            (Some(layer), Some(labels)) => embedded + apply_linear(labels.clone(), layer),
+            (Some(layer), Some(labels)) => embedded + layer.forward(labels.clone()),
             _ => embedded,
         }
     }

@@ -3,7 +3,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{self, Init, Linear, apply_linear, gated_residual, modulated_norm, silu};
+use semblant_core::nn::{Init, Linear, LinearConfig, gated_residual, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -72,15 +72,15 @@ impl Mlp {
         let mut stream = super::init_streams(seed);
         let width = config.width;
         Self {
-            first: nn::linear_with(Init::Xavier, shape.len(), width, stream(), device),
+            first: LinearConfig::new(shape.len(), width).with_init(Init::Xavier).init(stream(), device),
             embedder: Embedder::new(width, classes, &mut stream, device),
             blocks: (0..config.depth).map(|_| Block::new(width, &mut stream, device)).collect(),
-            last_modulation: nn::linear_with(Init::Zero, width, 2 * width, stream(), device),
-            last: nn::linear_with(Init::Zero, width, shape.len(), stream(), device),
+            last_modulation: LinearConfig::new(width, 2 * width).with_init(Init::Zero).init(stream(), device),
+            last: LinearConfig::new(width, shape.len()).with_init(Init::Zero).init(stream(), device),
         }
     }
 
-    /// This network, told how its images were augmented. The new weights begin at zero.
+    /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
         self.embedder = self.embedder.with_augmentation();
         self
@@ -90,19 +90,19 @@ impl Mlp {
 impl Block {
     fn new(width: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
         Self {
-            modulation: nn::linear_with(Init::Zero, width, 3 * width, stream(), device),
-            up: nn::linear_with(Init::Xavier, width, 2 * width, stream(), device),
-            down: nn::linear_with(Init::Xavier, 2 * width, width, stream(), device),
+            modulation: LinearConfig::new(width, 3 * width).with_init(Init::Zero).init(stream(), device),
+            up: LinearConfig::new(width, 2 * width).with_init(Init::Xavier).init(stream(), device),
+            down: LinearConfig::new(2 * width, width).with_init(Init::Xavier).init(stream(), device),
         }
     }
 
     /// `x [batch, 1, width]`, `condition [batch, width]` after its SiLU.
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let mut parts = apply_linear(condition, &self.modulation).chunk(3, 1).into_iter(); // 3 of [batch, width]
+        let mut parts = self.modulation.forward(condition).chunk(3, 1).into_iter(); // 3 of [batch, width]
         let mut next = || parts.next().expect("three parts");
         let (shift, scale, gate) = (next(), next(), next());
         let normed = modulated_norm(x.clone(), shift, scale, EPSILON);
-        let branch = apply_linear(silu(apply_linear(normed, &self.up)), &self.down); // [batch, 1, 2 width] in between
+        let branch = self.down.forward(silu(self.up.forward(normed))); // [batch, 1, 2 width] in between
         gated_residual(x, gate, branch)
     }
 }
@@ -112,14 +112,14 @@ impl Network for Mlp {
         let shape = x.dims();
         let [batch, channels, height, width] = shape;
         let condition = silu(self.embedder.forward(time, condition)); // [batch, width]
-        let mut x = apply_linear(x.reshape([batch, 1, channels * height * width]), &self.first); // [batch, 1, width]
+        let mut x = self.first.forward(x.reshape([batch, 1, channels * height * width])); // [batch, 1, width]
         for block in &self.blocks {
             x = block.forward(x, condition.clone());
         }
-        let mut parts = apply_linear(condition, &self.last_modulation).chunk(2, 1).into_iter();
+        let mut parts = self.last_modulation.forward(condition).chunk(2, 1).into_iter();
         let mut next = || parts.next().expect("two parts");
         let (shift, scale) = (next(), next());
-        apply_linear(modulated_norm(x, shift, scale, EPSILON), &self.last).reshape(shape)
+        self.last.forward(modulated_norm(x, shift, scale, EPSILON)).reshape(shape)
     }
 }
 

@@ -15,7 +15,7 @@ use semblant_images::ImageShape;
 pub(crate) use semblant_images::init_streams;
 use serde::{Deserialize, Serialize};
 
-/// What a network is told beside the noised images and their noise levels.
+/// The conditioning of a network, besides noised images and noise levels.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
     /// Classes `[batch]`, if the network knows classes; the class after the last one means none, and so does `None`.

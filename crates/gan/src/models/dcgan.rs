@@ -1,8 +1,8 @@
 //! Deep convolutional networks ("Unsupervised representation learning with deep convolutional GANs", Radford et al. 2016) as they are
 //! trained since: with a hinge loss and a critic whose layers are spectrally normalised ("Spectral normalization for generative
-//! adversarial networks", Miyato et al. 2018), told of classes by projection (Miyato and Koyama 2018).
+//! adversarial networks", Miyato et al. 2018), conditioned on classes by projection (Miyato and Koyama 2018).
 //!
-//! Batch normalisation, which makes an image depend on those beside it, is group normalisation here.
+//! Batch normalisation, which makes an image depend on the others of its batch, is group normalisation here.
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -27,9 +27,9 @@ pub struct DcganConfig {
     pub network: NetConfig,
     /// The loss.
     pub loss: Loss,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

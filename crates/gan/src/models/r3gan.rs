@@ -1,5 +1,5 @@
-//! "The GAN is dead; long live the GAN! A modern GAN baseline", Huang et al. 2024: the critic compares a real with a made image, and its
-//! gradient is held small at real and at made images alike (R1 and R2), which together make the gan converge without tricks. Both networks
+//! "The GAN is dead; long live the GAN! A modern GAN baseline", Huang et al. 2024: the critic compares a real with a synthetic image, and its
+//! gradient is held small at real and at synthetic images alike (R1 and R2), which together make the gan converge without tricks. Both networks
 //! are residual, without normalisation.
 //!
 //! The paper's schedule at another size: the penalty and the learning rate fall along a cosine over the run.
@@ -29,9 +29,9 @@ pub struct R3ganConfig {
     pub gamma: f64,
     /// ...and at the end of the run; between, half a cosine.
     pub gamma_end: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 
@@ -62,7 +62,7 @@ impl Model for R3ganModel {
         let gamma = config.gamma_end + (config.gamma - config.gamma_end) * LrSchedule::Cosine.factor(step.progress());
         let (gan, losses) = gan.step(batch, Loss::Relativistic, &config.training, optimizers, step, |critic, output| {
             let gradient = critic.input_gradient(output.slopes, output.classes.as_ref()); // [2 batch, channels, height, width]
-            // The mean over real and made images together is half of R1 + R2, as the paper's factor asks.
+            // The mean over real and synthetic images together is half of R1 + R2, as the paper's factor asks.
             Some(zero_centred_penalty(gradient) * gamma)
         });
         (Self { gan, config }, losses)

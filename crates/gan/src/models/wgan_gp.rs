@@ -25,9 +25,9 @@ pub struct WganGpConfig {
     pub network: NetConfig,
     /// What the penalty counts.
     pub penalty: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: Sampling,
 }
 

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{self, Init, Linear, apply_linear};
+use semblant_core::nn::{self, Init, Linear, LinearConfig};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::seeds::streams::{CLASSIFIER_WEIGHTS, TRAINING};
@@ -86,8 +86,8 @@ impl Net {
             first_bias: Param::from_tensor(Tensor::zeros([one], device)),
             second: convolution(one, two, 1),
             second_bias: Param::from_tensor(Tensor::zeros([two], device)),
-            features: nn::linear_with(Init::Xavier, left, config.features, stream(2), device),
-            scores: nn::linear_with(Init::Xavier, config.features, classes, stream(3), device),
+            features: LinearConfig::new(left, config.features).with_init(Init::Xavier).init(stream(2), device),
+            scores: LinearConfig::new(config.features, classes).with_init(Init::Xavier).init(stream(3), device),
         }
     }
 
@@ -95,12 +95,12 @@ impl Net {
     fn features(&self, x: Tensor<4>) -> Tensor<2> {
         let x = halved(relu(convolved(x, &self.first, &self.first_bias))); // [batch, channels, height / 2, width / 2]
         let x = halved(relu(convolved(x, &self.second, &self.second_bias))); // [batch, channels, height / 4, width / 4]
-        relu(apply_linear(x.flatten::<2>(1, 3), &self.features))
+        relu(self.features.forward(x.flatten::<2>(1, 3)))
     }
 
     /// `[batch, features]` gives the logarithm of each class's share, `[batch, classes]`.
     fn shares(&self, features: Tensor<2>) -> Tensor<2> {
-        log_softmax(apply_linear(features, &self.scores), 1)
+        log_softmax(self.scores.forward(features), 1)
     }
 }
 

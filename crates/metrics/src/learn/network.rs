@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::ema::Ema;
 use semblant_core::host;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{Init, Linear, apply_linear, linear_with};
+use semblant_core::nn::{Init, Linear, LinearConfig};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
 use semblant_core::seeds::streams::{LEARNER_WEIGHTS, TRAINING};
@@ -36,13 +36,15 @@ struct Net {
 
 impl Net {
     fn new(width: usize, outputs: usize, classes: bool, seed: u64, device: &Device) -> Self {
-        let layer = |inputs, outputs, number| linear_with(Init::Xavier, inputs, outputs, LEARNER_WEIGHTS.nth(seed, number), device);
+        let layer = |inputs, outputs, number| {
+            LinearConfig::new(inputs, outputs).with_init(Init::Xavier).init(LEARNER_WEIGHTS.nth(seed, number), device)
+        };
         Self { hidden: layer(width, HIDDEN, 0), output: layer(HIDDEN, outputs, 1), classes }
     }
 
     /// `[batch, width]` gives scores of classes, or the number: `[batch, outputs]`.
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        apply_linear(relu(apply_linear(x, &self.hidden)), &self.output)
+        self.output.forward(relu(self.hidden.forward(x)))
     }
 }
 

@@ -63,14 +63,3 @@ impl Comparison {
         self.reports.iter().map(|named| (named.name.as_str(), &named.report)).collect()
     }
 }
-
-/// The ids of the scores of all reports, in the order in which they first occur.
-pub(super) fn score_ids<'a>(reports: &[(&str, &'a Report)]) -> Vec<&'a str> {
-    let mut ids: Vec<&str> = Vec::new();
-    for score in reports.iter().flat_map(|(_, report)| &report.scores) {
-        if !ids.contains(&score.id.as_str()) {
-            ids.push(&score.id);
-        }
-    }
-    ids
-}

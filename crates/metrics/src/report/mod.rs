@@ -32,6 +32,7 @@ pub const FORMAT: u32 = 2;
 ///
 /// In JSON, scores and sections keep a fixed order; a number that does not exist is null. Pictures are on the page only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
@@ -115,6 +116,7 @@ impl Sources {
 
 /// One number with what is needed to read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Score {
     /// A stable name for programs, like `column_shapes`.
     pub id: String,
@@ -141,6 +143,7 @@ pub struct Score {
 /// The property that a score or a verdict is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Group {
     /// Similarity to the real data.
     Fidelity,

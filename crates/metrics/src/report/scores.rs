@@ -1,6 +1,6 @@
 //! Scores that several kinds of data share.
 
-use super::{Direction, Group, ReferenceFrom, Score};
+use super::{Direction, Group, ReferenceFrom, Report, Score};
 use crate::bootstrap::Estimate;
 use crate::membership::Membership;
 
@@ -46,4 +46,15 @@ pub(super) fn of_membership(by: &str, found: Result<&Membership, &String>, items
 /// How membership inference by shadow models works.
 pub(super) fn by_shadow_models(models: usize) -> String {
     format!("{models} models of the same kind were trained with and without each target")
+}
+
+/// The ids of the scores of all reports, in the order in which they first occur.
+pub(super) fn score_ids<'a>(reports: &[(&str, &'a Report)]) -> Vec<&'a str> {
+    let mut ids: Vec<&str> = Vec::new();
+    for score in reports.iter().flat_map(|(_, report)| &report.scores) {
+        if !ids.contains(&score.id.as_str()) {
+            ids.push(&score.id);
+        }
+    }
+    ids
 }

@@ -25,6 +25,7 @@ impl Section {
 /// What a section holds. A kind of data builds its sections from these forms; the page renders each of them for every kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Content {
     /// Names and values, such as settings and hashes.
     Facts(Vec<Fact>),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::compare::score_ids;
+use super::scores::score_ids;
 use super::{Content, Report};
 
 /// The longest heading of a column, in characters.

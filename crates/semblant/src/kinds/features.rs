@@ -122,7 +122,7 @@ fn classifier(
         return Ok(Classifier::load(path, device)?);
     }
     let mut observer = observe();
-    let what = format!("training a classifier on {} real images; it is kept in {}", real.count(), path.display());
+    let what = format!("training a classifier on {} real images; it is saved in {}", real.count(), path.display());
     observer.event(Event::Stage(&what));
     let mut run = Run { observer, ..Run::new(device.clone(), seed) };
     let classifier = Classifier::fit(real, holdout, &ClassifierConfig::default(), &mut run)?;

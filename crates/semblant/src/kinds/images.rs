@@ -22,18 +22,18 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec::value(
         "features",
         "KIND:FILE",
-        "The features that images are compared in. classifier:FILE is a classifier of the real images, trained and kept there if there is none yet. inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a .pth or .safetensors file of yours. lpips:BACKBONE,lin=FILE compares images in pairs, with torchvision's AlexNet or VGG16 and the weights of the package lpips",
+        "The feature extractor. classifier:FILE is a classifier of the real images, trained and saved there if the file does not exist. inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a local .pth or .safetensors file. lpips:BACKBONE,lin=FILE compares images in pairs, with torchvision's AlexNet or VGG16 and the weights of the package lpips",
     ),
     OptionSpec::optional_value(
         "utility",
         "IMAGES",
-        "Train three classifiers, on the synthetic images, the real ones and both, and test them on the holdout; each sees so many images in training [default: 100000]",
+        "Train three classifiers, on synthetic images, real images and both, and test them on the holdout; the value is the number of training images that each sees [default: 100000]",
     ),
-    OptionSpec::value("shadows", "MODELS", "With --shadow: how many models are trained [default: 16]"),
+    OptionSpec::value("shadows", "MODELS", "With --shadow: the number of shadow models [default: 16]"),
     OptionSpec::value(
         "targets",
         "IMAGES",
-        "With --shadow: how many training images, and as many of the holdout, are attacked [default: 1000]",
+        "With --shadow: the number of training images, and of holdout images, that are attacked [default: 1000]",
     ),
 ];
 
@@ -43,7 +43,7 @@ impl Evaluator<Images> for ImageEvaluator {
     }
 
     fn evaluate(&self, job: &EvaluationJob<'_, Images>, observe: Observe<'_>) -> Result<Vec<Report>> {
-        let forms = "give --features classifier:FILE, for a classifier of the real images that is trained and kept there";
+        let forms = "give --features classifier:FILE to train a classifier of the real images and save it there";
         let features = job
             .options
             .text("features")
@@ -85,7 +85,7 @@ fn utility_images(job: &EvaluationJob<'_, Images>) -> Result<Option<u64>> {
         return Ok(None);
     }
     if job.holdout.is_none() {
-        let what = "--utility tests on real images outside the training set; name them with --holdout";
+        let what = "--utility tests on held-out real images; give them with --holdout";
         return Err(Error::Config(what.into()));
     }
     job.options.text("utility").map_or(Ok(100_000), |text| number("utility", text)).map(Some)
@@ -95,7 +95,7 @@ fn utility_images(job: &EvaluationJob<'_, Images>) -> Result<Option<u64>> {
 fn utilities(job: &EvaluationJob<'_, Images>, images: u64, observe: Observe<'_>) -> Result<Vec<ImageUtility>> {
     let Some((_, holdout)) = job.holdout else { return Ok(Vec::new()) };
     let mut observer = observe();
-    observer.event(Event::Stage(&format!("training three classifiers on {images} images each: synthetic ones, real ones, and both")));
+    observer.event(Event::Stage(&format!("training three classifiers on {images} images each: synthetic, real and both")));
     let mut run = Run { observer, ..Run::new(job.device.clone(), job.seed) };
     let synthetics: Vec<Images> = job.synthetics.iter().map(|(_, synthetic)| (*synthetic).clone()).collect();
     Ok(image_utility(job.real.1, &synthetics, holdout, images, &mut run)?)

@@ -18,15 +18,19 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec::value(
         "bins",
         "RULE",
-        "How numbers are binned against categories: by each table's own range, as SDMetrics' report does (each-table), or by the real table's (real) [default: each-table]",
+        "The bins of numbers paired with categories: from each table's own range, as in SDMetrics' report (each-table), or from the real table's (real) [default: each-table]",
     ),
     OptionSpec::value(
         "max-rows",
         "ROWS",
-        "Most rows of each table for distances, copies, detection, support and attacks; fewer take less time and miss some copies",
+        "The maximum number of rows of each table for distances, copies, detection, support and attacks; fewer take less time and miss some copies",
     ),
-    OptionSpec::value("shadows", "MODELS", "With --shadow: how many models are trained [default: 16]"),
-    OptionSpec::value("targets", "ROWS", "With --shadow: how many training rows, and as many of the holdout, are attacked [default: 1000]"),
+    OptionSpec::value("shadows", "MODELS", "With --shadow: the number of shadow models [default: 16]"),
+    OptionSpec::value(
+        "targets",
+        "ROWS",
+        "With --shadow: the number of training rows, and of holdout rows, that are attacked [default: 1000]",
+    ),
 ];
 
 impl Evaluator<Table> for TableEvaluator {

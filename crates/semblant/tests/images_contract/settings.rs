@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::fits::*;
 use crate::support::images::*;
 
-for_every!(images: invalid_settings_are_named);
+for_every!(images: invalid_settings_are_named, setting_names_of_version_0_1_are_read);
 for_every!(gans: invalid_settings_of_gans_are_named);
 for_every!(not_gans: invalid_training_settings_are_named);
 for_every!(denoisers: invalid_settings_of_denoisers_are_named);
@@ -21,15 +21,29 @@ fn invalid_settings_are_named(name: &str) {
     refused(name, json!({ "no_such_setting": 1 }), &["no_such_setting"]);
     refused(name, json!({ "training": { "rows": 0, "epochs": 0 } }), &["training.epochs = 0"]);
     refused(name, json!({ "training": { "rows": u64::MAX } }), &["training.rows"]);
-    refused(name, json!({ "training": { "images": "many" } }), &["many"]);
+    refused(name, json!({ "training": { "rows": "many" } }), &["many"]);
     refused(name, json!({ "training": { "batch_rows": 0 } }), &["training.batch_rows = 0"]);
     refused(name, json!({ "training": { "ema": { "half_life_rows": -1.0 } } }), &["training.ema.half_life_rows"]);
+}
+
+fn setting_names_of_version_0_1_are_read(name: &str) {
+    let optimizer = if is_gan(name) { "generator" } else { "optimizer" };
+    for (old, new, value) in [
+        ("batch_images", "batch_rows", json!(0)),
+        ("tick_images", "tick_rows", json!(0)),
+        (optimizer, "optimizer.learning_rate", json!({ "learning_rate": -1.0 })),
+    ] {
+        let settings = json!({ "training": { old: value } });
+        says(name, semblant::model::<Images>(name, settings), &[&format!("training.{new}")]);
+    }
+    let many = json!({ "training": { "images": "many" } });
+    says(name, semblant::model::<Images>(name, many), &["many"]);
 }
 
 fn invalid_settings_of_gans_are_named(name: &str) {
     refused(name, json!({ "training": { "augment": { "chance": 1.5 } } }), &["training.augment.chance = 1.5"]);
     refused(name, json!({ "training": { "critic_steps": 0 } }), &["training.critic_steps = 0"]);
-    refused(name, json!({ "training": { "generator": { "learning_rate": -1.0 } } }), &["training.generator.learning_rate"]);
+    refused(name, json!({ "training": { "critic": { "learning_rate": -1.0 } } }), &["training.critic.learning_rate"]);
     refused(name, json!({ "network": { "channels": [] } }), &["network.channels"]);
     refused(name, json!({ "network": { "latent": 0 } }), &["network.latent = 0"]);
     refused(name, json!({ "sampling": { "truncation": 0.0 } }), &["sampling.truncation = 0"]);

@@ -1,4 +1,4 @@
-//! What a step of CTGAN draws: what fake rows are asked for, and real rows that have it. A device with kernels draws by itself; else the host
+//! What a step of CTGAN draws: conditions of fake rows, and real rows that meet them. A device with kernels draws by itself; else the host
 //! does, and hands over where things stand. Both give the same.
 
 use burn::tensor::{Device, Int, Tensor};
@@ -32,15 +32,15 @@ pub struct CtganBatch {
 /// What one sub-step draws.
 #[derive(Debug)]
 pub(super) struct Draws {
-    /// What the fake rows are asked for, by its place in the condition vector.
+    /// The conditions of the fake rows, as indices into the condition vector.
     pub(super) places: ConditionVector,
     /// The same by a row's outputs.
     pub(super) outputs: ConditionVector,
-    /// Where it stands in the critic's input behind the rows of a pack, `[rows]`; `[0]` without conditions.
+    /// Its index in the critic's input after the rows of a pack, `[rows]`; `[0]` without conditions.
     pub(super) fake_places: Tensor<1, Int>,
-    /// Where that of the real rows stands.
+    /// The same of the real rows.
     pub(super) real_places: Tensor<1, Int>,
-    /// Real rows that have what was asked for, in another order, `[packs, pac * layout.width]`.
+    /// Real rows that meet the conditions, in another order, `[packs, pac * layout.width]`.
     pub(super) real: Tensor<2>,
 }
 

@@ -1,4 +1,4 @@
-//! A codebook that follows the vectors it stands for: "Neural discrete representation learning", van den Oord et al. 2017, appendix A.1.
+//! A codebook of running averages of its vectors: "Neural discrete representation learning", van den Oord et al. 2017, appendix A.1.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};

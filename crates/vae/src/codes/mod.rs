@@ -1,4 +1,4 @@
-//! A discrete latent space: a codebook, and what its codes are drawn like.
+//! A discrete latent space: a codebook, and the prior of its codes.
 
 pub mod codebook;
 pub mod prior;

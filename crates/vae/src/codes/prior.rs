@@ -1,10 +1,10 @@
-//! What codes are drawn like: a transformer that goes through a grid of codes row by row and gives the chances of each from those before
+//! The prior of codes: a transformer that goes through a grid of codes row by row and gives the chances of each from those before
 //! it (van den Oord et al. 2017, section 3.3, with a transformer in the place of the PixelCNN). The class modulates its normalisations, as
 //! in DiT (Peebles and Xie 2023).
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData, activation};
-use semblant_core::nn::{self, Init, Linear, apply_linear, causal_attention, gated_residual, gelu_tanh, modulated_norm, silu};
+use semblant_core::nn::{self, Init, Linear, LinearConfig, causal_attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +57,11 @@ pub struct Block {
 /// The whole network.
 #[derive(Module, Debug)]
 pub struct CodePrior {
-    /// `[codes + 1, width]`; the last row stands where nothing has come yet.
+    /// `[codes + 1, width]`; the last row is the start token.
     tokens: Param<Tensor<2>>,
     /// `[places, width]`.
     places: Param<Tensor<2>>,
-    /// `[classes + 1, width]`; the last row stands for no class.
+    /// `[classes + 1, width]`; the last row is for no class.
     classes: Param<Tensor<2>>,
     blocks: Vec<Block>,
     last_modulation: Linear,
@@ -73,7 +73,7 @@ const EPSILON: f32 = 1e-6;
 impl Block {
     fn new(config: &PriorConfig, make: &mut Maker<'_>) -> Self {
         let width = config.width;
-        let mut layer = |init, inputs, outputs| nn::linear_with(init, inputs, outputs, (make.stream)(), make.device);
+        let mut layer = |init, inputs, outputs| LinearConfig::new(inputs, outputs).with_init(init).init((make.stream)(), make.device);
         Self {
             modulation: layer(Init::Zero, width, 6 * width),
             packed: layer(Init::Xavier, width, 3 * width),
@@ -86,14 +86,14 @@ impl Block {
 
     /// `x [batch, tokens, width]`, `condition [batch, width]` after its SiLU.
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let mut parts = apply_linear(condition, &self.modulation).chunk(6, 1).into_iter(); // 6 of [batch, width]
+        let mut parts = self.modulation.forward(condition).chunk(6, 1).into_iter(); // 6 of [batch, width]
         let mut next = || parts.next().expect("six parts");
         let normed = modulated_norm(x.clone(), next(), next(), EPSILON);
-        let mixed = apply_linear(causal_attention(apply_linear(normed, &self.packed), self.heads), &self.mixed);
+        let mixed = self.mixed.forward(causal_attention(self.packed.forward(normed), self.heads));
         // Gates begin at 1: with gates of zero, and so few blocks, the first thousands of images would be lost.
         let x = gated_residual(x, next() + 1.0, mixed);
         let normed = modulated_norm(x.clone(), next(), next(), EPSILON);
-        let branch = apply_linear(gelu_tanh(apply_linear(normed, &self.up)), &self.down);
+        let branch = self.down.forward(gelu_tanh(self.up.forward(normed)));
         gated_residual(x, next() + 1.0, branch)
     }
 }
@@ -111,8 +111,8 @@ impl CodePrior {
             places,
             classes: class_table,
             blocks: (0..config.depth).map(|_| Block::new(config, make)).collect(),
-            last_modulation: nn::linear_with(Init::Zero, width, 2 * width, (make.stream)(), make.device),
-            last: nn::linear_with(Init::Zero, width, codes, (make.stream)(), make.device),
+            last_modulation: LinearConfig::new(width, 2 * width).with_init(Init::Zero).init((make.stream)(), make.device),
+            last: LinearConfig::new(width, codes).with_init(Init::Zero).init((make.stream)(), make.device),
         }
     }
 
@@ -131,9 +131,9 @@ impl CodePrior {
         for block in &self.blocks {
             x = block.forward(x, condition.clone());
         }
-        let mut parts = apply_linear(condition, &self.last_modulation).chunk(2, 1).into_iter();
+        let mut parts = self.last_modulation.forward(condition).chunk(2, 1).into_iter();
         let mut next = || parts.next().expect("two parts");
-        apply_linear(modulated_norm(x, next(), next(), EPSILON), &self.last)
+        self.last.forward(modulated_norm(x, next(), next(), EPSILON))
     }
 
     /// The mean negative log-likelihood of a code, in nats: `codes [batch, places]` give `[1]`.
@@ -188,7 +188,7 @@ mod tests {
         let mut make = Maker { stream: &mut streams, device };
         let mut prior = CodePrior::new(&PriorConfig { width: 8, depth: 2, heads: 2 }, [5, 4], 3, &mut make);
         // A last layer of zeros would hide whatever comes before it.
-        prior.last = nn::linear_with(Init::Xavier, 8, 5, semblant_core::seeds::Stream::new(9, 9), device);
+        prior.last = LinearConfig::new(8, 5).with_init(Init::Xavier).init(semblant_core::seeds::Stream::new(9, 9), device);
         prior
     }
 

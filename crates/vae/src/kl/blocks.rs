@@ -1,8 +1,8 @@
-//! What an `AutoencoderKL` is put together from. Fields have the names of diffusers' tensors.
+//! The blocks of an `AutoencoderKL`. Fields have the names of diffusers' tensors.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use semblant_core::nn::{self, Conv, GroupNorm, Init, Linear, apply_linear, attention, conv2d, linear_of, upsample_nearest};
+use semblant_core::nn::{Conv, ConvConfig, GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, attention, linear_of, upsample_nearest};
 
 use super::net::KlConfig;
 use crate::networks::Maker;
@@ -11,11 +11,11 @@ use crate::networks::Maker;
 const EPSILON: f32 = 1e-6;
 
 pub(crate) fn conv(make: &mut Maker<'_>, init: Init, inputs: usize, outputs: usize, kernel: usize) -> Conv {
-    Conv::new(init, inputs, outputs, kernel, (make.stream)(), make.device)
+    ConvConfig::new(inputs, outputs, kernel).with_init(init).init((make.stream)(), make.device)
 }
 
 pub(crate) fn norm(make: &Maker<'_>, config: &KlConfig, channels: usize) -> GroupNorm {
-    GroupNorm::new(channels, config.norm_num_groups, EPSILON, make.device)
+    GroupNormConfig::new(config.norm_num_groups, channels).with_epsilon(EPSILON).init(make.device)
 }
 
 /// A residual block of two convolutions.
@@ -61,7 +61,7 @@ pub struct Attention {
 impl Attention {
     fn new(make: &mut Maker<'_>, config: &KlConfig, channels: usize) -> Self {
         let group_norm = norm(make, config, channels);
-        let mut linear = |init| nn::linear_with(init, channels, channels, (make.stream)(), make.device);
+        let mut linear = |init| LinearConfig::new(channels, channels).with_init(init).init((make.stream)(), make.device);
         Self {
             group_norm,
             to_q: linear(Init::Uniform),
@@ -79,11 +79,11 @@ impl Attention {
         let weight = Tensor::cat(layers.iter().map(|layer| layer.weight.val()).collect(), 1); // [channels, 3 * channels]
         let bias = Tensor::cat(layers.iter().filter_map(|layer| layer.bias.as_ref().map(|bias| bias.val())).collect(), 0);
         let mixed = attention(linear_of(tokens, weight, Some(bias)), 1); // [batch, tokens, channels]
-        x + apply_linear(mixed, &self.to_out[0]).swap_dims(1, 2).reshape(shape)
+        x + self.to_out[0].forward(mixed).swap_dims(1, 2).reshape(shape)
     }
 }
 
-/// A convolution beside a change of resolution.
+/// A convolution with a change of resolution.
 #[derive(Module, Debug)]
 pub struct Resample {
     conv: Conv,
@@ -114,7 +114,7 @@ impl DownBlock {
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.resnets.iter().fold(x, |x, resnet| resnet.forward(x));
         // Zeros at the bottom and on the right only.
-        self.downsamplers.iter().fold(x, |x, half| conv2d(x, half.conv.weight.val(), Some(half.conv.bias.val()), 2, [0, 1, 0, 1]))
+        self.downsamplers.iter().fold(x, |x, half| half.conv.forward_with(x, 2, [0, 1, 0, 1]))
     }
 }
 

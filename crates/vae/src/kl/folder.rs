@@ -78,7 +78,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<Stored> {
         }
     }
     if ["shift_factor", "latents_mean", "latents_std"].iter().any(|key| found(key).is_some()) {
-        return Err(refuse("latent images that are shifted cannot be read; choose another model".into()));
+        return Err(refuse("shifted latent images cannot be read; choose another model".into()));
     }
     let channels = match found("block_out_channels") {
         Some(Value::Array(values)) => {
@@ -99,7 +99,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<Stored> {
     };
     let (inputs, outputs) = (number("in_channels", 3)?, number("out_channels", 3)?);
     if inputs != outputs || (inputs != 1 && inputs != 3) {
-        return Err(refuse(format!("images of {inputs} channels become such of {outputs}; only 1 or 3 on both sides can be read")));
+        return Err(refuse(format!("{inputs} input and {outputs} output channels; only 1 or 3 on both sides can be read")));
     }
     let side = number("sample_size", DEFAULT_SIDE)?;
     let shape = ImageShape { channels: inputs, height: side, width: side };
@@ -128,16 +128,14 @@ fn modern(name: &str, shape: &mut Vec<usize>) -> String {
 pub fn write(folder: &Path, stored: &Stored) -> Result<()> {
     let ImageShape { channels, height, width } = stored.shape;
     if height != width {
-        return Err(Error::Config(format!(
-            "diffusers knows one side of its images, but these are {height} x {width}; export a model of square ones"
-        )));
+        return Err(Error::Config(format!("diffusers needs square images, but these are {height} x {width}")));
     }
     let failed = |kind, what: &str| Error::io(folder, std::io::Error::new(kind, what));
     if folder.exists() && !std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_none()) {
         return Err(failed(std::io::ErrorKind::AlreadyExists, "is there and no empty folder; name another one, or remove it first"));
     }
     let Some(name) = folder.file_name() else {
-        return Err(failed(std::io::ErrorKind::InvalidInput, "names no folder to be made; add a name"));
+        return Err(failed(std::io::ErrorKind::InvalidInput, "has no folder name; add a name"));
     };
     let mut hidden = OsString::from(".");
     hidden.push(name);

@@ -26,11 +26,11 @@ pub struct AutoencoderKlConfig {
     pub network: KlConfig,
     /// What is minimised between an image and what is rebuilt of it.
     pub distance: Distance,
-    /// The weight of the mean divergence of a latent number, in nats, beside the mean distance of a pixel.
+    /// The weight of the mean divergence of a latent value, in nats, relative to the mean distance of a pixel.
     pub kl_weight: f64,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: AutoencoderKlSampling,
 }
 

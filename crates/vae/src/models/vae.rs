@@ -29,27 +29,27 @@ pub struct VaeConfig {
     pub network: NetConfig,
     /// Dimensions of a latent vector.
     pub latent_width: usize,
-    /// How pixels are spread around what the decoder says.
+    /// The distribution of pixels given the decoder's output.
     pub likelihood: Likelihood,
-    /// Whether encoder and decoder are told the class.
+    /// Whether encoder and decoder are conditioned on the class.
     pub classes: Classes,
     /// The weight of the divergence from the prior (Higgins et al. 2017); 1 is the bound itself.
     pub beta: f64,
     /// The share of the run over which that weight rises from 0.
     pub beta_warm_up: f64,
-    /// Nats of divergence that each latent dimension has for nothing.
+    /// Nats of divergence that are not penalised, per latent dimension.
     pub free_bits: f64,
     /// Latent samples of each image in a step; more than one trains on the importance-weighted bound.
     pub importance_samples: usize,
     /// Components of the mixture that is fitted to the latent vectors when the training has ended.
     pub mixture_components: usize,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: VaeSampling,
 }
 
-/// Whether a model is told the classes of its images.
+/// Whether a model is conditioned on the classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Classes {
@@ -66,7 +66,7 @@ pub enum Classes {
 pub struct VaeSampling {
     /// Where latent vectors are drawn from.
     pub prior: Prior,
-    /// The factor on the spread of latent vectors: below 1 likelier images, fewer kinds of them.
+    /// The factor on the spread of latent vectors: below 1 trades diversity for fidelity.
     pub temperature: f64,
 }
 
@@ -122,7 +122,7 @@ impl Config for VaeConfig {
         check_range("beta_warm_up", self.beta_warm_up, 0.0, 1.0)?;
         check_range("free_bits", self.free_bits, 0.0, 1e3)?;
         if self.importance_samples > 1 && self.free_bits > 0.0 {
-            let what = "free_bits needs the divergence in closed form, which the bound of several importance_samples has not";
+            let what = "free_bits needs the divergence in closed form, which the bound of several importance_samples does not have";
             return Err(Error::Config(format!("{what}; set one of the two to its default")));
         }
         Ok(())
@@ -146,7 +146,7 @@ impl VaeConfig {
 pub struct VaeNet {
     encoder: Encoder,
     decoder: Decoder,
-    /// Natural logarithm of the likelihood's scale, `[1]`, where that is learnt.
+    /// Natural logarithm of the likelihood's scale, `[1]`, where that is learned.
     pub(crate) log_scale: Param<Tensor<1>>,
     pub(crate) mixture: Mixture,
 }

@@ -44,9 +44,9 @@ pub struct VqVaeConfig {
     pub autoencoder_share: f64,
     /// What codes are drawn from.
     pub prior: PriorConfig,
-    /// How it is trained.
+    /// Training settings.
     pub training: Training,
-    /// How it is sampled where nothing else is asked for.
+    /// Sampling settings, unless a request has others.
     pub sampling: VqVaeSampling,
 }
 

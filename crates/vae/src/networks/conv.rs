@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
-use semblant_core::nn::{self, Conv, GroupNorm, Init, Linear, apply_linear, conv2d, silu, upsample_nearest};
+use semblant_core::nn::{self, Conv, GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, silu, upsample_nearest};
 use semblant_core::{Error, Result};
 use semblant_images::ImageShape;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub(crate) fn check_levels(field: &str, channels: &[usize], blocks: usize, shape
     let side = 1 << channels.len();
     if !shape.height.is_multiple_of(side) || !shape.width.is_multiple_of(side) {
         let what = format!(
-            "the model halves the side in each of {} levels, but the images are {} x {}; choose levels so that each side can be divided by {side}",
+            "the model halves the side in each of {} levels, but the images are {} x {}; each side must be a multiple of {side}",
             channels.len(),
             shape.height,
             shape.width
@@ -81,11 +81,11 @@ pub struct Block {
 /// Groups of a normalisation: eight, or as many as divide the channels.
 fn norm(channels: usize, make: &Maker<'_>) -> GroupNorm {
     let groups = [8, 4, 2, 1].into_iter().find(|groups| channels.is_multiple_of(*groups)).unwrap_or(1);
-    GroupNorm::new(channels, groups, 1e-5, make.device)
+    GroupNormConfig::new(groups, channels).init(make.device)
 }
 
 fn conv(init: Init, inputs: usize, outputs: usize, kernel: usize, make: &mut Maker<'_>) -> Conv {
-    Conv::new(init, inputs, outputs, kernel, (make.stream)(), make.device)
+    nn::ConvConfig::new(inputs, outputs, kernel).with_init(init).init((make.stream)(), make.device)
 }
 
 impl Block {
@@ -140,7 +140,7 @@ impl Down {
     /// `x [batch, inputs, height, width]` gives `[batch, outputs, height / 2^levels, width / 2^levels]`.
     pub(crate) fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
         for level in &self.levels {
-            x = level.after(conv2d(x, level.change.weight.val(), Some(level.change.bias.val()), 2, [1; 4]));
+            x = level.after(level.change.forward_with(x, 2, [1; 4]));
         }
         self.last.forward(self.norm.forward_silu(x))
     }
@@ -194,9 +194,9 @@ impl ConvEncoder {
         let (_, flat) = config.grid(shape);
         Self {
             down: Down::new(shape.channels, &config.channels, config.blocks, config.last_channels(), make),
-            flat: nn::linear_with(Init::Xavier, flat, config.width, (make.stream)(), make.device),
+            flat: LinearConfig::new(flat, config.width).with_init(Init::Xavier).init((make.stream)(), make.device),
             classes: class_table(classes, config.width, make),
-            last: nn::linear_with(Init::Xavier, config.width, outputs, (make.stream)(), make.device),
+            last: LinearConfig::new(config.width, outputs).with_init(Init::Xavier).init((make.stream)(), make.device),
             shape: [shape.channels, shape.height, shape.width],
         }
     }
@@ -205,7 +205,7 @@ impl ConvEncoder {
         let ([batch, _], [channels, height, width]) = (x.dims(), self.shape);
         let grid = self.down.forward(x.reshape([batch, channels, height, width])); // [batch, top channels, h, w]
         let flat = silu(grid).reshape([batch as i32, -1]);
-        apply_linear(silu(told(apply_linear(flat, &self.flat), self.classes.val(), classes)), &self.last)
+        self.last.forward(silu(told(self.flat.forward(flat), self.classes.val(), classes)))
     }
 }
 
@@ -227,9 +227,9 @@ impl ConvDecoder {
         let ([height, width], flat) = config.grid(shape);
         let top = config.last_channels();
         Self {
-            first: nn::linear_with(Init::Xavier, latent, config.width, (make.stream)(), make.device),
+            first: LinearConfig::new(latent, config.width).with_init(Init::Xavier).init((make.stream)(), make.device),
             classes: class_table(classes, config.width, make),
-            flat: nn::linear_with(Init::Xavier, config.width, flat, (make.stream)(), make.device),
+            flat: LinearConfig::new(config.width, flat).with_init(Init::Xavier).init((make.stream)(), make.device),
             up: Up::new(top, &config.channels, config.blocks, shape.channels, make),
             grid: [top, height, width],
         }
@@ -237,8 +237,8 @@ impl ConvDecoder {
 
     pub(crate) fn forward(&self, z: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
         let ([rows, _], [channels, height, width]) = (z.dims(), self.grid);
-        let hidden = silu(told(apply_linear(z, &self.first), self.classes.val(), classes)); // [rows, width]
-        let grid = silu(apply_linear(hidden, &self.flat)).reshape([rows, channels, height, width]);
+        let hidden = silu(told(self.first.forward(z), self.classes.val(), classes)); // [rows, width]
+        let grid = silu(self.flat.forward(hidden)).reshape([rows, channels, height, width]);
         self.up.forward(grid).reshape([rows as i32, -1])
     }
 }

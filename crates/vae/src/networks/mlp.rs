@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
-use semblant_core::nn::{self, Init, Linear, apply_linear, silu};
+use semblant_core::nn::{self, Init, Linear, LinearConfig, silu};
 use semblant_core::{Result, host};
 use semblant_images::ImageShape;
 use serde::{Deserialize, Serialize};
@@ -44,15 +44,15 @@ struct Hidden {
 impl Hidden {
     fn new(config: &MlpConfig, inputs: usize, classes: usize, make: &mut Maker<'_>) -> Self {
         let inputs = |layer: usize| if layer == 0 { inputs } else { config.width };
-        let layers =
-            (0..config.depth).map(|layer| nn::linear_with(Init::Xavier, inputs(layer), config.width, (make.stream)(), make.device));
+        let layers = (0..config.depth)
+            .map(|layer| LinearConfig::new(inputs(layer), config.width).with_init(Init::Xavier).init((make.stream)(), make.device));
         Self { layers: layers.collect(), classes: class_table(classes, config.width, make) }
     }
 
     fn forward(&self, x: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
-        let mut x = silu(told(apply_linear(x, &self.layers[0]), self.classes.val(), classes)); // [batch, width]
+        let mut x = silu(told(self.layers[0].forward(x), self.classes.val(), classes)); // [batch, width]
         for layer in &self.layers[1..] {
-            x = silu(apply_linear(x, layer));
+            x = silu(layer.forward(x));
         }
         x
     }
@@ -76,12 +76,12 @@ impl MlpEncoder {
     pub(crate) fn new(config: &MlpConfig, shape: &ImageShape, outputs: usize, classes: usize, make: &mut Maker<'_>) -> Self {
         Self {
             hidden: Hidden::new(config, shape.len(), classes, make),
-            last: nn::linear_with(Init::Xavier, config.width, outputs, (make.stream)(), make.device),
+            last: LinearConfig::new(config.width, outputs).with_init(Init::Xavier).init((make.stream)(), make.device),
         }
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
-        apply_linear(self.hidden.forward(x, classes), &self.last)
+        self.last.forward(self.hidden.forward(x, classes))
     }
 }
 
@@ -96,11 +96,11 @@ impl MlpDecoder {
     pub(crate) fn new(config: &MlpConfig, shape: &ImageShape, latent: usize, classes: usize, make: &mut Maker<'_>) -> Self {
         Self {
             hidden: Hidden::new(config, latent, classes, make),
-            last: nn::linear_with(Init::Xavier, config.width, shape.len(), (make.stream)(), make.device),
+            last: LinearConfig::new(config.width, shape.len()).with_init(Init::Xavier).init((make.stream)(), make.device),
         }
     }
 
     pub(crate) fn forward(&self, z: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
-        apply_linear(self.hidden.forward(z, classes), &self.last)
+        self.last.forward(self.hidden.forward(z, classes))
     }
 }

@@ -102,7 +102,7 @@ impl Decoder {
     }
 }
 
-/// Adds each row's class vector out of `table [classes + 1, width]`, whose last row stands for no class: what a one-hot vector beside the
+/// Adds each row's class vector out of `table [classes + 1, width]`, whose last row is for no class: what a one-hot vector beside the
 /// input would add.
 pub(crate) fn told(x: Tensor<2>, table: Tensor<2>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
     let [known, width] = table.dims();

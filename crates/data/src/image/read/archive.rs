@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
         entry.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(said)?;
         held += bytes.len() as u64;
         if held > MOST_ENCODED {
-            let what = format!("unpacks to more than {} GiB; unpack it into a folder and name that", MOST_ENCODED >> 30);
+            let what = format!("unpacks to more than {} GiB; unpack it into a folder and give that", MOST_ENCODED >> 30);
             return Err(Error::format(path, what));
         }
         if entry.header().size().map_err(said)? != bytes.len() as u64 {

@@ -28,7 +28,7 @@ impl Layout {
         if self == Self::Ten { 10 } else { 100 }
     }
 
-    /// Where the names of the classes lie, beside the records.
+    /// The file of class names, next to the records.
     fn names_file(self) -> &'static str {
         if self == Self::Ten { "batches.meta.txt" } else { "fine_label_names.txt" }
     }
@@ -49,7 +49,7 @@ pub(super) fn read_folder(path: &Path, options: &ImageOptions) -> Result<ReadIma
     let files = training_files(path);
     let mut notes = Vec::new();
     if let Some(test) = ["test_batch.bin", "test.bin"].into_iter().find(|name| path.join(name).is_file()) {
-        notes.push(format!("{test} is the test part and was left out; name the file to read it"));
+        notes.push(format!("{test} is the test part and was left out; give the file itself to read it"));
     }
     if files.len() < 5 && files[0].ends_with("data_batch_1.bin") {
         notes.push(format!("only {} of the five training files are there", files.len()));
@@ -71,7 +71,7 @@ fn read(path: &Path, files: &[PathBuf], options: &ImageOptions, notes: Vec<Strin
     }
     let layout = parts[0].1;
     if let Some((odd, _, _)) = parts.iter().find(|(_, other, _)| *other != layout) {
-        return Err(Error::format(odd.as_path(), "has another layout than the files beside it; keep CIFAR-10 and CIFAR-100 apart"));
+        return Err(Error::format(odd.as_path(), "has another layout than the other files; keep CIFAR-10 and CIFAR-100 apart"));
     }
     check_memory(path, parts.iter().map(|(_, _, bytes)| bytes.len() as u128).sum())?;
     let record = layout.labels() + PIXELS;
@@ -86,7 +86,7 @@ fn read(path: &Path, files: &[PathBuf], options: &ImageOptions, notes: Vec<Strin
         let class = labels[labels.len() - 1];
         if usize::from(class) >= layout.classes() {
             let what = format!("record {} has the label {class}, which is not below {}", row + 1, layout.classes());
-            return Err(Error::format(file, format!("{what}; the file is damaged or no CIFAR, fetch it again")));
+            return Err(Error::format(file, format!("{what}; the file is damaged or not CIFAR, fetch it again")));
         }
         ids.push(u32::from(class));
         pixels.extend_from_slice(planes);
@@ -106,13 +106,13 @@ fn layout(file: &Path, bytes: usize) -> Result<Layout> {
         (false, true) => Ok(Layout::Hundred),
         (true, true) => Ok(if hundred { Layout::Hundred } else { Layout::Ten }),
         (false, false) => {
-            let what = format!("has {bytes} bytes, which are no whole records of CIFAR-10 (3,073) or CIFAR-100 (3,074)");
+            let what = format!("has {bytes} bytes, which is not a multiple of the records of CIFAR-10 (3,073) or CIFAR-100 (3,074)");
             Err(Error::format(file, format!("{what}; it may be truncated, fetch it again")))
         }
     }
 }
 
-/// The names beside the records; without them the numbers.
+/// The class names next to the records; without them the numbers.
 fn class_names(file: &Path, layout: Layout) -> Result<Vec<String>> {
     let path = file.with_file_name(layout.names_file());
     let numbers = || (0..layout.classes()).map(|class| class.to_string()).collect();
@@ -122,7 +122,7 @@ fn class_names(file: &Path, layout: Layout) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.len() != layout.classes() {
-        let what = format!("names {} classes where there are {}; mend or remove it", names.len(), layout.classes());
+        let what = format!("names {} classes instead of {}; correct or remove it", names.len(), layout.classes());
         return Err(Error::format(path, what));
     }
     Ok(names)

@@ -10,7 +10,7 @@ use crate::image::Images;
 use crate::table::shorten;
 use crate::{Error, Result};
 
-/// What the column of classes is called if nobody says.
+/// Default names of the class column.
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     while reader.read_record(&mut record).map_err(|error| broken(path, &error))? {
         let row = labels.len() + 1;
         if record.len() != header.len() {
-            let what = format!("row {row} has {} cells where the header has {}; mend or remove the row", record.len(), header.len());
+            let what = format!("row {row} has {} cells where the header has {}; correct or remove the row", record.len(), header.len());
             return Err(Error::format(path, what));
         }
         for (column, cell) in record.iter().enumerate().filter(|(column, _)| Some(*column) != label) {
@@ -71,10 +71,10 @@ fn shape(path: &Path, values: usize) -> Result<(usize, usize)> {
             return Ok((channels, side));
         }
     }
-    let what = format!("has {values} columns besides the class, which make no square image of 1 or 3 channels");
+    let what = format!("has {values} columns besides the class, which is not a square image with 1 or 3 channels");
     Err(Error::format(
         path,
-        format!("{what}; keep the pixel columns only, and name the class column (label) if it is none of {LABEL_NAMES:?}"),
+        format!("{what}; keep the pixel columns only, and name the class column (label) if it is not one of {LABEL_NAMES:?}"),
     ))
 }
 
@@ -82,12 +82,12 @@ fn pixel(path: &Path, column: &str, row: usize, cell: &str) -> Result<f32> {
     let refuse = |what: &str| Err(Error::format(path, format!("row {row}, column \"{column}\": \"{}\" {what}", shorten(cell))));
     match cell.trim().parse::<f32>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        Ok(value) if value < 0.0 => refuse("is negative; pixels go from 0 (black) up to white"),
-        _ => refuse("is no number; every pixel needs one, so mend the cell, or name the class column (label) if this is it"),
+        Ok(value) if value < 0.0 => refuse("is negative; pixels range from 0 (black) to white"),
+        _ => refuse("is no number; correct the cell, or name the class column (label) if this is it"),
     }
 }
 
-/// The number that stands for white.
+/// The value of white.
 fn white(path: &Path, values: &[f32], width: usize, options: &ImageOptions, notes: &mut Vec<String>) -> Result<f64> {
     let largest = f64::from(values.iter().copied().fold(0.0, f32::max));
     let white = match options.pixel_max {

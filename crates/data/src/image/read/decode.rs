@@ -35,12 +35,12 @@ pub(super) fn is_image_name(path: &Path) -> bool {
     ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp"].contains(&ending.as_str())
 }
 
-/// Decodes an image and brings it to a size and a number of channels, if asked to. The contents decide on the format, not the name.
+/// Decodes an image and brings it to a size and a number of channels, if given. The contents decide the format, not the name.
 pub(super) fn decode(bytes: &[u8], size: Option<[usize; 2]>, channels: Option<usize>) -> Result<Picture, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
     }
-    let format = image::guess_format(bytes).map_err(|_| "is not an image, whatever its name says")?;
+    let format = image::guess_format(bytes).map_err(|_| "is not an image, despite its name")?;
     let (decoded, animated) =
         first_frame(bytes, format).map_err(|error| format!("cannot be decoded ({})", one_line(&error.to_string())))?;
     let fitted = fit(plain(decoded), size, channels);
@@ -136,7 +136,7 @@ fn fit(image: DynamicImage, size: Option<[usize; 2]>, channels: Option<usize>) -
     cut.resize_exact(width as u32, height as u32, FilterType::Lanczos3)
 }
 
-/// The largest part about the centre whose sides have the ratio asked for: left, top, width, height.
+/// The largest centred crop of the requested aspect ratio: left, top, width, height.
 fn centre(wide: u32, high: u32, to_wide: u32, to_high: u32) -> [u32; 4] {
     let (w, h, tw, th) = (u64::from(wide), u64::from(high), u64::from(to_wide), u64::from(to_high));
     let rounded = |above: u64, below: u64| ((2 * above + below) / (2 * below)).max(1) as u32;

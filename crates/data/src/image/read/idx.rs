@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     let labels = match options.labels.clone().or_else(|| labels_beside(path)) {
         Some(labels) => Some(read_labels(&labels, path, count)?),
         None => {
-            let note = format!("{}: no labels lie beside it under the usual name, so the images have no classes", path.display());
+            let note = format!("{}: there are no labels under the usual name, so the images have no classes", path.display());
             notes.push(note);
             None
         }
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
 fn read_labels(path: &Path, images: &Path, count: usize) -> Result<Vec<String>> {
     let (sides, labels) = read_values(path, 1, "images, not labels; name the file of labels")?;
     if sides[0] != count {
-        let what = format!("holds {} labels where {} holds {count} images; take the two files of one set", sides[0], images.display());
+        let what = format!("holds {} labels, but {} holds {count} images; use two files of one set", sides[0], images.display());
         return Err(Error::format(path, what));
     }
     Ok(labels.iter().map(u8::to_string).collect())
@@ -53,15 +53,15 @@ fn read_values(path: &Path, rank: usize, otherwise: &str) -> Result<(Vec<usize>,
     let mut header = [0; 4];
     read_header(&mut file, &mut header, path)?;
     let [0, 0, kind, dimensions] = header else {
-        return refuse(format!("does not begin as IDX files do (with 00 00, it has {:02x} {:02x}); fetch it again", header[0], header[1]));
+        return refuse(format!("does not begin like an IDX file (00 00, found {:02x} {:02x}); fetch it again", header[0], header[1]));
     };
     if kind != BYTES {
-        return refuse(format!("holds values of IDX type {kind:#04x} where pixels and labels are unsigned bytes, {BYTES:#04x}"));
+        return refuse(format!("holds values of IDX type {kind:#04x} instead of unsigned bytes, {BYTES:#04x}"));
     }
     if usize::from(dimensions) != rank {
         return match (rank, dimensions) {
             (3, 1) | (1, 3) => refuse(format!("holds {otherwise}")),
-            _ => refuse(format!("has {dimensions} dimensions where it needs {rank}; write it anew as count x height x width")),
+            _ => refuse(format!("has {dimensions} dimensions instead of {rank}; write it as count x height x width")),
         };
     }
     let mut sides = vec![0; rank];

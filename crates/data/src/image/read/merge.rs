@@ -62,7 +62,7 @@ pub(super) fn join<S: Sync>(
     let mut found = with_classes(found, &mut notes);
     if found.is_empty() {
         let seen = notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
-        let what = format!("holds no PNG, JPEG, GIF, BMP or WebP image{seen}; name the folder, archive or file that has them");
+        let what = format!("holds no PNG, JPEG, GIF, BMP or WebP image{seen}; give the folder, archive or file that has them");
         return Err(Error::format(path, what));
     }
     found.sort_by(|left, right| left.name.cmp(&right.name));
@@ -88,7 +88,7 @@ pub(super) fn join<S: Sync>(
                     kept.push(index);
                 }
                 Err(what) if options.strict => {
-                    let what = format!("{name} {what}; mend or remove it, or leave `strict` out to pass over such files");
+                    let what = format!("{name} {what}; correct or remove it, or omit `strict` to skip such files");
                     return Err(Error::format(path, what));
                 }
                 Err(what) => {
@@ -103,7 +103,7 @@ pub(super) fn join<S: Sync>(
         return Err(Error::format(path, format!("{what}; fetch them again")));
     }
     notes.extend(note_on(&damaged, reasons.first().map_or("", String::as_str)).map(|note| format!("{note}; left out")));
-    notes.extend(note_on(&animated, "animated; only the first frame is taken"));
+    notes.extend(note_on(&animated, "animated; only the first frame is used"));
     notes.extend(stack.mixed.then(|| "grey and colour images are mixed; the grey ones were given three equal channels".to_owned()));
     let classes = classes.map(|(ids, names)| (kept.iter().map(|&index| ids[index]).collect(), names));
     let images = Images::new(stack.pixels, [kept.len(), stack.channels, stack.height, stack.width], classes)?;
@@ -117,7 +117,7 @@ fn with_classes<S>(found: Vec<Found<S>>, notes: &mut Vec<String>) -> Vec<Found<S
     }
     let (classed, without): (Vec<_>, Vec<_>) = found.into_iter().partition(|file| file.class.is_some());
     let names: Vec<String> = without.into_iter().map(|file| file.name).collect();
-    notes.extend(note_on(&names, "in no class folder while others are; left out"));
+    notes.extend(note_on(&names, "in no class folder, but others are; left out"));
     classed
 }
 
@@ -168,7 +168,7 @@ pub(super) fn check_memory(path: &Path, bytes: u128) -> Result<()> {
     Ok(())
 }
 
-/// Images that a file holds as plain bytes, brought to the size and the channels asked for.
+/// Images that a file holds as plain bytes, brought to the requested size and channels.
 pub(super) fn refit_all(path: &Path, images: Images, options: &ImageOptions, notes: Vec<String>) -> Result<ReadImages> {
     let [count, channels, height, width] = images.shape();
     let same_size = options.size.is_none_or(|size| size == [height, width]);

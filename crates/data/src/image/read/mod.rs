@@ -41,13 +41,13 @@ pub struct ImageOptions {
     /// Reads at most so many images, spread evenly over all, so that files sorted by class still give every class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// The file of labels that belongs to an IDX file of images; without it, it is looked for beside the images under the usual name.
+    /// The file of labels that belongs to an IDX file of images; without it, the usual name in the same folder is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// The column of a CSV file that holds the classes; without it the column called `label`, `class` or `target`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The number that stands for white in a CSV file; without it 1 if no pixel is above 1, 16 if none is above 16, and else 255.
+    /// The value of white in a CSV file; without it 1 if no pixel is above 1, 16 if none is above 16, and else 255.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_max: Option<f64>,
 }
@@ -69,9 +69,9 @@ impl ImageOptions {
             (Some(channels), _, _) if channels != 1 && channels != 3 => {
                 refuse(format!("channels = {channels} is not possible; 1 is grey and 3 is red, green and blue"))
             }
-            (_, Some(0), _) => refuse("limit = 0 leaves no image; leave it out to read all".into()),
+            (_, Some(0), _) => refuse("limit = 0 leaves no image; omit it to read all".into()),
             (_, _, Some(white)) if !(white > 0.0 && white.is_finite()) => {
-                refuse(format!("pixel_max = {white} is not possible; it is the number that stands for white, above 0"))
+                refuse(format!("pixel_max = {white} is not possible; it is the value of white, above 0"))
             }
             _ => Ok(()),
         }
@@ -113,7 +113,7 @@ impl Images {
     /// - a folder of PNG, JPEG, GIF, BMP or WebP files, also in sub-folders: the folder a file lies in is its class; files directly in
     ///   `path` have none. A folder without images is no class. When some images have a class, those without are left out.
     /// - a `.tar`, `.tar.gz` or `.tgz` of such files: the same, and when all lie in one folder there are no classes.
-    /// - IDX, as MNIST is published (`train-images-idx3-ubyte`, also `.gz`), with its labels beside it. The label is the class's name.
+    /// - IDX, as MNIST is published (`train-images-idx3-ubyte`, also `.gz`), with its file of labels in the same folder. The label is the class's name.
     /// - the binary layout of CIFAR-10 and CIFAR-100 (fine classes): one `.bin` file, or a folder of them, of which the training part is
     ///   read.
     /// - a `.csv` (also `.gz`) with a column for each pixel, in rows from top to bottom, and maybe a class. The images are square; with
@@ -146,10 +146,10 @@ impl Images {
         options.check()?;
         let format = recognise(path)?;
         if options.labels.is_some() && format != Format::Idx {
-            return Err(Error::format(path, "has no file of labels of its own; only IDX images do, leave `labels` out"));
+            return Err(Error::format(path, "has no file of labels of its own; only IDX images have one; omit `labels`"));
         }
         if (options.label.is_some() || options.pixel_max.is_some()) && format != Format::Columns {
-            return Err(Error::format(path, "has no columns; `label` and `pixel_max` are for CSV files, leave them out"));
+            return Err(Error::format(path, "has no columns; `label` and `pixel_max` are for CSV files; omit them"));
         }
         match format {
             Format::Folder => folder::read(path, options),
@@ -192,8 +192,8 @@ fn recognise(path: &Path) -> Result<Format> {
     if ends(&[".csv"]) {
         return Ok(Format::Columns);
     }
-    let what = "is of no known kind; name a folder of images, a .tar, .tar.gz, .csv or .npz file, IDX images, or CIFAR's .bin";
-    Err(Error::format(path, if decode::is_image_name(path) { "is one image; name the folder that it lies in" } else { what }))
+    let what = "is of no known kind; give a folder of images, a .tar, .tar.gz, .csv or .npz file, IDX images, or CIFAR's .bin";
+    Err(Error::format(path, if decode::is_image_name(path) { "is one image; give its folder" } else { what }))
 }
 
 /// Opens a file, unpacked if it is gzipped, whatever its name.
@@ -210,7 +210,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::format(path, format!("cannot be read to its end ({error}); it may be truncated or damaged, fetch it again"))
 }
 
-/// Classes from labels as a file gives them: the class of each label, and the names in order. Whole numbers stand in numerical order.
+/// Classes from labels as a file gives them: the class of each label, and the names in order. Whole numbers are in numerical order.
 fn classes_from(labels: &[String]) -> (Vec<u32>, Vec<String>) {
     let mut names: Vec<&String> = labels.iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     let numbers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();

@@ -101,7 +101,7 @@ fn named(path: &Path, labels: &[String], names: Option<Vec<String>>) -> Result<(
         Ok(class) if (class as usize) < names.len() => Ok(class),
         _ => Err(Error::format(
             path,
-            format!("the label {label} has none of the {} class_names; it is a place among them, from 0", names.len()),
+            format!("the label {label} has none of the {} class_names; it is an index into them, from 0", names.len()),
         )),
     };
     Ok((labels.iter().map(place).collect::<Result<_>>()?, names))
@@ -160,7 +160,7 @@ fn array(archive: &mut Archive, path: &Path, names: &[&str]) -> Result<Option<(S
 fn header(file: &mut impl Read, path: &Path, name: &str) -> Result<Header> {
     let mut start = [0; 8];
     file.read_exact(&mut start).map_err(|error| unreadable(path, &error))?;
-    let wrong = |what: &str| Error::format(path, format!("{name} {what}; save it anew with numpy.savez"));
+    let wrong = |what: &str| Error::format(path, format!("{name} {what}; save it again with numpy.savez"));
     if start[..6] != *b"\x93NUMPY" {
         return Err(wrong("is no NumPy array"));
     }

@@ -68,7 +68,7 @@ impl CategoryTransform {
         if self.base == self.counts.len() { vec![value] } else { vec![value / self.base as u32, value % self.base as u32] }
     }
 
-    /// The value of these digits; a combination that stands for no value becomes the last value of its high digit.
+    /// The value of these digits; a combination without a value becomes the last value of its high digit.
     pub fn from_digits(&self, digits: &[u32]) -> u32 {
         let value = digits.iter().fold(0, |value, &digit| value * self.base as u32 + digit);
         value.min(self.counts.len() as u32 - 1)
@@ -87,7 +87,7 @@ pub enum ColumnTransform {
     Unlearnt,
 }
 
-/// What a span of network outputs stands for.
+/// What a span of network outputs encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpanKind {
     /// One number in -1..1.
@@ -103,7 +103,7 @@ pub enum SpanKind {
 pub struct Span {
     /// The column it belongs to.
     pub column: usize,
-    /// What it stands for.
+    /// What it encodes.
     pub kind: SpanKind,
     /// Its first output.
     pub start: usize,
@@ -211,7 +211,7 @@ impl TableTransform {
             };
             if !sound {
                 return Err(Error::Table(format!(
-                    "the transform of column \"{}\" does not hold together; the file is damaged, fit the model again",
+                    "the transform of column \"{}\" is inconsistent; the file is damaged, fit the model again",
                     described.name
                 )));
             }
@@ -350,7 +350,7 @@ fn encode_categories(category: &CategoryTransform, column: &Column, name: &str) 
         let value = if code == MISSING { missing } else { translation[code as usize] };
         let Some(value) = value else {
             let label = column.label(row).unwrap_or("(missing)");
-            return Err(Error::Table(format!("column \"{name}\", row {}: \"{label}\" was not there when the model was fitted", row + 1)));
+            return Err(Error::Table(format!("column \"{name}\", row {}: \"{label}\" was not in the training data", row + 1)));
         };
         category.digits(value).into_iter().zip(&mut encoded).for_each(|(digit, block)| block.push(digit));
     }

@@ -84,7 +84,7 @@ pub struct NumberTransform {
 const LEAST_END_ROWS: f64 = 5.0;
 /// A Gaussian for the end of a range spans at least this many rows.
 const LEAST_TAIL_ROWS: usize = 10;
-/// A scalar this far out stands for the end of its Gaussian.
+/// Scalars are clamped to this value, the end of the Gaussian.
 const CLIP: f64 = 0.99;
 /// Distinct values beyond this are gathered in a histogram before the mixture is fitted.
 const POINTS: usize = 2048;
@@ -130,7 +130,7 @@ impl NumberTransform {
         Self { modes, low, high, step }
     }
 
-    /// Whether any mode has a position in it, so that the column needs a scalar beside its mode.
+    /// Whether any mode has a position in it, so that the column needs a scalar in addition to its mode.
     pub fn has_scalar(&self) -> bool {
         self.modes.iter().any(|mode| matches!(mode, Mode::Normal { .. }))
     }
@@ -174,7 +174,7 @@ impl NumberTransform {
             .unzip()
     }
 
-    /// The number that a mode and a scalar stand for, rounded to the column's step and kept in its range. NaN when missing.
+    /// The number that a mode and a scalar encode, rounded to the column's step and kept in its range. NaN when missing.
     pub fn decode(&self, mode: u32, scalar: f32) -> f64 {
         match self.modes[mode as usize] {
             Mode::Missing { .. } => f64::NAN,

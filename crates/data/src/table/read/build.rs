@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::super::column::{Column, MISSING};
 use super::super::datetime::{self, Guess};
 use super::super::id::IdFormat;
-use super::super::raw::{Cells, EXACT, Interner, Numbers, Parsed, RawColumn, parse_number};
+use super::super::raw::{Cells, EXACT, Interner, Numbers, Parsed, RawColumn, infinite_message, parse_number, shorten};
 use super::super::schema::{ColumnKind, ColumnSchema};
-use super::{infinite_message, shorten};
 
 type Said<T> = Result<T, String>;
 
@@ -157,7 +156,7 @@ fn datetimes(raw: RawColumn, described: &mut ColumnSchema) -> Said<Vec<f64>> {
         }
         (None, Guess::Format(format)) => format.to_owned(),
         (None, Guess::Ambiguous(one, other)) => {
-            return Err(format!("column \"{name}\": day and month could be either way round; give its format, \"{one}\" or \"{other}\""));
+            return Err(format!("column \"{name}\": the order of day and month is ambiguous; give its format, \"{one}\" or \"{other}\""));
         }
         (None, Guess::None) if texts.len() == 0 => datetime::DEFAULT_FORMAT.to_owned(),
         (None, Guess::None) => {

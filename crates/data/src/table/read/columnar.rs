@@ -1,6 +1,5 @@
 //! Parquet, one row group and one column at a time.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::delimited::is_missing;
@@ -21,13 +20,13 @@ const BATCH: usize = 8_192;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const DATE: &str = "%Y-%m-%d";
 
-pub(super) fn read(path: &Path, file: File, options: &ReadOptions) -> Result<Vec<RawColumn>> {
+pub(super) fn read(path: &Path, file: impl ChunkReader + 'static, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     // The parquet crate asserts in places what a damaged file can violate; for a user that is a bad file, not a crash.
     catch_unwind(AssertUnwindSafe(|| read_groups(path, file, options)))
-        .unwrap_or_else(|_| Err(Error::format(path, "is not a sound Parquet file; write it again")))
+        .unwrap_or_else(|_| Err(Error::format(path, "is not a valid Parquet file; write it again")))
 }
 
-fn read_groups(path: &Path, file: File, options: &ReadOptions) -> Result<Vec<RawColumn>> {
+fn read_groups(path: &Path, file: impl ChunkReader + 'static, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     let unsound = |error: ParquetError| Error::format(path, unsound(&error));
     let reader = SerializedFileReader::new(file).map_err(unsound)?;
     let descr = reader.metadata().file_metadata().schema_descr();
@@ -63,7 +62,7 @@ fn unsound(error: &ParquetError) -> String {
     if what.contains("codec") || what.contains("ompress") {
         return format!("uses a compression that is not built in; write it with snappy or none ({what})");
     }
-    format!("is not a sound Parquet file: {what}; write it again")
+    format!("is not a valid Parquet file: {what}; write it again")
 }
 
 /// What the stored values stand for.
@@ -198,7 +197,7 @@ impl Cells<'_> {
 }
 
 /// Through text, so that 0.1 is the nearest number to 0.1.
-fn push_decimal(into: &mut RawColumn, value: i128, scale: i32) {
+pub(super) fn push_decimal(into: &mut RawColumn, value: i128, scale: i32) {
     match format!("{value}e-{scale}").parse::<f64>() {
         Ok(number) => into.push_number(number),
         Err(_) => into.push_missing(),

@@ -1,21 +1,26 @@
 //! CSV and TSV, plain or gzipped.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Position};
 use flate2::read::MultiGzDecoder;
 
-use super::{ReadOptions, header, shorten};
-use crate::table::raw::RawColumn;
+use super::{ReadOptions, header};
+use crate::table::raw::{RawColumn, shorten};
 use crate::{Error, Result};
 
 /// How far the header is searched for its separator.
 const HEADER_BYTES: usize = 1 << 16;
 
-pub(super) fn read(path: &Path, file: File, gzipped: bool, delimiter: Option<u8>, options: &ReadOptions) -> Result<Vec<RawColumn>> {
-    let plain: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
+pub(super) fn read<'a>(
+    path: &Path,
+    file: impl Read + 'a,
+    gzipped: bool,
+    delimiter: Option<u8>,
+    options: &ReadOptions,
+) -> Result<Vec<RawColumn>> {
+    let plain: Box<dyn Read + 'a> = if gzipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
     let mut text = BufReader::with_capacity(HEADER_BYTES, plain);
     let start = text.fill_buf().map_err(|source| unreadable(path, source))?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
@@ -26,7 +31,7 @@ pub(super) fn read(path: &Path, file: File, gzipped: bool, delimiter: Option<u8>
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).trim(trim).from_reader(text);
     let mut record = ByteRecord::new();
     if !reader.read_byte_record(&mut record).map_err(|error| malformed(path, error))? {
-        return Err(Error::format(path, "is empty; the first line has to name the columns"));
+        return Err(Error::format(path, "is empty; the first line must name the columns"));
     }
     let names = (0..record.len()).map(|field| Ok(utf8(path, &record, field, None)?.trim().to_owned())).collect::<Result<Vec<_>>>()?;
     let mut columns = header(path, &names, options)?;
@@ -103,7 +108,7 @@ fn malformed(path: &Path, error: csv::Error) -> Error {
         ErrorKind::Io(source) => unreadable(path, source),
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let what = format!(
-                "{} has {len} cells where the header has {expected_len}; quote cells that hold the separator, and look for an unclosed quote",
+                "{} has {len} cells, but the header has {expected_len}; quote cells that contain the separator, and look for an unclosed quote",
                 place(position.as_ref())
             );
             Error::format(path, what)
@@ -116,7 +121,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
     match source.kind() {
         std::io::ErrorKind::UnexpectedEof => Error::format(path, "ends in the middle of its gzip stream; fetch or write the file again"),
         std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => {
-            Error::format(path, format!("is not sound gzip data: {source}"))
+            Error::format(path, format!("is not valid gzip data: {source}"))
         }
         _ => Error::io(path, source),
     }

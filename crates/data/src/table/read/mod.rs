@@ -1,5 +1,7 @@
 //! From files to tables.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod build;
 mod columnar;
 mod delimited;
@@ -7,6 +9,9 @@ mod delimited;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::infer::infer;
 use super::raw::RawColumn;
@@ -19,7 +24,7 @@ use crate::{Error, Result};
 pub struct ReadOptions {
     /// The columns, read as declared; without it they are inferred.
     pub schema: Option<Schema>,
-    /// Texts that stand for a missing value. A cell of nothing but blanks counts as the empty text.
+    /// Texts that mean a missing value. A cell of blanks counts as the empty text.
     pub missing: Vec<String>,
     /// The column a predictor would be trained for; recorded in the schema.
     pub target: Option<String>,
@@ -86,24 +91,112 @@ impl Table {
     /// As [`Table::read`].
     pub fn read_inferred(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Inferred> {
         let path = path.as_ref();
-        let raw = read_raw(path, options)?;
-        assemble(raw, options).map_err(|error| match error {
-            Error::Table(what) => Error::format(path, what),
-            other => other,
+        assembled(path, read_raw(path, options)?, options)
+    }
+}
+
+fn assembled(path: &Path, raw: Vec<RawColumn>, options: &ReadOptions) -> Result<Inferred> {
+    assemble(raw, options).map_err(|error| match error {
+        Error::Table(what) => Error::format(path, what),
+        other => other,
+    })
+}
+
+/// A format of tables in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableFormat {
+    /// Comma-separated values, the first line naming the columns; other delimiters are found as in files.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl TableFormat {
+    /// What a table in memory is called in messages.
+    fn place(self) -> &'static Path {
+        Path::new(match self {
+            Self::Csv => "CSV in memory",
+            Self::Parquet => "Parquet in memory",
         })
+    }
+}
+
+impl Table {
+    /// Reads a table from the bytes of a file.
+    ///
+    /// ```
+    /// use semblant_data::table::{ReadOptions, Table, TableFormat};
+    ///
+    /// # fn main() -> Result<(), semblant_data::Error> {
+    /// let table = Table::from_bytes(b"age,smoker\n31,no\n47,yes\n".to_vec(), TableFormat::Csv, &ReadOptions::default())?.table;
+    /// assert_eq!(table.to_bytes(TableFormat::Csv)?, b"age,smoker\n31,no\n47,yes\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn from_bytes(bytes: Vec<u8>, format: TableFormat, options: &ReadOptions) -> Result<Inferred> {
+        let place = format.place();
+        let raw = match format {
+            TableFormat::Csv => delimited::read(place, bytes.as_slice(), bytes.starts_with(&[0x1f, 0x8b]), options.delimiter, options)?,
+            TableFormat::Parquet => columnar::read(place, bytes::Bytes::from(bytes), options)?,
+        };
+        assembled(place, raw, options)
+    }
+
+    /// A table of records: one row for each, one column for each field. Fields are numbers, booleans, texts, enums without data, or options of
+    /// these.
+    ///
+    /// ```
+    /// use semblant_data::table::{ReadOptions, Table};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    /// struct Patient {
+    ///     age: u32,
+    ///     smoker: Option<bool>,
+    /// }
+    ///
+    /// # fn main() -> Result<(), semblant_data::Error> {
+    /// let patients = vec![Patient { age: 31, smoker: Some(false) }, Patient { age: 47, smoker: None }, Patient { age: 52, smoker: Some(true) }];
+    /// let table = Table::from_records(&patients, &ReadOptions::default())?.table;
+    /// assert_eq!(table.to_records::<Patient>()?, patients);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Records that have no form as rows, and as [`Table::read`].
+    pub fn from_records<T: Serialize>(records: &[T], options: &ReadOptions) -> Result<Inferred> {
+        let unfit = |error: csv::Error| Error::Table(format!("the records have no form as rows: {error}"));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        records.iter().try_for_each(|record| writer.serialize(record)).map_err(unfit)?;
+        let bytes = writer.into_inner().map_err(|error| Error::Table(format!("the records cannot be written: {error}")))?;
+        Self::from_bytes(bytes, TableFormat::Csv, &ReadOptions { delimiter: Some(b','), ..options.clone() })
+    }
+
+    /// The rows as records, by the names of their fields; a missing value is `None`.
+    ///
+    /// # Errors
+    /// A value that does not fit its field; the message names the row.
+    pub fn to_records<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        let bytes = self.to_bytes(TableFormat::Csv)?;
+        let unfit = |error: csv::Error| Error::Table(format!("the rows do not fit the records: {error}"));
+        csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<std::result::Result<_, _>>().map_err(unfit)
     }
 }
 
 fn read_raw(path: &Path, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
     if metadata.is_dir() {
-        return Err(Error::format(path, "is a folder; name a .csv, .tsv, .csv.gz or .parquet file"));
+        return Err(Error::format(path, "is a folder; give a .csv, .tsv, .csv.gz or .parquet file"));
     }
     let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|source| Error::io(path, source))?;
     if magic.is_empty() {
-        return Err(Error::format(path, "is empty; the first line has to name the columns"));
+        return Err(Error::format(path, "is empty; the first line must name the columns"));
     }
     file.rewind().map_err(|source| Error::io(path, source))?;
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -112,7 +205,7 @@ fn read_raw(path: &Path, options: &ReadOptions) -> Result<Vec<RawColumn>> {
     }
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     if !plain.ends_with(".csv") && !plain.ends_with(".tsv") && !magic.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::format(path, "is of no known kind; name a .csv, .tsv, .csv.gz or .parquet file"));
+        return Err(Error::format(path, "is of no known kind; give a .csv, .tsv, .csv.gz or .parquet file"));
     }
     let delimiter = options.delimiter.or(plain.ends_with(".tsv").then_some(b'\t'));
     delimited::read(path, file, magic.starts_with(&[0x1f, 0x8b]), delimiter, options)
@@ -123,11 +216,11 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<Op
     let mut seen = std::collections::HashSet::new();
     for (position, name) in names.iter().enumerate() {
         if name.trim().is_empty() && !options.drop.contains(name) {
-            let what = format!("column {} of the header has no name; name it, or leave it out (drop = [\"{name}\"])", position + 1);
+            let what = format!("column {} of the header has no name; name it, or drop it (drop = [\"{name}\"])", position + 1);
             return Err(Error::format(path, what));
         }
         if !seen.insert(name) {
-            return Err(Error::format(path, format!("column \"{name}\" stands twice in the header; rename one of them")));
+            return Err(Error::format(path, format!("column \"{name}\" occurs twice in the header; rename one of them")));
         }
     }
     for name in options.drop.iter().chain(options.target.iter()).chain(options.kinds.iter().map(|(name, _)| name)) {
@@ -145,8 +238,7 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<Op
             ));
         }
         if let Some(extra) = names.iter().find(|name| used(name) && schema.index_of(name).is_err()) {
-            let what =
-                format!("column \"{extra}\" is in the file but not in the schema; add it there, or leave it out (drop = [\"{extra}\"])");
+            let what = format!("column \"{extra}\" is in the file but not in the schema; add it there, or drop it (drop = [\"{extra}\"])");
             return Err(Error::format(path, what));
         }
     }
@@ -189,20 +281,4 @@ fn describe(column: &RawColumn, options: &ReadOptions, notes: &mut Vec<String>) 
     let (described, note) = infer(column).map_err(Error::Table)?;
     notes.extend(note);
     Ok(described)
-}
-
-/// A value for a message: one line, not too long.
-pub(crate) fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-    if text.chars().nth(40).is_some() {
-        short.push_str("...");
-    }
-    short
-}
-
-pub(crate) fn infinite_message(name: &str, row: usize, text: &str) -> String {
-    format!(
-        "column \"{name}\", row {}: \"{text}\" is infinite or too large; correct it, or mark it as missing (missing = [\"{text}\"])",
-        row + 1
-    )
 }

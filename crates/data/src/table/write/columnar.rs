@@ -1,6 +1,5 @@
 //! Parquet: whole numbers as INT64, real ones as DOUBLE, datetimes as UTC timestamps or dates, labels as text.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
+use super::Target;
 use crate::table::{Column, ColumnKind, ColumnSchema, Schema, Table, datetime};
 
 /// Rows gathered before they become a row group, so that small pieces do not make a file of nothing but headers.
@@ -22,7 +22,7 @@ pub(super) struct Writer {
     file: Open,
 }
 
-struct Open(SerializedFileWriter<File>);
+struct Open(SerializedFileWriter<Target>);
 
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Open {
 }
 
 impl Writer {
-    pub(super) fn new(file: File, schema: &Schema) -> io::Result<Self> {
+    pub(super) fn new(file: Target, schema: &Schema) -> io::Result<Self> {
         let fields = schema.columns.iter().map(|column| field(column).map(Arc::new)).collect::<Result<Vec<_>, _>>().map_err(io_error)?;
         let root = Type::group_type_builder("schema").with_fields(fields).build().map_err(io_error)?;
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
@@ -50,9 +50,9 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn finish(mut self, schema: &Schema) -> io::Result<()> {
+    pub(super) fn finish(mut self, schema: &Schema) -> io::Result<Target> {
         self.flush(schema)?;
-        self.file.0.close().map(drop).map_err(io_error)
+        self.file.0.into_inner().map_err(io_error)
     }
 
     fn flush(&mut self, schema: &Schema) -> io::Result<()> {
@@ -82,7 +82,7 @@ fn field(column: &ColumnSchema) -> Result<Type, ParquetError> {
     Type::primitive_type_builder(&column.name, physical).with_logical_type(logical).with_repetition(Repetition::OPTIONAL).build()
 }
 
-fn write_column(group: &mut SerializedRowGroupWriter<'_, File>, described: &ColumnSchema, column: &Column) -> Result<(), ParquetError> {
+fn write_column(group: &mut SerializedRowGroupWriter<'_, Target>, described: &ColumnSchema, column: &Column) -> Result<(), ParquetError> {
     let mut writer = group.next_column()?.ok_or_else(|| ParquetError::General("fewer columns than declared".into()))?;
     let levels: Vec<i16> = (0..column.len()).map(|row| i16::from(!column.is_missing(row))).collect();
     let present = || column.numbers().unwrap_or_default().iter().copied().filter(|value| !value.is_nan());

@@ -3,12 +3,11 @@
 //! Rows are turned into text in parallel, a part a task, and each label's text is made once, so that writing a table costs less than making
 //! it. What needs quotes and how is the csv crate's to say.
 
-use std::fs::File;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
 
-use super::Sink;
+use super::{Sink, Target};
 use crate::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 
 /// Rows that one task turns into text.
@@ -23,21 +22,21 @@ pub(super) struct Writer {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(file) => file.write(bytes),
+            Self::Plain(target) => target.write(bytes),
             Self::Gzip(encoder) => encoder.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(file) => file.flush(),
+            Self::Plain(target) => target.flush(),
             Self::Gzip(encoder) => encoder.flush(),
         }
     }
 }
 
 impl Writer {
-    pub(super) fn new(file: File, delimiter: u8, gzip: bool, schema: &Schema) -> io::Result<Self> {
+    pub(super) fn new(file: Target, delimiter: u8, gzip: bool, schema: &Schema) -> io::Result<Self> {
         let mut sink = if gzip {
             Sink::Gzip(Box::new(flate2::write::GzEncoder::new(file, flate2::Compression::default())))
         } else {
@@ -88,10 +87,10 @@ impl Writer {
         Ok(text)
     }
 
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<Target> {
         match self.sink {
-            Sink::Plain(_) => Ok(()),
-            Sink::Gzip(encoder) => encoder.finish().map(drop),
+            Sink::Plain(target) => Ok(target),
+            Sink::Gzip(encoder) => encoder.finish(),
         }
     }
 }
@@ -143,7 +142,7 @@ impl<'a> TextColumn<'a> {
     }
 }
 
-/// Appends a field: as it stands when it is letters and digits, else as [`quoted`].
+/// Appends a field: unchanged if it is letters and digits, else as [`quoted`].
 fn push_quoted(field: &str, delimiter: u8, text: &mut Vec<u8>) -> io::Result<()> {
     if field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.: ".contains(&byte)) {
         text.extend_from_slice(field.as_bytes());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use semblant_core::files;
 use tempfile::NamedTempFile;
 
-use super::{Schema, Table};
+use super::{Schema, Table, TableFormat};
 use crate::{Error, Result};
 
 /// Writes a table to a `.csv`, `.tsv` (either also `.gz`) or `.parquet` file in pieces, holding no more than a piece in memory.
@@ -45,10 +45,10 @@ impl TableWriter {
             (plain, _) if plain.ends_with(".csv") => Some(b','),
             (plain, _) if plain.ends_with(".tsv") => Some(b'\t'),
             (plain, false) if plain.ends_with(".parquet") => None,
-            _ => return Err(Error::format(path, "has no known extension; write a .csv, .tsv, .csv.gz or .parquet file")),
+            _ => return Err(Error::format(path, "has an unknown extension; write a .csv, .tsv, .csv.gz or .parquet file")),
         };
         let temporary = files::temporary(path).map_err(|source| Error::io(path, source))?;
-        let file = temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?;
+        let file = Target::File(temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?);
         let format = match delimiter {
             Some(delimiter) => delimited::Writer::new(file, delimiter, gzip, schema).map(|writer| Format::Delimited(Box::new(writer))),
             None => columnar::Writer::new(file, schema).map(|writer| Format::Columnar(Box::new(writer))),
@@ -64,7 +64,7 @@ impl TableWriter {
     pub fn write(&mut self, table: &Table) -> Result<()> {
         if table.schema().names().ne(self.schema.names()) {
             return Err(Error::Table(format!(
-                "{}: the columns to write ({}) are not those of the file ({})",
+                "{}: the columns to write ({}) differ from those of the file ({})",
                 self.path.display(),
                 table.schema().names().collect::<Vec<_>>().join(", "),
                 self.schema.names().collect::<Vec<_>>().join(", ")
@@ -129,9 +129,60 @@ impl Table {
     }
 }
 
-/// The file behind a writer, compressed or not.
+impl Table {
+    /// The table as the bytes of a file.
+    ///
+    /// # Errors
+    /// A value that no reader could read back.
+    pub fn to_bytes(&self, format: TableFormat) -> Result<Vec<u8>> {
+        let (schema, target) = (self.schema(), Target::Memory(Vec::new()));
+        let written = || -> std::io::Result<Target> {
+            match format {
+                TableFormat::Csv => {
+                    let mut writer = delimited::Writer::new(target, b',', false, schema)?;
+                    writer.write(self, schema)?;
+                    writer.finish()
+                }
+                TableFormat::Parquet => {
+                    let mut writer = columnar::Writer::new(target, schema)?;
+                    writer.write(self, schema)?;
+                    writer.finish(schema)
+                }
+            }
+        };
+        match written().map_err(|error| Error::Table(format!("the table cannot be written: {error}")))? {
+            Target::Memory(bytes) => Ok(bytes),
+            Target::File(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Where a writer puts its bytes.
+#[derive(Debug)]
+enum Target {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl std::io::Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Memory(memory) => memory.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+}
+
+/// The target of a writer, compressed or not.
 #[derive(Debug)]
 enum Sink {
-    Plain(File),
-    Gzip(Box<flate2::write::GzEncoder<File>>),
+    Plain(Target),
+    Gzip(Box<flate2::write::GzEncoder<Target>>),
 }

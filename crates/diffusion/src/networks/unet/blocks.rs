@@ -3,7 +3,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use semblant_core::nn::{
-    self, Conv, GroupNorm, Init, Linear, apply_linear, attention, average_pool, conv2d, conv2d_biased, linear_of, upsample_nearest,
+    Conv, ConvConfig, GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, attention, average_pool, conv2d_biased, linear_of,
+    upsample_nearest,
 };
 use semblant_core::seeds::Stream;
 
@@ -18,15 +19,15 @@ pub(crate) struct Maker<'a> {
 
 impl Maker<'_> {
     pub(crate) fn conv(&mut self, init: Init, inputs: usize, outputs: usize, kernel: usize) -> Conv {
-        Conv::new(init, inputs, outputs, kernel, (self.stream)(), self.device)
+        ConvConfig::new(inputs, outputs, kernel).with_init(init).init((self.stream)(), self.device)
     }
 
     pub(crate) fn linear(&mut self, init: Init, inputs: usize, outputs: usize) -> Linear {
-        nn::linear_with(init, inputs, outputs, (self.stream)(), self.device)
+        LinearConfig::new(inputs, outputs).with_init(init).init((self.stream)(), self.device)
     }
 
     pub(crate) fn norm(&self, channels: usize, groups: usize) -> GroupNorm {
-        GroupNorm::new(channels, groups, self.config.norm_eps as f32, self.device)
+        GroupNormConfig::new(groups, channels).with_epsilon(self.config.norm_eps as f32).init(self.device)
     }
 }
 
@@ -51,7 +52,7 @@ impl Side {
     }
 }
 
-/// A residual block of two convolutions, told the time.
+/// A residual block of two convolutions, conditioned on the time.
 #[derive(Module, Debug)]
 pub struct Resnet {
     pub(crate) norm1: GroupNorm,
@@ -93,7 +94,7 @@ impl Resnet {
     /// `x [batch, inputs, height, width]`, `time [batch, time width]` after its SiLU.
     pub(crate) fn forward(&self, x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
         let h = self.side.of(self.norm1.forward_silu(x.clone())); // [batch, inputs, height', width']
-        let time = apply_linear(time.clone(), &self.time_emb_proj); // [batch, outputs or 2 * outputs]
+        let time = self.time_emb_proj.forward(time.clone()); // [batch, outputs or 2 * outputs]
         let h = match self.time_scale_shift {
             TimeScaleShift::Default => {
                 // The time is the same at every pixel, so it rides on the bias.
@@ -156,12 +157,12 @@ impl Attention {
         let weight = Tensor::cat(layers.iter().map(|layer| layer.weight.val()).collect(), 1); // [channels, 3 * channels]
         let bias = Tensor::cat(layers.iter().map(|layer| layer.bias.as_ref().expect("made with biases").val()).collect(), 0);
         let mixed = attention(linear_of(tokens, weight, Some(bias)), self.heads); // [batch, tokens, channels]
-        let mixed = apply_linear(mixed, &self.to_out[0]).swap_dims(1, 2).reshape(shape);
+        let mixed = self.to_out[0].forward(mixed).swap_dims(1, 2).reshape(shape);
         divided(x + mixed, self.scale_factor)
     }
 }
 
-/// A convolution beside a change of resolution.
+/// A convolution with a change of resolution.
 #[derive(Module, Debug)]
 pub struct Resample {
     pub(crate) conv: Conv,
@@ -225,7 +226,7 @@ impl DownBlock {
         }
         for sampler in &self.downsamplers {
             x = match sampler {
-                Sampler::Conv(Resample { conv }) => conv2d(x, conv.weight.val(), Some(conv.bias.val()), 2, self.padding),
+                Sampler::Conv(Resample { conv }) => conv.forward_with(x, 2, self.padding),
                 Sampler::Resnet(resnet) => resnet.forward(x, time),
             };
             skips.push(x.clone());

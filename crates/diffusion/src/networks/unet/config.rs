@@ -23,14 +23,14 @@ pub enum UpBlockType {
     AttnUpBlock2D,
 }
 
-/// What stands between the way down and the way up.
+/// The block between the encoder and the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MidBlockType {
     /// A residual block, self-attention, a residual block.
     UNetMidBlock2D,
 }
 
-/// How the network is told the time.
+/// How the time step is embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeEmbeddingType {
@@ -70,13 +70,13 @@ pub struct UnetConfig {
     pub layers_per_block: usize,
     /// The levels on the way down, the finest first.
     pub down_block_types: Vec<DownBlockType>,
-    /// What stands in the middle, if anything.
+    /// The block in the middle, if any.
     pub mid_block_type: Option<MidBlockType>,
     /// The levels on the way up, the coarsest first.
     pub up_block_types: Vec<UpBlockType>,
     /// Whether the middle has attention.
     pub add_attention: bool,
-    /// How the network is told the time.
+    /// How the time step is embedded.
     pub time_embedding_type: TimeEmbeddingType,
     /// Width of the embedded time; four times the first level's channels if not given.
     pub time_embedding_dim: Option<usize>,
@@ -164,20 +164,18 @@ impl UnetConfig {
         let levels = self.block_out_channels.len();
         if levels == 0 || self.block_out_channels.contains(&0) || self.layers_per_block == 0 {
             return Err(Error::Config(
-                "block_out_channels of a UNet needs one number above 0 a level, and layers_per_block at least 1".into(),
+                "block_out_channels of a UNet needs one number above 0 per level, and layers_per_block at least 1".into(),
             ));
         }
         for (name, found) in [("down_block_types", self.down_block_types.len()), ("up_block_types", self.up_block_types.len())] {
             if found != levels {
-                return refuse(format!("{name} has {found} levels and block_out_channels {levels}; they must be as many: no level"));
+                return refuse(format!("{name} has {found} levels, block_out_channels {levels}; the numbers must be equal: no level"));
             }
         }
         let groups = self.norm_num_groups;
         for &channels in &self.block_out_channels {
             if groups == 0 || !channels.is_multiple_of(groups) {
-                return refuse(format!(
-                    "norm_num_groups = {groups} must divide every one of block_out_channels, so not {channels}, channels"
-                ));
+                return refuse(format!("norm_num_groups = {groups} must divide every entry of block_out_channels, but not {channels}"));
             }
             let head = self.attention_head_dim.unwrap_or(channels);
             if self.attends(channels) && (head == 0 || !channels.is_multiple_of(head)) {

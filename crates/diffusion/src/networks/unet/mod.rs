@@ -10,7 +10,7 @@ pub mod names;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, apply_linear, draw, silu};
+use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, draw, silu};
 use semblant_data::image::augment::LABELS;
 
 pub use blocks::{Attention, DownBlock, MidBlock, Resample, Resnet, Sampler, UpBlock};
@@ -37,7 +37,7 @@ pub struct TimeEmbedding {
 /// A vector for every class.
 #[derive(Module, Debug)]
 pub struct ClassEmbedding {
-    /// `[classes + 1, time width]`; the last row stands for no class.
+    /// `[classes + 1, time width]`; the last row is for no class.
     pub(crate) weight: Param<Tensor<2>>,
 }
 
@@ -48,7 +48,7 @@ pub struct UNet2D {
     pub(crate) time_proj: Option<TimeProjection>,
     pub(crate) time_embedding: TimeEmbedding,
     pub(crate) class_embedding: Option<ClassEmbedding>,
-    /// The labels of augmentation, if the network is told of them; without a bias, so that no augmentation adds nothing.
+    /// The embedding of augmentation labels, if there are any; without a bias, so that no augmentation adds zero.
     pub(crate) augmentation: Option<Linear>,
     pub(crate) down_blocks: Vec<DownBlock>,
     pub(crate) mid_block: Option<MidBlock>,
@@ -128,7 +128,7 @@ impl UNet2D {
         }
     }
 
-    /// This network, told how its images were augmented. The new weights begin at zero.
+    /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
         let weight = Tensor::zeros([LABELS, self.config.time_width()], &self.conv_in.weight.val().device());
         self.augmentation = Some(Linear { weight: Param::from_tensor(weight), bias: None });
@@ -163,14 +163,14 @@ impl UNet2D {
             }
         };
         let TimeEmbedding { linear_1, linear_2 } = &self.time_embedding;
-        let mut embedded = apply_linear(silu(apply_linear(waves, linear_1)), linear_2); // [batch, time width]
+        let mut embedded = linear_2.forward(silu(linear_1.forward(waves))); // [batch, time width]
         if let Some(ClassEmbedding { weight }) = &self.class_embedding {
             let ([rows, _], [batch, _]) = (weight.val().dims(), embedded.dims());
             let class = condition.class.clone().unwrap_or_else(|| Tensor::full([batch], rows as i64 - 1, &embedded.device()));
             embedded = embedded + weight.val().select(0, class);
         }
         if let (Some(layer), Some(labels)) = (&self.augmentation, &condition.augmentation) {
-            embedded = embedded + apply_linear(labels.clone(), layer);
+            embedded = embedded + layer.forward(labels.clone());
         }
         silu(embedded)
     }

@@ -6,7 +6,7 @@ mod svg;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::compare::score_ids;
+use super::scores::score_ids;
 use super::{Content, Direction, Grade, Group, ReferenceFrom, Report, Score, Section, Sources, Verdict};
 use svg::short;
 

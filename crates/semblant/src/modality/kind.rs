@@ -1,224 +1,22 @@
-//! What the command line does with data of any kind: fit, sample, evaluate, inspect, export, written once for all kinds.
+//! The one implementation of [`Modality`]: a kind of data with its models.
 
-use std::any::Any;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::data::{Data, Opened, Request, Writer};
-use semblant_core::options::{OptionSpec, OptionValues};
-use semblant_core::progress::{Event, Observer};
-use semblant_core::synthesizer::{Entry, Run, Summary, Synthesizer};
+use semblant_core::options::OptionSpec;
+use semblant_core::progress::Event;
+use semblant_core::synthesizer::{Entry, Run, Synthesizer};
 use semblant_core::{Error, Result};
 use serde_json::Value;
 
-use crate::metrics::Report;
+use super::{
+    EvaluateJob, EvaluationJob, Evaluator, FitJob, FitOutcome, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
+    SampleJob, SampleOutcome, Verb,
+};
 use crate::source::Source;
-
-/// What a command does; options are declared for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Learn a model.
-    Fit,
-    /// Make data.
-    Sample,
-    /// Compare synthetic with real data.
-    Evaluate,
-}
-
-/// A model, without its type of data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModelInfo {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is, in one line.
-    pub summary: &'static str,
-}
-
-/// A fit, as a command asks for it.
-pub struct FitJob<'a> {
-    /// The model's name.
-    pub model: &'a str,
-    /// Its settings.
-    pub settings: Value,
-    /// The training data.
-    pub source: &'a Source,
-    /// Options of the kind, as declared for [`Verb::Fit`].
-    pub options: &'a OptionValues,
-    /// Where the model goes; none where an option asks for something else than a fit.
-    pub output: Option<&'a Path>,
-}
-
-/// What a fit gave.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FitOutcome {
-    /// A model.
-    Fitted(Summary),
-    /// Something that an option asked for instead, in this file.
-    Instead(PathBuf),
-}
-
-/// A sample, as a command asks for it.
-pub struct SampleJob<'a> {
-    /// The model's file or folder.
-    pub model: &'a Path,
-    /// Where to compute.
-    pub device: &'a Device,
-    /// The items to make; none where they are made from `init`.
-    pub rows: Range<u64>,
-    /// The seed.
-    pub seed: u64,
-    /// Data to make data from, and a mask of what stays.
-    pub init: Option<(Source, Option<Source>)>,
-    /// Options of the kind, as declared for [`Verb::Sample`].
-    pub options: &'a OptionValues,
-    /// Where the data goes.
-    pub output: &'a Path,
-}
-
-/// What a sample gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SampleOutcome {
-    /// Items made.
-    pub items: u64,
-    /// Items drawn to find them.
-    pub drawn: u64,
-}
-
-/// An evaluation of data of kind `D`.
-pub struct EvaluationJob<'a, D: Data> {
-    /// The training data, and its name.
-    pub real: (&'a str, &'a D),
-    /// The synthetic data, and their names.
-    pub synthetics: Vec<(&'a str, &'a D)>,
-    /// Real data that the model never saw, and its name.
-    pub holdout: Option<(&'a str, &'a D)>,
-    /// The seed of subsamples and of models that are trained.
-    pub seed: u64,
-    /// Where networks run.
-    pub device: &'a Device,
-    /// The name of the model that made the synthetic data, where it is known.
-    pub model: Option<&'a str>,
-    /// The date, for the report.
-    pub date: Option<&'a str>,
-    /// Trains a model such as made the synthetic data on other data and samples it, for the attack by shadow models.
-    pub retrain: Option<&'a Retrain<'a, D>>,
-    /// Options of the kind, as declared for [`Verb::Evaluate`].
-    pub options: &'a OptionValues,
-}
-
-/// Makes an observer for a part of a command's work.
-pub type Observe<'a> = &'a (dyn Fn() -> Box<dyn Observer> + Sync);
-
-/// From training data, a number of items and a seed to a sample of a newly trained model.
-pub type Retrain<'a, D> = dyn Fn(&D, u64, u64) -> Result<D> + 'a;
-
-/// The evaluation of one kind of data.
-pub trait Evaluator<D: Data>: Send + Sync {
-    /// Its command-line options.
-    fn options(&self) -> &'static [OptionSpec];
-
-    /// One report for each of the synthetic data.
-    ///
-    /// # Errors
-    /// Data that cannot be compared, an option that cannot be used.
-    fn evaluate(&self, job: &EvaluationJob<'_, D>, observe: Observe<'_>) -> Result<Vec<Report>>;
-}
-
-/// An evaluation, as a command asks for it.
-pub struct EvaluateJob<'a> {
-    /// The training data.
-    pub real: &'a Source,
-    /// The synthetic data.
-    pub synthetics: Vec<Source>,
-    /// Real data that the model never saw.
-    pub holdout: Option<Source>,
-    /// The seed.
-    pub seed: u64,
-    /// Where networks run.
-    pub device: &'a Device,
-    /// The model that is trained anew for the attack by shadow models.
-    pub shadow: Option<&'a Path>,
-    /// The date, for the report.
-    pub date: Option<&'a str>,
-    /// Options of the kind, as declared for [`Verb::Evaluate`].
-    pub options: &'a OptionValues,
-}
-
-/// Negative log-likelihoods in nats, one an item.
-pub struct LikelihoodJob<'a> {
-    /// The model.
-    pub model: &'a Path,
-    /// The data.
-    pub source: &'a Source,
-    /// Random numbers for each item.
-    pub samples: usize,
-    /// The seed.
-    pub seed: u64,
-    /// Where to compute.
-    pub device: &'a Device,
-    /// Options of the kind, as declared for [`Verb::Evaluate`].
-    pub options: &'a OptionValues,
-}
-
-/// Negative log-likelihoods of items.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Likelihoods {
-    /// In nats, one an item.
-    pub nats: Vec<f64>,
-    /// Numbers in one item, where all have equally many.
-    pub dimensions: Option<usize>,
-}
-
-/// A kind of data with its models, without its type: what the command line works with.
-pub trait Modality: Any + Send + Sync {
-    /// The kind's name.
-    fn kind(&self) -> &'static str;
-    /// What several items are called.
-    fn items(&self) -> &'static str;
-    /// The models, in the order in which they are listed.
-    fn models(&self) -> Vec<ModelInfo>;
-    /// The options of a verb.
-    fn options(&self, verb: Verb) -> Vec<OptionSpec>;
-    /// Whether a source looks like this kind of data.
-    fn recognizes(&self, source: &Source) -> bool;
-    /// Whether a folder holds a model of another program that can be imported.
-    fn imports(&self, folder: &Path) -> bool;
-
-    /// Fits a model and writes it.
-    ///
-    /// # Errors
-    /// As [`Synthesizer::fit`] and [`Synthesizer::save`].
-    fn fit(&self, job: FitJob<'_>, run: &mut Run) -> Result<FitOutcome>;
-
-    /// Samples a model into a file; nothing is left behind after an error.
-    ///
-    /// # Errors
-    /// As [`Synthesizer::sample`] and [`Data::create`].
-    fn sample(&self, job: SampleJob<'_>, observe: Observe<'_>) -> Result<SampleOutcome>;
-
-    /// Compares synthetic with real data.
-    ///
-    /// # Errors
-    /// As [`Data::open`] and [`Evaluator::evaluate`].
-    fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
-
-    /// How unlikely a model finds data.
-    ///
-    /// # Errors
-    /// A model whose likelihood cannot be estimated.
-    fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods>;
-
-    /// Writes a model in the format of another program.
-    ///
-    /// # Errors
-    /// A model that has no such form, a folder that exists.
-    fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()>;
-
-    /// What a model file says of the data that it was fitted to: lines of text, and JSON.
-    fn inspect(&self, file: &Checkpoint) -> (Vec<String>, Value);
-}
+use semblant_metrics::report::Report;
 
 /// A folder of another program that a model can be imported from.
 pub struct Import<D: Data> {
@@ -269,14 +67,14 @@ impl<D: Data> Kind<D> {
     pub(crate) fn entry(&self, name: &str) -> Result<&Entry<D>> {
         self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
             let known = self.entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
-            Error::Config(format!("no model of {} is called \"{name}\"; there are {known}", D::KIND))
+            Error::Config(format!("no {} model is called \"{name}\"; there are {known}", D::KIND))
         })
     }
 
     pub(crate) fn load(&self, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<D>>> {
         if path.is_dir() {
             let import = self.imports.iter().find(|import| (import.recognizes)(path));
-            let none = || Error::checkpoint(path, format!("is a folder that no model of {} can be imported from", D::KIND));
+            let none = || Error::checkpoint(path, format!("is a folder from which no {} model can be imported", D::KIND));
             return (import.ok_or_else(none)?.open)(path, device);
         }
         let file = Checkpoint::read(path)?;
@@ -356,7 +154,7 @@ impl<D: Data> Modality for Kind<D> {
         let request = D::parse_request(request, job.options)?;
         let model = self.load(job.model, job.device)?;
         if let Some((init, mask)) = &job.init {
-            let none = || Error::Config("this model makes data from noise only, not from other data; leave --from out".into());
+            let none = || Error::Config("this model samples from noise only; omit --from".into());
             let rebuild = model.rebuild().ok_or_else(none)?;
             let options = D::parse_open_options(job.options)?;
             let init = self.open(init, options.clone(), observe)?;
@@ -390,7 +188,7 @@ impl<D: Data> Modality for Kind<D> {
     }
 
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>> {
-        let none = || Error::Config(format!("data of kind {} cannot be evaluated", D::KIND));
+        let none = || Error::Config(format!("there is no evaluation for data of kind {}", D::KIND));
         let evaluator = self.evaluator.as_ref().ok_or_else(none)?;
         let shadow = job.shadow.map(|path| self.unfitted_like(path).map(|_| path)).transpose()?;
         let options = D::parse_open_options(job.options)?;
@@ -442,7 +240,7 @@ impl<D: Data> Modality for Kind<D> {
 
     fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()> {
         let model = self.load(model, &semblant_core::device::select("cpu")?)?;
-        let none = || Error::Config(format!("this model has no form that {format} knows"));
+        let none = || Error::Config(format!("this model cannot be exported as {format}"));
         model.export().ok_or_else(none)?.export(format, folder)
     }
 

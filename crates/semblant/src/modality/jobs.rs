@@ -1,0 +1,154 @@
+//! What a command asks of a kind of data, and what it gets back.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use semblant_core::Result;
+use semblant_core::data::Data;
+use semblant_core::options::OptionValues;
+use semblant_core::synthesizer::Summary;
+use serde_json::Value;
+
+use crate::source::Source;
+
+/// What a command does; options are declared for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verb {
+    /// Fit a model.
+    Fit,
+    /// Sample data.
+    Sample,
+    /// Compare synthetic with real data.
+    Evaluate,
+}
+
+/// A model, without its type of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+}
+
+/// A fit.
+pub struct FitJob<'a> {
+    /// The model's name.
+    pub model: &'a str,
+    /// Its settings.
+    pub settings: Value,
+    /// The training data.
+    pub source: &'a Source,
+    /// Options of the kind, as declared for [`Verb::Fit`].
+    pub options: &'a OptionValues,
+    /// The model file; `None` where an option replaces the fit.
+    pub output: Option<&'a Path>,
+}
+
+/// What a fit gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FitOutcome {
+    /// A model.
+    Fitted(Summary),
+    /// The file that an option wrote instead of a fit.
+    Instead(PathBuf),
+}
+
+/// A sample.
+pub struct SampleJob<'a> {
+    /// The model's file or folder.
+    pub model: &'a Path,
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The items to make; none where they are made from `init`.
+    pub rows: Range<u64>,
+    /// The seed.
+    pub seed: u64,
+    /// Data to make data from, and a mask of what stays.
+    pub init: Option<(Source, Option<Source>)>,
+    /// Options of the kind, as declared for [`Verb::Sample`].
+    pub options: &'a OptionValues,
+    /// The file or folder to write.
+    pub output: &'a Path,
+}
+
+/// What a sample gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleOutcome {
+    /// Items made.
+    pub items: u64,
+    /// Items drawn to find them.
+    pub drawn: u64,
+}
+
+/// An evaluation.
+pub struct EvaluateJob<'a> {
+    /// The training data.
+    pub real: &'a Source,
+    /// The synthetic data.
+    pub synthetics: Vec<Source>,
+    /// Real data that the model never saw.
+    pub holdout: Option<Source>,
+    /// The seed.
+    pub seed: u64,
+    /// Where networks run.
+    pub device: &'a Device,
+    /// The model whose settings shadow models are trained with.
+    pub shadow: Option<&'a Path>,
+    /// The date, for the report.
+    pub date: Option<&'a str>,
+    /// Options of the kind, as declared for [`Verb::Evaluate`].
+    pub options: &'a OptionValues,
+}
+
+/// Negative log-likelihoods in nats, one per item.
+pub struct LikelihoodJob<'a> {
+    /// The model.
+    pub model: &'a Path,
+    /// The data.
+    pub source: &'a Source,
+    /// Random numbers for each item.
+    pub samples: usize,
+    /// The seed.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: &'a Device,
+    /// Options of the kind, as declared for [`Verb::Evaluate`].
+    pub options: &'a OptionValues,
+}
+
+/// Negative log-likelihoods of items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likelihoods {
+    /// In nats, one per item.
+    pub nats: Vec<f64>,
+    /// Values per item, if all items have the same number.
+    pub dimensions: Option<usize>,
+}
+
+/// An evaluation of data of kind `D`.
+pub struct EvaluationJob<'a, D: Data> {
+    /// The training data, and its name.
+    pub real: (&'a str, &'a D),
+    /// The synthetic data, and their names.
+    pub synthetics: Vec<(&'a str, &'a D)>,
+    /// Real data that the model never saw, and its name.
+    pub holdout: Option<(&'a str, &'a D)>,
+    /// The seed of subsamples and of models that are trained.
+    pub seed: u64,
+    /// Where networks run.
+    pub device: &'a Device,
+    /// The name of the model that made the synthetic data, where it is known.
+    pub model: Option<&'a str>,
+    /// The date, for the report.
+    pub date: Option<&'a str>,
+    /// Trains a model like that of the synthetic data on other data and samples it, for membership inference by shadow models.
+    pub retrain: Option<&'a Retrain<'a, D>>,
+    /// Options of the kind, as declared for [`Verb::Evaluate`].
+    pub options: &'a OptionValues,
+}
+
+/// From training data, a number of items and a seed to a sample of a newly trained model.
+pub type Retrain<'a, D> = dyn Fn(&D, u64, u64) -> Result<D> + 'a;

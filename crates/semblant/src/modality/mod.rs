@@ -1,0 +1,87 @@
+//! What the command line does with data of any kind: fit, sample, evaluate, inspect, export, written once for all kinds.
+
+mod jobs;
+mod kind;
+
+use std::any::Any;
+use std::path::Path;
+
+use semblant_core::Result;
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::data::Data;
+use semblant_core::options::OptionSpec;
+use semblant_core::progress::Observer;
+use semblant_core::synthesizer::Run;
+use serde_json::Value;
+
+pub use jobs::{
+    EvaluateJob, EvaluationJob, FitJob, FitOutcome, LikelihoodJob, Likelihoods, ModelInfo, Retrain, SampleJob, SampleOutcome, Verb,
+};
+pub use kind::{Import, Kind};
+
+use crate::source::Source;
+use semblant_metrics::report::Report;
+
+/// Makes an observer for a part of a command's work.
+pub type Observe<'a> = &'a (dyn Fn() -> Box<dyn Observer> + Sync);
+
+/// The evaluation of one kind of data.
+pub trait Evaluator<D: Data>: Send + Sync {
+    /// Its command-line options.
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// One report for each of the synthetic data.
+    ///
+    /// # Errors
+    /// Data that cannot be compared, an option that cannot be used.
+    fn evaluate(&self, job: &EvaluationJob<'_, D>, observe: Observe<'_>) -> Result<Vec<Report>>;
+}
+
+/// A kind of data with its models, without its type: what the command line works with.
+pub trait Modality: Any + Send + Sync {
+    /// The kind's name.
+    fn kind(&self) -> &'static str;
+    /// What several items are called.
+    fn items(&self) -> &'static str;
+    /// The models, in the order in which they are listed.
+    fn models(&self) -> Vec<ModelInfo>;
+    /// The options of a verb.
+    fn options(&self, verb: Verb) -> Vec<OptionSpec>;
+    /// Whether a source looks like this kind of data.
+    fn recognizes(&self, source: &Source) -> bool;
+    /// Whether a folder holds a model of another program that can be imported.
+    fn imports(&self, folder: &Path) -> bool;
+
+    /// Fits a model and writes it.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::fit`] and [`Synthesizer::save`].
+    fn fit(&self, job: FitJob<'_>, run: &mut Run) -> Result<FitOutcome>;
+
+    /// Samples a model into a file; nothing is left behind after an error.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::sample`] and [`Data::create`].
+    fn sample(&self, job: SampleJob<'_>, observe: Observe<'_>) -> Result<SampleOutcome>;
+
+    /// Compares synthetic with real data.
+    ///
+    /// # Errors
+    /// As [`Data::open`] and [`Evaluator::evaluate`].
+    fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
+
+    /// Negative log-likelihoods of data.
+    ///
+    /// # Errors
+    /// A model whose likelihood cannot be estimated.
+    fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods>;
+
+    /// Writes a model in the format of another program.
+    ///
+    /// # Errors
+    /// A model that has no such form, a folder that exists.
+    fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()>;
+
+    /// What a model file says of the data that it was fitted to: lines of text, and JSON.
+    fn inspect(&self, file: &Checkpoint) -> (Vec<String>, Value);
+}
