@@ -307,6 +307,9 @@ pub fn rebuilt(
     request: &ImageRequest,
     make: impl FnOnce(&[ImageDraw]) -> Result<Vec<f32>>,
 ) -> Result<Sample<Images>> {
+    if request.between.is_some() {
+        return Err(Error::Config("images are interpolated between noises, not between images; leave --interpolate or --from out".into()));
+    }
     check_shape(kind, init)?;
     let class = kind.classes(request)?;
     // An image keeps its class unless the request names one; an image whose class is not known has none.

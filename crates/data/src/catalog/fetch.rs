@@ -147,7 +147,7 @@ mod tests {
         assert!(said("200 OK", "a,b\n1, x\n2, y\n", 14).contains("2 rows where the manifest says 3"));
         // A line that breaks in the middle of the file.
         assert!(said("200 OK", "a,b\n1, x\n2, y\n", 19).contains("sent"));
-        assert!(said("200 OK", "a,b\n1, x\n2, y\n3, w\n", 19).contains("other train rows"));
+        assert!(said("200 OK", "a,b\n1, x\n2, y\n3, w\n", 19).contains("train rows that differ from the manifest"));
         assert!(said("200 OK", &format!("a,b\n{}", "1, x\n".repeat(1000)), 5004).contains("more than the 3 rows"));
         // An address where nobody listens.
         let folder = tempfile::tempdir().expect("a folder");
