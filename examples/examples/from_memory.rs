@@ -1,6 +1,8 @@
 //! A table from values of the program's own type, and synthetic values of that type; a table as an Arrow record batch and as Parquet.
 //! Run: cargo run --release --example from_memory -p semblant-examples
 
+#![allow(clippy::print_stdout, reason = "an example says what it found")]
+
 use anyhow::ensure;
 use semblant::data::table::TableFormat;
 use semblant::prelude::*;
@@ -17,8 +19,8 @@ struct Visit {
 fn main() -> anyhow::Result<()> {
     let visit = |index: u32| {
         let days = 1 + index * index % 11;
-        let (ward, per_day) = if index % 3 == 0 { ("surgery", 910.5) } else { ("medicine", 480.25) };
-        Visit { ward: ward.into(), days, cost: f64::from(days) * per_day, insured: (index % 7 != 0).then_some(index % 5 != 0) }
+        let (ward, per_day) = if index.is_multiple_of(3) { ("surgery", 910.5) } else { ("medicine", 480.25) };
+        Visit { ward: ward.into(), days, cost: f64::from(days) * per_day, insured: (!index.is_multiple_of(7)).then_some(!index.is_multiple_of(5)) }
     };
     let visits: Vec<Visit> = (0..600).map(visit).collect();
     let table = Table::from_records(&visits, &ReadOptions::default())?.table;

@@ -119,7 +119,7 @@ fn classifier(
     observe: Observe<'_>,
 ) -> Result<Classifier> {
     if path.exists() {
-        return Ok(Classifier::load(path, device)?);
+        return Classifier::load(path, device);
     }
     let mut observer = observe();
     let what = format!("training a classifier on {} real images; it is saved in {}", real.count(), path.display());
