@@ -202,7 +202,7 @@ mod tests {
             (json!({ "shift_factor": 0.1 }), "shifted"),
             (json!({ "block_out_channels": [1u64 << 40] }), "block_out_channels"),
             (json!({ "block_out_channels": [48] }), "norm_num_groups"),
-            (json!({ "in_channels": 4 }), "4 channels"),
+            (json!({ "in_channels": 4 }), "4 input and 3 output channels"),
             (json!({ "scaling_factor": -1.0 }), "scaling_factor"),
             (json!({ "sample_size": 32 }), WEIGHTS),
         ] {
