@@ -20,7 +20,12 @@ fn main() -> anyhow::Result<()> {
     let visit = |index: u32| {
         let days = 1 + index * index % 11;
         let (ward, per_day) = if index.is_multiple_of(3) { ("surgery", 910.5) } else { ("medicine", 480.25) };
-        Visit { ward: ward.into(), days, cost: f64::from(days) * per_day, insured: (!index.is_multiple_of(7)).then_some(!index.is_multiple_of(5)) }
+        Visit {
+            ward: ward.into(),
+            days,
+            cost: f64::from(days) * per_day,
+            insured: (!index.is_multiple_of(7)).then_some(!index.is_multiple_of(5)),
+        }
     };
     let visits: Vec<Visit> = (0..600).map(visit).collect();
     let table = Table::from_records(&visits, &ReadOptions::default())?.table;
