@@ -1,4 +1,4 @@
-//! The examples of a model and of a kind of data of your own end well. `cargo test` builds them beside this test.
+//! The examples of a model and of a kind of data of your own run. `cargo test` builds them with this test.
 
 use std::process::Command;
 

@@ -88,8 +88,8 @@ fn blurred(x: &[f32], [_, _, height, width]: [usize; 4]) -> Vec<f32> {
         for (i, out) in out.chunks_exact_mut(width).enumerate() {
             let row = |i: usize| &along[i * width..(i + 1) * width];
             out.iter_mut().zip(row(i)).for_each(|(out, x)| *out = 0.5 * x);
-            for beside in [i.checked_sub(1), (i + 1 < height).then_some(i + 1)].into_iter().flatten() {
-                out.iter_mut().zip(row(beside)).for_each(|(out, x)| *out += 0.25 * x);
+            for neighbor in [i.checked_sub(1), (i + 1 < height).then_some(i + 1)].into_iter().flatten() {
+                out.iter_mut().zip(row(neighbor)).for_each(|(out, x)| *out += 0.25 * x);
             }
         }
     });

@@ -26,7 +26,7 @@ pub fn write_folder(target: &Path, pipeline: &Pipeline) -> Result<()> {
         let what = "is there and no empty folder; name another one, or remove it first";
         return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::AlreadyExists, what)));
     }
-    let temporary = beside(target)?;
+    let temporary = temporary_for(target)?;
     std::fs::create_dir(&temporary).map_err(|source| Error::io(&temporary, source))?;
     let written = write_parts(&temporary, target, pipeline).and_then(|()| {
         if target.exists() {
@@ -42,7 +42,7 @@ pub fn write_folder(target: &Path, pipeline: &Pipeline) -> Result<()> {
 }
 
 /// A name next to `target` for the folder while it is being written.
-fn beside(target: &Path) -> Result<PathBuf> {
+fn temporary_for(target: &Path) -> Result<PathBuf> {
     let Some(name) = target.file_name() else {
         let what = "has no folder name; add a name";
         return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));

@@ -246,12 +246,12 @@ pub struct UpBlock {
 }
 
 impl UpBlock {
-    /// `before` channels come from below, `outputs` and at last `beside` from the way down.
-    pub(crate) fn new(make: &mut Maker<'_>, before: usize, beside: usize, outputs: usize, attends: bool, last: bool) -> Self {
+    /// `before` channels come from below, `outputs` and at last `skip` from the way down.
+    pub(crate) fn new(make: &mut Maker<'_>, before: usize, skip: usize, outputs: usize, attends: bool, last: bool) -> Self {
         let layers = make.config.layers_per_block + 1;
         let groups = Some(make.config.norm_num_groups);
         let kind = if attends { make.config.upsample_type } else { ResampleType::Conv };
-        let inputs = |j: usize| (if j == 0 { before } else { outputs }) + if j + 1 == layers { beside } else { outputs };
+        let inputs = |j: usize| (if j == 0 { before } else { outputs }) + if j + 1 == layers { skip } else { outputs };
         Self {
             resnets: (0..layers).map(|j| Resnet::new(make, inputs(j), outputs, Side::Same, 1.0)).collect(),
             attentions: (0..if attends { layers } else { 0 }).map(|_| Attention::new(make, outputs, groups, 1.0)).collect(),

@@ -1,5 +1,5 @@
 //! The UNet of "Denoising diffusion probabilistic models", Ho et al. 2020, in the form of diffusers' `UNet2DModel`: residual blocks told the
-//! time on the way down and up again, with what was found on the way down laid beside what comes up.
+//! time on the way down and up again, with the outputs of the way down concatenated to the inputs of the way up (skip connections).
 //!
 //! Settings, layers, arithmetic and names are those of diffusers, so weights go both ways; see [`names`].
 
@@ -107,8 +107,8 @@ impl UNet2D {
         let upwards = |i: usize| channels[levels - 1 - i];
         let up_blocks = (0..levels).map(|i| {
             let attends = config.up_block_types[i] == UpBlockType::AttnUpBlock2D;
-            let (before, beside) = (upwards(i.saturating_sub(1)), upwards((i + 1).min(levels - 1)));
-            UpBlock::new(&mut make, before, beside, upwards(i), attends, i + 1 == levels)
+            let (before, skip) = (upwards(i.saturating_sub(1)), upwards((i + 1).min(levels - 1)));
+            UpBlock::new(&mut make, before, skip, upwards(i), attends, i + 1 == levels)
         });
         let up_blocks = up_blocks.collect();
         Self {

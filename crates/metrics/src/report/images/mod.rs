@@ -1,9 +1,9 @@
 //! The evaluation of images.
 
 mod pairs;
-mod pictures;
 mod scores;
 mod sections;
+mod sheets;
 mod verdict;
 
 use semblant_data::image::Images;

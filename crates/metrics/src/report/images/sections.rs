@@ -2,7 +2,7 @@
 
 use semblant_data::image::Images;
 
-use super::pictures::{picture, sheet};
+use super::sheets::{picture, sheet};
 use crate::Result;
 use crate::image::ImageScores;
 use crate::image::memorization::Nearest;

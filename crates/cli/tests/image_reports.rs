@@ -1,4 +1,4 @@
-//! `semblant evaluate --features` as its users run it: the page, and what cannot be judged.
+//! `semblant evaluate --features` as its users run it: the page, and what cannot be evaluated.
 
 mod support;
 
