@@ -1,4 +1,5 @@
 //! The kinds of data of this library. A kind is one line here: its families of models, its evaluation, and what it can import.
+#![cfg_attr(not(any(feature = "tables", feature = "images")), allow(dead_code, reason = "no kind has models"))]
 
 #[cfg(feature = "images")]
 mod features;
