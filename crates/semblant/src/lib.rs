@@ -22,9 +22,11 @@ mod registry;
 mod source;
 
 pub use burn::tensor::Device;
+#[cfg(feature = "metrics")]
+pub use modality::Evaluator;
 pub use modality::{
-    EvaluateJob, EvaluationJob, Evaluator, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe,
-    Retrain, SampleJob, SampleOutcome, Verb,
+    EvaluateJob, EvaluationJob, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
+    SampleJob, SampleOutcome, Verb,
 };
 pub use registry::{Registry, load, model};
 #[cfg(feature = "tables")]
@@ -40,6 +42,7 @@ pub use semblant_diffusion as diffusion;
 pub use semblant_gan as gan;
 #[cfg(feature = "images")]
 pub use semblant_images as images;
+#[cfg(feature = "metrics")]
 pub use semblant_metrics as metrics;
 #[cfg(feature = "tables")]
 pub use semblant_tabular as tabular;

@@ -10,7 +10,9 @@ use semblant_core::synthesizer::{Entry, Synthesizer};
 use semblant_core::{Error, Result, device};
 use serde_json::Value;
 
-use crate::modality::{Evaluator, Kind, Modality};
+#[cfg(feature = "metrics")]
+use crate::modality::Evaluator;
+use crate::modality::{Kind, Modality};
 
 /// The kinds of data and their models.
 ///
@@ -63,6 +65,7 @@ impl Registry {
     }
 
     /// The same with a way to evaluate data of kind `D`.
+    #[cfg(feature = "metrics")]
     pub fn with_evaluator<D: Data>(mut self, evaluator: impl Evaluator<D> + 'static) -> Self {
         if self.kind_mut::<D>().is_none() {
             self.kinds.push(Box::new(Kind::<D>::new(&[])));

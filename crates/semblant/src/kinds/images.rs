@@ -11,8 +11,8 @@ use semblant_metrics::image::utility::{ImageUtility, image_utility};
 use semblant_metrics::membership::Membership;
 use semblant_metrics::report::{ImageEvaluation, report_images, report_pairs};
 
+use super::evaluation::{shadow_sample, shadows, sources};
 use super::features::Features;
-use super::{shadow_sample, shadows, sources};
 use crate::modality::{EvaluationJob, Evaluator, Observe};
 
 /// Fidelity, utility and privacy of images.

@@ -1,28 +1,24 @@
 //! The kinds of data of this library. A kind is one line here: its families of models, its evaluation, and what it can import.
-#![cfg_attr(not(any(feature = "tables", feature = "images")), allow(dead_code, reason = "no kind has models"))]
 
-#[cfg(feature = "images")]
+#[cfg(all(feature = "metrics", any(feature = "images", feature = "tables")))]
+mod evaluation;
+#[cfg(all(feature = "metrics", feature = "images"))]
 mod features;
-#[cfg(feature = "images")]
+#[cfg(all(feature = "metrics", feature = "images"))]
 mod images;
-#[cfg(feature = "tables")]
+#[cfg(all(feature = "metrics", feature = "tables"))]
 mod tables;
-
-use semblant_core::data::Data;
-use semblant_core::options::OptionValues;
-use semblant_core::progress::Event;
-use semblant_core::{Error, Result};
-use semblant_metrics::membership::lira::Shadows;
-use semblant_metrics::report::{ModelSource, Source, Sources};
 
 #[cfg(any(feature = "images", feature = "tables"))]
 use crate::modality::Kind;
-use crate::modality::{EvaluationJob, Observe};
 
 /// Tables with their models.
 #[cfg(feature = "tables")]
 pub(crate) fn tables() -> Kind<semblant_data::table::Table> {
-    Kind::new(&[semblant_tabular_ctgan::MODELS, semblant_copula::MODELS]).with_evaluator(tables::TableEvaluator)
+    let kind = Kind::new(&[semblant_tabular_ctgan::MODELS, semblant_copula::MODELS]);
+    #[cfg(feature = "metrics")]
+    let kind = kind.with_evaluator(tables::TableEvaluator);
+    kind
 }
 
 /// Images with their models.
@@ -31,46 +27,10 @@ pub(crate) fn images() -> Kind<semblant_data::image::Images> {
     use crate::modality::Import;
     use semblant_diffusion::exchange;
 
-    Kind::new(&[semblant_diffusion::MODELS, semblant_gan::MODELS, semblant_vae::MODELS, crate::latent::MODELS])
+    let kind = Kind::new(&[semblant_diffusion::MODELS, semblant_gan::MODELS, semblant_vae::MODELS, crate::latent::MODELS])
         .with_import(Import { recognizes: semblant_vae::kl::folder::is_autoencoder, open: semblant_vae::open_folder })
-        .with_import(Import { recognizes: std::path::Path::is_dir, open: exchange::open_folder })
-        .with_evaluator(images::ImageEvaluator)
-}
-
-/// The names of what an evaluation compares, for its report.
-fn sources<D: Data>(job: &EvaluationJob<'_, D>, synthetic: &str) -> Sources {
-    Sources {
-        real: Source::named(job.real.0),
-        synthetic: Source::named(synthetic),
-        holdout: job.holdout.map(|(name, _)| Source::named(name)),
-        model: job.model.map(|name| ModelSource { name: name.into(), seed: None }),
-        date: job.date.map(str::to_owned),
-        ..Sources::default()
-    }
-}
-
-/// How many shadow models are trained, and on how many targets the attack is measured.
-fn shadows(options: &OptionValues, seed: u64) -> Result<Shadows> {
-    let models = options.number("shadows")?.unwrap_or(16);
-    let targets = options.number("targets")?.unwrap_or(1000);
-    if models < 4 || targets < 8 {
-        return Err(Error::Config(format!(
-            "--shadows {models} --targets {targets}: train at least 4 models and attack at least 8 targets"
-        )));
-    }
-    Ok(Shadows { models, targets, seed })
-}
-
-/// Trains shadow model `number` and samples `count` items of it.
-fn shadow_sample<D: Data>(
-    job: &EvaluationJob<'_, D>,
-    observe: Observe<'_>,
-    plan: &Shadows,
-    data: &D,
-    count: usize,
-    number: u64,
-) -> Result<D, String> {
-    observe().event(Event::Stage(&format!("shadow model {} of {}", number + 1, plan.models)));
-    let retrain = job.retrain.ok_or("no model to train")?;
-    retrain(data, count as u64, job.seed.wrapping_add(1 + number)).map_err(|error| error.to_string())
+        .with_import(Import { recognizes: std::path::Path::is_dir, open: exchange::open_folder });
+    #[cfg(feature = "metrics")]
+    let kind = kind.with_evaluator(images::ImageEvaluator);
+    kind
 }

@@ -8,7 +8,7 @@ use semblant_metrics::membership::lira::Generate;
 use semblant_metrics::table::binning::BinRule;
 use semblant_metrics::{Options, Report, evaluate_with_shadows};
 
-use super::{shadow_sample, shadows, sources};
+use super::evaluation::{shadow_sample, shadows, sources};
 use crate::modality::{EvaluationJob, Evaluator, Observe};
 
 /// Fidelity, utility and privacy of tables.

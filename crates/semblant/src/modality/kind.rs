@@ -11,12 +11,10 @@ use semblant_core::synthesizer::{Entry, Run, Synthesizer};
 use semblant_core::{Error, Result};
 use serde_json::Value;
 
-use super::{
-    EvaluateJob, EvaluationJob, Evaluator, FitJob, FitOutcome, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
-    SampleJob, SampleOutcome, Verb,
-};
+#[cfg(feature = "metrics")]
+use super::{EvaluateJob, EvaluationJob, Evaluator, Report, Retrain};
+use super::{FitJob, FitOutcome, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, SampleJob, SampleOutcome, Verb};
 use crate::source::Source;
-use semblant_metrics::report::Report;
 
 /// A folder of another program that a model can be imported from.
 pub struct Import<D: Data> {
@@ -30,13 +28,19 @@ pub struct Import<D: Data> {
 pub struct Kind<D: Data> {
     entries: Vec<Entry<D>>,
     imports: Vec<Import<D>>,
+    #[cfg(feature = "metrics")]
     evaluator: Option<Box<dyn Evaluator<D>>>,
 }
 
 impl<D: Data> Kind<D> {
     /// A kind with the models of these families.
     pub fn new(families: &[&[Entry<D>]]) -> Self {
-        Self { entries: families.concat(), imports: Vec::new(), evaluator: None }
+        Self {
+            entries: families.concat(),
+            imports: Vec::new(),
+            #[cfg(feature = "metrics")]
+            evaluator: None,
+        }
     }
 
     /// The same with folders that models can be imported from; the first that recognizes a folder opens it.
@@ -46,11 +50,13 @@ impl<D: Data> Kind<D> {
     }
 
     /// The same with its evaluation.
+    #[cfg(feature = "metrics")]
     pub fn with_evaluator(mut self, evaluator: impl Evaluator<D> + 'static) -> Self {
         self.set_evaluator(evaluator);
         self
     }
 
+    #[cfg(feature = "metrics")]
     pub(crate) fn set_evaluator(&mut self, evaluator: impl Evaluator<D> + 'static) {
         self.evaluator = Some(Box::new(evaluator));
     }
@@ -83,6 +89,7 @@ impl<D: Data> Kind<D> {
     }
 
     /// A model such as the one in a file, unfitted.
+    #[cfg(feature = "metrics")]
     fn unfitted_like(&self, path: &Path) -> Result<Box<dyn Synthesizer<D>>> {
         let file = Checkpoint::read(path)?;
         let settings = if file.metadata.contains_key("config") { file.metadata_as("config", path)? } else { Value::Null };
@@ -121,7 +128,10 @@ impl<D: Data> Modality for Kind<D> {
         let of_verb = match verb {
             Verb::Fit => [D::open_options(), D::fit_options()],
             Verb::Sample => [D::request_options(), &[][..]],
+            #[cfg(feature = "metrics")]
             Verb::Evaluate => [D::open_options(), self.evaluator.as_ref().map_or(&[][..], |evaluator| evaluator.options())],
+            #[cfg(not(feature = "metrics"))]
+            Verb::Evaluate => [D::open_options(), &[][..]],
         };
         of_verb.concat()
     }
@@ -187,6 +197,7 @@ impl<D: Data> Modality for Kind<D> {
         Ok(SampleOutcome { items: total, drawn })
     }
 
+    #[cfg(feature = "metrics")]
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>> {
         let none = || Error::Config(format!("there is no evaluation for data of kind {}", D::KIND));
         let evaluator = self.evaluator.as_ref().ok_or_else(none)?;

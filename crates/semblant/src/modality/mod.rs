@@ -8,6 +8,7 @@ use std::path::Path;
 
 use semblant_core::Result;
 use semblant_core::checkpoint::Checkpoint;
+#[cfg(feature = "metrics")]
 use semblant_core::data::Data;
 use semblant_core::options::OptionSpec;
 use semblant_core::progress::Observer;
@@ -20,12 +21,14 @@ pub use jobs::{
 pub use kind::{Import, Kind};
 
 use crate::source::Source;
+#[cfg(feature = "metrics")]
 use semblant_metrics::report::Report;
 
 /// Makes an observer for a part of a command's work.
 pub type Observe<'a> = &'a (dyn Fn() -> Box<dyn Observer> + Sync);
 
 /// The evaluation of one kind of data.
+#[cfg(feature = "metrics")]
 pub trait Evaluator<D: Data>: Send + Sync {
     /// Its command-line options.
     fn options(&self) -> &'static [OptionSpec];
@@ -68,6 +71,7 @@ pub trait Modality: Any + Send + Sync {
     ///
     /// # Errors
     /// As [`Data::open`] and [`Evaluator::evaluate`].
+    #[cfg(feature = "metrics")]
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
 
     /// Negative log-likelihoods of data.
