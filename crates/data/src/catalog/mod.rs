@@ -170,12 +170,12 @@ impl Dataset {
         self.images.is_some()
     }
 
-    /// The kind of data that it holds, as [`Data::KIND`](semblant_core::data::Data::KIND).
+    /// The kind of data that it holds, as [`Data::KIND`].
     pub fn kind(&self) -> &'static str {
         if self.images.is_some() { <Images as Data>::KIND } else { <Table as Data>::KIND }
     }
 
-    /// What it says of how its files are read, as JSON; see [`Data::complete_options`](semblant_core::data::Data::complete_options).
+    /// What it says of how its files are read, as JSON; see [`Data::complete_options`].
     ///
     /// # Errors
     /// A file of labels that is not there.

@@ -58,13 +58,14 @@ pub trait Modality: Any + Send + Sync {
     /// Fits a model and writes it.
     ///
     /// # Errors
-    /// As [`Synthesizer::fit`] and [`Synthesizer::save`].
+    /// As [`Synthesizer::fit`](semblant_core::synthesizer::Synthesizer::fit) and
+    /// [`Synthesizer::save`](semblant_core::synthesizer::Synthesizer::save).
     fn fit(&self, job: FitJob<'_>, run: &mut Run) -> Result<FitOutcome>;
 
     /// Samples a model into a file; nothing is left behind after an error.
     ///
     /// # Errors
-    /// As [`Synthesizer::sample`] and [`Data::create`].
+    /// As [`Synthesizer::sample`](semblant_core::synthesizer::Synthesizer::sample) and [`Data::create`](semblant_core::data::Data::create).
     fn sample(&self, job: SampleJob<'_>, observe: Observe<'_>) -> Result<SampleOutcome>;
 
     /// Compares synthetic with real data.
