@@ -42,10 +42,6 @@ impl Request for DirectionRequest {
         Self { rows, ..self }
     }
 
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
     fn batch_rows(&self) -> usize {
         1000
     }
@@ -137,6 +133,7 @@ const ENTRY: Entry<Directions> = Entry {
     name: "von-mises",
     summary: "the normal distribution of directions",
     build: |_| Ok(Box::new(VonMisesModel::default())),
+    settings: Vec::new,
     load: |file: &Checkpoint, path: &Path, _: &Device| Ok(Box::new(VonMisesModel { fitted: Some(file.metadata_as("von_mises", path)?) })),
 };
 

@@ -26,7 +26,7 @@ use semblant::trainer::{Trained, Trainer};
 use serde::{Deserialize, Serialize};
 
 /// Settings.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 struct LatentClassConfig {
     /// The number of classes.

@@ -1,6 +1,6 @@
 //! The arguments of the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -30,8 +30,12 @@ pub(crate) enum Command {
     Export(Export),
     /// Compare synthetic with real data and write a report.
     Evaluate(Evaluate),
-    /// List all models.
+    /// Show what a data set holds: every column with its kind, missing values, range or most frequent labels.
+    Schema(Schema),
+    /// List all models, or every setting of one with its default and meaning.
     Models {
+        /// The model.
+        name: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -52,17 +56,25 @@ pub(crate) enum Command {
     },
     /// List or download public data sets.
     Data(Data),
+    /// Print the completions of a shell, to be read by it.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Simulate a table of patients, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
     Quickstart(Quickstart),
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set optimizer.learning_rate=1e-4 -o sales.safetensors\n  semblant fit sales.csv.gz -o sales.safetensors --resume      (continue after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the inferred schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors      (samples appear in photos.safetensors.run during the fit)"
+    after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set optimizer.learning_rate=1e-4 -o sales.safetensors\n  semblant fit --resume sales.safetensors                       (continue after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the inferred schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors      (samples appear in photos.safetensors.run during the fit)"
 )]
 pub(crate) struct Fit {
-    /// A CSV (also .gz), TSV or Parquet file; a folder, .tar, IDX, CSV or .npz file of images; or the name of a public data set.
-    pub(crate) data: String,
+    /// A CSV, TSV or JSON lines (each also .gz) or Parquet file, or - for standard input; a folder, .tar, IDX, CSV or .npz file of images; or the
+    /// name of a public data set.
+    #[arg(required_unless_present = "resume")]
+    pub(crate) data: Option<String>,
     /// The model; see `semblant models`.
     #[arg(long, short, default_value = "ctgan")]
     pub(crate) model: String,
@@ -88,9 +100,15 @@ pub(crate) struct Fit {
     /// The model file to write.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-    /// Continue from the state that an interrupted fit left in the run folder.
+    /// Passes over the data; short for --set epochs=N.
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u64>,
+    /// Continue the interrupted fit of this model file; data, model and settings are those that its run folder names.
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Replace an output that was not written by semblant, and start anew where an interrupted fit left a state.
     #[arg(long)]
-    pub(crate) resume: bool,
+    pub(crate) force: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -103,11 +121,11 @@ pub(crate) struct Fit {
 pub(crate) struct Sample {
     /// The model file, or a folder written by Python's diffusers.
     pub(crate) model: PathBuf,
-    /// The number of rows or images.
-    #[arg(short, conflicts_with = "rows", required_unless_present_any = ["rows", "from"])]
+    /// The number of rows or images, also as 1e6.
+    #[arg(short, value_name = "N", value_parser = count, conflicts_with = "rows", required_unless_present_any = ["rows", "from"])]
     pub(crate) n: Option<u64>,
-    /// The rows A..B of the endless sample of this seed.
-    #[arg(long, value_name = "A..B")]
+    /// The number of rows, or the rows A..B of the endless sample of this seed.
+    #[arg(long, value_name = "N or A..B")]
     pub(crate) rows: Option<String>,
     /// Start from this data instead of noise, one sample per item: image-to-image, inpainting, or reconstruction by an autoencoder.
     #[arg(long, value_name = "DATA", conflicts_with_all = ["n", "rows"])]
@@ -121,9 +139,16 @@ pub(crate) struct Sample {
     /// Where to sample: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// A .csv, .csv.gz, .tsv or .parquet file; for images a .png sheet, an .npz file, or a folder for PNG files.
+    /// A .csv, .tsv, .jsonl (each also .gz) or .parquet file, or - for standard output; for images a .png sheet, an .npz file, or a folder for PNG
+    /// files.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
+    /// The format on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub(crate) format: Format,
+    /// Replace an output that was not written by semblant.
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -137,12 +162,12 @@ pub(crate) struct Evaluate {
     /// The training data of the model: a path, or the name of a public data set.
     #[arg(long)]
     pub(crate) real: String,
-    /// The synthetic data.
+    /// The synthetic data: a path, - for standard input, or the name of a public data set.
     #[arg(long, required_unless_present_any = ["compare", "likelihood"])]
-    pub(crate) synthetic: Option<PathBuf>,
+    pub(crate) synthetic: Option<String>,
     /// Several synthetic data sets instead of --synthetic: their scores side by side.
     #[arg(long, num_args = 1.., value_name = "SYNTHETIC", conflicts_with = "synthetic")]
-    pub(crate) compare: Vec<PathBuf>,
+    pub(crate) compare: Vec<String>,
     /// Held-out real data that the model never saw: the reference for every score.
     #[arg(long)]
     pub(crate) holdout: Option<String>,
@@ -170,13 +195,41 @@ pub(crate) struct Evaluate {
     /// The JSON file to write; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Replace outputs that were not written by semblant.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 impl Evaluate {
     /// The synthetic data: one, or several to compare.
-    pub(crate) fn synthetics(&self) -> Vec<&Path> {
-        self.synthetic.iter().chain(&self.compare).map(PathBuf::as_path).collect()
+    pub(crate) fn synthetics(&self) -> Vec<&str> {
+        self.synthetic.iter().chain(&self.compare).map(String::as_str).collect()
     }
+}
+
+/// The formats of tables on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  semblant schema sales.csv\n  semblant schema sales.csv --drop notes")]
+pub(crate) struct Schema {
+    /// The data: a path, - for standard input, or the name of a public data set.
+    pub(crate) data: String,
+    /// The kind of data, if its name does not show it: table or images.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+}
+
+/// A number of items: `1000`, `1_000` or `1e3`.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let plain = text.replace('_', "");
+    let whole = || plain.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && (0.0..=9e15).contains(number)).map(|number| number as u64);
+    plain.parse().ok().or_else(whole).ok_or_else(|| "write a whole number such as 1000 or 1e6".to_owned())
 }
 
 /// See [`Fit::precision`].

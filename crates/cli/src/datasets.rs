@@ -14,7 +14,7 @@ fn data_dir() -> Option<PathBuf> {
 }
 
 /// Where fetched data sets are kept.
-fn cache_dir() -> PathBuf {
+pub(crate) fn cache_dir() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_else(std::env::temp_dir).join("semblant")
 }

@@ -11,14 +11,18 @@ use serde_json::{Value, json};
 
 use crate::arguments::Evaluate;
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, datasets, date, devices, groups, observer, print};
+use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs, print};
 
 pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     let real = datasets::source(&arguments.real, "train")?;
-    let kind = kind_of(arguments, &real, registry)?;
+    let kind = kind_of(arguments.kind.as_deref(), &real, registry)?;
     let options = groups::values(matches, registry, Verb::Evaluate, kind)?;
-    check_outputs(arguments)?;
-    let device = devices::choose(&arguments.device, quiet)?;
+    let synthetics = arguments.synthetics().into_iter().map(|text| datasets::source(text, "test")).collect::<Result<Vec<_>, _>>()?;
+    let holdout = arguments.holdout.as_deref().map(|holdout| datasets::source(holdout, "test")).transpose()?;
+    let inputs = std::iter::once(&real).chain(&synthetics).chain(&holdout).map(Source::path);
+    let inputs: Vec<&Path> = inputs.chain(arguments.shadow.as_deref()).chain(arguments.likelihood.as_deref()).collect();
+    check_outputs(arguments, &inputs)?;
+    let device = devices::choose(&arguments.device, true)?;
     let observe = || observer(quiet);
     let date = date();
     if let Some(model) = &arguments.likelihood {
@@ -28,8 +32,8 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
     }
     let job = EvaluateJob {
         real: &real,
-        synthetics: arguments.synthetics().into_iter().map(Source::of_path).collect(),
-        holdout: arguments.holdout.as_deref().map(|holdout| datasets::source(holdout, "test")).transpose()?,
+        synthetics,
+        holdout,
         seed: arguments.seed,
         device: &device,
         shadow: arguments.shadow.as_deref(),
@@ -40,23 +44,21 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
 }
 
 /// The kind of data: as named, as a public data set says, or as the name of the file or folder shows.
-fn kind_of<'a>(arguments: &Evaluate, real: &Source, registry: &'a Registry) -> Result<&'a dyn Modality, Failure> {
-    if let Some(name) = &arguments.kind {
+pub(crate) fn kind_of<'a>(named: Option<&str>, source: &Source, registry: &'a Registry) -> Result<&'a dyn Modality, Failure> {
+    if let Some(name) = named {
         return Ok(registry.kind(name)?);
     }
-    registry.kinds().find(|kind| kind.recognizes(real)).ok_or_else(|| {
+    registry.kinds().find(|kind| kind.recognizes(source)).ok_or_else(|| {
         let kinds = registry.kinds().map(Modality::kind).collect::<Vec<_>>().join(" or ");
-        Failure::Usage(format!("--real {}: the name does not show the kind of data; add --kind {kinds}", arguments.real))
+        Failure::Usage(format!("{}: the name does not show the kind of data; add --kind {kinds}", source.name()))
     })
 }
 
 /// Refuses outputs that cannot be written before any work is done.
-fn check_outputs(arguments: &Evaluate) -> Outcome {
-    [&arguments.output, &arguments.json]
-        .into_iter()
-        .flatten()
-        .filter(|path| path.as_os_str() != "-")
-        .try_for_each(|path| check_writable(path))
+fn check_outputs(arguments: &Evaluate, inputs: &[&Path]) -> Outcome {
+    let outputs: Vec<&Path> = [&arguments.output, &arguments.json].into_iter().flatten().map(|path| path.as_path()).collect();
+    outputs::check(&outputs, inputs, arguments.force)?;
+    outputs.into_iter().filter(|path| !outputs::is_stream(path)).try_for_each(check_writable)
 }
 
 /// Writes the page and the JSON to the paths given, and prints the scores unless the JSON is printed. Several reports become a comparison.
@@ -72,14 +74,22 @@ fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
     };
     let json = json.map_err(|error| Failure::Work(error.to_string()))?;
     if let Some(path) = &arguments.output {
+        if outputs::is_stream(path) {
+            print(&page);
+            return Ok(());
+        }
         files::write(path, page.as_bytes())?;
+        outputs::record(path);
     }
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
             print(&json);
             return Ok(());
         }
-        Some(path) => files::write(path, json.as_bytes())?,
+        Some(path) => {
+            files::write(path, json.as_bytes())?;
+            outputs::record(path);
+        }
         None => {}
     }
     lines.iter().for_each(|line| print(line));
@@ -107,6 +117,7 @@ fn likelihood(arguments: &Evaluate, items: &str, found: Likelihoods) -> Outcome 
         Some(path) if path == Path::new("-") => print(&json.to_string()),
         Some(path) => {
             files::write(path, format!("{json:#}\n").as_bytes())?;
+            outputs::record(path);
             print(&text);
         }
         None => print(&text),

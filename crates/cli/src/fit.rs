@@ -5,48 +5,48 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ArgMatches;
+use semblant::options::OptionValues;
 use semblant::prelude::*;
 use semblant::trainer::{LOG_FILE, STATE_FILE};
 use semblant::{FitJob, FitOutcome, Verb};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Fit, Precision};
-use crate::{Failure, Outcome, datasets, devices, groups, observer, print, say};
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, say};
 
 pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
-    let settings = settings(arguments.config.as_deref(), &arguments.settings)?;
-    let kind = registry.kind_of_model(&arguments.model)?;
-    let options = groups::values(matches, registry, Verb::Fit, kind)?;
+    let plan = Plan::new(arguments, matches, registry)?;
+    let Plan { model, data, settings, seed, options, output, resume, .. } = &plan;
+    let kind = registry.kind_of_model(model)?;
     let mut devices = chosen(arguments, quiet)?.into_iter();
     let precision = match arguments.precision {
         Precision::F32 => semblant::precision::Precision::F32,
         Precision::Bf16 => semblant::precision::Precision::Bf16,
     };
     let Some(device) = devices.next() else { return Err(Failure::Usage("--devices names no device".into())) };
-    let extra_devices: Vec<_> = devices.collect();
-    let output = arguments.output.as_deref();
-    output.map(check_writable).transpose()?;
-    let source = datasets::source(&arguments.data, "train")?;
+    let source = datasets::source(data, "train")?;
+    let output = output.as_deref();
+    check_outputs(arguments, &plan, source.path())?;
     let folder = output.map(run_folder);
     let mut run = Run {
-        extra_devices,
+        extra_devices: devices.collect(),
         folder: folder.clone(),
         precision,
-        resume: arguments.resume,
+        resume: *resume,
         observer: observer(quiet),
         stop: stop_on_interrupt(),
-        ..Run::new(device, arguments.seed)
+        ..Run::new(device, *seed)
     };
     let is_new = folder.as_ref().is_some_and(|folder| !folder.exists());
     let mut work = || -> Result<_, Failure> {
         if let Some(folder) = &folder {
             std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
             // A run that continues has the settings that are there already, or is refused.
-            if !(arguments.resume && folder.join(STATE_FILE).exists()) {
-                write_config(folder, arguments, &settings)?;
+            if !(*resume && folder.join(STATE_FILE).exists()) {
+                plan.write(folder)?;
             }
         }
-        let job = FitJob { model: &arguments.model, settings: settings.clone(), source: &source, options: &options, output };
+        let job = FitJob { model, settings: Value::Object(settings.clone()), source: &source, options, output };
         Ok(kind.fit(job, &mut run)?)
     };
     let outcome = work();
@@ -54,8 +54,123 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
         forget_fruitless(folder);
     }
     match outcome? {
-        FitOutcome::Instead(path) => print(&path.display().to_string()),
+        FitOutcome::Instead(path) => {
+            outputs::record(&path);
+            print(&path.display().to_string());
+        }
         FitOutcome::Fitted(summary) => report(arguments, output, folder.as_deref(), &summary, quiet),
+    }
+    Ok(())
+}
+
+/// What is fitted: as the arguments say, or as the run folder of an interrupted fit does.
+#[derive(Debug)]
+struct Plan {
+    model: String,
+    data: String,
+    settings: Map<String, Value>,
+    seed: u64,
+    options: OptionValues,
+    output: Option<PathBuf>,
+    resume: bool,
+}
+
+impl Plan {
+    fn new(arguments: &Fit, matches: &ArgMatches, registry: &Registry) -> Result<Self, Failure> {
+        let named = arguments.resume.clone().filter(|path| !path.as_os_str().is_empty());
+        if let (Some(output), None) = (&named, &arguments.data) {
+            return Self::resumed(arguments, output);
+        }
+        let Some(data) = arguments.data.clone() else {
+            return Err(Failure::Usage("--resume: name the model file whose fit continues, as in --resume sales.safetensors".into()));
+        };
+        let kind = registry.kind_of_model(&arguments.model)?;
+        let Value::Object(mut settings) = settings(arguments.config.as_deref(), &arguments.settings)? else {
+            return Err(Failure::Usage("settings are names and values".into()));
+        };
+        if let Some(epochs) = arguments.epochs {
+            settings.insert("epochs".into(), json!(epochs));
+        }
+        Ok(Self {
+            model: arguments.model.clone(),
+            data,
+            settings,
+            seed: arguments.seed,
+            options: groups::values(matches, registry, Verb::Fit, kind)?,
+            output: arguments.output.clone().or(named),
+            resume: arguments.resume.is_some(),
+        })
+    }
+
+    /// The plan that a run folder holds.
+    fn resumed(arguments: &Fit, output: &Path) -> Result<Self, Failure> {
+        let folder = run_folder(output);
+        let path = folder.join(CONFIG_FILE);
+        let refuse = |why: String| Failure::Usage(format!("--resume {}: {why}", output.display()));
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| refuse(format!("{}: {error}; there is no fit to continue, start one with semblant fit DATA -o {}", path.display(), output.display())))?;
+        let saved: Value = toml::from_str(&text).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
+        let text = |name: &str| saved[name].as_str().map(str::to_owned);
+        let (Some(model), Some(data)) = (text("model"), text("data")) else {
+            return Err(refuse(format!("{} does not name a model and data", path.display())));
+        };
+        let mut settings = saved["settings"].as_object().cloned().unwrap_or_default();
+        let mut options = OptionValues::default();
+        for (name, values) in saved["options"].as_object().into_iter().flatten() {
+            options.insert(name, values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+        }
+        let interrupted = folder.join(STATE_FILE).exists();
+        let before = settings.get("epochs").and_then(Value::as_u64);
+        match arguments.epochs {
+            Some(epochs) if before.is_none_or(|before| epochs > before) && !interrupted => {
+                settings.insert("epochs".into(), json!(epochs));
+            }
+            Some(epochs) if before != Some(epochs) => {
+                let before = before.map_or_else(|| "its default".into(), |before| before.to_string());
+                return Err(refuse(format!("this fit has epochs = {before}; continue it without --epochs")));
+            }
+            None if !interrupted && output.exists() => {
+                return Err(refuse("this fit is complete; train longer with --epochs N, which starts anew".into()));
+            }
+            _ => {}
+        }
+        Ok(Self { model, data, settings, seed: saved["seed"].as_u64().unwrap_or(0), options, output: Some(output.to_owned()), resume: interrupted })
+    }
+
+    fn write(&self, folder: &Path) -> Outcome {
+        let options: Map<String, Value> = self.options.iter().map(|(name, values)| (name.to_owned(), json!(values))).collect();
+        let data = absolute(&self.data);
+        let resolved = json!({ "model": self.model, "data": data, "seed": self.seed, "settings": self.settings, "options": options });
+        let text = toml::to_string_pretty(&resolved).map_err(|error| Failure::Work(error.to_string()))?;
+        Ok(semblant::files::write(&folder.join(CONFIG_FILE), text.as_bytes())?)
+    }
+}
+
+/// The settings of a run, in its folder.
+const CONFIG_FILE: &str = "config.toml";
+
+/// A file's whole path, so that a run can be continued from another folder; other names stay.
+fn absolute(data: &str) -> String {
+    let path = Path::new(data);
+    if path.exists() { std::path::absolute(path).map_or_else(|_| data.to_owned(), |path| path.display().to_string()) } else { data.to_owned() }
+}
+
+/// Refuses before any work what could not be written, or should not be.
+fn check_outputs(arguments: &Fit, plan: &Plan, data: &Path) -> Outcome {
+    let schema = plan.options.text("write-schema").map(Path::new);
+    let outputs: Vec<&Path> = plan.output.as_deref().into_iter().chain(schema).collect();
+    let inputs: Vec<&Path> =
+        std::iter::once(data).chain(plan.options.text("schema").map(Path::new)).chain(arguments.config.as_deref()).collect();
+    outputs::check(&outputs, &inputs, arguments.force)?;
+    let Some(output) = plan.output.as_deref() else { return Ok(()) };
+    check_writable(output)?;
+    let state = run_folder(output).join(STATE_FILE);
+    if state.exists() && !plan.resume && !arguments.force && schema.is_none() {
+        return Err(Failure::Usage(format!(
+            "{}: holds the state of an interrupted fit; continue it with --resume {}, or start anew with --force",
+            state.display(),
+            output.display()
+        )));
     }
     Ok(())
 }
@@ -63,6 +178,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
 /// Says what a fit did. The resume state is removed; log and settings stay.
 fn report(arguments: &Fit, output: Option<&Path>, folder: Option<&Path>, summary: &Summary, quiet: bool) {
     let _ = folder.map(|folder| std::fs::remove_file(folder.join(STATE_FILE)));
+    let _ = output.map(outputs::record);
     if arguments.json {
         print(&json!({ "model": output, "summary": summary }).to_string());
         return;
@@ -125,12 +241,6 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
         }
     });
     stop
-}
-
-fn write_config(folder: &Path, arguments: &Fit, settings: &Value) -> Outcome {
-    let resolved = json!({ "model": arguments.model, "data": arguments.data, "seed": arguments.seed, "settings": settings });
-    let text = toml::to_string_pretty(&resolved).map_err(|error| Failure::Work(error.to_string()))?;
-    Ok(semblant::files::write(&folder.join("config.toml"), text.as_bytes())?)
 }
 
 /// Settings from a TOML file, then from `key=value` pairs.

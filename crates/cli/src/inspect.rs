@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use crate::arguments::Export;
 use crate::{Outcome, print};
 
-pub(crate) fn models(registry: &Registry, as_json: bool) -> Outcome {
+pub(crate) fn models(registry: &Registry, name: Option<&str>, as_json: bool) -> Outcome {
+    if let Some(name) = name {
+        return settings(registry, name, as_json);
+    }
     let models = || registry.kinds().flat_map(|kind| kind.models().into_iter().map(|model| (kind.kind(), model)));
     if as_json {
         let list: Vec<Value> =
@@ -18,6 +21,28 @@ pub(crate) fn models(registry: &Registry, as_json: bool) -> Outcome {
         return Ok(());
     }
     models().for_each(|(kind, model)| print(&format!("{:14} {kind:6}  {}", model.name, model.summary)));
+    Ok(())
+}
+
+/// Every setting of a model, with its default and meaning.
+fn settings(registry: &Registry, name: &str, as_json: bool) -> Outcome {
+    let kind = registry.kind_of_model(name)?;
+    let settings = kind.settings(name)?;
+    if as_json {
+        let list: Vec<Value> =
+            settings.iter().map(|setting| json!({ "name": setting.name, "default": setting.default, "about": setting.about })).collect();
+        print(&json!({ "name": name, "kind": kind.kind(), "settings": list }).to_string());
+        return Ok(());
+    }
+    let about = kind.models().into_iter().find(|model| model.name == name).map_or("", |model| model.summary);
+    print(&format!("{name} ({}): {about}", kind.kind()));
+    if settings.is_empty() {
+        print("no settings");
+    }
+    for setting in settings {
+        print(&format!("  --set {}={}", setting.name, setting.default));
+        textwrap::wrap(&setting.about, 100).iter().for_each(|line| print(&format!("      {line}")));
+    }
     Ok(())
 }
 

@@ -7,8 +7,10 @@ mod evaluate;
 mod fit;
 mod groups;
 mod inspect;
+mod outputs;
 mod quickstart;
 mod sample;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -96,7 +98,7 @@ fn one_line(text: &str) -> String {
 
 /// The whole command line: what is the same for every kind of data, and the options that kinds declare.
 pub(crate) fn command(registry: &Registry) -> clap::Command {
-    [("fit", Verb::Fit), ("sample", Verb::Sample), ("evaluate", Verb::Evaluate)]
+    [("fit", Verb::Fit), ("sample", Verb::Sample), ("evaluate", Verb::Evaluate), ("schema", Verb::Schema)]
         .into_iter()
         .fold(arguments::Arguments::command(), |command, (name, verb)| {
             command.mut_subcommand(name, |subcommand| groups::augment(subcommand, registry, verb))
@@ -112,7 +114,12 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
         Command::Sample(sample) => sample::run(&sample, own, registry, quiet),
         Command::Export(export) => inspect::export(&export, registry),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, own, registry, quiet),
-        Command::Models { json } => inspect::models(registry, json),
+        Command::Schema(schema) => schema::run(&schema, own, registry, quiet),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut command(registry), "semblant", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Models { name, json } => inspect::models(registry, name.as_deref(), json),
         Command::Devices { json } => devices::list(json),
         Command::Inspect { model, json } => inspect::file(&model, registry, json),
         Command::Data(data) => datasets::run(&data, quiet),

@@ -1,25 +1,31 @@
 //! `semblant sample`: streamed, so that memory does not grow with the number of rows.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use semblant::{Registry, SampleJob, SampleOutcome, Verb};
+use semblant::{Registry, SampleJob, SampleOutcome, Source, Verb};
 use serde_json::json;
 
-use crate::arguments::Sample;
-use crate::{Failure, Outcome, datasets, devices, groups, observer, print, say};
+use crate::arguments::{Format, Sample, count};
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, say};
 
 pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.from.is_none() && (arguments.mask.is_some() || ["strength", "size"].iter().any(|name| given(matches, name))) {
         return Err(Failure::Usage("--strength, --mask and --size need data to start from; give it with --from".into()));
     }
     let rows = if arguments.from.is_some() { 0..0 } else { rows(arguments)? };
-    let device = devices::choose(&arguments.device, quiet)?;
+    let device = devices::choose(&arguments.device, true)?;
     let kind = registry.kind_of_file(&arguments.model)?;
     let options = groups::values(matches, registry, Verb::Sample, kind)?;
     let source = |text: &String| datasets::source(text, "train");
     let mask = arguments.mask.as_ref().map(source).transpose()?;
     let init = arguments.from.as_ref().map(source).transpose()?.map(|init| (init, mask));
+    let output = output(arguments, kind.kind())?;
+    let inputs: Vec<&Path> = std::iter::once(arguments.model.as_path())
+        .chain(init.iter().flat_map(|(init, mask)| std::iter::once(init).chain(mask)).map(Source::path))
+        .collect();
+    outputs::check(&[&output], &inputs, arguments.force)?;
     let job = SampleJob {
         model: &arguments.model,
         device: &device,
@@ -27,11 +33,13 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         seed: arguments.seed,
         init,
         options: &options,
-        output: &arguments.output,
+        output: &output,
     };
     let SampleOutcome { items, drawn } = kind.sample(job, &|| observer(quiet))?;
+    outputs::record(&output);
+    let to_stdout = outputs::is_stream(&output);
     let acceptance = items as f64 / drawn.max(1) as f64;
-    if arguments.json {
+    if arguments.json && !to_stdout {
         let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });
         print(&summary.to_string());
         return Ok(());
@@ -39,8 +47,25 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     if !quiet && (drawn != items || options.has("where") && kind.items() == "rows" || options.has("balance") && kind.items() == "rows") {
         say(&format!("{items} {} meet the conditions, out of {drawn} drawn: acceptance {:.1} %", kind.items(), 100.0 * acceptance));
     }
-    print(&arguments.output.display().to_string());
+    if !to_stdout {
+        print(&output.display().to_string());
+    }
     Ok(())
+}
+
+/// The output, which on standard output has its format as an extension.
+fn output(arguments: &Sample, kind: &str) -> Result<PathBuf, Failure> {
+    if arguments.output.as_os_str() != "-" {
+        return Ok(arguments.output.clone());
+    }
+    if kind != "table" {
+        return Err(Failure::Usage(format!("-o -: {kind} cannot be written to standard output; give a file or folder")));
+    }
+    Ok(PathBuf::from(match arguments.format {
+        Format::Csv => "-",
+        Format::Jsonl => "-.jsonl",
+        Format::Parquet => "-.parquet",
+    }))
 }
 
 fn given(matches: &ArgMatches, name: &str) -> bool {
@@ -49,11 +74,14 @@ fn given(matches: &ArgMatches, name: &str) -> bool {
 
 fn rows(arguments: &Sample) -> Result<Range<u64>, Failure> {
     if let Some(text) = &arguments.rows {
+        if let Ok(count) = count(text) {
+            return if count > 0 { Ok(0..count) } else { Err(Failure::Usage("--rows 0: ask for at least one row".into())) };
+        }
         let parsed =
             text.split_once("..").and_then(|(start, end)| Some(start.trim().parse::<u64>().ok()?..end.trim().parse::<u64>().ok()?));
         return match parsed {
             Some(range) if range.start < range.end => Ok(range),
-            _ => Err(Failure::Usage(format!("--rows {text}: write A..B with A less than B, for example 0..1000"))),
+            _ => Err(Failure::Usage(format!("--rows {text}: write a number, or A..B with A less than B, for example 0..1000"))),
         };
     }
     match arguments.n {

@@ -129,7 +129,8 @@ impl Fitted {
             });
         }
         let columns = (0..width).map(|index| self.column(index, &cells, request)).collect();
-        let schema = Schema { target: self.target.clone(), columns: self.columns.iter().map(|column| column.schema.clone()).collect() };
+        let columns_of = self.columns.iter().map(|column| column.schema.clone()).collect();
+        let schema = Schema { target: self.target.clone(), columns: columns_of, ..Schema::default() };
         let data = Table::new(schema, columns).map_err(|error| Error::Data(error.to_string()))?;
         Ok(Sample { data, drawn_rows: rows as u64 })
     }

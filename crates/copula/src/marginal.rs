@@ -42,7 +42,7 @@ impl Marginal {
     pub(crate) fn fit(schema: &ColumnSchema, column: &Column, order: Option<Vec<u32>>) -> Self {
         let missing = column.missing() as f64 / column.len().max(1) as f64;
         let values = match (schema.kind, column) {
-            (ColumnKind::Id, _) => Values::Names(schema.id.clone().unwrap_or_else(|| IdFormat::of_column(&schema.name, column))),
+            (ColumnKind::Id | ColumnKind::Key, _) => Values::Names(schema.id.clone().unwrap_or_else(|| IdFormat::of_column(&schema.name, column))),
             (ColumnKind::Constant, _) => {
                 let first = || (0..column.len()).find_map(|row| column.label(row)).unwrap_or_default().to_owned();
                 Values::Same(schema.value.clone().unwrap_or_else(first))
@@ -65,17 +65,7 @@ impl Marginal {
         let at = u.clamp(0.0, 1.0) * last as f64;
         let (below, part) = ((at as usize).min(last), at.fract());
         let above = (below + 1).min(last);
-        self.round(quantiles[below] + part * (quantiles[above] - quantiles[below]))
-    }
-
-    /// The nearest value that the column can hold.
-    pub(crate) fn round(&self, value: f64) -> f64 {
-        match self.step() {
-            Some(step) if self.schema.kind != ColumnKind::Continuous => (value / step).round() * step,
-            // Through text, so that 0.1 is the nearest number to 0.1.
-            Some(_) => self.schema.format_number(value).parse().unwrap_or(value),
-            None => value,
-        }
+        self.schema.round_number(quantiles[below] + part * (quantiles[above] - quantiles[below]))
     }
 
     /// The distance between neighbouring values that the column can hold, if there is one.

@@ -45,7 +45,7 @@ fn fit(model: &str, stage: &str, table: &Table, run: &mut Run, fit: impl FnOnce(
 macro_rules! model {
     ($(#[$doc:meta])* $config:ident, $name:literal, $summary:literal, $fit:path, $stage:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
         pub struct $config {}
 
         impl Config for $config {

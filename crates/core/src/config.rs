@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 
 /// A model's settings: plain data with defaults and ranges.
-pub trait Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {
+pub trait Config: Serialize + DeserializeOwned + JsonSchema + Default + Clone + Send + Sync + 'static {
     /// Checks the range of every field.
     ///
     /// # Errors
@@ -26,6 +27,59 @@ pub trait Config: Serialize + DeserializeOwned + Default + Clone + Send + Sync +
     fn retired() -> &'static [&'static str] {
         &[]
     }
+}
+
+/// A setting as help shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// Its name; nested ones have dots.
+    pub name: String,
+    /// Its default, as JSON.
+    pub default: Value,
+    /// The documentation of its field.
+    pub about: String,
+}
+
+/// All settings of a configuration, in the order of their names, with the documentation of their fields.
+pub fn settings<C: Config>() -> Vec<Setting> {
+    let schema = schema_for!(C).to_value();
+    let mut found = Vec::new();
+    let defaults = serde_json::to_value(C::default()).unwrap_or(Value::Null);
+    describe("", &defaults, &schema, &schema, &mut found);
+    found
+}
+
+fn describe(prefix: &str, defaults: &Value, schema: &Value, root: &Value, found: &mut Vec<Setting>) {
+    for (key, default) in defaults.as_object().into_iter().flatten() {
+        let name = format!("{prefix}{key}");
+        let field = property(schema, key, root);
+        if default.as_object().is_some_and(|group| !group.is_empty()) {
+            describe(&format!("{name}."), default, field.unwrap_or(&Value::Null), root, found);
+        } else {
+            let about = field.and_then(|field| documented(field, root)).unwrap_or_default().replace('\n', " ");
+            found.push(Setting { name, default: default.clone(), about });
+        }
+    }
+}
+
+/// What a reference in a schema leads to.
+fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| root.pointer(path.strip_prefix('#')?));
+    target.unwrap_or(schema)
+}
+
+/// The schema of a field, in whichever variant has it.
+fn property<'a>(schema: &'a Value, key: &str, root: &'a Value) -> Option<&'a Value> {
+    let schema = resolved(schema, root);
+    schema.get("properties").and_then(|properties| properties.get(key)).or_else(|| {
+        let variants = ["allOf", "anyOf", "oneOf"].iter().filter_map(|name| schema.get(name)?.as_array()).flatten();
+        variants.into_iter().find_map(|variant| property(variant, key, root))
+    })
+}
+
+fn documented(field: &Value, root: &Value) -> Option<String> {
+    let own = |schema: &Value| schema.get("description").and_then(Value::as_str).map(str::to_owned);
+    own(field).or_else(|| own(resolved(field, root)))
 }
 
 /// The settings in `values` laid over the defaults of `C`, at every depth: a group of settings that is given in part keeps the defaults of
@@ -180,20 +234,20 @@ mod tests {
     use serde::Deserialize;
     use serde_json::json;
 
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
     #[serde(tag = "kind", rename_all = "kebab-case")]
     enum Net {
         Mlp { width: usize, depth: usize },
         Dit { heads: usize },
     }
 
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
     struct Rate {
         learning_rate: f64,
         beta: f64,
     }
 
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
     struct Example {
         net: Net,
         #[serde(flatten)]

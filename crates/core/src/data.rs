@@ -46,8 +46,13 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// A file that cannot be written.
-    fn instead_of_fit(&self, _: &OptionValues) -> Result<Option<PathBuf>> {
+    fn instead_of_fit(_opened: &Opened<Self>, _: &OptionValues) -> Result<Option<PathBuf>> {
         Ok(None)
+    }
+
+    /// What the data holds, for people, as lines of text.
+    fn overview(&self) -> Vec<String> {
+        vec![format!("{} {}", self.len(), Self::ITEMS)]
     }
 
     /// Command-line options of a request, apart from the number of items and the seed.
@@ -71,9 +76,17 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         Ok(options)
     }
 
-    /// `options` under which another source is opened as this one was, so that a column or a class means the same in both.
-    fn options_like(&self, options: &Self::OpenOptions) -> Self::OpenOptions {
-        options.clone()
+    /// `options` for data that is only compared with other data: what does not apply to it is passed over.
+    fn options_to_compare(options: Self::OpenOptions) -> Self::OpenOptions {
+        options
+    }
+
+    /// The same data made comparable with `like`: the same columns or form, values spelled the same. Notes say what was left out.
+    ///
+    /// # Errors
+    /// Data that has nothing in common with `like`.
+    fn conform(self, _like: &Self) -> Result<Opened<Self>> {
+        Ok(Opened { data: self, notes: Vec::new() })
     }
 
     /// What a model file says of the data that the model was fitted to, for people: lines of text, and the same as JSON.
@@ -157,9 +170,6 @@ pub trait Request: Clone + Send + Sync {
 
     /// The same request for other items.
     fn with_rows(self, rows: Range<u64>) -> Self;
-
-    /// The seed.
-    fn seed(&self) -> u64;
 
     /// How many items to compute at once; changes memory and speed, never the result.
     fn batch_rows(&self) -> usize;

@@ -9,7 +9,7 @@ use crate::multi_tensor;
 use crate::{Error, Result, parameters};
 
 /// How the average follows the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ema {
     /// Rows after which a weight's share in the average has halved; 0 keeps no average, the last weights are the model.

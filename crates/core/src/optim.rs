@@ -20,7 +20,7 @@ pub(crate) use update::Update;
 use update::{apply, clip_factor};
 
 /// How the learning rate moves with the progress of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LrSchedule {
@@ -48,7 +48,7 @@ impl LrSchedule {
 }
 
 /// Settings of one Adam (Kingma & Ba 2015). Defaults are PyTorch's.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Adam {
     /// The learning rate before the schedule's factor.

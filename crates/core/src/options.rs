@@ -58,6 +58,11 @@ impl OptionValues {
         self.0.entry(name.to_owned()).or_default().extend(values);
     }
 
+    /// All options that were given, with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
     /// Whether an option was given.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

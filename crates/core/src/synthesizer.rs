@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
+use crate::config::Setting;
 use crate::data::Data;
 use crate::precision::Precision;
 use crate::progress::{Observer, Silent};
@@ -186,6 +187,8 @@ pub struct Entry<D: 'static> {
     pub summary: &'static str,
     /// An unfitted model with these settings; fields left out have their defaults.
     pub build: fn(serde_json::Value) -> Result<Box<dyn Synthesizer<D>>>,
+    /// Its settings, for help.
+    pub settings: fn() -> Vec<Setting>,
     /// The model in a file; the path only names it in errors.
     pub load: fn(&Checkpoint, &Path, &Device) -> Result<Box<dyn Synthesizer<D>>>,
 }

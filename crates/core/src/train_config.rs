@@ -9,7 +9,7 @@ use crate::optim::Adam;
 use crate::trainer::TrainSchedule;
 
 /// Settings of a training run. Rows are the items of any kind of data: rows of a table, images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TrainConfig {
     /// Rows seen in all, the same one as often as it comes; 0 trains for `epochs`.

@@ -68,7 +68,7 @@ fn options_overrule_inference() {
     let options = ReadOptions {
         drop: vec!["c".into()],
         kinds: vec![("a".into(), ColumnKind::Categorical)],
-        missing: vec!["-9".into()],
+        missing: Some(vec!["-9".into()]),
         ..ReadOptions::default()
     };
     let table = Table::read(&path, &options).expect("readable");

@@ -55,7 +55,7 @@ proptest! {
     fn what_is_written_is_read(table in tables()) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut options = ReadOptions::with_schema(table.schema().clone());
-        options.missing = vec![String::new()];
+        options.missing = Some(Vec::new());
         for name in ["t.csv", "t.tsv.gz", "t.parquet"] {
             let path = folder.path().join(name);
             table.write(&path).expect("writable");

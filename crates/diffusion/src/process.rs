@@ -31,7 +31,7 @@ impl Level {
 }
 
 /// The shape of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Path {
     /// `alpha^2 + sigma^2 = 1` (Ho et al. 2020).
@@ -43,7 +43,7 @@ pub enum Path {
 }
 
 /// What the network predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prediction {
     /// The noise (Ho et al. 2020).
@@ -109,7 +109,7 @@ impl Prediction {
 }
 
 /// How the squared error of the network's output is weighted over levels.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weighting {
     /// The same at every level: what DDPM and flow matching do. For [`Prediction::Edm`] this is the weighting of Karras et al. 2022, since

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::process::{Level, Path};
 
 /// How the noise added at each of the timesteps of DDPM grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BetaSchedule {
     /// A straight line (Ho et al. 2020).
@@ -127,7 +127,7 @@ fn cosine_betas(count: usize) -> Vec<f32> {
 }
 
 /// Which of the timesteps a solver visits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Spacing {
     /// Every n-th timestep, counted from 0: never visits the last ones.

@@ -24,7 +24,7 @@ pub type Noise<'a, const D: usize> = dyn Fn(usize) -> Tensor<D> + 'a;
 pub type Solver<const D: usize> = fn(&Denoise<D>, Tensor<D>, &Plan, &Sampling, &Noise<D>) -> Tensor<D>;
 
 /// Sampling settings: solver, steps, guidance, and settings of the solver.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
     /// Solver steps.

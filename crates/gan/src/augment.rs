@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 const NUMBERS: usize = 12;
 
 /// Which changes are made, and how often.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiffAugment {
     /// The chance of each change at the beginning of the training; 0 with `target` 0 changes nothing.

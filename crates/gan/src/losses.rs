@@ -5,7 +5,7 @@ use burn::tensor::activation::softplus;
 use serde::{Deserialize, Serialize};
 
 /// The loss of a GAN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Logistic, the generator raising the chance that its images are taken for real (Goodfellow et al. 2014).

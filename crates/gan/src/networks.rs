@@ -14,7 +14,7 @@ use crate::piecewise::{Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Sl
 const NEGATIVE_SLOPE: f32 = 0.2;
 
 /// How large generator and critic are. Both halve or double the side of the images between one entry of `channels` and the next.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetConfig {
     /// Random numbers that an image is made of.

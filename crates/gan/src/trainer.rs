@@ -38,7 +38,7 @@ mod purpose {
 }
 
 /// Settings of training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Training {
     /// How long, in what batches (rows are images that the critic sees), and by which optimizer of the generator.
@@ -93,7 +93,7 @@ impl Training {
 }
 
 /// How a model of this family is sampled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
     /// A factor on the random numbers: below 1 trades diversity for fidelity (Brock et al. 2019).

@@ -176,7 +176,7 @@ impl<C: ImageModel> Default for ImageSynthesizer<C> {
 
 /// The registry's entry of a model.
 pub const fn entry<C: ImageModel>() -> Entry<Images> {
-    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, load: load::<C> }
+    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, settings: config::settings::<C>, load: load::<C> }
 }
 
 fn build<C: ImageModel>(values: Value) -> Result<Box<dyn Synthesizer<Images>>> {

@@ -16,7 +16,7 @@ pub const RENAMED: &[(&str, &str)] = &[
 ];
 
 /// Settings of training that image models share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Training {
     /// How long, in what batches, and by which optimizer.

@@ -39,7 +39,7 @@ pub const MODELS: &[Entry<Images>] = &[entry::<LatentDitConfig>()];
 pub type LatentDit = ImageSynthesizer<LatentDitConfig>;
 
 /// Settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct LatentDitConfig {
     /// The file of a fitted `autoencoder-kl`, or a folder with an `AutoencoderKL` of diffusers.

@@ -36,7 +36,7 @@ pub use draws::CtganBatch;
 use draws::Draws;
 
 /// Settings of CTGAN. Defaults are the paper's where it names a value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct CtganConfig {
     /// How long, in what batches (a multiple of `pac`), and by which optimizer of the generator.

@@ -25,7 +25,7 @@ use crate::row_layout::RowLayout;
 use crate::sizes::check_widths;
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TvaeConfig {
     /// How long, in what batches, and by which optimizer of both networks.

@@ -173,6 +173,7 @@ fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condition) -> Re
             refuse(format!("a range {low}..{high} needs a numeric column, this one is {}", schema.kind))
         }
         (Domain::Numbers { range, .. }, Wanted::Is(text)) => match schema.parse_number(text) {
+            Some(value) if value.is_nan() => refuse(format!("\"{text}\" is a special value, which is drawn and cannot be asked for")),
             Some(value) => in_range(schema, *range, value, value, name).map(Some),
             None => refuse(format!("\"{text}\" is not a value of this {} column", schema.kind)),
         },
@@ -183,7 +184,7 @@ fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condition) -> Re
 
 fn listed(labels: &[(u32, &str)]) -> String {
     const SHOWN: usize = 8;
-    let known: Vec<&str> = labels.iter().take(SHOWN).map(|(_, label)| *label).collect();
+    let known: Vec<String> = labels.iter().take(SHOWN).map(|(_, label)| format!("\"{label}\"")).collect();
     let more = if labels.len() > SHOWN { format!(" and {} more", labels.len() - SHOWN) } else { String::new() };
     known.join(", ") + &more
 }
@@ -201,8 +202,11 @@ fn in_range(schema: &ColumnSchema, seen: Option<(f64, f64)>, low: f64, high: f64
     }
     let (mut low, mut high) = (low.max(least), high.min(greatest));
     if let Some(step) = schema.step() {
-        low = schema.round_number((low / step - 1e-9).ceil() * step);
-        high = schema.round_number((high / step + 1e-9).floor() * step);
+        let origin = schema.origin.unwrap_or(0.0);
+        if schema.zone.is_none() {
+            low = schema.round_number(((low - origin) / step - 1e-9).ceil() * step + origin);
+            high = schema.round_number(((high - origin) / step + 1e-9).floor() * step + origin);
+        }
     }
     if low > high {
         return refuse(format!("no {} value that the column can hold lies in the range; widen it", schema.kind));
@@ -273,7 +277,7 @@ mod tests {
         let said = |request: TableRequest| RowFilter::new(&columns(), &request).expect_err("refused").to_string();
         let request = || TableRequest::new(1, 0);
         assert!(said(request().with("ltter", "a")).contains("letter, count"));
-        assert!(said(request().with("letter", "c")).contains("a, b"));
+        assert!(said(request().with("letter", "c")).contains("\"a\", \"b\""));
         assert!(said(request().with("count", "")).contains("missing"));
         assert!(said(request().with("count", "many")).contains("many"));
         assert!(said(request().with_between("count", 2.2, 2.8)).contains("widen"));

@@ -13,6 +13,7 @@
 pub mod early_stopping;
 mod encoded;
 pub mod filter;
+pub mod preparation;
 pub mod rejection;
 mod synthesizer;
 

@@ -5,10 +5,16 @@ use std::path::Path;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{self, Config};
+use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
 use serde_json::Value;
+
+use crate::preparation::Preparation;
+
+/// The metadata key of the preparation of the table.
+const PREPARATION: &str = "preparation";
 
 /// A table model, implemented by its configuration.
 pub trait TableModel: Config {
@@ -49,6 +55,8 @@ pub trait TableModel: Config {
 pub struct TableSynthesizer<C: TableModel> {
     config: C,
     fitted: Option<C::Fitted>,
+    /// None for a model of a file that states none.
+    preparation: Option<Preparation>,
 }
 
 impl<C: TableModel> TableSynthesizer<C> {
@@ -58,12 +66,12 @@ impl<C: TableModel> TableSynthesizer<C> {
     /// A setting out of its range.
     pub fn new(config: C) -> Result<Self> {
         config.check()?;
-        Ok(Self { config, fitted: None })
+        Ok(Self { config, fitted: None, preparation: None })
     }
 
     /// A model that was fitted elsewhere.
     pub fn from_fitted(config: C, fitted: C::Fitted) -> Self {
-        Self { config, fitted: Some(fitted) }
+        Self { config, fitted: Some(fitted), preparation: None }
     }
 
     /// The fitted model in a file.
@@ -83,7 +91,10 @@ impl<C: TableModel> TableSynthesizer<C> {
         file.expect_model(C::NAME, path)?;
         let config: C = config::of_file(file, path)?;
         let fitted = config.read(file, path, device)?;
-        Ok(Self { config, fitted: Some(fitted) })
+        let preparation: Option<Preparation> =
+            if file.metadata.contains_key(PREPARATION) { Some(file.metadata_as(PREPARATION, path)?) } else { None };
+        preparation.as_ref().map_or(Ok(()), Preparation::check).map_err(|what| Error::checkpoint(path, what))?;
+        Ok(Self { config, fitted: Some(fitted), preparation })
     }
 
     /// The model as a file that is not yet written; `path` is only named in errors.
@@ -93,6 +104,9 @@ impl<C: TableModel> TableSynthesizer<C> {
     pub fn to_checkpoint(&self, path: &Path) -> Result<Checkpoint> {
         let mut file = Checkpoint::of::<Table>(C::NAME);
         file.set_metadata("config", &self.config, path)?;
+        if let Some(preparation) = &self.preparation {
+            file.set_metadata(PREPARATION, preparation, path)?;
+        }
         self.config.write(self.fitted()?, &mut file, path)?;
         Ok(file)
     }
@@ -110,14 +124,19 @@ impl<C: TableModel> TableSynthesizer<C> {
 impl<C: TableModel> Default for TableSynthesizer<C> {
     /// An unfitted model with the default settings.
     fn default() -> Self {
-        Self { config: C::default(), fitted: None }
+        Self { config: C::default(), fitted: None, preparation: None }
     }
 }
 
 impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
-        let (fitted, summary) = self.config.fit(data, run)?;
+        let (preparation, prepared) = Preparation::fit(data, run.seed)?;
+        if let Some(note) = preparation.note() {
+            run.observer.event(Event::Note(&note));
+        }
+        let (fitted, summary) = self.config.fit(&prepared, run)?;
         self.fitted = Some(fitted);
+        self.preparation = Some(preparation);
         Ok(summary)
     }
 
@@ -126,7 +145,11 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
         if request.rows.is_empty() {
             return Err(Error::Config("the request has no rows; sample at least one".into()));
         }
-        self.config.sample(fitted, request)
+        let sample = self.config.sample(fitted, request)?;
+        Ok(match &self.preparation {
+            Some(preparation) => Sample { data: preparation.restore(sample.data, request.rows.start, request.seed)?, ..sample },
+            None => sample,
+        })
     }
 
     fn save(&self, path: &Path) -> Result<()> {
@@ -136,7 +159,7 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
 
 /// The registry's entry of a model.
 pub const fn entry<C: TableModel>() -> Entry<Table> {
-    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, load: load::<C> }
+    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, settings: config::settings::<C>, load: load::<C> }
 }
 
 fn build<C: TableModel>(values: Value) -> Result<Box<dyn Synthesizer<Table>>> {

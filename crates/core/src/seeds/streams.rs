@@ -102,6 +102,10 @@ streams! {
     pub const ATTEMPTS = 0x1000_0000..0x2000_0000;
     /// Encoding of data, one stream a column.
     pub const ENCODING = 0x2000_0000..0x3000_0000;
+    /// What takes the place of rare values before training, one stream a column.
+    pub const PROTECTION = 0x5000_0000..0x5800_0000;
+    /// Names and special values of sampled rows, one stream a column.
+    pub const NAMES = 0x5800_0000..0x6000_0000;
     /// Batch statistics of averaged weights.
     pub const CALIBRATION = 0x3000_0000..0x4000_0000;
     /// Training steps.

@@ -102,10 +102,6 @@ impl Request for ImageRequest {
         Self { rows, ..self }
     }
 
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
     fn batch_rows(&self) -> usize {
         self.batch_rows
     }

@@ -8,7 +8,7 @@ use semblant_core::options::{OptionSpec, OptionValues};
 use semblant_core::{Error, Result, files};
 use serde_json::{Value, json};
 
-use super::{Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
+use super::{Condition, Inferred, Protect, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
 
 impl Data for Table {
     const KIND: &'static str = "table";
@@ -20,30 +20,45 @@ impl Data for Table {
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"),
-            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one"),
+            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; --write-schema of fit writes one"),
             OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times"),
+            OptionSpec::list(
+                "missing",
+                "TEXT,TEXT",
+                "Texts that mean a missing value in every column, beside the empty cell, instead of the usual ones (NA, NaN, null, -) in columns of numbers, dates or booleans; may be given several times",
+            ),
         ];
         OPTIONS
     }
 
     fn parse_open_options(values: &OptionValues) -> Result<ReadOptions> {
+        let missing = || values.all("missing").iter().flat_map(|text| text.split(',')).map(|text| text.trim().to_owned()).collect();
         Ok(ReadOptions {
             schema: values.text("schema").map(Schema::from_toml).transpose()?,
             target: values.text("target").map(str::to_owned),
             drop: values.all("drop").to_vec(),
+            missing: values.has("missing").then(missing),
+            protect: values.has("no-protect").then_some(Protect { rare: 0 }),
             ..ReadOptions::default()
         })
     }
 
     fn fit_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] = &[OptionSpec::value("write-schema", "FILE", "Write the inferred schema to this file and exit")];
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::value("write-schema", "FILE", "Write the inferred schema to this file and exit"),
+            OptionSpec::flag("no-protect", "Learn rare labels and extreme numbers as they are, so that they may come back in samples"),
+        ];
         OPTIONS
     }
 
-    fn instead_of_fit(&self, values: &OptionValues) -> Result<Option<PathBuf>> {
+    fn instead_of_fit(opened: &Opened<Self>, values: &OptionValues) -> Result<Option<PathBuf>> {
         let Some(path) = values.text("write-schema").map(PathBuf::from) else { return Ok(None) };
-        files::write(&path, self.schema().to_toml()?.as_bytes())?;
+        files::write(&path, opened.data.annotated_schema(&opened.notes)?.as_bytes())?;
         Ok(Some(path))
+    }
+
+    fn overview(&self) -> Vec<String> {
+        Self::overview(self)
     }
 
     fn request_options() -> &'static [OptionSpec] {
@@ -77,15 +92,22 @@ impl Data for Table {
         Ok(ReadOptions { schema: Some(schema.map_err(|error| Error::Data(error.to_string()))?), ..options })
     }
 
-    fn options_like(&self, _: &ReadOptions) -> ReadOptions {
-        ReadOptions::with_schema(self.schema().clone())
+    fn options_to_compare(options: ReadOptions) -> ReadOptions {
+        let missing = options.missing.or(options.schema.and_then(|schema| schema.missing));
+        ReadOptions { schema: None, target: None, missing, drop_if_there: true, ..options }
+    }
+
+    fn conform(self, like: &Self) -> Result<Opened<Self>> {
+        let Inferred { table, notes } = Self::conform(self, like)?;
+        Ok(Opened { data: table, notes })
     }
 
     fn describe(metadata: &BTreeMap<String, String>) -> (Vec<String>, Value) {
         let value = |key: &str| metadata.get(key).and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or(Value::Null);
-        // Networks keep the schema in their transform, the copula beside what it learned of each column.
+        // Files of earlier versions have no preparation: networks keep the schema in their transform, the copula beside each column.
         let schemas = |fitted: Value| fitted["columns"].as_array().into_iter().flatten().map(|column| column["schema"].clone()).collect();
-        let columns = value("transform").pointer("/schema/columns").cloned().unwrap_or_else(|| Value::Array(schemas(value("fitted"))));
+        let of = |key: &str| value(key).pointer("/schema/columns").cloned();
+        let columns = of("preparation").or_else(|| of("transform")).unwrap_or_else(|| Value::Array(schemas(value("fitted"))));
         let line = |column: &Value| {
             format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default())
         };
@@ -101,7 +123,7 @@ impl Data for Table {
     fn recognizes(source: &Path) -> bool {
         let name = source.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
-        !source.is_dir() && [".csv", ".tsv", ".parquet"].iter().any(|ending| plain.ends_with(ending))
+        name == "-" || !source.is_dir() && [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"].iter().any(|ending| plain.ends_with(ending))
     }
 
     fn len(&self) -> usize {
@@ -125,8 +147,7 @@ impl Data for Table {
     }
 
     fn check_output(path: &Path) -> Result<()> {
-        // A schema of no columns is enough to try the name and the folder; the temporary file goes at once.
-        Ok(TableWriter::create(path, &super::Schema::default()).map(drop)?)
+        Ok(TableWriter::check(path)?)
     }
 }
 

@@ -1,26 +1,30 @@
 //! Tables: columns of numbers and categories with a schema, missing values included.
 
 mod column;
+mod data_type;
 mod datetime;
 pub mod encode;
 mod id;
 mod infer;
 mod kind;
+mod overview;
 mod raw;
 mod read;
 mod request;
 mod schema;
 mod schema_file;
 mod simulate;
+mod style;
 mod write;
 
 pub use column::{Column, MISSING};
-pub use id::IdFormat;
+pub use id::{Form, IdFormat, Pattern};
 pub(crate) use raw::shorten;
 pub use read::{Inferred, ReadOptions, TableFormat};
 pub use request::{Condition, TableRequest, Wanted};
-pub use schema::{ColumnKind, ColumnSchema, Schema};
+pub use schema::{ColumnKind, ColumnSchema, Protect, Schema, special_index, special_number};
 pub use simulate::simulate_patients;
+pub use style::NumberStyle;
 pub use write::TableWriter;
 
 use crate::{Error, Result};
@@ -38,7 +42,7 @@ impl Table {
     ///
     /// # Errors
     /// When the counts or lengths differ, a name occurs twice, or a column's storage does not fit its kind
-    /// (categories for categorical, boolean, id and constant columns; numbers for the rest).
+    /// (categories for categorical, boolean, id, key and constant columns; numbers for the rest).
     pub fn new(schema: Schema, columns: Vec<Column>) -> Result<Self> {
         schema.check()?;
         if schema.columns.len() != columns.len() {
@@ -83,6 +87,14 @@ impl Table {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The same columns under another description of them: their order, kinds and names stay.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn with_schema(self, schema: Schema) -> Result<Self> {
+        Self::new(schema, self.columns)
     }
 
     /// The columns, in the schema's order.
@@ -130,7 +142,7 @@ impl Table {
     pub fn cell(&self, row: usize, column: usize) -> String {
         match &self.columns[column] {
             Column::Number(values) => self.schema.columns[column].format_number(values[row]),
-            categories => categories.label(row).unwrap_or_default().to_owned(),
+            categories => categories.label(row).map_or_else(|| self.schema.columns[column].missing_text().to_owned(), str::to_owned),
         }
     }
 }

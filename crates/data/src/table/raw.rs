@@ -16,7 +16,22 @@ pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Digits that a decimal text may have and still be the text of one `f64` only.
 const SAFE_DIGITS: usize = 15;
 const EXPONENT: u8 = 100;
+/// The first style of cells that look like a mark of a missing value; the style is this and the place in [`MARKS`].
+const MARK: u8 = 200;
 const SHORTEST: u8 = 254;
+/// Whole numbers beyond [`EXACT`] that a column of numbers remembers the texts of; with more of them it is kept as text.
+const MOST_LARGE: usize = 1_000;
+
+/// Texts that mean a missing value where the other values are numbers, dates or booleans: those of pandas, R, Excel and SQL.
+pub(crate) const MARKS: [&str; 27] = [
+    "?", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "NaN", "nan", "-nan", "NAN", "NaT", "<NA>", "null", "Null", "NULL", "(null)", "#NULL!",
+    "None", "none", "NONE", "nil", "-", "--", ".", "#DIV/0!", "#VALUE!",
+];
+
+/// The place in [`MARKS`] of a cell's text.
+pub(crate) fn mark(text: &str) -> Option<u8> {
+    if text.len() > 7 { None } else { MARKS.iter().position(|known| *known == text).map(|place| place as u8) }
+}
 const ODD: u8 = 255;
 
 /// A cell's text as a number.
@@ -25,21 +40,28 @@ pub(crate) enum Parsed {
     Number(f64),
     /// Infinite as written, or too large for an `f64`.
     Infinite,
-    /// Text; among it whole numbers that an `f64` would change and codes such as `00123`.
+    /// A whole number that an `f64` would change, and what it would become.
+    Large(f64),
+    /// Text; among it codes such as `00123` and `+49`.
     Text,
 }
 
 /// Reads a number the way inference does.
 pub(crate) fn parse_number(text: &str) -> Parsed {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text).as_bytes();
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     if digits.first().is_some_and(u8::is_ascii_digit) && digits.iter().all(u8::is_ascii_digit) {
         let padded = digits.len() > 1 && digits[0] == b'0';
         return match text.parse::<f64>() {
             Ok(value) if !padded && value.abs() < EXACT => Parsed::Number(value),
+            Ok(value) if !padded && value.is_finite() => Parsed::Large(value),
+            Ok(value) if !padded && value.is_infinite() => Parsed::Infinite,
             _ => Parsed::Text,
         };
     }
+    // A plus sign before nothing but digits is that of a telephone number.
+    let signed = text.strip_prefix('+').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     match text.parse::<f64>() {
+        Ok(_) if signed => Parsed::Text,
         Ok(value) if value.is_infinite() => Parsed::Infinite,
         Ok(value) if value.is_finite() => Parsed::Number(value),
         _ => Parsed::Text,
@@ -64,7 +86,7 @@ impl Interner {
         text_at(&self.bytes, &self.ends, code)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
         (0..self.ends.len() as u32).map(|code| self.get(code))
     }
 
@@ -116,24 +138,30 @@ impl Numbers {
         text
     }
 
-    /// What tells one text from another without making it, where that is possible.
-    pub(crate) fn key(&self, row: usize) -> Option<(u64, u8)> {
-        (self.styles[row] != ODD).then(|| (self.values[row].to_bits(), self.styles[row]))
+    /// The mark of a missing value that stands at `row`.
+    pub(crate) fn mark(&self, row: usize) -> Option<&'static str> {
+        self.styles[row].checked_sub(MARK).and_then(|place| MARKS.get(usize::from(place)).copied())
     }
 
-    /// The most decimals that any number was written with, if every number is a short decimal.
-    pub(crate) fn decimals(&self) -> Option<u8> {
-        let mut most = 0;
+    /// The values that are not missing.
+    pub(crate) fn present(&self) -> impl Iterator<Item = f64> + Clone + '_ {
+        self.values.iter().copied().filter(|value| !value.is_nan())
+    }
+
+    /// The fewest and the most decimals that a number was written with, if every number is a short decimal.
+    pub(crate) fn decimals(&self) -> Option<(u8, u8)> {
+        let (mut fewest, mut most) = (u8::MAX, 0);
         let mut text = String::new();
         for (&value, &style) in self.values.iter().zip(&self.styles).filter(|(value, _)| !value.is_nan()) {
-            most = most.max(if usize::from(style) <= SAFE_DIGITS {
+            let decimals = if usize::from(style) <= SAFE_DIGITS {
                 style
             } else {
                 render(value, SHORTEST, &mut text);
                 plain_decimal(&text).filter(|&(_, digits)| digits <= SAFE_DIGITS)?.0
-            });
+            };
+            (fewest, most) = (fewest.min(decimals), most.max(decimals));
         }
-        Some(most)
+        Some((fewest.min(most), most))
     }
 }
 
@@ -170,6 +198,7 @@ fn render(value: f64, style: u8, text: &mut String) {
     text.clear();
     // Writing into a String cannot fail.
     let _ = match style {
+        mark if (MARK..SHORTEST).contains(&mark) => write!(text, "{}", MARKS.get(usize::from(mark - MARK)).copied().unwrap_or_default()),
         SHORTEST => write!(text, "{value}"),
         fixed if fixed < EXPONENT => write!(text, "{value:.*}", usize::from(fixed)),
         exponent => {
@@ -200,16 +229,27 @@ pub(crate) struct RawColumn {
     pub(crate) cells: Cells,
     /// Row (from 0) and text of the first infinite number.
     pub(crate) infinite: Option<(usize, String)>,
-    /// Set when the file itself says that the numbers are points in time, in seconds.
-    pub(crate) datetime: Option<&'static str>,
+    /// Set when the file itself says that the numbers are points in time, in seconds: their format.
+    pub(crate) datetime: Option<String>,
+    /// The zone that the file names for them.
+    pub(crate) zone: Option<String>,
+    /// The type that the file itself names.
+    pub(crate) data_type: Option<String>,
+    /// Whether the file has nulls of its own, so that no text means a missing value.
+    pub(crate) nulls: bool,
+    /// Cells without a value, those with a mark of a missing value not counted.
     pub(crate) missing: usize,
+    /// Cells of a column of numbers with a mark of a missing value.
+    pub(crate) marked: usize,
+    /// Whole numbers that were rounded.
+    pub(crate) large: usize,
     scratch: String,
 }
 
 impl RawColumn {
     pub(crate) fn new(name: impl Into<String>) -> Self {
         let cells = Cells::Numbers(Numbers::default());
-        Self { name: name.into(), cells, infinite: None, datetime: None, missing: 0, scratch: String::new() }
+        Self { name: name.into(), cells, infinite: None, datetime: None, zone: None, data_type: None, nulls: false, missing: 0, marked: 0, large: 0, scratch: String::new() }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -233,6 +273,7 @@ impl RawColumn {
     /// A cell of a text file.
     pub(crate) fn push_cell(&mut self, text: &str) {
         let rows = self.rows();
+        let marks = !self.nulls;
         if let Cells::Numbers(numbers) = &mut self.cells {
             let trimmed = text.trim();
             match parse_number(trimmed) {
@@ -241,10 +282,25 @@ impl RawColumn {
                     self.infinite.get_or_insert_with(|| (rows, trimmed.to_owned()));
                     return numbers.push(f64::INFINITY, trimmed, &mut self.scratch);
                 }
-                Parsed::Text => {}
+                Parsed::Large(value) if self.large < MOST_LARGE => {
+                    self.large += 1;
+                    return numbers.push(value, trimmed, &mut self.scratch);
+                }
+                Parsed::Text if marks && let Some(place) = mark(trimmed) => {
+                    self.marked += 1;
+                    numbers.values.push(f64::NAN);
+                    numbers.styles.push(MARK + place);
+                    return;
+                }
+                Parsed::Large(_) | Parsed::Text => {}
             }
         }
         self.push_text(text);
+    }
+
+    /// A whole number that has no text of its own.
+    pub(crate) fn push_integer(&mut self, value: i128) {
+        if value.unsigned_abs() >= EXACT as u128 { self.push_cell(&value.to_string()) } else { self.push_number(value as f64) }
     }
 
     /// A cell that is text whatever it looks like.
@@ -281,10 +337,11 @@ impl RawColumn {
         let mut texts = Interner::default();
         let mut codes = Vec::with_capacity(numbers.values.len() + 1);
         for (row, value) in numbers.values.iter().enumerate() {
-            codes.push(if value.is_nan() { MISSING } else { texts.code(&numbers.text(row)) });
+            codes.push(if value.is_nan() && numbers.mark(row).is_none() { MISSING } else { texts.code(&numbers.text(row)) });
         }
         self.cells = Cells::Texts { codes, texts };
         self.infinite = None;
+        self.marked = 0;
     }
 }
 
@@ -299,7 +356,7 @@ pub(crate) fn shorten(text: &str) -> String {
 
 pub(crate) fn infinite_message(name: &str, row: usize, text: &str) -> String {
     format!(
-        "column \"{name}\", row {}: \"{text}\" is infinite or too large; correct it, or mark it as missing (missing = [\"{text}\"])",
+        "column \"{name}\", row {}: \"{text}\" is infinite or too large; correct it, or take it for missing (--missing {text})",
         row + 1
     )
 }
@@ -310,7 +367,7 @@ mod tests {
 
     #[test]
     fn every_number_gives_its_text_back() {
-        let texts = ["1", "-2.50", "1e5", "0.1", "+3", ".5", "1.25e+00", "-1.5e-07", "12345678901234.56789", "5.", "1e-400", "-0.0"];
+        let texts = ["1", "-2.50", "1e5", "0.1", "+3.5", "NA", ".5", "1.25e+00", "-1.5e-07", "12345678901234.56789", "5.", "1e-400", "-0.0"];
         let mut column = RawColumn::new("x");
         texts.iter().for_each(|text| column.push_cell(text));
         assert!(matches!(column.cells, Cells::Numbers(_)));
@@ -318,13 +375,15 @@ mod tests {
         let Cells::Texts { codes, texts: seen } = &column.cells else { panic!("text") };
         let back: Vec<&str> = codes.iter().map(|&code| seen.get(code)).collect();
         assert_eq!(&back[..texts.len()], texts);
+        assert_eq!(column.marked, 0, "a mark among texts is a text");
     }
 
     #[test]
     fn codes_and_large_whole_numbers_stay_text() {
         assert_eq!(parse_number("00123"), Parsed::Text);
-        assert_eq!(parse_number("9007199254740993"), Parsed::Text);
-        assert_eq!(parse_number("12345678901234567890"), Parsed::Text);
+        assert_eq!(parse_number("+4915112345678"), Parsed::Text);
+        assert_eq!(parse_number("9007199254740993"), Parsed::Large(9_007_199_254_740_992.0));
+        assert_eq!(parse_number("12345678901234567890"), Parsed::Large(12_345_678_901_234_567_890.0));
         assert_eq!(parse_number("0"), Parsed::Number(0.0));
         assert_eq!(parse_number("1e999"), Parsed::Infinite);
         assert_eq!(parse_number("nan"), Parsed::Text);

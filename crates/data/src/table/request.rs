@@ -101,10 +101,6 @@ impl Request for TableRequest {
         Self { rows, ..self }
     }
 
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
     fn batch_rows(&self) -> usize {
         self.batch_rows
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::datetime;
 use super::id::IdFormat;
+use super::style::NumberStyle;
 use crate::{Error, Result};
 
 /// What a column holds, which decides how it is stored, encoded and judged.
@@ -24,6 +25,8 @@ pub enum ColumnKind {
     Datetime,
     /// A name of the row: regenerated when sampling, never learned.
     Id,
+    /// A name of something that several rows belong to, such as a customer: regenerated when sampling, with as many rows each, never learned.
+    Key,
     /// The same value in every row: repeated, never learned.
     Constant,
 }
@@ -34,9 +37,14 @@ impl ColumnKind {
         matches!(self, Self::Integer | Self::Continuous | Self::Datetime)
     }
 
+    /// Whether the column names rows or what they belong to.
+    pub fn is_name(self) -> bool {
+        matches!(self, Self::Id | Self::Key)
+    }
+
     /// Whether a model learns the column and metrics judge it.
     pub fn is_modelled(self) -> bool {
-        !matches!(self, Self::Id | Self::Constant)
+        !matches!(self, Self::Id | Self::Key | Self::Constant)
     }
 }
 
@@ -49,6 +57,7 @@ impl fmt::Display for ColumnKind {
             Self::Continuous => "continuous",
             Self::Datetime => "datetime",
             Self::Id => "id",
+            Self::Key => "key",
             Self::Constant => "constant",
         })
     }
@@ -62,25 +71,87 @@ pub struct ColumnSchema {
     pub name: String,
     /// What it holds.
     pub kind: ColumnKind,
-    /// Digits after the decimal point, for continuous columns; `None` writes the shortest text that reads back equal.
+    /// The Arrow type of the column in Parquet files, as Arrow writes it: `Int8`, `Decimal128(12, 2)`, `Timestamp(ms, "Europe/Berlin")`, or `Uuid`.
+    /// Without it the kind decides.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub data_type: Option<String>,
+    /// Digits after the decimal point, for numbers; `None` writes the shortest text that reads back equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimals: Option<u8>,
+    /// The step between values, for numbers, or seconds for datetimes; without it `decimals`, `format` or the kind decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// A value that the steps start from; 0 without it. For datetimes seconds since 1970-01-01 of the column's own zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<f64>,
+    /// How numbers are written in text files; without it as a program writes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<NumberStyle>,
     /// strftime format, for datetime columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// How names of rows are made, for id columns.
+    /// The zone of a datetime column whose values are instants: a name such as `Europe/Berlin`, or an offset such as `+02:00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How names are made, for id and key columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<IdFormat>,
-    /// The value that every row has, for constant columns.
+    /// The column of another table whose ids a key column holds, as `table.column`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<String>,
+    /// The value that every row has, for constant columns; a constant column without a value is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// Texts that mean a missing value in this column, beside the empty cell; the first one is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
+    /// Texts that stand for no number or time but are kept, such as `9999-12-31` for an open end. Models see them as missing values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub special: Vec<String>,
+    /// Whether rare labels and extreme numbers of this column are replaced before a model learns them; `true` without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protect: Option<bool>,
 }
 
 impl ColumnSchema {
     /// A column with every optional field unset.
     pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
-        Self { name: name.into(), kind, decimals: None, format: None, id: None, value: None }
+        Self {
+            name: name.into(),
+            kind,
+            data_type: None,
+            decimals: None,
+            step: None,
+            origin: None,
+            style: None,
+            format: None,
+            zone: None,
+            id: None,
+            references: None,
+            value: None,
+            missing: None,
+            special: Vec::new(),
+            protect: None,
+        }
     }
+}
+
+/// What is replaced in a table before any model learns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protect {
+    /// Labels of fewer rows than this are not learned, nor is how far fewer rows than this lie beyond the others; 0 protects nothing.
+    pub rare: u64,
+}
+
+impl Default for Protect {
+    fn default() -> Self {
+        Self { rare: 5 }
+    }
+}
+
+fn is_default(protect: &Protect) -> bool {
+    *protect == Protect::default()
 }
 
 /// The columns of a table, in order.
@@ -90,6 +161,16 @@ pub struct Schema {
     /// The column a predictor would be trained for, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// What separates the cells of a text file, if not what its extension says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// Texts that mean a missing value in every column, beside the empty cell. Without it the usual ones (`NA`, `NaN`, `null`, `-`) do in columns
+    /// whose other values are numbers, dates or booleans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
+    /// What is replaced before a model learns the table.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protect: Protect,
     /// One entry per column.
     #[serde(default)]
     pub columns: Vec<ColumnSchema>,
@@ -130,51 +211,113 @@ impl Schema {
 impl ColumnSchema {
     /// The distance between neighbouring values that the column can hold, if there is one.
     pub fn step(&self) -> Option<f64> {
+        if self.step.is_some() {
+            return self.step;
+        }
         match (self.kind, self.decimals, &self.format) {
             (ColumnKind::Integer, ..) => Some(1.0),
             (ColumnKind::Continuous, Some(decimals), _) => Some(10f64.powi(-i32::from(decimals))),
-            (ColumnKind::Datetime, _, Some(format)) if !["%H", "%I", "%T", "%R", "%s", "%c"].iter().any(|part| format.contains(part)) => {
-                Some(86_400.0)
-            }
-            (ColumnKind::Datetime, _, Some(format)) if !format.contains('f') => Some(1.0),
+            (ColumnKind::Datetime, _, Some(format)) => datetime::format_step(format),
             _ => None,
         }
     }
 
     /// The nearest value that the column can hold.
     pub fn round_number(&self, value: f64) -> f64 {
-        match self.step() {
-            Some(step) if self.kind != ColumnKind::Continuous => (value / step).round() * step,
-            // Through text, so that 0.1 is the nearest number to 0.1.
-            Some(_) => self.format_number(value).parse().unwrap_or(value),
-            None => value,
+        let Some(step) = self.step().filter(|_| value.is_finite()) else { return value };
+        let origin = self.origin.unwrap_or(0.0);
+        let nearest = |value: f64| ((value - origin) / step).round() * step + origin;
+        match (self.kind, &self.zone) {
+            // Midnight is that of the column's own zone.
+            (ColumnKind::Datetime, Some(zone)) => datetime::to_utc(zone, nearest(datetime::to_local(Some(zone), value))),
+            (ColumnKind::Continuous, _) => {
+                let value = if self.step.is_some() { nearest(value) } else { value };
+                // Through text, so that 0.1 is the nearest number to 0.1.
+                self.decimals.map_or(value, |decimals| format!("{value:.*}", usize::from(decimals)).parse().unwrap_or(value))
+            }
+            _ => nearest(value),
         }
     }
 
-    /// A number of this column as text; empty when it is missing. Without `decimals` the text reads back as the same number.
+    /// A number of this column as text; the text of a missing value, or that of a special one, when it is none. Without `decimals` the text
+    /// reads back as the same number.
     pub fn format_number(&self, value: f64) -> String {
         if value.is_nan() {
-            return String::new();
+            return self.special_text(value).unwrap_or_else(|| self.missing_text()).to_owned();
         }
+        if self.kind == ColumnKind::Datetime {
+            return datetime::format(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), self.zone.as_deref(), value);
+        }
+        let bare = self.bare_number(value);
+        match &self.style {
+            Some(style) => style.dress(&bare),
+            None => bare,
+        }
+    }
+
+    fn bare_number(&self, value: f64) -> String {
         match (self.kind, self.decimals) {
-            (ColumnKind::Integer, _) => unsigned_zero(format!("{value:.0}")),
-            (ColumnKind::Datetime, _) => datetime::format(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), value),
-            (_, Some(decimals)) => unsigned_zero(format!("{value:.*}", usize::from(decimals))),
+            (ColumnKind::Integer, decimals) => unsigned_zero(format!("{value:.*}", usize::from(decimals.unwrap_or(0)))),
+            (_, Some(decimals)) => {
+                let text = unsigned_zero(format!("{value:.*}", usize::from(decimals)));
+                match self.style.as_ref().and_then(|style| style.min_decimals).filter(|least| *least < decimals) {
+                    Some(least) => trimmed(&text, usize::from(least)),
+                    None => text,
+                }
+            }
             // Plain digits where they are few; the exponent where there would be a row of zeros, or a whole number that reads as a code.
             _ if value == 0.0 || (1e-6..1e15).contains(&value.abs()) => format!("{value}"),
+            _ if self.style.as_ref().is_some_and(|style| !style.is_plain()) => format!("{value}"),
             _ => format!("{value:e}"),
         }
     }
-}
 
-impl ColumnSchema {
     /// A text as a number of this column, the inverse of [`ColumnSchema::format_number`]; `None` when it is none.
     pub fn parse_number(&self, text: &str) -> Option<f64> {
-        if self.kind == ColumnKind::Datetime {
-            return datetime::parse(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), text.trim());
+        let text = text.trim();
+        if let Some(special) = self.special.iter().position(|known| known == text) {
+            return Some(special_number(special));
         }
-        text.trim().parse().ok().filter(|value: &f64| value.is_finite())
+        if self.kind == ColumnKind::Datetime {
+            return datetime::parse(self.format.as_deref().unwrap_or(datetime::DEFAULT_FORMAT), self.zone.as_deref(), text);
+        }
+        let plain = || text.parse().ok().filter(|value: &f64| value.is_finite());
+        match &self.style {
+            Some(style) if !style.is_plain() => style.bare(text).and_then(|bare| bare.parse().ok()).or_else(plain),
+            _ => plain(),
+        }
     }
+
+    /// The text of a missing value.
+    pub fn missing_text(&self) -> &str {
+        self.missing.as_ref().and_then(|texts| texts.first()).map_or("", String::as_str)
+    }
+
+    /// The special text that a NaN of this column stands for, if it is not a missing value.
+    pub fn special_text(&self, value: f64) -> Option<&str> {
+        special_index(value).and_then(|index| self.special.get(index)).map(String::as_str)
+    }
+}
+
+/// The bits of a NaN that stands for a missing value and, in the lowest ones, for a special text.
+const SPECIAL: u64 = 0x7ff8_0000_0000_0000;
+
+/// The NaN that stands for the special text at `index`.
+pub fn special_number(index: usize) -> f64 {
+    f64::from_bits(SPECIAL + (index as u64 + 1).min(0xffff))
+}
+
+/// The special text that a number stands for.
+pub fn special_index(value: f64) -> Option<usize> {
+    value.is_nan().then(|| (value.to_bits() & 0xffff) as usize).filter(|&code| code > 0).map(|code| code - 1)
+}
+
+/// Without zeros at the end, but for `least` decimals.
+fn trimmed(text: &str, least: usize) -> String {
+    let Some(point) = text.find('.') else { return text.to_owned() };
+    let kept = text.trim_end_matches('0').len().max(point + 1 + least);
+    let kept = if kept == point + 1 { point } else { kept };
+    text[..kept].to_owned()
 }
 
 /// Rounding makes "-0.00" of small negative numbers, which no file holds.

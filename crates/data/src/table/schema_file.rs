@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::datetime;
+use super::{data_type, datetime};
 use super::schema::{ColumnKind, ColumnSchema, Schema};
 use crate::{Error, Result};
 
@@ -42,18 +42,39 @@ impl Schema {
 }
 
 fn check_column(column: &ColumnSchema) -> Result<()> {
-    let only = |field: &str, set: bool, kind: ColumnKind| match set && column.kind != kind {
+    use ColumnKind::{Constant, Continuous, Datetime, Id, Integer, Key};
+    let only = |field: &str, set: bool, kinds: &[ColumnKind]| match set && !kinds.contains(&column.kind) {
         true => {
-            Err(Error::Table(format!("column \"{}\" is {} but has \"{field}\", which is for {kind} columns", column.name, column.kind)))
+            let kinds = kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            Err(Error::Table(format!("column \"{}\" is {} but has \"{field}\", which is for {kinds} columns", column.name, column.kind)))
         }
         false => Ok(()),
     };
-    only("decimals", column.decimals.is_some(), ColumnKind::Continuous)?;
-    only("format", column.format.is_some(), ColumnKind::Datetime)?;
-    only("id", column.id.is_some(), ColumnKind::Id)?;
-    only("value", column.value.is_some(), ColumnKind::Constant)?;
+    only("decimals", column.decimals.is_some(), &[Continuous, Integer])?;
+    only("style", column.style.is_some(), &[Continuous, Integer])?;
+    only("step", column.step.is_some(), &[Continuous, Integer, Datetime])?;
+    only("origin", column.origin.is_some(), &[Continuous, Integer, Datetime])?;
+    only("special", !column.special.is_empty(), &[Continuous, Integer, Datetime])?;
+    only("format", column.format.is_some(), &[Datetime])?;
+    only("zone", column.zone.is_some(), &[Datetime])?;
+    only("id", column.id.is_some(), &[Id, Key])?;
+    only("references", column.references.is_some(), &[Key])?;
+    only("value", column.value.is_some(), &[Constant])?;
+    let named = |why: String| Error::Table(format!("column \"{}\": {why}", column.name));
     if let Some(format) = &column.format {
-        datetime::check_format(format).map_err(|why| Error::Table(format!("column \"{}\": {why}", column.name)))?;
+        datetime::check_format(format).map_err(named)?;
+    }
+    if let Some(zone) = &column.zone {
+        datetime::check_zone(zone).map_err(named)?;
+    }
+    if let Some(id) = &column.id {
+        id.check().map_err(named)?;
+    }
+    if column.step.is_some_and(|step| !(step.is_finite() && step > 0.0)) {
+        return Err(named("its step must be a number above 0".into()));
+    }
+    if let Some(text) = &column.data_type {
+        data_type::parse(text).map_err(named)?;
     }
     Ok(())
 }
@@ -65,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_schema_survives_toml() {
-        let mut schema = Schema { target: Some("income".into()), columns: Vec::new() };
+        let mut schema = Schema { target: Some("income".into()), ..Schema::default() };
         for kind in [ColumnKind::Categorical, ColumnKind::Boolean, ColumnKind::Integer] {
             schema.columns.push(ColumnSchema::new(kind.to_string(), kind));
         }

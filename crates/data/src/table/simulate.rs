@@ -62,7 +62,7 @@ pub fn simulate_patients(rows: usize, seed: u64) -> Table {
         (decimals("cost", 2), number(|p| p.cost)),
     ];
     let (described, columns) = columns.into_iter().unzip();
-    Table { schema: Schema { target: Some("diagnosis".into()), columns: described }, columns, rows }
+    Table { schema: Schema { target: Some("diagnosis".into()), columns: described, ..Schema::default() }, columns, rows }
 }
 
 struct Patient {

@@ -28,7 +28,7 @@ use crate::solvers::Sampling;
 use crate::training::{Batch, Training, column, default_network, level_normals, training_noise};
 
 /// Settings; the defaults are those of the paper's section 4, for a shorter run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ConsistencyConfig {
     /// The file of the trained model of kind `edm` to begin with; its network and levels are taken over.

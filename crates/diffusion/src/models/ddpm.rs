@@ -20,7 +20,7 @@ use crate::solvers::Sampling;
 use crate::training::{Batch, Training, default_network, denoising_loss, purpose, training_noise};
 
 /// Settings; the defaults are the paper's, sampled in fewer steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct DdpmConfig {
     /// The network.

@@ -20,7 +20,7 @@ use crate::solvers::Sampling;
 use crate::training::{Batch, Training, default_network, denoising_loss, level_normals, training_noise};
 
 /// Settings; the defaults are those of the paper's table 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct EdmConfig {
     /// The network.

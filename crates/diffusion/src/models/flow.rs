@@ -21,7 +21,7 @@ use crate::solvers::Sampling;
 use crate::training::{Batch, Training, default_network, denoising_loss, level_normals, training_noise};
 
 /// Settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct FlowConfig {
     /// The network.

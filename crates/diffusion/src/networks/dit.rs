@@ -16,7 +16,7 @@ use super::{Condition, Network};
 use semblant_images::ImageShape;
 
 /// The size of a DiT.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DitConfig {
     /// Side of the square patches that become tokens.

@@ -13,7 +13,7 @@ use super::{Condition, Network};
 use semblant_images::ImageShape;
 
 /// The size of a perceptron.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
     /// Width of the layers between blocks.

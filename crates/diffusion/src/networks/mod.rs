@@ -33,7 +33,7 @@ pub trait Network: Module {
 }
 
 /// Which network, and how large.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum NetConfig {
     /// A transformer over patches.

@@ -20,7 +20,7 @@ use crate::pipeline::{GanConfig, check_parts, image_model};
 use crate::trainer::{Batch, GanTrainer, Sampling, Training};
 
 /// Settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct R3ganConfig {
     /// The networks.

@@ -25,7 +25,8 @@ pub fn text_table(headings: &[&str], rows: impl IntoIterator<Item = (String, Vec
 }
 
 /// A short heading for each of several paths: the file name, or the end of the path where file names would be equal or too long.
-pub fn short_names(paths: &[&Path]) -> Vec<String> {
+pub fn short_names<P: AsRef<Path>>(paths: &[P]) -> Vec<String> {
+    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
     let names: Vec<String> = paths.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()).collect();
     let heading = |(place, name): (usize, &String)| {
         let unique = names.iter().filter(|other| *other == name).count() == 1;

@@ -19,7 +19,7 @@ pub fn align(tables: &[&Table]) -> Result<Vec<Table>> {
     if let Some(empty) = tables.iter().position(|table| table.rows() == 0) {
         return Err(Error::Tables(format!("table {} of {} has no rows; every table needs at least one", empty + 1, tables.len())));
     }
-    let mut schema = Schema { target: None, columns: Vec::new() };
+    let mut schema = Schema::default();
     let mut aligned: Vec<Vec<Column>> = vec![Vec::new(); tables.len()];
     for (described, column) in first.iter() {
         if !described.kind.is_modelled() {

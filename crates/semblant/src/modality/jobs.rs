@@ -22,6 +22,8 @@ pub enum Verb {
     Sample,
     /// Compare synthetic with real data.
     Evaluate,
+    /// Show what data holds.
+    Schema,
 }
 
 /// A model, without its type of data.

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config::Setting;
 use semblant_core::data::{Data, Opened, Request, Writer};
-use semblant_core::options::OptionSpec;
+use semblant_core::options::{OptionSpec, OptionValues};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Synthesizer};
 use semblant_core::{Error, Result};
@@ -124,10 +125,15 @@ impl<D: Data> Modality for Kind<D> {
         self.entries.iter().map(|&Entry { name, summary, .. }| ModelInfo { name, summary }).collect()
     }
 
+    fn settings(&self, model: &str) -> Result<Vec<Setting>> {
+        Ok((self.entry(model)?.settings)())
+    }
+
     fn options(&self, verb: Verb) -> Vec<OptionSpec> {
         let of_verb = match verb {
             Verb::Fit => [D::open_options(), D::fit_options()],
             Verb::Sample => [D::request_options(), &[][..]],
+            Verb::Schema => [D::open_options(), &[][..]],
             #[cfg(feature = "metrics")]
             Verb::Evaluate => [D::open_options(), self.evaluator.as_ref().map_or(&[][..], |evaluator| evaluator.options())],
             #[cfg(not(feature = "metrics"))]
@@ -144,14 +150,20 @@ impl<D: Data> Modality for Kind<D> {
         self.imports.iter().any(|import| (import.recognizes)(folder))
     }
 
+    fn overview(&self, source: &Source, options: &OptionValues) -> Result<(Vec<String>, Vec<String>)> {
+        let (data, notes) = self.read(source, D::parse_open_options(options)?)?;
+        Ok((data.overview(), notes))
+    }
+
     fn fit(&self, job: FitJob<'_>, run: &mut Run) -> Result<FitOutcome> {
         // A wrong setting is found before the data is read.
         let mut model = (self.entry(job.model)?.build)(job.settings)?;
-        let (data, notes) = self.read(job.source, D::parse_open_options(job.options)?)?;
-        notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
-        if let Some(path) = data.instead_of_fit(job.options)? {
+        let opened = D::open(job.source.path(), &job.source.completed::<D>(D::parse_open_options(job.options)?)?)?;
+        if let Some(path) = D::instead_of_fit(&opened, job.options)? {
             return Ok(FitOutcome::Instead(path));
         }
+        let Opened { data, notes } = opened;
+        notes.iter().for_each(|note| run.observer.event(Event::Note(&format!("{}: {note}", job.source.name()))));
         let Some(output) = job.output else { return Err(Error::Config("give the model file with --output".into())) };
         let summary = model.fit(&data, run)?;
         model.save(output)?;
@@ -204,13 +216,16 @@ impl<D: Data> Modality for Kind<D> {
         let shadow = job.shadow.map(|path| self.unfitted_like(path).map(|_| path)).transpose()?;
         let options = D::parse_open_options(job.options)?;
         let real = self.open(job.real, options.clone(), observe)?;
-        // The other data is opened as the real data was, so that a column or a class means the same in all of it.
-        let alike = real.options_like(&options);
-        let mut synthetics = Vec::with_capacity(job.synthetics.len());
-        for source in &job.synthetics {
-            synthetics.push(self.open(source, alike.clone(), observe)?);
-        }
-        let holdout = job.holdout.as_ref().map(|source| self.open(source, alike.clone(), observe)).transpose()?;
+        // The other data is made comparable, so that a column or a class means the same in all of it.
+        let alike = |source: &Source| -> Result<D> {
+            let data = self.open(source, D::options_to_compare(options.clone()), observe)?;
+            let Opened { data, notes } = data.conform(&real)?;
+            let mut observer = observe();
+            notes.iter().for_each(|note| observer.event(Event::Note(&format!("{}: {note}", source.name()))));
+            Ok(data)
+        };
+        let synthetics = job.synthetics.iter().map(alike).collect::<Result<Vec<D>>>()?;
+        let holdout = job.holdout.as_ref().map(alike).transpose()?;
         let retrain = shadow.map(|path| {
             move |data: &D, count: u64, seed: u64| -> Result<D> {
                 let mut model = self.unfitted_like(path)?;

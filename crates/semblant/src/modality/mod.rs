@@ -8,9 +8,10 @@ use std::path::Path;
 
 use semblant_core::Result;
 use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config::Setting;
 #[cfg(feature = "metrics")]
 use semblant_core::data::Data;
-use semblant_core::options::OptionSpec;
+use semblant_core::options::{OptionSpec, OptionValues};
 use semblant_core::progress::Observer;
 use semblant_core::synthesizer::Run;
 use serde_json::Value;
@@ -48,12 +49,23 @@ pub trait Modality: Any + Send + Sync {
     fn items(&self) -> &'static str;
     /// The models, in the order in which they are listed.
     fn models(&self) -> Vec<ModelInfo>;
+    /// The settings of a model.
+    ///
+    /// # Errors
+    /// A name that is not known.
+    fn settings(&self, model: &str) -> Result<Vec<Setting>>;
     /// The options of a verb.
     fn options(&self, verb: Verb) -> Vec<OptionSpec>;
     /// Whether a source looks like this kind of data.
     fn recognizes(&self, source: &Source) -> bool;
     /// Whether a folder holds a model of another program that can be imported.
     fn imports(&self, folder: &Path) -> bool;
+
+    /// What a source holds, as lines of text, and the notes of opening it.
+    ///
+    /// # Errors
+    /// As [`Data::open`](semblant_core::data::Data::open).
+    fn overview(&self, source: &Source, options: &OptionValues) -> Result<(Vec<String>, Vec<String>)>;
 
     /// Fits a model and writes it.
     ///

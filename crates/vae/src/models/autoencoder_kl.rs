@@ -19,7 +19,7 @@ use crate::kl::{KlConfig, KlNet};
 use crate::training::{Batch, Training, purpose};
 
 /// Settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct AutoencoderKlConfig {
     /// The network.

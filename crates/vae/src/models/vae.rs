@@ -22,7 +22,7 @@ use crate::networks::{Decoder, Encoder, NetConfig, mlp::MlpConfig};
 use crate::training::{Batch, Training, purpose};
 
 /// Settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct VaeConfig {
     /// Encoder and decoder.

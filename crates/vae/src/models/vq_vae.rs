@@ -23,7 +23,7 @@ use crate::networks::conv::{Down, Up, check_levels, grid};
 use crate::training::{Batch, Training, purpose};
 
 /// Settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct VqVaeConfig {
     /// Channels of encoder and decoder in each level; the side is halved once for each of them.

@@ -11,7 +11,7 @@ use super::{Maker, told};
 use semblant_core::config::check_range;
 
 /// The size of the two perceptrons.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
     /// Width of the hidden layers.

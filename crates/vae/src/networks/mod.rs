@@ -11,7 +11,7 @@ use semblant_images::{ImageShape, init_streams};
 use serde::{Deserialize, Serialize};
 
 /// Which networks, and how large.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum NetConfig {
     /// Perceptrons over the whole image.

@@ -321,7 +321,7 @@ impl TableTransform {
 /// Tables that were not read from a file may leave open how ids are made and which value a constant has; sampling needs to know.
 fn complete(described: &mut ColumnSchema, column: &Column) {
     match described.kind {
-        ColumnKind::Id if described.id.is_none() => described.id = Some(IdFormat::of_column(&described.name, column)),
+        ColumnKind::Id | ColumnKind::Key if described.id.is_none() => described.id = Some(IdFormat::of_column(&described.name, column)),
         ColumnKind::Constant if described.value.is_none() => {
             described.value = (0..column.len()).find_map(|row| column.label(row)).map(str::to_owned);
         }
@@ -335,7 +335,12 @@ fn fit_column(described: &ColumnSchema, column: &Column, options: &NumberOptions
     }
     match column {
         Column::Category { codes, levels } => ColumnTransform::Category(CategoryTransform::fit(codes, levels)),
-        Column::Number(values) => ColumnTransform::Number(NumberTransform::fit(values, described.step().unwrap_or(0.0), options)),
+        Column::Number(values) => {
+            // The steps of a zone's own time are no steps of UTC.
+            let step = described.step().filter(|_| described.zone.is_none()).unwrap_or(0.0);
+            let transform = NumberTransform::fit(values, step, options);
+            ColumnTransform::Number(NumberTransform { origin: described.origin.filter(|_| step > 0.0).unwrap_or(0.0), ..transform })
+        }
     }
 }
 

@@ -45,7 +45,7 @@ impl Mode {
 }
 
 /// How numbers are divided into modes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NumberOptions {
     /// The most Gaussians a column gets.
@@ -78,6 +78,13 @@ pub struct NumberTransform {
     pub high: f64,
     /// The step between values: 1 for integers, 10^-decimals, or 0 for no rounding.
     pub step: f64,
+    /// A value that the steps start from.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub origin: f64,
+}
+
+fn is_zero(origin: &f64) -> bool {
+    *origin == 0.0
 }
 
 /// A limit of the recording is shared by at least this many rows, however small the table.
@@ -95,7 +102,7 @@ impl NumberTransform {
     pub fn fit(values: &[f64], step: f64, options: &NumberOptions) -> Self {
         let mut present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         if present.is_empty() {
-            return Self { modes: vec![Mode::Missing { weight: 1.0 }], low: 0.0, high: 0.0, step };
+            return Self { modes: vec![Mode::Missing { weight: 1.0 }], low: 0.0, high: 0.0, step, origin: 0.0 };
         }
         present.sort_unstable_by(f64::total_cmp);
         let (low, high) = (present[0], present[present.len() - 1]);
@@ -127,7 +134,7 @@ impl NumberTransform {
         if present.len() < values.len() {
             modes.push(Mode::Missing { weight: 1.0 - present.len() as f64 / total });
         }
-        Self { modes, low, high, step }
+        Self { modes, low, high, step, origin: 0.0 }
     }
 
     /// Whether any mode has a position in it, so that the column needs a scalar in addition to its mode.
@@ -181,7 +188,7 @@ impl NumberTransform {
             Mode::Spike { value, .. } => value,
             Mode::Normal { mean, std, .. } => {
                 let x = mean + std * (4.0 * f64::from(scalar.clamp(-1.0, 1.0)));
-                let x = if self.step > 0.0 { (x / self.step).round() * self.step } else { x };
+                let x = if self.step > 0.0 { ((x - self.origin) / self.step).round() * self.step + self.origin } else { x };
                 x.clamp(self.low, self.high)
             }
         }

@@ -4,114 +4,180 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
-use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::cast;
-use arrow_schema::{ArrowError, DataType, Field, Schema as ArrowSchema, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema as ArrowSchema, TimeUnit};
 
-use super::columnar::push_decimal;
-use super::delimited::is_missing;
-use super::{Inferred, ReadOptions, assembled, header};
-use crate::table::raw::{EXACT, RawColumn};
-use crate::table::{Column, ColumnKind, ColumnSchema, Table, datetime};
+use super::{Inferred, Raw, ReadOptions, assembled, header};
+use crate::table::raw::RawColumn;
+use crate::table::{Table, data_type, datetime};
 use crate::{Error, Result};
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const MICROS: i64 = 1_000_000;
 
 impl Table {
-    /// Reads a table from record batches of one schema: booleans, whole numbers, floats, decimals, dates, timestamps, texts, and dictionaries of
-    /// these.
+    /// Reads a table from record batches of one schema. Columns of nested or binary types are left out, with a note.
     ///
     /// # Errors
-    /// A column of another type (nested, binary, durations), named with the remedy, and as [`Table::read`].
+    /// As [`Table::read`].
     pub fn from_record_batches(batches: &[RecordBatch], options: &ReadOptions) -> Result<Inferred> {
         let place = Path::new("record batches");
         let Some(first) = batches.first() else { return Err(Error::Table("there are no record batches; give at least one".into())) };
-        let names: Vec<String> = first.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let mut columns = header(place, &names, options)?;
+        let schema = first.schema();
+        let (mut columns, notes) = columns(place, schema.fields(), options)?;
         for batch in batches {
-            if batch.schema().fields() != first.schema().fields() {
+            if batch.schema().fields() != schema.fields() {
                 return Err(Error::Table("the record batches have different schemas; give batches of one schema".into()));
             }
             for (column, array) in columns.iter_mut().zip(batch.columns()) {
-                let Some(column) = column else { continue };
-                push(column, array, options)?;
+                column.as_mut().map_or(Ok(()), |column| push(column, array, options))?;
             }
         }
-        assembled(place, columns.into_iter().flatten().collect(), options)
+        let (columns, rows) = (columns.into_iter().flatten().collect(), batches.iter().map(RecordBatch::num_rows).sum());
+        assembled(place, Raw { columns, notes, rows, delimiter: None }, options)
     }
 
-    /// The table as one record batch: whole numbers as `Int64`, real numbers as `Float64`, dates as `Date32`, other datetimes as UTC timestamps in
-    /// microseconds, labels as `Utf8`. Missing values are nulls.
+    /// The table as one record batch: every column in the type that its schema names, or whole numbers as `Int64`, real numbers as `Float64`, dates
+    /// as `Date32`, other datetimes as timestamps in microseconds, labels as `Utf8`. Missing values are nulls.
     ///
     /// # Errors
-    /// A table without columns.
+    /// A table without columns, and a value that does not fit the type of its column.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
-        let arrays: Vec<ArrayRef> = self.iter().map(|(described, column)| array(described, column)).collect();
-        let field = |(described, array): (&ColumnSchema, &ArrayRef)| Field::new(&described.name, array.data_type().clone(), true);
-        let fields: Vec<Field> = self.schema().columns.iter().zip(&arrays).map(field).collect();
-        let unfit = |error: ArrowError| Error::Table(format!("the table has no form as a record batch: {error}"));
-        RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), arrays).map_err(unfit)
+        record_batch(self, &arrow_schema(self.schema()))
     }
 }
 
+/// The schema of a table's record batches.
+pub(crate) fn arrow_schema(schema: &crate::table::Schema) -> Arc<ArrowSchema> {
+    Arc::new(ArrowSchema::new(schema.columns.iter().map(data_type::field).collect::<Vec<Field>>()))
+}
+
+/// The table as a record batch of this schema, which is that of the same columns.
+pub(crate) fn record_batch(table: &Table, schema: &Arc<ArrowSchema>) -> Result<RecordBatch> {
+    let arrays = table.iter().map(|(described, column)| data_type::array(described, column)).collect::<Result<Vec<ArrayRef>, _>>();
+    let options = RecordBatchOptions::new().with_row_count(Some(table.rows()));
+    let unfit = |error: ArrowError| Error::Table(format!("the table has no form as a record batch: {error}"));
+    RecordBatch::try_new_with_options(schema.clone(), arrays.map_err(Error::Table)?, &options).map_err(unfit)
+}
+
+/// The columns of a file to read, `None` for one to leave out, and notes on those that tables do not hold.
+pub(super) fn columns(place: &Path, fields: &Fields, options: &ReadOptions) -> Result<(Vec<Option<RawColumn>>, Vec<String>)> {
+    let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    let (mut columns, mut notes) = header(place, &names, options)?;
+    for (column, field) in columns.iter_mut().zip(fields) {
+        let Some(raw) = column else { continue };
+        let described = data_type::of_field(field);
+        if described != "Uuid" && !data_type::is_held(field.data_type()) {
+            let what = match field.data_type() {
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "binary",
+                DataType::Interval(_) => "an interval",
+                _ => "nested",
+            };
+            if options.target.as_ref() == Some(field.name()) {
+                return Err(Error::format(place, format!("the target column \"{}\" is {what}; choose another", field.name())));
+            }
+            notes.push(format!("column \"{}\" is {what} ({}) and is left out", field.name(), field.data_type()));
+            *column = None;
+        } else {
+            raw.data_type = Some(described);
+            raw.nulls = true;
+        }
+    }
+    Ok((columns, notes))
+}
+
 /// Adds the values of an array to a column.
-fn push(into: &mut RawColumn, array: &ArrayRef, options: &ReadOptions) -> Result<()> {
+pub(super) fn push(into: &mut RawColumn, array: &ArrayRef, options: &ReadOptions) -> Result<()> {
     let name = into.name.clone();
     let to = |wanted: &DataType| cast(array, wanted).map_err(|error| Error::Table(format!("column \"{name}\": {error}")));
     match array.data_type() {
         DataType::Dictionary(_, values) => return push(into, &to(values)?, options),
+        DataType::RunEndEncoded(_, values) => return push(into, &to(values.data_type())?, options),
         DataType::Null => (0..array.len()).for_each(|_| into.push_missing()),
         DataType::Boolean => each(into, array, |into, row| into.push_text(if array.as_boolean().value(row) { "true" } else { "false" })),
         DataType::UInt64 => {
             let values = array.as_primitive::<UInt64Type>();
-            each(into, array, |into, row| push_integer(into, i128::from(values.value(row))));
+            each(into, array, |into, row| into.push_integer(i128::from(values.value(row))));
         }
-        kind if kind.is_integer() => {
+        kind if kind.is_integer() || matches!(kind, DataType::Duration(_)) => {
             let values = to(&DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
-            each(into, array, |into, row| push_integer(into, i128::from(values.value(row))));
+            each(into, array, |into, row| into.push_integer(i128::from(values.value(row))));
         }
-        kind if kind.is_floating() => {
-            let values = to(&DataType::Float64)?;
-            let values = values.as_primitive::<Float64Type>();
+        DataType::Float16 | DataType::Float32 => {
+            // The shortest text of the narrow number, not of its neighbour among the wide ones.
+            let values = to(&DataType::Float32)?;
+            let values = values.as_primitive::<arrow_array::types::Float32Type>();
+            each(into, array, |into, row| into.push_number(shortest(values.value(row))));
+        }
+        DataType::Float64 => {
+            let values = array.as_primitive::<Float64Type>();
             each(into, array, |into, row| into.push_number(values.value(row)));
         }
-        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) => {
-            let values = to(&DataType::Decimal128(38, *scale))?;
-            let values = values.as_primitive::<arrow_array::types::Decimal128Type>();
-            each(into, array, |into, row| push_decimal(into, values.value(row), i32::from(*scale)));
+        kind if kind.is_decimal() => {
+            let scale = decimal_scale(kind);
+            let values = to(&DataType::Decimal128(38, scale))?;
+            let values = values.as_primitive::<Decimal128Type>();
+            each(into, array, |into, row| push_decimal(into, values.value(row), i32::from(scale)));
         }
         DataType::Date32 | DataType::Date64 => {
-            into.datetime = Some("%Y-%m-%d");
+            into.datetime = Some("%Y-%m-%d".into());
             let values = to(&DataType::Date32)?;
             let values = values.as_primitive::<Date32Type>();
             each(into, array, |into, row| into.push_number(f64::from(values.value(row)) * SECONDS_PER_DAY));
         }
-        DataType::Timestamp(..) => {
-            into.datetime = Some(datetime::DEFAULT_FORMAT);
-            let values = to(&DataType::Timestamp(TimeUnit::Microsecond, None))?;
+        DataType::Time32(_) | DataType::Time64(_) => {
+            into.datetime = Some("%H:%M:%S%.f".into());
+            let values = to(&DataType::Time64(TimeUnit::Microsecond))?;
+            let values = values.as_primitive::<Time64MicrosecondType>();
+            each(into, array, |into, row| into.push_number(datetime::seconds(values.value(row), MICROS)));
+        }
+        DataType::Timestamp(_, zone) => {
+            into.zone = zone.as_deref().map(str::to_owned);
+            into.datetime = Some(format!("{}{}", datetime::DEFAULT_FORMAT, if zone.is_some() { "%:z" } else { "" }));
+            let values = to(&DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
             let values = values.as_primitive::<TimestampMicrosecondType>();
             each(into, array, |into, row| into.push_number(datetime::seconds(values.value(row), MICROS)));
         }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+        DataType::FixedSizeBinary(16) => {
+            let values = array.as_fixed_size_binary();
+            each(into, array, |into, row| into.push_text(&uuid_text(values.value(row))));
+        }
+        _ => {
             let values = to(&DataType::Utf8)?;
             let values = values.as_string::<i32>();
+            let missing = options.missing_texts(&into.name);
             each(into, array, |into, row| match values.value(row) {
-                text if is_missing(text, &options.missing) => into.push_missing(),
-                text => into.push_text(text),
+                text if missing.iter().any(|known| *known == text) => into.push_missing(),
+                text => into.push_cell(text),
             });
-        }
-        other => {
-            let what = format!(
-                "column \"{}\" is {other}, which tables do not hold; convert it, or leave it out (drop = [\"{}\"])",
-                into.name, into.name
-            );
-            return Err(Error::Table(what));
         }
     }
     Ok(())
+}
+
+fn decimal_scale(kind: &DataType) -> i8 {
+    match kind {
+        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        _ => 0,
+    }
+}
+
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+fn uuid_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, byte) in bytes.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }
 
 fn each(into: &mut RawColumn, array: &ArrayRef, value: impl Fn(&mut RawColumn, usize)) {
@@ -120,36 +186,20 @@ fn each(into: &mut RawColumn, array: &ArrayRef, value: impl Fn(&mut RawColumn, u
     }
 }
 
-/// A number that f64 would change stays text, as it does in a CSV file.
-fn push_integer(into: &mut RawColumn, value: i128) {
-    if value.unsigned_abs() >= EXACT as u128 { into.push_text(&value.to_string()) } else { into.push_number(value as f64) }
-}
-
-fn array(described: &ColumnSchema, column: &Column) -> ArrayRef {
-    let numbers = || column.numbers().unwrap_or_default().iter().map(|value| Some(*value).filter(|value| !value.is_nan()));
-    match described.kind {
-        ColumnKind::Integer => Arc::new(Int64Array::from_iter(numbers().map(|value| value.map(|value| value.round() as i64)))),
-        ColumnKind::Continuous => {
-            Arc::new(Float64Array::from_iter(numbers().map(|value| value.map(|value| described.round_number(value)))))
-        }
-        ColumnKind::Datetime if described.step() == Some(SECONDS_PER_DAY) => {
-            Arc::new(Date32Array::from_iter(numbers().map(|value| value.map(|value| (value / SECONDS_PER_DAY).floor() as i32))))
-        }
-        ColumnKind::Datetime => {
-            let micros = numbers().map(|value| value.map(datetime::micros));
-            Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("+00:00"))
-        }
-        _ => Arc::new(StringArray::from_iter((0..column.len()).map(|row| column.label(row)))),
+/// Through text, so that 0.1 is the nearest number to 0.1.
+fn push_decimal(into: &mut RawColumn, value: i128, scale: i32) {
+    match format!("{value}e-{scale}").parse::<f64>() {
+        Ok(number) => into.push_number(number),
+        Err(_) => into.push_missing(),
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::table::simulate_patients;
     use arrow_array::builder::StringDictionaryBuilder;
     use arrow_array::types::Int8Type;
-    use arrow_array::{BooleanArray, Decimal128Array, Int16Array, ListArray, UInt64Array};
+    use arrow_array::{BooleanArray, Date32Array, Decimal128Array, Int16Array, ListArray, UInt64Array};
 
     fn batch(arrays: Vec<(&str, ArrayRef)>) -> RecordBatch {
         RecordBatch::try_from_iter(arrays).expect("equal lengths")

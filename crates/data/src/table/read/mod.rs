@@ -1,54 +1,63 @@
 //! From files to tables.
 
-#[cfg(feature = "arrow")]
 mod arrow;
 mod build;
 mod columnar;
+mod conform;
 mod delimited;
+mod json_lines;
 
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::infer::infer;
+pub(crate) use self::arrow::{arrow_schema, record_batch};
+use super::infer::{Context, infer};
 use super::raw::RawColumn;
-use super::schema::{ColumnKind, ColumnSchema, Schema};
+use super::schema::{ColumnKind, ColumnSchema, Protect, Schema};
 use super::{Column, Table};
 use crate::{Error, Result};
 
 /// How a file is read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadOptions {
     /// The columns, read as declared; without it they are inferred.
     pub schema: Option<Schema>,
-    /// Texts that mean a missing value. A cell of blanks counts as the empty text.
-    pub missing: Vec<String>,
+    /// Texts that mean a missing value in every column, beside the empty cell. Without them the usual ones (`NA`, `NaN`, `null`, `-`) do in columns
+    /// whose other values are numbers, dates or booleans.
+    pub missing: Option<Vec<String>>,
     /// The column a predictor would be trained for; recorded in the schema.
     pub target: Option<String>,
     /// Columns to leave out.
     pub drop: Vec<String>,
+    /// Whether it is no mistake when the file lacks a column that is to be left out.
+    pub drop_if_there: bool,
     /// Kinds that overrule inference, by column name.
     pub kinds: Vec<(String, ColumnKind)>,
-    /// What separates the cells of a text file; without it a tab in `.tsv` files, else whichever of `,` `;` tab the header has.
+    /// What is replaced before a model learns the table; without it what the schema says.
+    pub protect: Option<Protect>,
+    /// What separates the cells of a text file; without it a tab in `.tsv` files, else whichever of `,` `;` tab `|` the first lines have.
     pub delimiter: Option<u8>,
     /// Whether blanks around every cell are removed. Blanks around numbers and missing values never count.
     pub trim: bool,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        let missing = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"].map(String::from).to_vec();
-        Self { schema: None, missing, target: None, drop: Vec::new(), kinds: Vec::new(), delimiter: None, trim: false }
-    }
 }
 
 impl ReadOptions {
     /// The default options with a schema.
     pub fn with_schema(schema: Schema) -> Self {
         Self { schema: Some(schema), ..Self::default() }
+    }
+
+    /// The texts that mean a missing value in a column, beside the empty cell.
+    fn missing_texts(&self, column: &str) -> Vec<&str> {
+        let schema = self.schema.as_ref();
+        let own = schema.and_then(|schema| schema.columns.iter().find(|described| described.name == column)?.missing.as_ref());
+        let all = self.missing.as_ref().or(schema.and_then(|schema| schema.missing.as_ref()));
+        own.into_iter().chain(all).flatten().map(|text| text.trim()).collect()
     }
 
     /// The default options with a target column.
@@ -67,7 +76,7 @@ pub struct Inferred {
 }
 
 impl Table {
-    /// Reads a table from a `.csv`, `.tsv` (either may be gzipped) or `.parquet` file.
+    /// Reads a table from a `.csv`, `.tsv`, `.jsonl` (each may be gzipped) or `.parquet` file; from standard input where `path` is `-`.
     ///
     /// ```no_run
     /// use semblant_data::table::{ReadOptions, Table};
@@ -80,7 +89,7 @@ impl Table {
     ///
     /// # Errors
     /// When the file cannot be read, is not well formed, or a cell does not fit its column's declared kind. The message names the file,
-    /// the row (counted from 1 below the header), the column and the value. Without a schema, a column without any value is an error.
+    /// the row (counted from 1 below the header), the column and the value.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         Ok(Self::read_inferred(path, options)?.table)
     }
@@ -95,7 +104,15 @@ impl Table {
     }
 }
 
-fn assembled(path: &Path, raw: Vec<RawColumn>, options: &ReadOptions) -> Result<Inferred> {
+/// The columns of a file before it is decided what they are.
+struct Raw {
+    columns: Vec<RawColumn>,
+    notes: Vec<String>,
+    rows: usize,
+    delimiter: Option<u8>,
+}
+
+fn assembled(path: &Path, raw: Raw, options: &ReadOptions) -> Result<Inferred> {
     assemble(raw, options).map_err(|error| match error {
         Error::Table(what) => Error::format(path, what),
         other => other,
@@ -110,6 +127,8 @@ pub enum TableFormat {
     Csv,
     /// Apache Parquet.
     Parquet,
+    /// One JSON object a line.
+    JsonLines,
 }
 
 impl TableFormat {
@@ -118,6 +137,7 @@ impl TableFormat {
         Path::new(match self {
             Self::Csv => "CSV in memory",
             Self::Parquet => "Parquet in memory",
+            Self::JsonLines => "JSON lines in memory",
         })
     }
 }
@@ -140,8 +160,9 @@ impl Table {
     pub fn from_bytes(bytes: Vec<u8>, format: TableFormat, options: &ReadOptions) -> Result<Inferred> {
         let place = format.place();
         let raw = match format {
-            TableFormat::Csv => delimited::read(place, bytes.as_slice(), bytes.starts_with(&[0x1f, 0x8b]), options.delimiter, options)?,
+            TableFormat::Csv => delimited::read(place, bytes.as_slice(), bytes.starts_with(&GZIP), options.delimiter, options)?,
             TableFormat::Parquet => columnar::read(place, bytes::Bytes::from(bytes), options)?,
+            TableFormat::JsonLines => json_lines::read(place, bytes.as_slice(), bytes.starts_with(&GZIP), options)?,
         };
         assembled(place, raw, options)
     }
@@ -187,10 +208,16 @@ impl Table {
     }
 }
 
-fn read_raw(path: &Path, options: &ReadOptions) -> Result<Vec<RawColumn>> {
+/// The first bytes of a gzip stream.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+fn read_raw(path: &Path, options: &ReadOptions) -> Result<Raw> {
+    if path.as_os_str() == "-" {
+        return read_stream(path, std::io::stdin().lock(), options);
+    }
     let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
     if metadata.is_dir() {
-        return Err(Error::format(path, "is a folder; give a .csv, .tsv, .csv.gz or .parquet file"));
+        return Err(Error::format(path, format!("is a folder; give a {KNOWN} file")));
     }
     let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
     let mut magic = Vec::new();
@@ -199,31 +226,53 @@ fn read_raw(path: &Path, options: &ReadOptions) -> Result<Vec<RawColumn>> {
         return Err(Error::format(path, "is empty; the first line must name the columns"));
     }
     file.rewind().map_err(|source| Error::io(path, source))?;
+    let gzipped = magic.starts_with(&GZIP);
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     if magic == *b"PAR1" || name.ends_with(".parquet") {
         return columnar::read(path, file, options);
     }
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
-    if !plain.ends_with(".csv") && !plain.ends_with(".tsv") && !magic.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::format(path, "is of no known kind; give a .csv, .tsv, .csv.gz or .parquet file"));
+    if [".jsonl", ".ndjson"].iter().any(|ending| plain.ends_with(ending)) {
+        return json_lines::read(path, file, gzipped, options);
     }
-    let delimiter = options.delimiter.or(plain.ends_with(".tsv").then_some(b'\t'));
-    delimited::read(path, file, magic.starts_with(&[0x1f, 0x8b]), delimiter, options)
+    if ![".csv", ".tsv", ".txt"].iter().any(|ending| plain.ends_with(ending)) && !gzipped {
+        return Err(Error::format(path, format!("is of no known kind; give a {KNOWN} file")));
+    }
+    let tabs = plain.ends_with(".tsv");
+    let raw = delimited::read(path, file, gzipped, options.delimiter.or(tabs.then_some(b'\t')), options)?;
+    // What the extension says need not be kept.
+    Ok(Raw { delimiter: raw.delimiter.filter(|_| !tabs), ..raw })
 }
 
-/// Checks the names in a file's header; gives the columns to read, `None` for one to leave out.
-fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<Option<RawColumn>>> {
-    let mut seen = std::collections::HashSet::new();
-    for (position, name) in names.iter().enumerate() {
-        if name.trim().is_empty() && !options.drop.contains(name) {
-            let what = format!("column {} of the header has no name; name it, or drop it (drop = [\"{name}\"])", position + 1);
-            return Err(Error::format(path, what));
-        }
-        if !seen.insert(name) {
-            return Err(Error::format(path, format!("column \"{name}\" occurs twice in the header; rename one of them")));
-        }
+/// The extensions of files that tables are read from.
+const KNOWN: &str = ".csv, .tsv, .jsonl (each also .gz) or .parquet";
+
+/// Reads a stream without a name, whose first bytes say what it is.
+fn read_stream(place: &Path, mut stream: impl Read, options: &ReadOptions) -> Result<Raw> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).map_err(|source| Error::io(place, source))?;
+    let mut start = bytes.as_slice();
+    let mut unzipped = [0; 64];
+    let gzipped = bytes.starts_with(&GZIP);
+    if gzipped {
+        let read = flate2::read::MultiGzDecoder::new(bytes.as_slice()).read(&mut unzipped).unwrap_or(0);
+        start = &unzipped[..read];
     }
-    for name in options.drop.iter().chain(options.target.iter()).chain(options.kinds.iter().map(|(name, _)| name)) {
+    let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        None => Err(Error::format(place, "standard input is empty; the first line must name the columns")),
+        Some(_) if bytes.starts_with(b"PAR1") => columnar::read(place, bytes::Bytes::from(bytes), options),
+        Some(b'{') => json_lines::read(place, bytes.as_slice(), gzipped, options),
+        Some(_) => delimited::read(place, bytes.as_slice(), gzipped, options.delimiter, options),
+    }
+}
+
+/// Checks the names in a file's header; gives the columns to read, `None` for one to leave out, and notes on names that were made.
+fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<(Vec<Option<RawColumn>>, Vec<String>)> {
+    let mut notes = Vec::new();
+    let names = usable_names(names, &mut notes);
+    let dropped = options.drop.iter().filter(|_| !options.drop_if_there);
+    for name in dropped.chain(options.target.iter()).chain(options.kinds.iter().map(|(name, _)| name)) {
         if !names.contains(name) {
             return Err(Error::UnknownColumn { name: name.clone(), known: names.join(", ") });
         }
@@ -238,47 +287,78 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<Op
             ));
         }
         if let Some(extra) = names.iter().find(|name| used(name) && schema.index_of(name).is_err()) {
-            let what = format!("column \"{extra}\" is in the file but not in the schema; add it there, or drop it (drop = [\"{extra}\"])");
+            let what = format!("column \"{extra}\" is in the file but not in the schema; add it there, or drop it (--drop \"{extra}\")");
             return Err(Error::format(path, what));
         }
     }
-    Ok(names.iter().map(|name| (!options.drop.contains(name)).then(|| RawColumn::new(name))).collect())
+    Ok((names.iter().map(|name| (!options.drop.contains(name)).then(|| RawColumn::new(name))).collect(), notes))
+}
+
+/// Names for columns without one, and different names for those that share one, as pandas gives them.
+fn usable_names(names: &[String], notes: &mut Vec<String>) -> Vec<String> {
+    let mut taken: std::collections::HashSet<String> = names.iter().cloned().collect();
+    let mut seen = std::collections::HashSet::new();
+    let mut usable = Vec::with_capacity(names.len());
+    for (position, name) in names.iter().enumerate() {
+        if !name.trim().is_empty() && seen.insert(name) {
+            usable.push(name.clone());
+            continue;
+        }
+        let (base, first) = if name.trim().is_empty() { (format!("Unnamed: {position}"), 0) } else { (name.clone(), 1) };
+        let numbered = |n: usize| if n == 0 { base.clone() } else { format!("{base}.{n}") };
+        let made = (first..).map(numbered).find(|made| !taken.contains(made)).unwrap_or_else(|| base.clone());
+        if name.trim().is_empty() {
+            notes.push(format!("column {} has no name; it is called \"{made}\"", position + 1));
+        } else {
+            notes.push(format!("column \"{name}\" occurs twice; the second is called \"{made}\""));
+        }
+        taken.insert(made.clone());
+        usable.push(made);
+    }
+    usable
 }
 
 /// Decides what every column is, and stores it so.
-fn assemble(raw: Vec<RawColumn>, options: &ReadOptions) -> Result<Inferred> {
-    let mut raw = raw;
+fn assemble(raw: Raw, options: &ReadOptions) -> Result<Inferred> {
+    let Raw { columns: mut raw, mut notes, rows, delimiter } = raw;
     if raw.is_empty() {
-        return Err(Error::Table("every column is dropped; keep at least one".into()));
+        return Err(Error::Table("has no column that can be used; keep at least one".into()));
     }
-    if raw[0].rows() == 0 {
+    if rows == 0 {
         return Err(Error::Table("has a header but no rows; a table needs at least one".into()));
     }
     if let Some(schema) = &options.schema {
         raw.sort_by_key(|column| schema.index_of(&column.name).unwrap_or(usize::MAX));
     }
-    let mut notes = Vec::new();
-    let mut schema = Schema::default();
-    let mut columns: Vec<Column> = Vec::with_capacity(raw.len());
-    for column in raw {
-        let mut described = describe(&column, options, &mut notes)?;
-        columns.push(build::build(column, &mut described).map_err(Error::Table)?);
+    let declared = options.schema.as_ref();
+    let context = Context { comma_is_decimal: delimiter.is_some_and(|delimiter| delimiter != b',') };
+    let decided: Vec<Result<(ColumnSchema, Column, Vec<String>), String>> =
+        raw.into_par_iter().map(|column| decide(column, options, &context)).collect();
+    let mut schema = Schema {
+        target: options.target.clone().or_else(|| declared.and_then(|schema| schema.target.clone()).filter(|target| !options.drop.contains(target))),
+        delimiter: declared.map_or(delimiter.filter(|&delimiter| delimiter != b',').map(char::from), |schema| schema.delimiter),
+        missing: options.missing.clone().or_else(|| declared.and_then(|schema| schema.missing.clone())),
+        protect: options.protect.or(declared.map(|schema| schema.protect)).unwrap_or_default(),
+        columns: Vec::with_capacity(decided.len()),
+    };
+    let mut columns = Vec::with_capacity(decided.len());
+    for decided in decided {
+        let (described, column, more) = decided.map_err(Error::Table)?;
+        notes.extend(more);
         schema.columns.push(described);
+        columns.push(column);
     }
-    let declared = options.schema.as_ref().and_then(|schema| schema.target.clone()).filter(|target| !options.drop.contains(target));
-    schema.target = options.target.clone().or(declared);
     Ok(Inferred { table: Table::new(schema, columns)?, notes })
 }
 
-fn describe(column: &RawColumn, options: &ReadOptions, notes: &mut Vec<String>) -> Result<ColumnSchema> {
-    let overruled = options.kinds.iter().find(|(name, _)| *name == column.name);
-    if let Some((name, kind)) = overruled {
-        return Ok(ColumnSchema::new(name, *kind));
-    }
-    if let Some(schema) = &options.schema {
-        return Ok(schema.columns[schema.index_of(&column.name)?].clone());
-    }
-    let (described, note) = infer(column).map_err(Error::Table)?;
-    notes.extend(note);
-    Ok(described)
+/// What a column is, and its values.
+fn decide(column: RawColumn, options: &ReadOptions, context: &Context) -> Result<(ColumnSchema, Column, Vec<String>), String> {
+    let overruled = options.kinds.iter().find(|(name, _)| *name == column.name).map(|(name, kind)| ColumnSchema::new(name, *kind));
+    let declared = options.schema.as_ref().and_then(|schema| schema.columns.iter().find(|described| described.name == column.name).cloned());
+    let (mut described, notes) = match overruled.or(declared) {
+        Some(described) => (described, Vec::new()),
+        None => infer(&column, context),
+    };
+    let column = build::build(column, &mut described, context)?;
+    Ok((described, column, notes))
 }

@@ -37,11 +37,7 @@ impl Write for Sink {
 
 impl Writer {
     pub(super) fn new(file: Target, delimiter: u8, gzip: bool, schema: &Schema) -> io::Result<Self> {
-        let mut sink = if gzip {
-            Sink::Gzip(Box::new(flate2::write::GzEncoder::new(file, flate2::Compression::default())))
-        } else {
-            Sink::Plain(file)
-        };
+        let mut sink = Sink::new(file, gzip);
         let mut header = csv_writer(delimiter);
         header.write_record(schema.names()).map_err(io_error)?;
         sink.write_all(&finished(header)?)?;
@@ -88,10 +84,7 @@ impl Writer {
     }
 
     pub(super) fn finish(self) -> io::Result<Target> {
-        match self.sink {
-            Sink::Plain(target) => Ok(target),
-            Sink::Gzip(encoder) => encoder.finish(),
-        }
+        self.sink.finish()
     }
 }
 
@@ -105,8 +98,12 @@ enum TextColumn<'a> {
     Levels {
         codes: &'a [u32],
         texts: Vec<Vec<u8>>,
+        missing: Vec<u8>,
     },
-    Labels(&'a Column),
+    Labels {
+        column: &'a Column,
+        missing: &'a str,
+    },
 }
 
 impl<'a> TextColumn<'a> {
@@ -115,28 +112,28 @@ impl<'a> TextColumn<'a> {
             Column::Number(values) => Self::Number { described, values },
             Column::Category { codes, levels } if levels.len() <= rows => {
                 let texts = levels.iter().map(|level| quoted(level, delimiter)).collect::<io::Result<_>>()?;
-                Self::Levels { codes, texts }
+                Self::Levels { codes, texts, missing: quoted(described.missing_text(), delimiter)? }
             }
-            labels => Self::Labels(labels),
+            column => Self::Labels { column, missing: described.missing_text() },
         })
     }
 
     fn push(&self, row: usize, delimiter: u8, text: &mut Vec<u8>) -> io::Result<()> {
         match self {
-            Self::Number { values, .. } if values[row].is_nan() => {}
             // The common case without an allocation; format_number is the rule for the rest.
             Self::Number { described, values }
-                if described.kind == ColumnKind::Integer && values[row].abs() < 1e15 && values[row].fract() == 0.0 =>
+                if described.kind == ColumnKind::Integer
+                    && described.style.is_none()
+                    && described.decimals.is_none()
+                    && values[row].abs() < 1e15
+                    && values[row].fract() == 0.0 =>
             {
                 write!(text, "{}", values[row] as i64)?;
             }
-            Self::Number { described, values } if described.kind == ColumnKind::Datetime => {
-                push_quoted(&described.format_number(values[row]), delimiter, text)?;
-            }
-            Self::Number { described, values } => text.extend_from_slice(described.format_number(values[row]).as_bytes()),
+            Self::Number { described, values } => push_quoted(&described.format_number(values[row]), delimiter, text)?,
             // A missing value has a code beyond the levels.
-            Self::Levels { codes, texts } => text.extend(texts.get(codes[row] as usize).into_iter().flatten()),
-            Self::Labels(column) => push_quoted(column.label(row).unwrap_or_default(), delimiter, text)?,
+            Self::Levels { codes, texts, missing } => text.extend_from_slice(texts.get(codes[row] as usize).unwrap_or(missing)),
+            Self::Labels { column, missing } => push_quoted(column.label(row).unwrap_or(missing), delimiter, text)?,
         }
         Ok(())
     }

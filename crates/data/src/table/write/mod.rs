@@ -2,6 +2,7 @@
 
 mod columnar;
 mod delimited;
+mod json_lines;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,17 @@ use tempfile::NamedTempFile;
 use super::{Schema, Table, TableFormat};
 use crate::{Error, Result};
 
-/// Writes a table to a `.csv`, `.tsv` (either also `.gz`) or `.parquet` file in pieces, holding no more than a piece in memory.
+/// Writes a table to a `.csv`, `.tsv`, `.jsonl` (each also `.gz`) or `.parquet` file in pieces, holding no more than a piece in memory.
 ///
 /// The rows go to a temporary file in the same folder, which takes the target's name in [`TableWriter::finish`]: the target is either
-/// complete or untouched. A writer that is dropped unfinished removes its temporary file.
+/// complete or untouched. A writer that is dropped unfinished removes its temporary file. The path `-` is standard output: CSV, or what follows as
+/// an extension (`-.jsonl`, `-.parquet`).
 #[derive(Debug)]
 pub struct TableWriter {
     path: PathBuf,
     schema: Schema,
-    temporary: NamedTempFile,
+    /// None for standard output.
+    temporary: Option<NamedTempFile>,
     format: Format,
     rows: u64,
 }
@@ -29,6 +32,19 @@ pub struct TableWriter {
 enum Format {
     Delimited(Box<delimited::Writer>),
     Columnar(Box<columnar::Writer>),
+    JsonLines(Box<json_lines::Writer>),
+}
+
+/// What a name says of the format of a file.
+enum Named {
+    Delimited(u8),
+    Columnar,
+    JsonLines,
+}
+
+/// Whether a path means standard output.
+fn is_standard_output(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path == "-" || path.starts_with("-."))
 }
 
 impl TableWriter {
@@ -39,22 +55,41 @@ impl TableWriter {
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
         let path = path.as_ref();
         schema.check()?;
+        let to_stdout = is_standard_output(path);
         let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         let (plain, gzip) = name.strip_suffix(".gz").map_or((name.as_str(), false), |plain| (plain, true));
-        let delimiter = match (plain, gzip) {
-            (plain, _) if plain.ends_with(".csv") => Some(b','),
-            (plain, _) if plain.ends_with(".tsv") => Some(b'\t'),
-            (plain, false) if plain.ends_with(".parquet") => None,
-            _ => return Err(Error::format(path, "has an unknown extension; write a .csv, .tsv, .csv.gz or .parquet file")),
+        let has = |ending: &str| plain.ends_with(ending);
+        let comma = || schema.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',');
+        let named = match gzip {
+            _ if has(".csv") || (to_stdout && plain == "-") => Named::Delimited(comma()),
+            _ if has(".tsv") => Named::Delimited(b'\t'),
+            _ if has(".jsonl") || has(".ndjson") => Named::JsonLines,
+            false if has(".parquet") => Named::Columnar,
+            _ => {
+                let what = "has an unknown extension; write a .csv, .tsv, .jsonl (each also .gz) or .parquet file, or - for standard output";
+                return Err(Error::format(path, what));
+            }
         };
-        let temporary = files::temporary(path).map_err(|source| Error::io(path, source))?;
-        let file = Target::File(temporary.as_file().try_clone().map_err(|source| Error::io(path, source))?);
-        let format = match delimiter {
-            Some(delimiter) => delimited::Writer::new(file, delimiter, gzip, schema).map(|writer| Format::Delimited(Box::new(writer))),
-            None => columnar::Writer::new(file, schema).map(|writer| Format::Columnar(Box::new(writer))),
-        }
-        .map_err(|source| Error::io(path, source))?;
+        let said = |source| Error::io(path, source);
+        let temporary = if to_stdout { None } else { Some(files::temporary(path).map_err(said)?) };
+        let file = match &temporary {
+            Some(temporary) => Target::File(temporary.as_file().try_clone().map_err(said)?),
+            None => Target::Output(std::io::stdout()),
+        };
+        let format = match named {
+            Named::Delimited(delimiter) => Format::Delimited(Box::new(delimited::Writer::new(file, delimiter, gzip, schema).map_err(said)?)),
+            Named::Columnar => Format::Columnar(Box::new(columnar::Writer::new(file, schema).map_err(said)?)),
+            Named::JsonLines => Format::JsonLines(Box::new(json_lines::Writer::new(file, gzip))),
+        };
         Ok(Self { path: path.to_owned(), schema: schema.clone(), temporary, format, rows: 0 })
+    }
+
+    /// Whether [`TableWriter::create`] would accept a path; nothing is written.
+    ///
+    /// # Errors
+    /// As [`TableWriter::create`].
+    pub fn check(path: &Path) -> Result<()> {
+        if is_standard_output(path) { Ok(()) } else { Self::create(path, &Schema::default()).map(drop) }
     }
 
     /// Appends the rows of a table with the writer's columns.
@@ -73,7 +108,8 @@ impl TableWriter {
         self.check_values(table)?;
         match &mut self.format {
             Format::Delimited(writer) => writer.write(table, &self.schema),
-            Format::Columnar(writer) => writer.write(table, &self.schema),
+            Format::Columnar(writer) => writer.write(table),
+            Format::JsonLines(writer) => writer.write(table, &self.schema),
         }
         .map_err(|source| Error::io(&self.path, source))?;
         self.rows += table.rows() as u64;
@@ -106,19 +142,21 @@ impl TableWriter {
     /// # Errors
     /// When the file cannot be written; then the target is as it was before.
     pub fn finish(self) -> Result<()> {
-        let Self { path, schema, temporary, format, .. } = self;
+        let Self { path, temporary, format, .. } = self;
         let said = |source| Error::io(&path, source);
         match format {
             Format::Delimited(writer) => writer.finish(),
-            Format::Columnar(writer) => writer.finish(&schema),
+            Format::Columnar(writer) => writer.finish(),
+            Format::JsonLines(writer) => writer.finish(),
         }
+        .and_then(|mut target| std::io::Write::flush(&mut target))
         .map_err(said)?;
-        files::persist(temporary, &path).map_err(said)
+        temporary.map_or(Ok(()), |temporary| files::persist(temporary, &path).map_err(said))
     }
 }
 
 impl Table {
-    /// Writes the table to a `.csv`, `.tsv`, `.csv.gz` or `.parquet` file, which appears complete or not at all.
+    /// Writes the table to a `.csv`, `.tsv`, `.jsonl` (each also `.gz`) or `.parquet` file, which appears complete or not at all.
     ///
     /// # Errors
     /// As [`TableWriter`].
@@ -145,14 +183,19 @@ impl Table {
                 }
                 TableFormat::Parquet => {
                     let mut writer = columnar::Writer::new(target, schema)?;
+                    writer.write(self)?;
+                    writer.finish()
+                }
+                TableFormat::JsonLines => {
+                    let mut writer = json_lines::Writer::new(target, false);
                     writer.write(self, schema)?;
-                    writer.finish(schema)
+                    writer.finish()
                 }
             }
         };
         match written().map_err(|error| Error::Table(format!("the table cannot be written: {error}")))? {
             Target::Memory(bytes) => Ok(bytes),
-            Target::File(_) => Ok(Vec::new()),
+            Target::File(_) | Target::Output(_) => Ok(Vec::new()),
         }
     }
 }
@@ -161,6 +204,7 @@ impl Table {
 #[derive(Debug)]
 enum Target {
     File(File),
+    Output(std::io::Stdout),
     Memory(Vec<u8>),
 }
 
@@ -168,6 +212,7 @@ impl std::io::Write for Target {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Self::File(file) => file.write(bytes),
+            Self::Output(output) => output.write(bytes),
             Self::Memory(memory) => memory.write(bytes),
         }
     }
@@ -175,6 +220,7 @@ impl std::io::Write for Target {
     fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Self::File(file) => file.flush(),
+            Self::Output(output) => output.flush(),
             Self::Memory(_) => Ok(()),
         }
     }
@@ -185,4 +231,17 @@ impl std::io::Write for Target {
 enum Sink {
     Plain(Target),
     Gzip(Box<flate2::write::GzEncoder<Target>>),
+}
+
+impl Sink {
+    fn new(file: Target, gzip: bool) -> Self {
+        if gzip { Self::Gzip(Box::new(flate2::write::GzEncoder::new(file, flate2::Compression::default()))) } else { Self::Plain(file) }
+    }
+
+    fn finish(self) -> std::io::Result<Target> {
+        match self {
+            Self::Plain(target) => Ok(target),
+            Self::Gzip(encoder) => encoder.finish(),
+        }
+    }
 }

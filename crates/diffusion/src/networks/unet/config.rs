@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use semblant_images::ImageShape;
 
 /// One level on the way down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum DownBlockType {
     /// Residual blocks.
     DownBlock2D,
@@ -15,7 +15,7 @@ pub enum DownBlockType {
 }
 
 /// One level on the way up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum UpBlockType {
     /// Residual blocks.
     UpBlock2D,
@@ -24,14 +24,14 @@ pub enum UpBlockType {
 }
 
 /// The block between the encoder and the decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum MidBlockType {
     /// A residual block, self-attention, a residual block.
     UNetMidBlock2D,
 }
 
 /// How the time step is embedded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeEmbeddingType {
     /// Sines and cosines of the time.
@@ -41,7 +41,7 @@ pub enum TimeEmbeddingType {
 }
 
 /// How levels with attention change the resolution; levels without use a convolution always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResampleType {
     /// A convolution of stride 2 down; the nearest pixel and a convolution up.
@@ -51,7 +51,7 @@ pub enum ResampleType {
 }
 
 /// How the embedded time enters a residual block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeScaleShift {
     /// Added before the second normalisation.
@@ -61,7 +61,7 @@ pub enum TimeScaleShift {
 }
 
 /// The settings of a [`UNet2D`](super::UNet2D). The defaults suit images of 28 to 64 pixels a side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnetConfig {
     /// Channels of each level, the finest first; each level has half the resolution of the one before.
