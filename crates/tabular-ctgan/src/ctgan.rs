@@ -64,6 +64,11 @@ pub struct CtganConfig {
     pub log_frequency: bool,
     /// Also use modes of number columns as conditions, not only categories.
     pub condition_on_numbers: bool,
+    /// The most weights of the generator's last layer that join conditions to outputs. All of them would be as many as the conditions
+    /// (every category and mode) times the outputs of a row, which for 2,000 columns of numbers is gigabytes. Beyond this, only some
+    /// columns are conditions: those of categories first, of each kind the ones whose values are most evenly spread. Rows with given values
+    /// of other columns are found by rejection.
+    pub condition_weights: u64,
     /// The critic's optimizer.
     pub critic: Adam,
     /// How numbers become modes.
@@ -93,6 +98,7 @@ impl Default for CtganConfig {
             temperature: 0.2,
             log_frequency: true,
             condition_on_numbers: true,
+            condition_weights: 1 << 23,
             critic: adam,
             numbers: NumberOptions::default(),
         }
