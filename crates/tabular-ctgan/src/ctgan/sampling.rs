@@ -14,6 +14,7 @@ use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use semblant_tabular::early_stopping::PairDistance;
 use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
+use semblant_tabular::small_tables::Length;
 use semblant_tabular::{EncodedModel, TrainingData};
 
 use super::{CtganBatch, CtganConfig, CtganModel, new_generator};
@@ -21,6 +22,7 @@ use crate::condition_sampler::Alias;
 use crate::conditions::{Conditions, TrainingSampler};
 use crate::generator::Generator;
 use crate::row_layout::DeviceTable;
+use crate::sizes::USUAL_EPOCHS;
 
 /// Batches whose statistics the averaged generator is given.
 const CALIBRATION_BATCHES: u64 = 40;
@@ -60,7 +62,10 @@ impl EncodedModel for CtganConfig {
         if let Some(note) = config.note_on_conditions(layout, &encoded, conditions) {
             run.observer.event(Event::Note(&note));
         }
-        let schedule = config.train.schedule(encoded.rows, LastBatch::Dropped);
+        let length = Length::new(&config.train, USUAL_EPOCHS, config.min_steps, encoded.rows, LastBatch::Dropped);
+        if let Some(note) = length.note(Self::NAME, config.train.epochs, encoded.rows) {
+            run.observer.event(Event::Note(&note));
+        }
         let sampler = TrainingSampler::new(conditions.clone(), &encoded, config.log_frequency);
         let pairs = PairDistance::new(&encoded, run.seed);
         let (device, seed) = (run.device.clone(), run.seed);
@@ -73,8 +78,11 @@ impl EncodedModel for CtganConfig {
         let batch = Arc::new(CtganBatch::new(config, encoded, sampler, on_device, &run.device));
         let model = CtganModel::new(config, layout, conditions.width, run.seed, &run.device.clone().autodiff());
         let mut make_batch = |_: &Step| batch.clone();
-        let trainer = Trainer::new(schedule, config.train.ema, fingerprint, &mut make_batch);
-        let trainer = if config.train.patience_ticks > 0 { trainer.with_score(&mut score) } else { trainer };
+        let trainer = Trainer::new(length.schedule, config.train.ema, fingerprint, &mut make_batch);
+        let trainer = match length.scored_from() {
+            Some(step) => trainer.with_score_from(step, &mut score),
+            None => trainer,
+        };
         let Trained { sampled: mut generator, summary } = trainer.fit(model, config.optimizers(), run)?;
         calibrate(&mut generator, config, conditions, run.seed, &run.device);
         Ok((generator, summary))
@@ -248,5 +256,15 @@ mod tests {
         assert!((0..30).all(|row| smokers.label(row) == Some("yes")) && made.drawn_rows > 30);
         let (_, noted) = fitted(CtganConfig::default(), 2);
         assert!(!noted.iter().any(|note| note.contains("condition_weights")), "{noted:?}");
+    }
+
+    #[test]
+    fn few_rows_train_for_a_number_of_steps() {
+        let (_, noted) = fitted(CtganConfig { min_steps: 700, ..CtganConfig::default() }, USUAL_EPOCHS);
+        assert!(noted.iter().any(|note| note.contains("200 rows are few") && note.contains("copula")), "{noted:?}");
+        assert_eq!(noted.last().expect("a number of steps"), "700 steps");
+        // Another number of epochs is taken as it is.
+        let (_, noted) = fitted(CtganConfig { min_steps: 700, ..CtganConfig::default() }, 3);
+        assert_eq!(noted, ["6 steps"]);
     }
 }
