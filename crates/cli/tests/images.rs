@@ -277,7 +277,7 @@ fn wrong_usage_is_one_line_and_code_two() {
     place.bad(1, &[&attacked[..], &["--shadow", "t.safetensors"]].concat(), &["t.safetensors", "independent", "images"]);
     judged(&["--features", "inception:w.pth,resize=lanczos"], &["lanczos", "pytorch-fid, tf1, clean"]);
     judged(&["--features", "lpips:w.pth"], &["weights by channel", "lin="]);
-    judged(&["--utility"], &["--features"]);
+    judged(&["--utility"], &["--holdout"]);
     judged(&["--features", "classifier:c", "--utility"], &["--holdout"]);
     judged(&["--features", "classifier:c", "--shadow", "m.safetensors"], &["--holdout"]);
     place.bad(

@@ -81,7 +81,8 @@ pub struct Trainer<'a, M: Model> {
     schedule: TrainSchedule,
     ema: Ema,
     batch: &'a mut dyn FnMut(&Step) -> M::Batch,
-    score: Option<Score<'a, M::Sampled>>,
+    /// The step from which ticks have a score, and the score.
+    score: Option<(u64, Score<'a, M::Sampled>)>,
     watch: Option<Watch<'a, M::Sampled>>,
     fingerprint: String,
     rank: Option<Rank>,
@@ -95,8 +96,13 @@ impl<'a, M: Model> Trainer<'a, M> {
     }
 
     /// The same with a score, lower is better, for early stopping after [`TrainSchedule::patience_ticks`].
-    pub fn with_score(mut self, score: Score<'a, M::Sampled>) -> Self {
-        self.score = Some(score);
+    pub fn with_score(self, score: Score<'a, M::Sampled>) -> Self {
+        self.with_score_from(0, score)
+    }
+
+    /// [`Trainer::with_score`], but ticks before step `first` have no score. The best state is kept, whatever the patience.
+    pub fn with_score_from(mut self, first: u64, score: Score<'a, M::Sampled>) -> Self {
+        self.score = Some((first, score));
         self
     }
 
@@ -248,7 +254,7 @@ impl<M: Model> Trainer<'_, M> {
         for (name, value) in &named {
             line[name] = json!(value);
         }
-        if let Some(score) = &mut self.score {
+        if let Some((_, score)) = self.score.as_mut().filter(|(first, _)| step.index >= *first) {
             let value = score(&state.average);
             line["score"] = json!(value);
             if state.clock.best_score.is_none_or(|best| value < best) {

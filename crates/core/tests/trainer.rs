@@ -195,3 +195,17 @@ fn early_stopping_keeps_the_best() {
     let trained = fit(schedule, &mut run(folder.path(), false), None, None, Some(&mut score)).expect("trains");
     assert_eq!(trained.summary.steps, 50, "best at tick 3, stopped at tick 5");
 }
+
+#[test]
+fn a_score_may_begin_late() {
+    let folder = tempfile::tempdir().expect("temp");
+    let mut make =
+        |step: &Step| host::tensor(Stream::new(step.index, 0).matrix(0..8, 2, Stream::normals), [8, 2], &Device::flex().autodiff());
+    let mut score = |_: &Linear| 1.0;
+    let trainer = Trainer::new(SCHEDULE, Ema::default(), "late", &mut make).with_score_from(50, &mut score);
+    let model = Sum { layer: LinearConfig::new(2, 1).init(Stream::new(1, 0), &Device::flex().autodiff()) };
+    trainer.fit(model, Optimizers::default().with("layer", Adam::default()), &mut run(folder.path(), false)).expect("trains");
+    let scored = |line: &serde_json::Value| line.get("score").is_some().then(|| line["step"].as_u64()).flatten();
+    let steps: Vec<u64> = read_log(folder.path()).expect("log").iter().filter_map(scored).collect();
+    assert_eq!(steps, [60, 70, 80, 90, 100]);
+}

@@ -177,10 +177,17 @@ fn damaged_files_are_left_out_or_refused() {
     folder.file("c/half.png", &whole[..whole.len() / 2]);
     folder.file("c/text.jpg", "no image at all");
     folder.file("c/empty.gif", "");
-    let read = read(folder.path());
-    assert_eq!(read.images.count(), 1);
-    noted(&read, &["3 files", "c/half.png", "c/text.jpg", "c/empty.gif", "left out"]);
+    let photo = encoded(&DynamicImage::ImageRgb8(RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8, y as u8, 9]))), ImageFormat::Jpeg);
+    folder.file("c/cut.jpg", &photo[..photo.len() * 9 / 10]);
+    let with_damage = read(folder.path());
+    assert_eq!(with_damage.images.count(), 1);
+    noted(&with_damage, &["4 of 5 files cannot be read and are left out, the first: c/cut.jpg", "truncated"]);
+    refused(folder.path(), &strict(), &["c/cut.jpg", "truncated", "strict"]);
+    std::fs::remove_file(folder.path().join("c/cut.jpg")).expect("removable");
     refused(folder.path(), &strict(), &["c/empty.gif is empty", "strict"]);
+    let archive = folder.file("cut.tar", tarred(&[("a.jpg", photo[..photo.len() / 2].to_vec()), ("b.png", grey(1, 8, 8))]));
+    noted(&read(&archive), &["1 of 2 files cannot be read and is left out, the first: a.jpg"]);
+    refused(&archive, &strict(), &["a.jpg", "truncated"]);
     std::fs::remove_file(folder.path().join("c/good.png")).expect("removable");
     refused(folder.path(), &ImageOptions::default(), &["none of its 3 images", "c/empty.gif"]);
 }

@@ -164,7 +164,8 @@ where
     write_folder(folder, &Pipeline { network: fitted.net.clone(), scheduler, class_names: fitted.kind.class_names.clone() })
 }
 
-/// Makes images from `init`: noised as far as the sampler's strength, and denoised from there. Where the mask is bright, pixels stay.
+/// Makes images from `init`: noised as far as the sampler's strength, and denoised from there. Where the mask is bright, pixels stay. At a
+/// strength of 0 every pixel stays.
 pub(crate) fn image_to_image(
     sampler: DiffusionSampler<'_>,
     kind: &ImageKind,

@@ -65,11 +65,17 @@ impl<'a> DiffusionSampler<'a> {
         })
     }
 
-    /// This sampler, making images out of images: they are noised as far as `strength` of the way, and denoised from there.
+    /// This sampler, making images out of images: they are noised as far as `strength` of the way, and denoised from there. A strength of
+    /// 0 gives them back as they are.
     pub fn from_images(mut self, start: Start) -> Self {
         self.plan = self.plan.from_strength(self.settings.strength);
         self.start = Some(start);
         self
+    }
+
+    /// How far images are noised that others are made out of, from 0 to 1.
+    pub fn strength(&self) -> f64 {
+        self.settings.strength
     }
 
     /// `[CHUNK, channels, height, width]` from one row of numbers a draw.
@@ -100,6 +106,12 @@ impl<'a> DiffusionSampler<'a> {
     fn first_noise(&self, draws: &[ImageDraw], seed: u64) -> Tensor<4> {
         let ImageShape { channels, height, width } = self.shape;
         host::tensor(latents(draws, CHUNK, self.shape.len(), seed), [CHUNK, channels, height, width], &self.device)
+    }
+
+    /// The pixels that the image of a draw is made out of.
+    fn given<'s>(&self, start: &'s Start, draw: &ImageDraw) -> &'s [f32] {
+        let place = (draw.row - start.first_row) as usize * self.shape.len();
+        &start.pixels[place..place + self.shape.len()]
     }
 
     /// The clean images that the network sees, `x [CHUNK, channels, height, width]`.
@@ -137,10 +149,7 @@ impl<'a> DiffusionSampler<'a> {
             let spread = if self.plan.path == Path::VariancePreserving { 1.0 } else { top.sigma };
             return (self.solver)(&denoise, first * spread, &self.plan, &self.settings, &noise);
         };
-        let given = self.tensor(draws, |draw, out| {
-            let place = (draw.row - start.first_row) as usize * out.len();
-            out.copy_from_slice(&start.pixels[place..place + out.len()]);
-        });
+        let given = self.tensor(draws, |draw, out| out.copy_from_slice(self.given(start, draw)));
         let x = top.noised(given.clone(), first);
         let Some(mask) = &start.mask else { return (self.solver)(&denoise, x, &self.plan, &self.settings, &noise) };
         let ImageShape { channels, height, width } = self.shape;
@@ -159,6 +168,10 @@ impl Sampler for DiffusionSampler<'_> {
     type Output = Vec<f32>;
 
     fn make(&self, draws: &[ImageDraw], seed: u64) -> Vec<f32> {
+        // Even the last level has noise; what is neither noised nor denoised stays as it is.
+        if let Some(start) = self.start.as_ref().filter(|_| self.settings.strength == 0.0) {
+            return draws.iter().flat_map(|draw| self.given(start, draw)).copied().collect();
+        }
         let mut pixels = Vec::with_capacity(draws.len() * self.shape.len());
         for draws in draws.chunks(CHUNK) {
             let images = self.solve(draws, seed, self.first_noise(draws, seed));

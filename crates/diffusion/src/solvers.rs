@@ -33,7 +33,7 @@ pub struct Sampling {
     pub solver: String,
     /// Classifier-free guidance: 1 is none, more trades diversity for fidelity, 0 ignores the class.
     pub guidance: f64,
-    /// Image-to-image: the noise added to the given images, from 0 (none) to 1 (pure noise).
+    /// Image-to-image: the noise added to the given images, from 0 (none: they stay as they are) to 1 (pure noise).
     pub strength: f64,
     /// DDIM: the share of fresh noise, 0 (none) to 1 (as much as DDPM).
     pub eta: f64,

@@ -212,6 +212,12 @@ fn rebuild(fitted: &Fitted<LatentDitConfig>, init: &Images, mask: Option<&Images
         let what = "a pixel mask does not fit latent images; omit it, or use a pixel-space model";
         return Err(Error::Config(what.into()));
     }
+    // Not even the autoencoder touches an image that is to stay as it is.
+    if sampler.strength() == 0.0 {
+        return rebuilt(&fitted.kind, init, request, |draws| {
+            Ok(init.units_of(&draws.iter().map(|draw| draw.row as usize).collect::<Vec<_>>()))
+        });
+    }
     let pixels = encoded(&fitted.net.autoencoder, init, false, &fitted.device);
     let sampler = sampler.from_images(Start { pixels, mask: None, first_row: 0 });
     rebuilt(&fitted.kind, init, request, |draws| Ok(decoded(fitted, &sampler.make(draws, request.seed), draws.len())))

@@ -3,6 +3,8 @@
 //! Values are drawn from alias tables, rows from compressed lists of the rows that hold each value, so a draw costs the same for two
 //! categories as for a hundred thousand.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
 use semblant_core::seeds::Stream;
@@ -82,6 +84,42 @@ impl Conditions {
             }
         }
         conditions
+    }
+
+    /// Of these blocks as many as fit into a condition vector of `most` places: those of category columns first, since rare categories are
+    /// hard to find by rejection, and of each kind the ones whose values are most evenly spread, by the chance that two rows have the same
+    /// value; the first columns where that is equal. A block that does not fit is passed over.
+    pub fn within(self, most: usize, layout: &Layout) -> Self {
+        if self.width <= most {
+            return self;
+        }
+        let modes: Vec<bool> = layout.blocks().map(|span| span.kind == SpanKind::Modes).collect();
+        let mut order: Vec<usize> = (0..self.blocks.len()).collect();
+        // Every block counts the same rows, so the sums of squares are in the order of the chances, and exact.
+        let same = |block: &ConditionBlock| block.counts.iter().map(|&count| u128::from(count).pow(2)).sum::<u128>();
+        order.sort_by_cached_key(|&index| (modes[self.blocks[index].block], same(&self.blocks[index]), index));
+        let mut left = most;
+        let mut kept = vec![false; self.blocks.len()];
+        for index in order {
+            let width = self.blocks[index].counts.len();
+            if width <= left {
+                left -= width;
+                kept[index] = true;
+            }
+        }
+        let mut conditions = Self::default();
+        for (block, _) in self.blocks.into_iter().zip(kept).filter(|(_, kept)| *kept) {
+            let condition_start = conditions.width;
+            conditions.width += block.counts.len();
+            conditions.blocks.push(ConditionBlock { condition_start, ..block });
+        }
+        conditions
+    }
+
+    /// How many columns rows can be conditioned on.
+    pub fn columns(&self, layout: &Layout) -> usize {
+        let columns: Vec<usize> = layout.blocks().map(|span| span.column).collect();
+        self.blocks.iter().map(|block| columns[block.block]).collect::<BTreeSet<_>>().len()
     }
 
     /// Checks that the blocks, as read from a file, fit `layout`.
@@ -247,6 +285,25 @@ mod tests {
             let block = sampler.conditions().blocks[asked.block].block;
             assert_eq!(encoded.codes[block][row as usize] as usize, asked.value);
         }
+    }
+
+    #[test]
+    fn a_bound_keeps_categories_and_then_what_is_spread_most() {
+        let (layout, encoded) = table();
+        let all = || Conditions::new(&layout, &encoded, true);
+        assert_eq!((all().width, all().within(7, &layout)), (7, all()), "all fit");
+        let blocks = |all: Conditions, most| all.within(most, &layout).blocks.iter().map(|block| block.block).collect::<Vec<_>>();
+        // Counts: 4 1 1, 3 3 (modes), 3 3. The two categories are as evenly spread as one another.
+        assert_eq!(blocks(all(), 6), [0, 2], "modes come last");
+        assert_eq!(blocks(all(), 3), [0], "the first of equals");
+        assert_eq!(blocks(all(), 2), [2], "what does not fit is passed over");
+        assert_eq!(blocks(all(), 1), [0; 0]);
+        let uneven = EncodedTable { codes: [&[vec![0, 0, 0, 0, 0, 1]], &encoded.codes[1..]].concat(), ..encoded.clone() };
+        let uneven = || Conditions::new(&layout, &uneven, true);
+        assert_eq!(blocks(uneven(), 4), [1, 2], "evenly spread values come first");
+        let kept = uneven().within(4, &layout);
+        assert_eq!((kept.width, kept.blocks[1].condition_start, kept.columns(&layout)), (4, 2, 1));
+        kept.check(&layout).expect("a vector without gaps");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
 use crate::critic::MlpCritic;
 use crate::generator::{Generator, MOMENTUM, Tape};
 use crate::row_layout::RowLayout;
-use crate::sizes::check_widths;
+use crate::sizes::{USUAL_EPOCHS, check_min_steps, check_widths};
 
 pub use draws::CtganBatch;
 use draws::Draws;
@@ -42,6 +42,10 @@ pub struct CtganConfig {
     /// How long, in what batches (a multiple of `pac`), and by which optimizer of the generator.
     #[serde(flatten)]
     pub train: TrainConfig,
+    /// The fewest steps of a run of the usual 300 epochs: on few rows an epoch is a step or two, so that such a run is made longer. The
+    /// states of its second half are scored at the ticks and the best is kept. With the default batch that concerns tables of fewer than
+    /// 2,500 rows. Another number of `epochs`, or `rows`, is taken as it is; 0 never makes a run longer.
+    pub min_steps: u64,
     /// Rows that the critic scores together.
     pub pac: usize,
     /// Length of the noise vector.
@@ -64,6 +68,11 @@ pub struct CtganConfig {
     pub log_frequency: bool,
     /// Also use modes of number columns as conditions, not only categories.
     pub condition_on_numbers: bool,
+    /// The most weights of the generator's last layer that join conditions to outputs. All of them would be as many as the conditions
+    /// (every category and mode) times the outputs of a row, which for 2,000 columns of numbers is gigabytes. Beyond this, only some
+    /// columns are conditions: those of categories first, of each kind the ones whose values are most evenly spread. Rows with given values
+    /// of other columns are found by rejection.
+    pub condition_weights: u64,
     /// The critic's optimizer.
     pub critic: Adam,
     /// How numbers become modes.
@@ -76,12 +85,13 @@ impl Default for CtganConfig {
             Adam { learning_rate: 2e-4, beta_1: 0.5, beta_2: 0.9, weight_decay: 1e-6, schedule: LrSchedule::HoldCosine, ..Adam::default() };
         Self {
             train: TrainConfig {
-                epochs: 300,
+                epochs: USUAL_EPOCHS,
                 batch_rows: 500,
                 optimizer: adam,
                 ema: Ema { half_life_rows: 500_000.0, warm_up: 0.05 },
                 ..TrainConfig::default()
             },
+            min_steps: 1500,
             pac: 1,
             noise_width: 128,
             generator_widths: vec![256, 256],
@@ -93,6 +103,7 @@ impl Default for CtganConfig {
             temperature: 0.2,
             log_frequency: true,
             condition_on_numbers: true,
+            condition_weights: 1 << 23,
             critic: adam,
             numbers: NumberOptions::default(),
         }
@@ -128,6 +139,7 @@ impl Config for CtganConfig {
             return refuse(format!("penalty_share = {} is out of range; choose a number above 0 and up to 1", self.penalty_share));
         }
         self.train.check("")?;
+        check_min_steps(self.min_steps)?;
         check_widths(self.noise_width, self.generator_widths.iter().chain(&self.critic_widths))?;
         self.critic.check("critic")
     }

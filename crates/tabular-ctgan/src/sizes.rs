@@ -1,6 +1,16 @@
-//! Bounds on sizes that settings may ask for.
+//! Bounds on sizes that settings may ask for, and the length of runs that ask for none.
 
+use semblant_core::config::check_range;
 use semblant_core::{Error, Result};
+
+/// The passes over a table, as in the paper.
+pub(crate) const USUAL_EPOCHS: u64 = 300;
+
+/// Refuses a `min_steps` that no run ends with.
+pub(crate) fn check_min_steps(steps: u64) -> Result<()> {
+    const MOST_STEPS: u64 = 1 << 30;
+    check_range("min_steps", steps, 0, MOST_STEPS)
+}
 
 /// Refuses widths that no table needs, before they exhaust the memory.
 pub(crate) fn check_widths<'a>(noise: usize, mut widths: impl Iterator<Item = &'a usize>) -> Result<()> {

@@ -22,7 +22,7 @@ use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::row_layout::RowLayout;
-use crate::sizes::check_widths;
+use crate::sizes::{USUAL_EPOCHS, check_min_steps, check_widths};
 
 /// Settings of TVAE. Defaults are the paper's where it names a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -31,6 +31,10 @@ pub struct TvaeConfig {
     /// How long, in what batches, and by which optimizer of both networks.
     #[serde(flatten)]
     pub train: TrainConfig,
+    /// The fewest steps of a run of the usual 300 epochs: on few rows an epoch is a step or two, so that such a run is made longer. The
+    /// states of its second half are scored at the ticks and the best is kept. With the default batch that concerns tables of fewer than
+    /// 1,667 rows. Another number of `epochs`, or `rows`, is taken as it is; 0 never makes a run longer.
+    pub min_steps: u64,
     /// Length of the latent vector.
     pub latent_width: usize,
     /// Widths of the encoder's layers.
@@ -47,12 +51,13 @@ impl Default for TvaeConfig {
     fn default() -> Self {
         Self {
             train: TrainConfig {
-                epochs: 300,
+                epochs: USUAL_EPOCHS,
                 batch_rows: 500,
                 optimizer: Adam { learning_rate: 1e-3, weight_decay: 1e-5, schedule: LrSchedule::HoldCosine, ..Adam::default() },
                 ema: Ema { half_life_rows: 250_000.0, warm_up: 0.05 },
                 ..TrainConfig::default()
             },
+            min_steps: 1000,
             latent_width: 128,
             encoder_widths: vec![128, 128],
             decoder_widths: vec![128, 128],
@@ -70,6 +75,7 @@ impl Config for TvaeConfig {
         if !(self.reconstruction_weight > 0.0 && self.reconstruction_weight.is_finite()) {
             return Err(Error::Config(format!("reconstruction_weight = {} must be a number above 0", self.reconstruction_weight)));
         }
+        check_min_steps(self.min_steps)?;
         check_widths(self.latent_width, self.encoder_widths.iter().chain(&self.decoder_widths))?;
         self.train.check("")
     }

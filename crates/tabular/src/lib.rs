@@ -8,6 +8,7 @@
 //! - [`filter`]: conditions, interpreted once for every model.
 //! - [`rejection`]: rows from a network that meet the conditions, with bounded effort.
 //! - [`early_stopping`]: how far sampled rows are from the table.
+//! - [`small_tables`]: the length of a run over few rows.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod early_stopping;
@@ -15,6 +16,7 @@ mod encoded;
 pub mod filter;
 pub mod preparation;
 pub mod rejection;
+pub mod small_tables;
 mod synthesizer;
 
 pub use encoded::{EncodedFitted, EncodedModel, TrainingData};

@@ -22,7 +22,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec::value(
         "features",
         "KIND:FILE",
-        "The feature extractor. classifier:FILE is a classifier of the real images, trained and saved there if the file does not exist. inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a local .pth or .safetensors file. lpips:BACKBONE,lin=FILE compares images in pairs, with torchvision's AlexNet or VGG16 and the weights of the package lpips",
+        "The feature extractor; without it a classifier of the real images is trained and not kept. classifier:FILE is a classifier of the real images, trained and saved there if the file does not exist. inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a local .pth or .safetensors file. lpips:BACKBONE,lin=FILE compares images in pairs, with torchvision's AlexNet or VGG16 and the weights of the package lpips",
     ),
     OptionSpec::optional_value(
         "utility",
@@ -43,14 +43,9 @@ impl Evaluator<Images> for ImageEvaluator {
     }
 
     fn evaluate(&self, job: &EvaluationJob<'_, Images>, observe: Observe<'_>) -> Result<Vec<Report>> {
-        let forms = "give --features classifier:FILE to train a classifier of the real images and save it there";
-        let features = job
-            .options
-            .text("features")
-            .ok_or_else(|| Error::Config(format!("images are compared in the features of a network; {forms}")))?;
-        let features = Features::parse(features)?;
-        let utility_images = utility_images(job)?;
         let (_, real) = job.real;
+        let features = job.options.text("features").map_or_else(|| Features::of(real), Features::parse)?;
+        let utility_images = utility_images(job)?;
         let holdout = job.holdout.map(|(_, holdout)| holdout);
         if let Some(lpips) = features.paired(job.device)? {
             if holdout.is_some() {

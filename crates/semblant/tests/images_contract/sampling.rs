@@ -124,6 +124,7 @@ fn rebuilt_images_differ_by_strength(name: &str) {
     for made in [&near, &far] {
         assert_eq!((made.shape(), made.classes()), (images.shape(), images.classes()), "{name}: each keeps its class");
     }
+    assert_eq!(remade(0.0, 3), images, "{name}: without strength images stay as they are");
     assert!(distance(&near, &images) < 0.8 * distance(&far, &images), "{name}: {} {}", distance(&near, &images), distance(&far, &images));
     assert_eq!(near, remade(0.05, 3), "{name}");
     assert_ne!(far, remade(1.0, 4), "{name}: another seed");
@@ -168,4 +169,12 @@ fn rebuilding_keeps_masked_pixels(name: &str) {
             .count(),
         0
     );
+}
+
+#[test]
+fn without_strength_no_image_passes_the_autoencoder() {
+    let images = bars();
+    let model = fitted("latent-dit", &images);
+    let request = with(0, json!({ "strength": 0.0 }));
+    assert_eq!(model.rebuild().expect("from data").rebuild(&images, None, &request).expect("possible").data, images);
 }

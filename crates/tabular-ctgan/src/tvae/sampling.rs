@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::model::{Sampler, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::passes::Passes;
+use semblant_core::progress::Event;
 use semblant_core::seeds::streams::ATTEMPTS;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::LastBatch;
@@ -14,11 +15,13 @@ use semblant_core::{Result, host, math};
 use semblant_data::table::encode::{EncodedTable, Layout, NumberOptions};
 use semblant_tabular::early_stopping::PairDistance;
 use semblant_tabular::rejection::{CHUNK, Draw, RowMaker, Rows, draw_rows};
+use semblant_tabular::small_tables::Length;
 use semblant_tabular::{EncodedModel, TrainingData};
 
 use super::{Decoder, TvaeConfig, TvaeModel, purpose};
 use crate::conditions::{Conditions, write_row};
 use crate::row_layout::DeviceTable;
+use crate::sizes::USUAL_EPOCHS;
 
 /// The rows of a step, each as a network sees it.
 struct Batches {
@@ -74,7 +77,10 @@ impl EncodedModel for TvaeConfig {
     fn train(&self, data: TrainingData<'_, Conditions>, run: &mut Run) -> Result<(Decoder, Summary)> {
         let TrainingData { layout, encoded, fingerprint, .. } = data;
         let config = self;
-        let schedule = config.train.schedule(encoded.rows, LastBatch::Filled);
+        let length = Length::new(&config.train, USUAL_EPOCHS, config.min_steps, encoded.rows, LastBatch::Filled);
+        if let Some(note) = length.note(Self::NAME, config.train.epochs, encoded.rows) {
+            run.observer.event(Event::Note(&note));
+        }
         let pairs = PairDistance::new(&encoded, run.seed);
         let mut score = |decoder: &Decoder| pairs.distance(&Maker::new(config, decoder, layout));
         let on_device = DeviceTable::new(&encoded, layout, &run.device);
@@ -82,8 +88,11 @@ impl EncodedModel for TvaeConfig {
         let mut batches = Batches { encoded, layout: layout.clone(), device: run.device.clone(), passes, on_device };
         let model = TvaeModel::new(config, layout, run.seed, &run.device.clone().autodiff());
         let mut make_batch = |step: &Step| batches.batch(step);
-        let trainer = Trainer::new(schedule, config.train.ema, fingerprint, &mut make_batch);
-        let trainer = if config.train.patience_ticks > 0 { trainer.with_score(&mut score) } else { trainer };
+        let trainer = Trainer::new(length.schedule, config.train.ema, fingerprint, &mut make_batch);
+        let trainer = match length.scored_from() {
+            Some(step) => trainer.with_score_from(step, &mut score),
+            None => trainer,
+        };
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("both", config.train.optimizer), run)?;
         Ok((sampled, summary))
     }

@@ -7,11 +7,13 @@ use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::imageops::FilterType;
+use image::metadata::Orientation;
 use image::{
     AnimationDecoder, DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, RgbImage,
 };
 
 use super::LONGEST_SIDE;
+use super::jpeg::is_whole;
 
 /// The largest file of one image; encoded, no useful training image comes near.
 pub(super) const LARGEST_FILE: u64 = 256 << 20;
@@ -35,12 +37,17 @@ pub(super) fn is_image_name(path: &Path) -> bool {
     ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp"].contains(&ending.as_str())
 }
 
-/// Decodes an image and brings it to a size and a number of channels, if given. The contents decide the format, not the name.
+/// Decodes an image, turned as its Exif orientation says, and brings it to a size and a number of channels, if given. The contents decide
+/// the format, not the name.
 pub(super) fn decode(bytes: &[u8], size: Option<[usize; 2]>, channels: Option<usize>) -> Result<Picture, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
     }
     let format = image::guess_format(bytes).map_err(|_| "is not an image, despite its name")?;
+    // The decoder fills what is missing with grey.
+    if format == ImageFormat::Jpeg && !is_whole(bytes) {
+        return Err("cannot be decoded (it ends before its last line; it is truncated)".into());
+    }
     let (decoded, animated) =
         first_frame(bytes, format).map_err(|error| format!("cannot be decoded ({})", one_line(&error.to_string())))?;
     let fitted = fit(plain(decoded), size, channels);
@@ -71,7 +78,13 @@ fn first_frame(bytes: &[u8], format: ImageFormat) -> ImageResult<(DynamicImage, 
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits());
-    Ok((reader.decode()?, animated))
+    let mut decoder = reader.into_decoder()?;
+    limits().reserve(decoder.total_bytes())?;
+    // Damaged Exif is that of a picture that lies as it was stored; Pillow ignores it too.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok((image, animated))
 }
 
 /// Any image as 8-bit grey or colour, without transparency.
@@ -232,6 +245,97 @@ mod tests {
         }
         assert_eq!(refit(&[5, 6], [1, 1, 2], None, Some(3)), (vec![5, 6, 5, 6, 5, 6], [3, 1, 2]));
         assert_eq!(refit(&[1, 2, 3, 4, 5, 6], [3, 1, 2], None, None), (vec![1, 2, 3, 4, 5, 6], [3, 1, 2]));
+    }
+
+    /// Exif with nothing but an orientation, little-endian.
+    fn exif(orientation: u8) -> Vec<u8> {
+        let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+        exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+        exif
+    }
+
+    /// An image of 24 columns and 32 rows as JPEG with an orientation: dark, with a bright corner at the top left as it is stored.
+    fn oriented_jpeg(orientation: u8) -> Vec<u8> {
+        let stored = GrayImage::from_fn(24, 32, |x, y| image::Luma([if x < 8 && y < 16 { 250 } else { 10 }]));
+        let mut plain = Cursor::new(Vec::new());
+        DynamicImage::ImageLuma8(stored).write_to(&mut plain, ImageFormat::Jpeg).expect("encodable");
+        let (plain, exif) = (plain.into_inner(), exif(orientation));
+        let length = (2 + 6 + exif.len() as u16).to_be_bytes();
+        [&plain[..2], &[0xFF, 0xE1], &length, b"Exif\0\0", &exif, &plain[2..]].concat()
+    }
+
+    #[test]
+    fn photographs_come_upright_as_pillow_turns_them() {
+        // PIL.ImageOps.exif_transpose: the size, and the corner that the top left one comes to.
+        let expected = [
+            (1, [32, 24], "top left"),
+            (2, [32, 24], "top right"),
+            (3, [32, 24], "bottom right"),
+            (4, [32, 24], "bottom left"),
+            (5, [24, 32], "top left"),
+            (6, [24, 32], "top right"),
+            (7, [24, 32], "bottom right"),
+            (8, [24, 32], "bottom left"),
+            // No orientation at all.
+            (0, [32, 24], "top left"),
+            (9, [32, 24], "top left"),
+        ];
+        for (orientation, [height, width], corner) in expected {
+            let picture = decode(&oriented_jpeg(orientation), None, None).expect("decodable");
+            assert_eq!([picture.height, picture.width], [height, width], "orientation {orientation}");
+            let bright = |y: usize, x: usize| picture.pixels[y * width + x] > 128;
+            let corners = [
+                ("top left", bright(0, 0)),
+                ("top right", bright(0, width - 1)),
+                ("bottom left", bright(height - 1, 0)),
+                ("bottom right", bright(height - 1, width - 1)),
+            ];
+            for (name, is_bright) in corners {
+                assert_eq!(is_bright, name == corner, "orientation {orientation}: {name}");
+            }
+            // The long side of the bright corner lies along the long side of the picture.
+            let long = if height > width { (15, 7) } else { (7, 15) };
+            let count = picture.pixels.iter().filter(|&&value| value > 128).count();
+            assert_eq!(count, (long.0 + 1) * (long.1 + 1), "orientation {orientation}");
+        }
+        // A requested size is that of the upright picture.
+        let picture = decode(&oriented_jpeg(6), Some([12, 16]), None).expect("decodable");
+        assert!([picture.height, picture.width] == [12, 16] && picture.pixels[15] > 200 && picture.pixels[0] < 60);
+    }
+
+    #[test]
+    fn png_and_webp_are_turned_too() {
+        let stored = RgbImage::from_fn(2, 1, |x, _| image::Rgb([x as u8 * 200, 7, 9]));
+        let plain = png(&DynamicImage::ImageRgb8(stored.clone()));
+        let exif = exif(6);
+        let mut crc = flate2::Crc::new();
+        crc.update(b"eXIf");
+        crc.update(&exif);
+        // Behind the signature and the header.
+        let chunk = [&(exif.len() as u32).to_be_bytes()[..], b"eXIf", &exif, &crc.sum().to_be_bytes()].concat();
+        let turned = decode(&[&plain[..33], &chunk, &plain[33..]].concat(), None, None).expect("decodable");
+        assert_eq!((turned.height, turned.width, &turned.pixels[..2]), (2, 1, &[0, 200][..]));
+        let mut webp = Vec::new();
+        let mut encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut webp);
+        image::ImageEncoder::set_exif_metadata(&mut encoder, exif).expect("supported");
+        encoder.encode(&stored, 2, 1, image::ExtendedColorType::Rgb8).expect("encodable");
+        let turned = decode(&webp, None, None).expect("decodable");
+        assert_eq!((turned.height, turned.width, &turned.pixels[..2]), (2, 1, &[0, 200][..]));
+    }
+
+    #[test]
+    fn files_cut_short_are_errors_in_every_format() {
+        let noise = RgbImage::from_fn(40, 40, |x, y| image::Rgb([(x * 37 + y * 101) as u8, (x * x + 3 * y) as u8, (y * 59) as u8]));
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP] {
+            let mut bytes = Cursor::new(Vec::new());
+            DynamicImage::ImageRgb8(noise.clone()).write_to(&mut bytes, format).expect("encodable");
+            let whole = bytes.into_inner();
+            assert!(decode(&whole, None, None).is_ok(), "{format:?}");
+            for share in [0.3, 0.6, 0.9] {
+                let cut = &whole[..(whole.len() as f64 * share) as usize];
+                assert!(decode(cut, None, None).is_err(), "{format:?}: {share} of the file is taken for all of it");
+            }
+        }
     }
 
     #[test]

@@ -102,7 +102,11 @@ pub(super) fn join<S: Sync>(
         let what = format!("none of its {} images can be decoded; the first is {}, which {}", damaged.len(), damaged[0], reasons[0]);
         return Err(Error::format(path, format!("{what}; fetch them again")));
     }
-    notes.extend(note_on(&damaged, reasons.first().map_or("", String::as_str)).map(|note| format!("{note}; left out")));
+    if let (Some(first), Some(why)) = (damaged.first(), reasons.first()) {
+        let (count, of) = (damaged.len(), chosen.len());
+        let is = if count == 1 { "is" } else { "are" };
+        notes.push(format!("{count} of {of} files cannot be read and {is} left out, the first: {first}, which {why}"));
+    }
     notes.extend(note_on(&animated, "animated; only the first frame is used"));
     notes.extend(stack.mixed.then(|| "grey and colour images are mixed; the grey ones were given three equal channels".to_owned()));
     let classes = classes.map(|(ids, names)| (kept.iter().map(|&index| ids[index]).collect(), names));

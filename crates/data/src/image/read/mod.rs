@@ -6,6 +6,7 @@ mod columns;
 mod decode;
 mod folder;
 mod idx;
+mod jpeg;
 mod merge;
 mod npz;
 
@@ -123,8 +124,9 @@ impl Images {
     ///   channels behind, and maybe whole numbers `labels` (or `arr_1`), which are the classes' names.
     ///
     /// Images come in the order of their paths, whatever the threads that decode them. Classes are numbered in the order of their names,
-    /// those of numbers in numerical order. Hidden files are passed over. 16-bit images are rounded to 8 bits, transparent ones laid over
-    /// white, and of animated ones the first frame is taken.
+    /// those of numbers in numerical order. Hidden files are passed over. Pictures are turned as their Exif orientation says, 16-bit ones
+    /// rounded to 8 bits, transparent ones laid over white, and of animated ones the first frame is taken. Files that are truncated or
+    /// damaged are left out with a note, or end with an error ([`ImageOptions::strict`]).
     ///
     /// ```no_run
     /// use semblant_data::image::{ImageOptions, Images};
