@@ -19,6 +19,7 @@ pub mod divergence;
 pub(crate) mod embed;
 pub mod pairs;
 pub mod privacy;
+pub mod rules;
 pub mod shapes;
 pub mod support;
 pub mod utility;
