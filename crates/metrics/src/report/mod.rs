@@ -178,6 +178,8 @@ pub enum ReferenceFrom {
     Holdout,
     /// The score of a model trained on the real data.
     TrainedOnReal,
+    /// Without a holdout: the score of each real row against all other real rows.
+    WithinReal,
     /// The best or the expected value by definition.
     Ideal,
 }

@@ -166,7 +166,7 @@ fn scores(reports: &[(&str, &Report)]) -> Markup {
         h2 #scores { "Scores" }
         p.small.soft {
             @if has_holdout { "The reference is the score of the holdout in place of the synthetic data, unless marked otherwise: a perfect generator reaches about the same." }
-            @else { "The reference is the ideal value, unless marked otherwise." }
+            @else { "The reference is the ideal value, unless marked otherwise. \"Among real rows\" is what each real row scores against all others, as a new row would." }
             @if rows.iter().flatten().flatten().any(|score| score.interval.is_some()) { " Below some values is their 95 % confidence interval." }
             @if reports.len() > 1 { " The best value of each row is bold." }
         }
@@ -192,6 +192,7 @@ fn score_row(row: &[Option<&Score>], headings: &[&str]) -> Markup {
     let from = match first.reference_from {
         ReferenceFrom::Holdout => "",
         ReferenceFrom::TrainedOnReal => " real",
+        ReferenceFrom::WithinReal => " among real rows",
         ReferenceFrom::Ideal => " ideal",
     };
     let direction = match first.direction {

@@ -4,6 +4,7 @@ mod attacks;
 mod distributions;
 mod intervals;
 mod privacy;
+mod rules;
 mod utility;
 
 use semblant_data::table::Table;
@@ -83,6 +84,13 @@ impl Scores {
     fn ideal(&mut self, value: f64) {
         if let Some(score) = self.list.last_mut() {
             (score.reference, score.reference_from) = (Some(value), ReferenceFrom::Ideal);
+        }
+    }
+
+    /// Marks the reference of the last score as that of the real rows among themselves, if it has one and there is no holdout.
+    fn among_real_rows(&mut self) {
+        if let Some(score) = self.list.last_mut().filter(|score| !self.holdout && score.reference.is_some()) {
+            score.reference_from = ReferenceFrom::WithinReal;
         }
     }
 
