@@ -37,6 +37,18 @@ pub enum Grade {
     Unknown,
 }
 
+impl Grade {
+    /// The displayed word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Fair => "fair",
+            Self::Poor => "poor",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The value and the reference of a score.
 pub(super) fn find(scores: &[Score], id: &str) -> (Option<f64>, Option<f64>) {
     scores.iter().find(|score| score.id == id).map_or((None, None), |score| (score.value, score.reference))

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use semblant_data::table::Table;
 
 use self::scores::{Compared, Scores, Spread};
-use super::{FORMAT, Report, Sources};
+use super::{FORMAT, Report, Sources, marks};
 use crate::learn::Learner;
 use crate::membership::lira::{Generate, Shadows};
 use crate::random::subsample;
@@ -145,6 +145,7 @@ pub fn evaluate_with_shadows(
     progress("rules");
     let rules = scores.rules(&whole, options.seed)?;
 
+    marks::set(&mut scores.list, [privacy.synthetic.distances.len(), privacy.reference().map_or(1, |new| new.distances.len())]);
     progress("figures");
     let leaks = verdict::Leaks { attacks: &attacks, privacy: &privacy, identifying: &identifying, same_rows: same_rows(real, synthetic)? };
     let verdicts = verdict::verdicts(&scores.list, &leaks, holdout.is_some());

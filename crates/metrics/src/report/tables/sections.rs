@@ -3,10 +3,10 @@
 use semblant_data::table::Table;
 
 use super::figures;
-use super::scores::Attacks;
+use super::scores::{Attacks, mark};
 use crate::report::{Bars, Cell, Content, Distribution, Distributions, Grid, GridRow, Section, pca};
 use crate::table::attacks::Rate;
-use crate::table::identifying::{Finding, Identifying, What};
+use crate::table::identifying::{Identifying, What};
 use crate::table::pairs::PairScore;
 use crate::table::privacy::Privacy;
 use crate::table::rules::Rules;
@@ -83,11 +83,7 @@ pub(super) fn identifying(found: &[Identifying]) -> Option<Section> {
             What::NearUnique => "nearly unique labels",
             What::RareLabels => "labels of fewer than five rows",
         };
-        let finding = match of.finding {
-            Finding::Good => "good",
-            Finding::Watch => "watch",
-            Finding::Bad => "bad",
-        };
+        let finding = mark(of.finding).word();
         let counts = [Cell::Count(of.values), Cell::Count(of.returned)];
         let shares = [Some(of.synthetic).into(), Some(of.reference).into()];
         let texts = [what, finding].map(|text| Cell::Text(text.into()));

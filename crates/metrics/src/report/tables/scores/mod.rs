@@ -11,6 +11,7 @@ use semblant_data::table::Table;
 
 pub(super) use attacks::Attacks;
 pub(super) use intervals::Spread;
+pub(super) use privacy::mark;
 
 use crate::report::{Direction, Group, ReferenceFrom, Score};
 use crate::table::diagnostic::diagnostic;
@@ -54,7 +55,19 @@ impl Scores {
         };
         let reference = reference.filter(|reference| reference.is_finite());
         let (id, name, meaning) = (id.to_owned(), name.to_owned(), meaning.to_owned());
-        self.list.push(Score { id, group, name, value, interval: None, reference, reference_from, direction, meaning, undefined });
+        self.list.push(Score {
+            id,
+            group,
+            name,
+            value,
+            interval: None,
+            reference,
+            reference_from,
+            direction,
+            mark: None,
+            meaning,
+            undefined,
+        });
     }
 
     /// A score of the synthetic table with that of the holdout as its reference, or `ideal` without a holdout.
@@ -167,7 +180,7 @@ impl Scores {
             validity,
             reference,
             Direction::Higher,
-            "Share of values within the real range or among the real labels, and of unique ids; 1 is best.",
+            "Share of values within the real range or among the real labels, and of unique ids; 1 is best. Coverage asks the reverse.",
         );
         self.add(
             Group::Validity,

@@ -6,12 +6,22 @@ use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
 use crate::error::undefined;
 use crate::random::subsample;
+use crate::report::Mark;
 use crate::table::disclosure::{Unmatched, disclosure_protection};
-use crate::table::identifying::{Identifying, What};
+use crate::table::identifying::{Finding, Identifying, What};
 use crate::table::privacy::{Privacy, overfitting_protection};
 
 /// Real rows that are attacked for the disclosure score, and synthetic rows that the attacker holds.
 const DISCLOSURE_ROWS: [usize; 2] = [2_000, 10_000];
+
+/// The finding as the mark of a score.
+pub(in crate::report) fn mark(finding: Finding) -> Mark {
+    match finding {
+        Finding::Good => Mark::Good,
+        Finding::Watch => Mark::Watch,
+        Finding::Bad => Mark::Bad,
+    }
+}
 
 impl Scores {
     /// The column whose identifying values come back most clearly.
@@ -29,6 +39,9 @@ impl Scores {
             Direction::Lower,
             &worst.map_or_else(|| meaning.to_owned(), |worst| format!("{meaning} Here in the column \"{}\".", worst.column)),
         );
+        if let Some(score) = self.list.last_mut() {
+            score.mark = worst.map(|worst| mark(worst.finding));
+        }
         if worst.is_none_or(|worst| worst.what == What::Ids) {
             self.ideal(0.0);
         } else {
@@ -89,7 +102,7 @@ impl Scores {
             Ok(privacy.synthetic.new_rows),
             new.map(|close| close.new_rows),
             Direction::Higher,
-            "Share of synthetic rows that match no training row, numbers within 1 %.",
+            "Share of synthetic rows that match no training row, numbers within 1 %; 1 minus the exact copies and the near ones.",
         );
         self.among_real_rows();
     }
@@ -128,7 +141,7 @@ impl Scores {
             reason(overfitting)?,
             Some(1.0),
             Direction::Higher,
-            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1 (SDMetrics), with as many rows of each.",
+            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1 (SDMetrics), with as many rows of each: closer to training rows, read the other way round.",
         );
         self.ideal(1.0);
         let meaning = "Protection of the target column from an attacker who knows every other column and looks up the closest synthetic rows; 1 is as good as a random guess. General patterns count too, so only a value below the reference indicates leakage.";
