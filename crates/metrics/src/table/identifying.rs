@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Table};
 use serde::{Deserialize, Serialize};
 
+use super::align::is_id;
 use crate::bootstrap::chance;
 
 /// A label of fewer real rows than this is rare.
@@ -92,7 +93,7 @@ fn whole(value: f64) -> ColumnKind {
 }
 
 fn of_column(described: &ColumnSchema, column: &Column, synthetic: &[Cow<str>], holdout: Option<&[Cow<str>]>) -> Option<Identifying> {
-    let is_id = !described.kind.is_modelled() && described.kind != ColumnKind::Constant;
+    let is_id = is_id(described.kind);
     let is_label = matches!(described.kind, ColumnKind::Categorical | ColumnKind::Boolean);
     if !is_id && !is_label {
         return None;

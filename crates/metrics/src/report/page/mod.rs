@@ -7,7 +7,7 @@ mod svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::scores::score_ids;
-use super::{Content, Direction, Grade, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
+use super::{Content, Direction, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
 use svg::short;
 
 /// The page of one report: verdicts, sources, images, scores, the other sections, notes.
@@ -208,7 +208,7 @@ fn score_row(row: &[Option<&Score>], headings: &[&str]) -> Markup {
             @for (score, heading) in row.iter().zip(headings) { td.num role="cell" data-label=(heading) { @match score.and_then(|score| Some((score.value?, score.interval))) {
                 Some((value, interval)) => {
                     @if best == Some(value) { b { (precise(value)) } } @else { (precise(value)) }
-                    @if let Some(mark) = score.and_then(|score| score.mark) { " " b.small class=(colour(mark)) { (mark.word()) } }
+                    @if let Some(mark) = score.and_then(|score| score.mark) { " " b class={ "small " (colour(mark)) } { (mark.word()) } }
                     @if let Some([low, high]) = interval { br; span.soft.small { (precise(low)) " to " (precise(high)) } }
                 },
                 None => span.soft { "not defined" },

@@ -96,6 +96,16 @@ pub fn evaluate_with_shadows(
         real.schema().index_of(target)?;
     }
     let aligned = align(&[real, synthetic])?;
+    // Most privacy scores compare all three tables at once.
+    let comparable = |holdout: &Table| -> Result<bool> {
+        align(&[real, holdout])?;
+        Ok(align(&[real, synthetic, holdout]).is_ok())
+    };
+    let given = holdout;
+    let holdout = match given {
+        Some(holdout) if !comparable(holdout)? => None,
+        other => other,
+    };
     let mut scores = Scores { list: Vec::new(), holdout: holdout.is_some() };
 
     progress("column shapes");
@@ -171,7 +181,7 @@ pub fn evaluate_with_shadows(
         verdicts,
         scores: scores.list,
         sections: sections.into_iter().flatten().collect(),
-        notes: notes(&whole, &aligned[0], rules.as_ref(), options),
+        notes: notes(&whole, given.is_some(), &aligned[0], rules.as_ref(), options),
     })
 }
 
@@ -190,7 +200,7 @@ fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<
     utility(&real.take(&train), synthetic, &real.take(&test), target, &how)
 }
 
-fn notes(tables: &Compared, aligned: &Table, rules: Option<&Rules>, options: &Options) -> Vec<String> {
+fn notes(tables: &Compared, given: bool, aligned: &Table, rules: Option<&Rules>, options: &Options) -> Vec<String> {
     let Compared { real, synthetic, holdout } = *tables;
     let mut notes = Vec::new();
     let left_out: Vec<&str> = real.schema().names().filter(|name| aligned.schema().index_of(name).is_err()).collect();
@@ -208,6 +218,9 @@ fn notes(tables: &Compared, aligned: &Table, rules: Option<&Rules>, options: &Op
     }
     if let Some(rules) = rules.filter(|rules| rules.left_out > 0) {
         notes.push(format!("{} more rules hold in every real row; those that say most are listed and scored.", rules.left_out));
+    }
+    if given && holdout.is_none() {
+        notes.push("The holdout was left out, because no column is in all three tables with one type.".into());
     }
     if holdout.is_none() {
         notes.push("Without a holdout, references are ideal values or those of the real rows among themselves; privacy is judged by copies, near copies and identifying values, without attacks. A fifth of the real rows was held out to test utility: the model trained on real rows learns from the other four fifths, but the generator may have seen all of them, which flatters it.".into());

@@ -195,10 +195,10 @@ impl Scores {
     }
 }
 
-/// An undefined score as its reason; other errors stay errors.
+/// A score that is not defined, or whose tables share no column, as its reason; other errors stay errors.
 fn reason<T>(score: Result<T>) -> Result<Result<T, String>> {
     match score {
-        Err(Error::Undefined(why)) => Ok(Err(why)),
+        Err(Error::Undefined(why) | Error::Tables(why)) => Ok(Err(why)),
         other => other.map(Ok),
     }
 }
