@@ -73,7 +73,7 @@ fn of_privacy(leaks: &Leaks, holdout: bool) -> Verdict {
     let beyond = |share: f64| leaks.privacy.reference().is_none_or(|new| copies - new.copies > share);
     if leaks.same_rows || (copies >= MOST_COPIES && beyond(0.5)) {
         let same = if leaks.same_rows { "The synthetic table has the same rows as the real one. " } else { "" };
-        let because = format!("{same}It gives everyone away: {:.2} % of its rows equal a training row. {}", 100.0 * copies, found.because);
+        let because = format!("{same}It gives everyone away. {}", found.because);
         return verdict("Gives everyone away", because);
     }
     let bad: Vec<&Identifying> = leaks.identifying.iter().filter(|of| of.finding == Finding::Bad).collect();
