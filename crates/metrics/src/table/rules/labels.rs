@@ -9,6 +9,8 @@ use super::{BROKEN_ROWS, LEAST_ROWS, Search};
 
 /// Numbers of at most so many different values take part in dependencies, as labels do.
 const MOST_VALUES: usize = 100;
+/// Rows in which a condition is looked for before all rows are.
+const FIRST_ROWS: usize = 20_000;
 /// Labels of a column that serves as a condition.
 const MOST_LABELS: usize = 100;
 
@@ -147,12 +149,22 @@ fn gaps(search: &Search, found: &mut Vec<Relation>) -> HashSet<usize> {
 /// The labels of a column with which another one always has the property, each of which would be unlikely by chance.
 fn whenever(search: &Search, when: usize, column: usize, property: Property) -> Option<Relation> {
     let (codes, labels) = search.columns[when].categories()?;
-    let mut counts = vec![[0usize; 2]; labels.len()];
-    for &row in &search.order {
-        let (Some(count), Some(has)) = (counts.get_mut(codes[row] as usize), property.of(&search.columns[column], row)) else { continue };
-        count[0] += usize::from(has);
-        count[1] += 1;
+    // Rows of each label that have the property, and all that could.
+    let counted = |rows: &[usize]| {
+        let mut counts = vec![[0usize; 2]; labels.len()];
+        for &row in rows {
+            let (Some(count), Some(has)) = (counts.get_mut(codes[row] as usize), property.of(&search.columns[column], row)) else {
+                continue;
+            };
+            count[0] += usize::from(has);
+            count[1] += 1;
+        }
+        counts
+    };
+    if !counted(&search.order[..search.order.len().min(FIRST_ROWS)]).iter().any(|[having, all]| *having > 0 && having == all) {
+        return None;
     }
+    let counts = counted(&search.order);
     let [having, all] = counts.iter().fold([0; 2], |sum, count| [sum[0] + count[0], sum[1] + count[1]]);
     let without = 1.0 - having as f64 / all.max(1) as f64;
     let always = |[having, all]: [usize; 2]| having == all && all as f64 * without >= BROKEN_ROWS;
