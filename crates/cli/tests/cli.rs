@@ -355,9 +355,11 @@ fn several_tables_are_compared() {
     let compare = ["--real", "train.csv", "--holdout", "test.csv", "--target", "diagnosis", "--compare", "fresh.csv", "leaked.csv"];
     let said = place.good(&[&["-q", "evaluate"][..], &compare].concat()).out;
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["score", "fresh.csv", "leaked.csv", "reference"]);
+    assert!(lines[0] == "fresh.csv:" && lines[1].starts_with("Fidelity: "), "{said}");
+    let headings = lines.iter().find(|line| line.starts_with("score ")).expect("a line").split_whitespace().collect::<Vec<_>>();
+    assert_eq!(headings, ["score", "fresh.csv", "leaked.csv", "reference"]);
     let copies: Vec<&str> = lines.iter().find(|line| line.starts_with("Exact copies")).expect("a line").split_whitespace().collect();
-    assert_eq!(copies[2..4], ["0.0000", "1.0000"], "{copies:?}");
+    assert_eq!(copies[2..6], ["0.0000", "good", "1.0000", "bad"], "{copies:?}");
     let json = place.good(&[&["-q", "evaluate", "--json", "-"][..], &compare].concat()).json();
     let verdict = |place: usize| json["reports"][place]["report"]["verdicts"][2]["grade"].clone();
     assert_eq!((&json["reports"][1]["name"], verdict(1)), (&Value::from("leaked.csv"), Value::from("poor")), "{json}");

@@ -27,6 +27,12 @@ impl Estimate {
     }
 }
 
+/// Three standard errors of the difference of two shares: what chance alone exceeds once in several hundred times.
+pub(crate) fn chance(share: f64, counts: [usize; 2]) -> f64 {
+    let share = share.clamp(0.001, 0.999);
+    3.0 * (share * (1.0 - share) * (1.0 / counts[0] as f64 + 1.0 / counts[1] as f64)).sqrt()
+}
+
 /// `measure` of all rows, with an interval from as many rows drawn with replacement by `seed`. Draws in which it is not defined (a class is
 /// missing) are left out.
 ///

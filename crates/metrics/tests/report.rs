@@ -1,6 +1,7 @@
 //! The report never panics, says why a score is missing, escapes what it shows and is reproducible.
 
 use semblant_data::table::{Column, ColumnKind, Table};
+use semblant_metrics::report::Mark;
 use semblant_metrics::{Error, Options, Report, evaluate};
 
 fn labels(text: &str) -> Column {
@@ -99,4 +100,35 @@ fn tables_that_cannot_be_compared_are_errors() {
     assert!(matches!(evaluate(&real, &other, "class"), Err(Error::Tables(_))));
     assert!(matches!(evaluate(&real, &real.take(&[]), "class"), Err(Error::Tables(_))));
     assert!(matches!(evaluate(&real, &real, "clas"), Err(Error::Data(_))));
+}
+
+#[test]
+fn broken_rules_are_scored_listed_and_marked() {
+    let with_copy = |rows: usize, seed: u64, wrong_every: Option<usize>| {
+        let base = table(rows, seed);
+        let Column::Number(values) = &base.columns()[0] else { panic!("numbers") };
+        let wrong = |(row, value): (usize, &f64)| if wrong_every.is_some_and(|every| row % every == 0) { value - 7.0 } else { *value };
+        let copy = Column::Number(values.iter().enumerate().map(wrong).collect());
+        let columns = base.iter().map(|(described, column)| (described.name.as_str(), described.kind, column.clone()));
+        Table::from_columns(columns.chain([("copy", ColumnKind::Continuous, copy)]).collect()).expect("a table")
+    };
+    // A fourth of the synthetic rows is wrong, and a tenth of the holdout's.
+    let (real, holdout) = (with_copy(300, 1, None), with_copy(200, 2, Some(10)));
+    let report = run(&real, &with_copy(400, 4, Some(4)), Some(&holdout), None);
+    let score = report.score("rules").expect("listed");
+    assert_eq!((score.value, score.reference), (Some(0.75), Some(0.9)));
+    assert_eq!(score.mark, Some(Mark::Bad));
+    let section = serde_json::to_value(report.section("rules").expect("there")).expect("JSON");
+    let row = &section["data"]["rows"][0];
+    assert_eq!(
+        (row["name"].as_str(), row["cells"][0].as_f64(), row["cells"][1].as_f64()),
+        (Some("`copy` = `x<1>`"), Some(0.75), Some(0.9))
+    );
+    let text = report.to_text();
+    assert!(
+        text[0].starts_with("Fidelity: ") && text.iter().any(|line| line.starts_with("Rules kept") && line.contains("0.7500 bad")),
+        "{text:?}"
+    );
+    let page = report.to_html();
+    assert!(page.contains("`copy` = `x&lt;1&gt;`") && page.contains(">bad</b>"));
 }

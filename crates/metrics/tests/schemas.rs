@@ -165,9 +165,11 @@ fn a_comparison_has_the_scores_of_all_reports() {
     check(&json, &schema["$defs"]["comparison"], &schema, "").expect("as described");
     let text = found.to_text();
     let copies = text.iter().find(|line| line.starts_with("Exact copies")).expect("a line");
-    assert_eq!(copies.split_whitespace().collect::<Vec<_>>()[2..4], ["0.0000", "1.0000"]);
+    assert_eq!(copies.split_whitespace().collect::<Vec<_>>()[2..6], ["0.0000", "good", "1.0000", "bad"]);
+    let answers: Vec<&str> = text[..8].iter().filter(|line| !line.starts_with("  ")).map(String::as_str).collect();
+    assert!(answers[0] == "fresh <1>.csv:" && answers[1].starts_with("Fidelity: "), "{text:?}");
     let page = found.to_html();
-    assert!(page.contains("fresh &lt;1&gt;.csv") && !page.contains("fresh <1>") && page.contains("Signs of leakage"));
+    assert!(page.contains("fresh &lt;1&gt;.csv") && !page.contains("fresh <1>") && page.contains("Gives everyone away"));
     assert!(page.contains("<b>0.0000</b>") && !page.contains("<script") && !page.contains("http"));
     leave(&page, "comparison.html");
     assert!(compare(&[]).is_err());

@@ -4,6 +4,7 @@
 
 mod compare;
 mod images;
+mod marks;
 mod page;
 mod pca;
 mod scores;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::{Comparison, NamedReport, compare};
 pub use images::{ImageEvaluation, report_images, report_pairs};
+pub use marks::Mark;
 pub use section::{
     Axis, Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture, Scatter, Section,
     Sheet,
@@ -134,6 +136,9 @@ pub struct Score {
     pub reference_from: ReferenceFrom,
     /// Which values are better.
     pub direction: Direction,
+    /// How it compares with its reference, by the limits in docs/metrics.md; `None` without a value or a reference.
+    #[serde(default)]
+    pub mark: Option<Mark>,
     /// What it measures, in one or two sentences.
     pub meaning: String,
     /// Why it is not defined, if it is not.
@@ -178,6 +183,8 @@ pub enum ReferenceFrom {
     Holdout,
     /// The score of a model trained on the real data.
     TrainedOnReal,
+    /// Without a holdout: the score of each real row against all other real rows.
+    WithinReal,
     /// The best or the expected value by definition.
     Ideal,
 }
@@ -223,7 +230,7 @@ impl Report {
         page::report(self)
     }
 
-    /// The scores, counts and settings as lines of text.
+    /// The verdicts with their numbers, then the scores with their marks, counts and settings, as lines of text.
     pub fn to_text(&self) -> Vec<String> {
         text::lines(&[("value", self)])
     }

@@ -37,6 +37,7 @@ pub(super) fn of_membership(by: &str, found: Result<&Membership, &String>, items
             reference: Some(guessing),
             reference_from: ReferenceFrom::Ideal,
             direction: Direction::Lower,
+            mark: None,
             meaning: format!("Membership inference: {measures}; {how}.{counts}"),
             undefined: estimate.err().cloned(),
         }

@@ -3,24 +3,32 @@
 use std::path::Path;
 
 use super::scores::score_ids;
-use super::{Content, Report};
+use super::{Content, Mark, Report};
 
 /// The longest heading of a column, in characters.
 const WIDEST: usize = 24;
+/// Characters of a line of sentences.
+const WIDTH: usize = 100;
 
 /// A line of headings and one line per row: a name, one value per heading, and a reference. A value that does not exist is `-`.
 pub fn text_table(headings: &[&str], rows: impl IntoIterator<Item = (String, Vec<Option<f64>>, Option<f64>)>) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let rows = rows.into_iter().map(|(name, values, reference)| (name, values.into_iter().map(number).collect(), reference));
+    aligned(headings, rows)
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// The cells below their headings, all ending at one place.
+fn aligned(headings: &[&str], rows: impl IntoIterator<Item = (String, Vec<String>, Option<f64>)>) -> Vec<String> {
     let widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count().max(10)).collect();
     let line = |name: &str, cells: &[String], last: &str| {
         let cells: String = cells.iter().zip(&widths).map(|(cell, &width)| format!(" {cell:>width$}")).collect();
         format!("{name:44}{cells} {last:>10}")
     };
     let mut lines = vec![line("score", &headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>(), "reference")];
-    lines.extend(rows.into_iter().map(|(name, values, reference)| {
-        let cells: Vec<String> = values.into_iter().map(number).collect();
-        line(&name, &cells, &number(reference))
-    }));
+    lines.extend(rows.into_iter().map(|(name, cells, reference)| line(&name, &cells, &number(reference))));
     lines
 }
 
@@ -36,16 +44,30 @@ pub fn short_names<P: AsRef<Path>>(paths: &[P]) -> Vec<String> {
     names.iter().enumerate().map(heading).collect()
 }
 
-/// The scores of all reports; the counts of each; the facts of the first. References are those of the first report that has one.
+/// The verdicts of each report; the scores of all, with their marks; the counts of each; the facts of the first. References are those of the
+/// first report that has one.
 pub(super) fn lines(reports: &[(&str, &Report)]) -> Vec<String> {
-    let headings: Vec<&str> = reports.iter().map(|(name, _)| *name).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for (name, report) in reports {
+        if reports.len() > 1 && !report.verdicts.is_empty() {
+            lines.push(format!("{name}:"));
+        }
+        for verdict in &report.verdicts {
+            lines.push(format!("{}: {} ({})", verdict.group.title(), verdict.answer, verdict.grade.word()));
+            lines.extend(wrapped(&verdict.because));
+        }
+    }
+    // A mark follows its value, below a heading that ends where the value does.
+    let marked = |value: Option<f64>, mark: Option<Mark>| format!("{} {:5}", number(value), mark.map_or("", Mark::word));
+    let headings: Vec<String> = reports.iter().map(|(name, _)| format!("{name}      ")).collect();
     let row = |id: &str| {
         let scores: Vec<_> = reports.iter().map(|(_, report)| report.score(id)).collect();
         let first = scores.iter().flatten().next()?;
-        let values = scores.iter().map(|score| score.and_then(|score| score.value)).collect();
-        Some((first.name.clone(), values, scores.iter().flatten().find_map(|score| score.reference)))
+        let cells = scores.iter().map(|score| marked(score.and_then(|score| score.value), score.and_then(|score| score.mark))).collect();
+        Some((first.name.clone(), cells, scores.iter().flatten().find_map(|score| score.reference)))
     };
-    let mut lines = text_table(&headings, score_ids(reports).into_iter().filter_map(row));
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    lines.extend(aligned(&headings, score_ids(reports).into_iter().filter_map(row)));
     for (name, report) in reports {
         let sources = &report.sources;
         let holdout = sources.holdout.as_ref().map_or_else(String::new, |holdout| format!(", {} holdout", holdout.count));
@@ -60,9 +82,28 @@ pub(super) fn lines(reports: &[(&str, &Report)]) -> Vec<String> {
     lines
 }
 
+/// Indented lines of at most [`WIDTH`] characters.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => *line = format!("{line} {word}"),
+            _ => lines.push(format!("  {word}")),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_wrapped() {
+        let lines = wrapped(&"twelve chars ".repeat(20));
+        assert!(lines.len() == 3 && lines.iter().all(|line| line.starts_with("  t") || line.starts_with("  c")), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
+    }
 
     #[test]
     fn columns_are_aligned_with_their_headings() {

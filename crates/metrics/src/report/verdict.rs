@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Group, Score};
 use crate::bootstrap::Estimate;
 
+pub(super) use crate::bootstrap::chance;
+
 /// A summary of one group of scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -33,6 +35,18 @@ pub enum Grade {
     Poor,
     /// The data given does not allow a verdict.
     Unknown,
+}
+
+impl Grade {
+    /// The displayed word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Fair => "fair",
+            Self::Poor => "poor",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The value and the reference of a score.
@@ -85,10 +99,4 @@ pub(super) fn privacy(poor: bool, fair: bool, membership: Option<Estimate>, beca
         (Grade::Good, "No leakage found", because + caution)
     };
     Verdict { group: Group::Privacy, grade, answer: answer.into(), because }
-}
-
-/// Three standard errors of the difference of two shares: what chance alone exceeds once in several hundred times.
-pub(super) fn chance(share: f64, counts: [usize; 2]) -> f64 {
-    let share = share.clamp(0.001, 0.999);
-    3.0 * (share * (1.0 - share) * (1.0 / counts[0] as f64 + 1.0 / counts[1] as f64)).sqrt()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use semblant_data::table::{Column, MISSING, Schema, Table};
+use semblant_data::table::{Column, ColumnKind, MISSING, Schema, Table};
 
 use crate::{Error, Result};
 
@@ -42,6 +42,11 @@ pub fn align(tables: &[&Table]) -> Result<Vec<Table>> {
     }
     schema.target = first.schema().target.clone().filter(|target| schema.index_of(target).is_ok());
     aligned.into_iter().map(|columns| Ok(Table::new(schema.clone(), columns)?)).collect()
+}
+
+/// Whether values name rows or what rows belong to, such that they are made anew instead of learnt.
+pub(crate) fn is_id(kind: ColumnKind) -> bool {
+    !kind.is_modelled() && kind != ColumnKind::Constant
 }
 
 /// The columns with one list of labels for all; number columns are returned as they are.
@@ -87,7 +92,6 @@ pub(crate) fn shared_codes(real: &Column, synthetic: &Column) -> Result<(Vec<u32
 #[cfg(test)]
 mod tests {
     use super::*;
-    use semblant_data::table::ColumnKind;
 
     #[test]
     fn columns_are_matched_by_name_and_labels_by_text() {

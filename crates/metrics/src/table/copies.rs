@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rayon::prelude::*;
-use semblant_data::table::Table;
+use semblant_data::table::{Column, Table};
 
 use super::align::align;
 use crate::Result;
@@ -17,7 +17,7 @@ use crate::Result;
 /// [`crate::Error::Tables`] when the tables share no column or one has no rows.
 pub fn new_row_synthesis(real: &Table, synthetic: &Table) -> Result<f64> {
     let tables = align(&[real, synthetic])?;
-    Ok(share(&tables, 0.01, |matched| !matched))
+    Ok(1.0 - share(&tables[0], &tables[1], NEARLY, None))
 }
 
 /// Share of synthetic rows that are equal to some real row in every modelled column (missing equals missing).
@@ -28,15 +28,57 @@ pub fn new_row_synthesis(real: &Table, synthetic: &Table) -> Result<f64> {
 /// As [`new_row_synthesis`].
 pub fn copied_share(real: &Table, synthetic: &Table) -> Result<f64> {
     let tables = align(&[real, synthetic])?;
-    Ok(share(&tables, 0.0, |matched| matched))
+    Ok(share(&tables[0], &tables[1], 0.0, None))
 }
 
-/// Share of synthetic rows for which `counts` of whether they match holds; numbers may differ by `tolerance` times |synthetic|.
-fn share(tables: &[Table], tolerance: f64, counts: impl Fn(bool) -> bool + Sync) -> f64 {
-    let index = Index::new(&tables[0]);
-    let synthetic = &tables[1];
-    let hits = (0..synthetic.rows()).into_par_iter().filter(|&row| counts(index.matches(synthetic, row, tolerance))).count();
-    hits as f64 / synthetic.rows() as f64
+/// The shares of the real rows at `rows` that are equal to another real row, and that match another one within 1 %: what
+/// [`copied_share`] and 1 - [`new_row_synthesis`] would be for new rows, where there is no holdout to tell.
+///
+/// # Errors
+/// As [`new_row_synthesis`].
+pub fn repeated_shares(real: &Table, rows: &[usize]) -> Result<[f64; 2]> {
+    let real = align(&[real])?.remove(0);
+    let queries = real.take(rows);
+    Ok([0.0, NEARLY].map(|tolerance| share(&real, &queries, tolerance, Some(rows))))
+}
+
+/// Whether both tables have the same rows, equally often and in any order.
+///
+/// # Errors
+/// As [`new_row_synthesis`].
+pub fn same_rows(real: &Table, synthetic: &Table) -> Result<bool> {
+    if real.rows() != synthetic.rows() {
+        return Ok(false);
+    }
+    let tables = align(&[real, synthetic])?;
+    let [real, synthetic] = [0, 1].map(|table: usize| {
+        let mut rows: Vec<Vec<u64>> = (0..tables[table].rows()).map(|row| bits(&tables[table], row)).collect();
+        rows.par_sort_unstable();
+        rows
+    });
+    Ok(real == synthetic)
+}
+
+/// The values of a row such that equal ones have equal bits.
+fn bits(table: &Table, row: usize) -> Vec<u64> {
+    let bits = |column: &Column| match column {
+        Column::Category { codes, .. } => u64::from(codes[row]),
+        Column::Number(values) if values[row].is_nan() => f64::NAN.to_bits(),
+        Column::Number(values) => (values[row] + 0.0).to_bits(),
+    };
+    table.columns().iter().map(bits).collect()
+}
+
+/// The tolerance of numbers that are nearly equal.
+const NEARLY: f64 = 0.01;
+
+/// Share of `queries` that match a row of `real`; numbers may differ by `tolerance` times |query|. `own` are the rows of `real` that the
+/// queries are, which do not count as their match.
+fn share(real: &Table, queries: &Table, tolerance: f64, own: Option<&[usize]>) -> f64 {
+    let index = Index::new(real);
+    let own = |row: usize| own.and_then(|own| own.get(row).copied());
+    let hits = (0..queries.rows()).into_par_iter().filter(|&row| index.matches(queries, row, tolerance, own(row))).count();
+    hits as f64 / queries.rows() as f64
 }
 
 /// Real rows in groups that agree on every category and on which numbers are missing; within a group sorted by the number column with the most
@@ -64,7 +106,7 @@ impl<'a> Index<'a> {
         Self { numbers: first.into_iter().chain(others).collect(), sort_column, groups }
     }
 
-    fn matches(&self, synthetic: &Table, row: usize, tolerance: f64) -> bool {
+    fn matches(&self, synthetic: &Table, row: usize, tolerance: f64, except: Option<usize>) -> bool {
         let Some(rows) = self.groups.get(&group(synthetic, row)) else { return false };
         let first = synthetic.columns()[self.sort_column].numbers().map(|values| values[row]);
         let others = synthetic.columns().iter().enumerate().filter(|&(place, _)| place != self.sort_column);
@@ -83,7 +125,8 @@ impl<'a> Index<'a> {
             }
             _ => &rows[..],
         };
-        candidates.iter().any(|&real| self.numbers.iter().zip(&values).all(|(column, &value)| close(column[real], value)))
+        let mut others = candidates.iter().filter(|&&real| Some(real) != except);
+        others.any(|&real| self.numbers.iter().zip(&values).all(|(column, &value)| close(column[real], value)))
     }
 }
 
@@ -99,7 +142,7 @@ fn distinct(values: &[f64]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use semblant_data::table::{Column, ColumnKind};
+    use semblant_data::table::ColumnKind;
 
     fn table(numbers: &[f64], labels: &[Option<&str>]) -> Table {
         Table::from_columns(vec![
@@ -116,6 +159,18 @@ mod tests {
         assert_eq!(new_row_synthesis(&real, &synthetic).unwrap(), 0.5);
         assert_eq!(copied_share(&real, &synthetic).unwrap(), 0.25);
         assert_eq!(new_row_synthesis(&real, &real).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn a_row_does_not_repeat_itself_and_the_order_of_rows_does_not_matter() {
+        let labels = [Some("a"), Some("a"), None, Some("a"), Some("b")];
+        let real = table(&[1.0, 1.0, f64::NAN, 1.005, 7.0], &labels);
+        assert_eq!(repeated_shares(&real, &[0, 1, 2, 3, 4]).unwrap(), [0.4, 0.6]);
+        assert_eq!(repeated_shares(&real, &[3, 4]).unwrap(), [0.0, 0.5]);
+        let turned = real.take(&[4, 2, 3, 0, 1]);
+        assert!(same_rows(&real, &turned).unwrap());
+        assert!(!same_rows(&real, &real.take(&[4, 2, 3, 3, 1])).unwrap());
+        assert!(!same_rows(&real, &real.take(&[4, 2, 3, 0])).unwrap());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
-use super::align::shared_codes;
+use super::align::{is_id, shared_codes};
 use super::binning::range;
 use super::shapes::{ColumnScore, ColumnScores};
 use crate::Result;
@@ -26,7 +26,7 @@ pub struct Diagnostic {
 /// ([`table_structure`]) and the mean of the two.
 ///
 /// Range 0 to 1, higher is better; anything below 1 is a defect rather than a shade of quality. Source: SDMetrics 0.29.0, DiagnosticReport.
-/// Id columns are checked as keys, but only when the real ids are unique themselves; constant columns as categories.
+/// Columns of ids and keys are checked as keys, but only when the real ids are unique themselves; constant columns as categories.
 ///
 /// # Errors
 /// None for tables that [`Table::new`] accepts.
@@ -35,8 +35,8 @@ pub fn diagnostic(real: &Table, synthetic: &Table) -> Result<Diagnostic> {
     for (described, column) in real.iter() {
         let Ok(other) = synthetic.column(&described.name) else { continue };
         let (metric, score) = match (described.kind, column, other) {
-            (ColumnKind::Id, ..) if key_uniqueness(column).ok() == Some(1.0) => ("KeyUniqueness", key_uniqueness(other)),
-            (ColumnKind::Id, ..) => continue,
+            (kind, ..) if is_id(kind) && key_uniqueness(column).ok() == Some(1.0) => ("KeyUniqueness", key_uniqueness(other)),
+            (kind, ..) if is_id(kind) => continue,
             (_, Column::Number(real), Column::Number(synthetic)) => ("BoundaryAdherence", boundary_adherence(real, synthetic)),
             (_, Column::Category { .. }, Column::Category { .. }) => ("CategoryAdherence", category_adherence(column, other)),
             (_, Column::Number(_), _) => ("BoundaryAdherence", undefined("numbers in the real table, categories in the synthetic one")),

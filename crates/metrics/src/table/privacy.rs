@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::align::align;
 use super::binning::range;
-use super::copies::{copied_share, new_row_synthesis};
+use super::copies::{copied_share, new_row_synthesis, repeated_shares};
 use super::distance::{BoxTree, Scale, closest_record_distances};
 use super::shapes::mean;
 use crate::Result;
@@ -19,6 +19,8 @@ use crate::random::{random, subsample};
 
 /// Random rows whose median is taken: it is then accurate to about 1 %, and distances of far rows are the slowest to compute.
 const MOST_RANDOM: usize = 2_000;
+/// Real rows that are compared with the other real rows where there is no holdout.
+const MOST_WITHIN: usize = 10_000;
 
 /// Results of distances and copies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct Privacy {
     pub synthetic: Closeness,
     /// The holdout rows against the same training rows: what new rows of the same population score. `None` without a holdout.
     pub holdout: Option<Closeness>,
+    /// Without a holdout: each real row (at most 10,000) against all other real rows, which is what a new row would score, but for the ratio
+    /// of distances, which it does not have (NaN). `None` with a holdout, or with a single real row.
+    pub within: Option<Closeness>,
     /// Share of synthetic rows strictly closer to the training rows than to the holdout rows, both cut to the same size; about one half
     /// without memorization. Ties count as holdout, and `tied` is their share.
     pub closer_to_train: Option<f64>,
@@ -37,6 +42,11 @@ pub struct Privacy {
 }
 
 impl Privacy {
+    /// What new rows would score: the holdout, or the real rows among themselves.
+    pub fn reference(&self) -> Option<&Closeness> {
+        self.holdout.as_ref().or(self.within.as_ref())
+    }
+
     /// DCRBaselineProtection: the synthetic rows' median distance over that of random rows, at most 1.
     ///
     /// Range 0 to 1; near the holdout's own ratio is best, as 1 means rows as far off as random ones. Source: SDMetrics 0.29.0.
@@ -90,7 +100,8 @@ pub fn privacy(train: &Table, synthetic: &Table, holdout: Option<&Table>, seed: 
     let mut random = tree.distances(&scale.points(&random_rows(&tables[0], synthetic.rows().min(MOST_RANDOM), seed)?));
     random.sort_unstable_by(f64::total_cmp);
     let random_median = quantile(&random, 0.5);
-    let mut result = Privacy { synthetic: close(&tables[1])?, holdout: None, closer_to_train: None, tied: None, random_median };
+    let mut result =
+        Privacy { synthetic: close(&tables[1])?, holdout: None, within: None, closer_to_train: None, tied: None, random_median };
     if let Some(holdout) = tables.get(2) {
         result.holdout = Some(close(holdout)?);
         let size = train_points.rows().min(holdout.rows());
@@ -106,8 +117,27 @@ pub fn privacy(train: &Table, synthetic: &Table, holdout: Option<&Table>, seed: 
         };
         result.closer_to_train = share(|difference| difference < -1e-12);
         result.tied = share(|difference| difference.abs() <= 1e-12);
+    } else if train.rows() > 1 {
+        let rows = subsample(train.rows(), MOST_WITHIN, seed, 23);
+        result.within = Some(within(&tables[0], &rows, tree.nearest_of_all(&train_points.take(&rows)))?);
     }
     Ok(result)
+}
+
+/// The rows' closeness to all others; the nearest to each is itself, or one that is equal to it.
+fn within(train: &Table, rows: &[usize], nearest: Vec<[f64; 2]>) -> Result<Closeness> {
+    let distances: Vec<f64> = nearest.iter().map(|[_, second]| *second).collect();
+    let mut sorted = distances.clone();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let [copies, near] = repeated_shares(train, rows)?;
+    Ok(Closeness {
+        median: quantile(&sorted, 0.5),
+        percentile_5: quantile(&sorted, 0.05),
+        ratio_percentile_5: f64::NAN,
+        copies,
+        new_rows: 1.0 - near,
+        distances,
+    })
 }
 
 fn closeness(train: &Table, table: &Table, nearest: Vec<[f64; 2]>) -> Result<Closeness> {
@@ -212,5 +242,10 @@ mod tests {
         assert_eq!((result.synthetic.percentile_5, result.synthetic.ratio_percentile_5), (0.0, 0.0));
         assert!((result.closer_to_train.unwrap() - 0.55).abs() < 0.04);
         assert_eq!(privacy(&train, &train, Some(&holdout), 0).unwrap().closer_to_train, Some(1.0));
+
+        // Without a holdout the real rows among themselves tell about the same.
+        let alone = privacy(&train, &honest, None, 0).unwrap().within.unwrap();
+        assert!((alone.median / reference.median - 1.0).abs() < 0.1 && (alone.percentile_5 / reference.percentile_5 - 1.0).abs() < 0.2);
+        assert!((alone.new_rows - reference.new_rows).abs() < 0.03 && alone.copies == 0.0, "{} {}", alone.new_rows, reference.new_rows);
     }
 }

@@ -8,7 +8,7 @@ mod verdict;
 
 use semblant_data::image::Images;
 
-use super::{FORMAT, Report, Sources};
+use super::{FORMAT, Report, Sources, marks};
 use crate::Result;
 use crate::image::extractor::FeatureExtractor;
 use crate::image::utility::ImageUtility;
@@ -54,7 +54,9 @@ pub fn report_images(
     let ImageEvaluation { extractor, utility, membership, seed, sources } = evaluation;
     let details = evaluate_in_detail(real, synthetic, holdout, *extractor, *seed, stage)?;
     let found = &details.scores;
-    let scores = scores::of(found, utility.as_ref(), membership.as_ref());
+    let mut scores = scores::of(found, utility.as_ref(), membership.as_ref());
+    let [searched, new] = found.compared_by_pixels;
+    marks::set(&mut scores, [searched, new]);
     stage("figures");
     let sections = [
         Some(sections::sheets(real, synthetic, *seed)?),

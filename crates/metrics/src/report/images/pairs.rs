@@ -27,6 +27,7 @@ pub fn report_pairs(real: &Images, synthetic: &Images, lpips: &Lpips, sources: &
         reference: None,
         reference_from: ReferenceFrom::Ideal,
         direction,
+        mark: None,
         meaning: meaning.into(),
         undefined: value.err(),
     };

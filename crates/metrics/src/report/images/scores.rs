@@ -3,6 +3,7 @@
 use crate::image::utility::ImageUtility;
 use crate::image::{ImageScores, Scores};
 use crate::membership::Membership;
+use crate::report::marks;
 use crate::report::scores::{by_shadow_models, of_membership};
 use crate::report::{Direction, Group, ReferenceFrom, Score};
 
@@ -134,6 +135,7 @@ pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>, membership
             reference: found.reference.as_ref().and_then(get).filter(|value| value.is_finite()),
             reference_from: from,
             direction: *direction,
+            mark: None,
             meaning: (*meaning).into(),
             undefined: value.is_none().then(|| why.into()),
         });
@@ -174,6 +176,8 @@ pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>, membership
 }
 
 fn of_utility(utility: &ImageUtility) -> [Score; 2] {
+    // The accuracy of a guess, as in the verdict.
+    let floor = 1.0 / utility.class_names.len().max(2) as f64;
     let score = |id: &str, name: &str, value: f64, meaning: &str| Score {
         interval: None,
         id: id.into(),
@@ -183,6 +187,7 @@ fn of_utility(utility: &ImageUtility) -> [Score; 2] {
         reference: Some(utility.real.overall),
         reference_from: ReferenceFrom::TrainedOnReal,
         direction: Direction::Higher,
+        mark: marks::kept([value, utility.real.overall, floor]),
         meaning: meaning.into(),
         undefined: None,
     };

@@ -7,7 +7,7 @@ mod svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::scores::score_ids;
-use super::{Content, Direction, Grade, Group, ReferenceFrom, Report, Score, Section, Sources, Verdict};
+use super::{Content, Direction, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
 use svg::short;
 
 /// The page of one report: verdicts, sources, images, scores, the other sections, notes.
@@ -116,7 +116,7 @@ fn verdicts(verdicts: &[Verdict]) -> Markup {
     html! {
         div.verdicts {
             @for verdict in verdicts {
-                section class={ "card verdict " (grade(verdict.grade)) } {
+                section class={ "card verdict " (verdict.grade.word()) } {
                     h2.small.soft style="margin:0" { (verdict.group.title()) }
                     p.answer { (verdict.answer) }
                     p.small { (verdict.because) }
@@ -128,7 +128,7 @@ fn verdicts(verdicts: &[Verdict]) -> Markup {
 
 fn compared_verdicts(reports: &[(&str, &Report)]) -> Markup {
     let groups = || Group::ALL.into_iter().filter(|&group| reports.iter().any(|(_, report)| report.verdict(group).is_some()));
-    let answer = |report: &Report, group| report.verdict(group).map(|verdict| (grade(verdict.grade), verdict.answer.clone()));
+    let answer = |report: &Report, group| report.verdict(group).map(|verdict| (verdict.grade.word(), verdict.answer.clone()));
     html! {
         h2 #verdicts { "Verdicts" }
         table role="table" aria-labelledby="verdicts" {
@@ -146,12 +146,12 @@ fn compared_verdicts(reports: &[(&str, &Report)]) -> Markup {
     }
 }
 
-fn grade(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Good => "good",
-        Grade::Fair => "fair",
-        Grade::Poor => "poor",
-        Grade::Unknown => "unknown",
+/// The colour of a mark, which is that of a grade.
+fn colour(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good => "good",
+        Mark::Watch => "fair",
+        Mark::Bad => "poor",
     }
 }
 
@@ -166,8 +166,9 @@ fn scores(reports: &[(&str, &Report)]) -> Markup {
         h2 #scores { "Scores" }
         p.small.soft {
             @if has_holdout { "The reference is the score of the holdout in place of the synthetic data, unless marked otherwise: a perfect generator reaches about the same." }
-            @else { "The reference is the ideal value, unless marked otherwise." }
+            @else { "The reference is the ideal value, unless marked otherwise. \"Among real rows\" is what each real row scores against all others, as a new row would." }
             @if rows.iter().flatten().flatten().any(|score| score.interval.is_some()) { " Below some values is their 95 % confidence interval." }
+            " The mark says how a score compares with its reference: good, watch, or bad; the limits are conventions."
             @if reports.len() > 1 { " The best value of each row is bold." }
         }
         table role="table" aria-labelledby="scores" {
@@ -192,6 +193,7 @@ fn score_row(row: &[Option<&Score>], headings: &[&str]) -> Markup {
     let from = match first.reference_from {
         ReferenceFrom::Holdout => "",
         ReferenceFrom::TrainedOnReal => " real",
+        ReferenceFrom::WithinReal => " among real rows",
         ReferenceFrom::Ideal => " ideal",
     };
     let direction = match first.direction {
@@ -206,6 +208,7 @@ fn score_row(row: &[Option<&Score>], headings: &[&str]) -> Markup {
             @for (score, heading) in row.iter().zip(headings) { td.num role="cell" data-label=(heading) { @match score.and_then(|score| Some((score.value?, score.interval))) {
                 Some((value, interval)) => {
                     @if best == Some(value) { b { (precise(value)) } } @else { (precise(value)) }
+                    @if let Some(mark) = score.and_then(|score| score.mark) { " " b class={ "small " (colour(mark)) } { (mark.word()) } }
                     @if let Some([low, high]) = interval { br; span.soft.small { (precise(low)) " to " (precise(high)) } }
                 },
                 None => span.soft { "not defined" },

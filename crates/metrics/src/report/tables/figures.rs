@@ -101,11 +101,12 @@ pub(super) fn matrices(columns: Vec<String>, pairs: &[PairScore]) -> Matrices {
     Matrices { columns, real, synthetic, similarity }
 }
 
-/// The distances of synthetic and holdout rows to the training rows.
+/// The distances of synthetic rows to the training rows, and those of new real rows.
 pub(super) fn distances(privacy: &Privacy) -> Histogram {
-    let holdout = privacy.holdout.as_ref().map_or(&[][..], |holdout| &holdout.distances);
+    let new: Vec<f64> =
+        privacy.reference().map_or(&[][..], |new| &new.distances).iter().copied().filter(|value| value.is_finite()).collect();
     let longest = |values: &[f64]| Some(quantile(&sorted(values), 0.995)).filter(|value| value.is_finite()).unwrap_or(0.0);
-    let high = longest(&privacy.synthetic.distances).max(longest(holdout)).max(1e-9);
-    let [real, synthetic] = [holdout, &privacy.synthetic.distances].map(|values| shares(values, 0.0, high, BINS));
+    let high = longest(&privacy.synthetic.distances).max(longest(&new)).max(1e-9);
+    let [real, synthetic] = [&new, &privacy.synthetic.distances].map(|values| shares(values, 0.0, high, BINS));
     Histogram { axis: Axis::Number, low: 0.0, high, real, synthetic }
 }

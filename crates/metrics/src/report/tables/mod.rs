@@ -9,15 +9,18 @@ use burn::tensor::Device;
 use semblant_data::table::Table;
 
 use self::scores::{Compared, Scores, Spread};
-use super::{FORMAT, Report, Sources};
+use super::{FORMAT, Report, Sources, marks};
 use crate::learn::Learner;
 use crate::membership::lira::{Generate, Shadows};
 use crate::random::subsample;
 use crate::table::align::align;
 use crate::table::binning::BinRule;
+use crate::table::copies::same_rows;
 use crate::table::detection::detection_auc;
+use crate::table::identifying::identifying_values;
 use crate::table::pairs::column_pair_trends;
 use crate::table::privacy::privacy;
+use crate::table::rules::{MOST_COLUMNS, Rules};
 use crate::table::shapes::column_shapes;
 use crate::table::utility::{Utility, UtilityOptions, utility};
 use crate::{Error, Result};
@@ -59,7 +62,7 @@ impl Default for Options {
 }
 
 /// Compares `synthetic` with `real`, the training set of its generator, and with `holdout`, real rows that were not in the training set
-/// (privacy cannot be assessed without them). `progress` receives the name of each stage as it starts.
+/// (without them, privacy is judged by copies, near copies and identifying values only). `progress` receives the name of each stage as it starts.
 ///
 /// A score that is not defined for these tables is reported with the reason and does not stop the others.
 ///
@@ -93,6 +96,16 @@ pub fn evaluate_with_shadows(
         real.schema().index_of(target)?;
     }
     let aligned = align(&[real, synthetic])?;
+    // Most privacy scores compare all three tables at once.
+    let comparable = |holdout: &Table| -> Result<bool> {
+        align(&[real, holdout])?;
+        Ok(align(&[real, synthetic, holdout]).is_ok())
+    };
+    let given = holdout;
+    let holdout = match given {
+        Some(holdout) if !comparable(holdout)? => None,
+        other => other,
+    };
     let mut scores = Scores { list: Vec::new(), holdout: holdout.is_some() };
 
     progress("column shapes");
@@ -124,6 +137,8 @@ pub fn evaluate_with_shadows(
 
     progress("privacy");
     let privacy = privacy(&real_cut, &synthetic_cut, holdout_cut.as_ref(), options.seed)?;
+    let identifying = identifying_values(real, synthetic, holdout);
+    scores.identifying(&identifying);
     scores.privacy(&privacy);
     progress("disclosure");
     scores.protection(&privacy, &cut, target, options.seed)?;
@@ -137,15 +152,21 @@ pub fn evaluate_with_shadows(
 
     progress("validity");
     scores.validity(real, synthetic, holdout)?;
+    progress("rules");
+    let rules = scores.rules(&whole, options.seed)?;
 
+    marks::set(&mut scores.list, [privacy.synthetic.distances.len(), privacy.reference().map_or(1, |new| new.distances.len())]);
     progress("figures");
-    let verdicts = verdict::verdicts(&scores.list, &attacks, synthetic_cut.rows(), holdout_cut.as_ref().map(Table::rows));
+    let leaks = verdict::Leaks { attacks: &attacks, privacy: &privacy, identifying: &identifying, same_rows: same_rows(real, synthetic)? };
+    let verdicts = verdict::verdicts(&scores.list, &leaks, holdout.is_some());
     let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
     let names = aligned[0].schema().names().map(str::to_owned).collect();
     let sections = [
-        utility.as_ref().map(sections::models),
+        utility.as_ref().map(|utility| sections::models(utility, holdout.is_some())),
         utility.as_ref().and_then(sections::classes),
         sections::attacks(&attacks),
+        sections::identifying(&identifying),
+        rules.as_ref().map(sections::rules),
         Some(columns),
         sections::pairs(names, &pairs.pairs),
         sections::rows(&aligned, options.scatter_points, options.seed),
@@ -160,7 +181,7 @@ pub fn evaluate_with_shadows(
         verdicts,
         scores: scores.list,
         sections: sections.into_iter().flatten().collect(),
-        notes: notes(real, synthetic, holdout, &aligned[0], options),
+        notes: notes(&whole, given.is_some(), &aligned[0], rules.as_ref(), options),
     })
 }
 
@@ -179,7 +200,8 @@ fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<
     utility(&real.take(&train), synthetic, &real.take(&test), target, &how)
 }
 
-fn notes(real: &Table, synthetic: &Table, holdout: Option<&Table>, aligned: &Table, options: &Options) -> Vec<String> {
+fn notes(tables: &Compared, given: bool, aligned: &Table, rules: Option<&Rules>, options: &Options) -> Vec<String> {
+    let Compared { real, synthetic, holdout } = *tables;
     let mut notes = Vec::new();
     let left_out: Vec<&str> = real.schema().names().filter(|name| aligned.schema().index_of(name).is_err()).collect();
     if !left_out.is_empty() {
@@ -188,8 +210,20 @@ fn notes(real: &Table, synthetic: &Table, holdout: Option<&Table>, aligned: &Tab
             left_out.join(", ")
         ));
     }
+    if let Some(rules) = rules.filter(|rules| !rules.unsearched.is_empty()) {
+        notes.push(format!(
+            "Rules were searched among the first {MOST_COLUMNS} columns of numbers and the first {MOST_COLUMNS} of labels only; {} columns were left out.",
+            rules.unsearched.len()
+        ));
+    }
+    if let Some(rules) = rules.filter(|rules| rules.left_out > 0) {
+        notes.push(format!("{} more rules hold in every real row; those that say most are listed and scored.", rules.left_out));
+    }
+    if given && holdout.is_none() {
+        notes.push("The holdout was left out, because no column is in all three tables with one type.".into());
+    }
     if holdout.is_none() {
-        notes.push("Without a holdout, references are ideal values, privacy is not assessed, and utility is tested on a fifth of the real rows, which may be in the generator's training set.".into());
+        notes.push("Without a holdout, references are ideal values or those of the real rows among themselves; privacy is judged by copies, near copies and identifying values, without attacks. A fifth of the real rows was held out to test utility: the model trained on real rows learns from the other four fifths, but the generator may have seen all of them, which flatters it.".into());
     }
     let longest = real.rows().max(synthetic.rows()).max(holdout.map_or(0, Table::rows));
     if let Some(max_rows) = options.max_rows.filter(|&max_rows| max_rows < longest) {

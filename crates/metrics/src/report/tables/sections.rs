@@ -3,16 +3,18 @@
 use semblant_data::table::Table;
 
 use super::figures;
-use super::scores::Attacks;
+use super::scores::{Attacks, mark};
 use crate::report::{Bars, Cell, Content, Distribution, Distributions, Grid, GridRow, Section, pca};
 use crate::table::attacks::Rate;
+use crate::table::identifying::{Identifying, What};
 use crate::table::pairs::PairScore;
 use crate::table::privacy::Privacy;
+use crate::table::rules::Rules;
 use crate::table::shapes::ColumnScores;
 use crate::table::utility::{Prediction, Utility};
 
 /// Every model, by what it was trained on.
-pub(super) fn models(utility: &Utility) -> Section {
+pub(super) fn models(utility: &Utility, holdout: bool) -> Section {
     let row = |name: &str, trained_on: &str, found: Result<&Prediction, &String>| GridRow {
         name: format!("Trained on {trained_on} rows, {name}"),
         cells: found.map_or_else(
@@ -31,7 +33,12 @@ pub(super) fn models(utility: &Utility) -> Section {
         rows.push(row(first.learner.name(), "real and synthetic", utility.augmented.as_ref()));
     }
     let headings = if classification { ["Model", "AUC", "F1"] } else { ["Model", "R2", "RMSE"] };
-    let text = format!("Predictions of \"{}\" for {} real rows that are in no training set.", utility.target, utility.test_rows);
+    let tested = if holdout {
+        "holdout rows, which are in no training set"
+    } else {
+        "real rows, a fifth of them, held out of the training on real rows"
+    };
+    let text = format!("Predictions of \"{}\" for {} {tested}.", utility.target, utility.test_rows);
     Section::new("models", "Models", text, Content::Table(Grid::new(&headings, rows)))
 }
 
@@ -66,6 +73,38 @@ pub(super) fn attacks(attacks: &Attacks) -> Option<Section> {
     let headings = ["Attack", "Training rows", "Holdout rows", "Guessing", "Risk"];
     let text = "Success rates of the attacks with 95 % confidence intervals. The risk is what an attacker gains on training rows beyond holdout rows.";
     (!rows.is_empty()).then(|| Section::new("attacks", "Attacks", text, Content::Table(Grid::new(&headings, rows))))
+}
+
+/// The columns with identifying values.
+pub(super) fn identifying(found: &[Identifying]) -> Option<Section> {
+    let row = |of: &Identifying| {
+        let what = match of.what {
+            What::Ids => "ids",
+            What::NearUnique => "nearly unique labels",
+            What::RareLabels => "labels of fewer than five rows",
+        };
+        let finding = mark(of.finding).word();
+        let counts = [Cell::Count(of.values), Cell::Count(of.returned)];
+        let shares = [Some(of.synthetic).into(), Some(of.reference).into()];
+        let texts = [what, finding].map(|text| Cell::Text(text.into()));
+        GridRow { name: of.column.clone(), cells: counts.into_iter().chain(shares).chain(texts).collect() }
+    };
+    let headings = ["Column", "Real values", "Come back", "Share of synthetic values", "Of new real values", "What", "Finding"];
+    let text = "Values of real rows that can name someone, and how many of them the synthetic table has. Ids are to be made anew; other values should come back no more often than in new real rows.";
+    let content = || Content::Table(Grid::new(&headings, found.iter().map(row).collect()));
+    (!found.is_empty()).then(|| Section::new("identifying", "Identifying values", text, content()))
+}
+
+/// Every rule with the shares of rows that keep it.
+pub(super) fn rules(rules: &Rules) -> Section {
+    let row = |rule: &crate::table::rules::Rule| GridRow {
+        name: rule.words.clone(),
+        cells: vec![rule.synthetic.into(), rule.holdout.into(), Some(rule.shuffled).into()],
+    };
+    let headings = ["Rule", "Synthetic rows", "Holdout rows", "Shuffled rows"];
+    let text = "Relations that hold in every real row, and the share of other rows that keep them, of those that a rule applies to. The last column is what remains after one column of the real table was shuffled: the lower, the more the rule says.";
+    let content = Content::Table(Grid::new(&headings, rules.rules.iter().map(row).collect()));
+    Section::new("rules", "Rules", text, content)
 }
 
 /// The marginal distribution of each column of two aligned tables.
@@ -103,9 +142,9 @@ pub(super) fn rows(tables: &[Table], points: usize, seed: u64) -> Option<Section
 
 /// Distances to the training rows.
 pub(super) fn distances(privacy: &Privacy) -> Section {
-    let first = if privacy.holdout.is_some() { "holdout rows" } else { "no holdout given" };
+    let first = if privacy.holdout.is_some() { "holdout rows" } else { "real rows, to each other" };
     let chart = Distribution::plain("Distance to the closest training row", Bars::Histogram(figures::distances(privacy)));
     let content = Content::Distributions(Distributions { series: [first, "synthetic rows"].map(String::from), charts: vec![chart] });
-    let text = "0 is a copy, 1 differs in every column. Synthetic rows that are closer to the training rows than holdout rows are indicate memorization.";
+    let text = "0 is a copy, 1 differs in every column. Synthetic rows that are closer to the training rows than new real rows are indicate memorization.";
     Section::new("distances", "Distance to the closest training row", text, content)
 }

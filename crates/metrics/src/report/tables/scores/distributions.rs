@@ -90,7 +90,7 @@ impl Scores {
                 "Logistic detection",
                 logistic,
                 true,
-                "1 if a logistic regression cannot distinguish synthetic rows from real ones, 0 if it always can; it uses single columns only.",
+                "1 if a logistic regression cannot distinguish synthetic rows from real ones, 0 if it always can: 1 - (2 AUC - 1). The detection AUC asks the same of a stronger classifier; this one uses single columns only.",
             ),
         ];
         for (id, name, measure, higher, meaning) in measures {
@@ -110,7 +110,7 @@ impl Scores {
                 "accuracy_columns",
                 "Accuracy of columns",
                 |found| Some(found.univariate),
-                "Similarity of the shares of ten bins, averaged over columns.",
+                "Similarity of the shares of ten bins, averaged over columns; column shapes measures the same without bins.",
             ),
             (
                 "accuracy_pairs",
@@ -178,7 +178,7 @@ impl Scores {
                 Group::Privacy,
                 0.5,
                 |found| found.identifiability,
-                "Share of real rows with a synthetic row closer than any other real row; about 0.5 for new rows, near 1 for copies.",
+                "Share of real rows with a synthetic row closer than any other real row; about 0.5 for new rows, near 1 for copies. 1 minus the authenticity, but for ties.",
             ),
         ];
         for (id, name, group, ideal, get, meaning) in parts {

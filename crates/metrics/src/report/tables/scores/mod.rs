@@ -4,12 +4,14 @@ mod attacks;
 mod distributions;
 mod intervals;
 mod privacy;
+mod rules;
 mod utility;
 
 use semblant_data::table::Table;
 
 pub(super) use attacks::Attacks;
 pub(super) use intervals::Spread;
+pub(super) use privacy::mark;
 
 use crate::report::{Direction, Group, ReferenceFrom, Score};
 use crate::table::diagnostic::diagnostic;
@@ -53,7 +55,19 @@ impl Scores {
         };
         let reference = reference.filter(|reference| reference.is_finite());
         let (id, name, meaning) = (id.to_owned(), name.to_owned(), meaning.to_owned());
-        self.list.push(Score { id, group, name, value, interval: None, reference, reference_from, direction, meaning, undefined });
+        self.list.push(Score {
+            id,
+            group,
+            name,
+            value,
+            interval: None,
+            reference,
+            reference_from,
+            direction,
+            mark: None,
+            meaning,
+            undefined,
+        });
     }
 
     /// A score of the synthetic table with that of the holdout as its reference, or `ideal` without a holdout.
@@ -83,6 +97,13 @@ impl Scores {
     fn ideal(&mut self, value: f64) {
         if let Some(score) = self.list.last_mut() {
             (score.reference, score.reference_from) = (Some(value), ReferenceFrom::Ideal);
+        }
+    }
+
+    /// Marks the reference of the last score as that of the real rows among themselves, if it has one and there is no holdout.
+    fn among_real_rows(&mut self) {
+        if let Some(score) = self.list.last_mut().filter(|score| !self.holdout && score.reference.is_some()) {
+            score.reference_from = ReferenceFrom::WithinReal;
         }
     }
 
@@ -159,7 +180,7 @@ impl Scores {
             validity,
             reference,
             Direction::Higher,
-            "Share of values within the real range or among the real labels, and of unique ids; 1 is best.",
+            "Share of values within the real range or among the real labels, and of unique ids; 1 is best. Coverage asks the reverse.",
         );
         self.add(
             Group::Validity,
@@ -174,10 +195,10 @@ impl Scores {
     }
 }
 
-/// An undefined score as its reason; other errors stay errors.
+/// A score that is not defined, or whose tables share no column, as its reason; other errors stay errors.
 fn reason<T>(score: Result<T>) -> Result<Result<T, String>> {
     match score {
-        Err(Error::Undefined(why)) => Ok(Err(why)),
+        Err(Error::Undefined(why) | Error::Tables(why)) => Ok(Err(why)),
         other => other.map(Ok),
     }
 }

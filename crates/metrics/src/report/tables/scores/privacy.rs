@@ -6,15 +6,51 @@ use super::{Compared, Direction, Group, Scores, reason};
 use crate::Result;
 use crate::error::undefined;
 use crate::random::subsample;
+use crate::report::Mark;
 use crate::table::disclosure::{Unmatched, disclosure_protection};
+use crate::table::identifying::{Finding, Identifying, What};
 use crate::table::privacy::{Privacy, overfitting_protection};
 
 /// Real rows that are attacked for the disclosure score, and synthetic rows that the attacker holds.
 const DISCLOSURE_ROWS: [usize; 2] = [2_000, 10_000];
 
+/// The finding as the mark of a score.
+pub(in crate::report) fn mark(finding: Finding) -> Mark {
+    match finding {
+        Finding::Good => Mark::Good,
+        Finding::Watch => Mark::Watch,
+        Finding::Bad => Mark::Bad,
+    }
+}
+
 impl Scores {
+    /// The column whose identifying values come back most clearly.
+    pub(in crate::report) fn identifying(&mut self, found: &[Identifying]) {
+        let worst = found.iter().max_by(|a, b| {
+            let excess = |of: &Identifying| of.synthetic - of.reference;
+            a.finding.cmp(&b.finding).then(excess(a).total_cmp(&excess(b)))
+        });
+        let meaning = "Largest share of synthetic values that are an identifying value of a real row: an id, a label of a nearly unique column, or a label of fewer than five rows.";
+        self.add(
+            Group::Privacy,
+            ("identifying_values", "Identifying values"),
+            worst.map(|worst| worst.synthetic).ok_or_else(|| "no column has identifying values".to_owned()),
+            worst.map(|worst| worst.reference),
+            Direction::Lower,
+            &worst.map_or_else(|| meaning.to_owned(), |worst| format!("{meaning} Here in the column \"{}\".", worst.column)),
+        );
+        if let Some(score) = self.list.last_mut() {
+            score.mark = worst.map(|worst| mark(worst.finding));
+        }
+        if worst.is_none_or(|worst| worst.what == What::Ids) {
+            self.ideal(0.0);
+        } else {
+            self.among_real_rows();
+        }
+    }
+
     pub(in crate::report) fn privacy(&mut self, privacy: &Privacy) {
-        let holdout = privacy.holdout.as_ref();
+        let new = privacy.reference();
         let add = |this: &mut Self, id, name, value, reference, direction, meaning| {
             this.add(Group::Privacy, (id, name), value, reference, direction, meaning)
         };
@@ -34,37 +70,41 @@ impl Scores {
             "copies",
             "Exact copies",
             Ok(privacy.synthetic.copies),
-            holdout.map(|close| close.copies),
+            new.map(|close| close.copies),
             Direction::Lower,
-            "Share of synthetic rows that equal a training row; the reference is the share of holdout rows that do so by chance.",
+            "Share of synthetic rows that equal a training row; the reference is the share of new real rows that do so by chance.",
         );
+        self.among_real_rows();
         add(
             self,
             "dcr_median",
             "Distance to closest record, median",
             Ok(privacy.synthetic.median),
-            holdout.map(|close| close.median),
+            new.map(|close| close.median),
             Direction::NearReference,
             "Distance of a synthetic row to the closest training row: 0 is equal, 1 differs in every column; well below the reference is too close, well above it is unlike the real data.",
         );
+        self.among_real_rows();
         add(
             self,
             "dcr_percentile_5",
             "Distance to closest record, 5th percentile",
             Ok(privacy.synthetic.percentile_5),
-            holdout.map(|close| close.percentile_5),
+            new.map(|close| close.percentile_5),
             Direction::NearReference,
             "The same for the closest 5 % of the rows, which include any copies.",
         );
+        self.among_real_rows();
         add(
             self,
             "new_row_synthesis",
             "New rows",
             Ok(privacy.synthetic.new_rows),
-            holdout.map(|close| close.new_rows),
+            new.map(|close| close.new_rows),
             Direction::Higher,
-            "Share of synthetic rows that match no training row, numbers within 1 %.",
+            "Share of synthetic rows that match no training row, numbers within 1 %; 1 minus the exact copies and the near ones.",
         );
+        self.among_real_rows();
     }
 
     /// Ratios of distances, and disclosure of the target to an attacker who knows all other columns.
@@ -81,10 +121,11 @@ impl Scores {
             Group::Privacy,
             ("dcr_baseline_protection", "Distance against random rows"),
             reason(privacy.baseline_protection(&privacy.synthetic))?,
-            privacy.holdout.as_ref().and_then(|close| privacy.baseline_protection(close).ok()),
+            privacy.reference().and_then(|close| privacy.baseline_protection(close).ok()),
             Direction::NearReference,
             "Median distance to the closest training row over that of random rows; well below the reference is too close, 1 is as far as random rows.",
         );
+        self.among_real_rows();
         // With as many rows of each: the larger table would be closer.
         let overfitting = tables.holdout.map_or_else(
             || undefined("needs a holdout"),
@@ -100,7 +141,7 @@ impl Scores {
             reason(overfitting)?,
             Some(1.0),
             Direction::Higher,
-            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1 (SDMetrics), with as many rows of each.",
+            "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1 (SDMetrics), with as many rows of each: closer to training rows, read the other way round.",
         );
         self.ideal(1.0);
         let meaning = "Protection of the target column from an attacker who knows every other column and looks up the closest synthetic rows; 1 is as good as a random guess. General patterns count too, so only a value below the reference indicates leakage.";
