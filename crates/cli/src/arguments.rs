@@ -105,7 +105,7 @@ pub(crate) struct Fit {
     pub(crate) epochs: Option<u64>,
     /// Continue the interrupted fit of this model file; data, model and settings are those that its run folder names.
     #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "")]
-    pub(crate) resume: Option<PathBuf>,
+    pub(crate) resume: Option<String>,
     /// Replace an output that was not written by semblant, and start anew where an interrupted fit left a state.
     #[arg(long)]
     pub(crate) force: bool,

@@ -21,7 +21,12 @@ pub(crate) fn cache_dir() -> PathBuf {
 
 /// A path, or the name of a public data set (`adult`, or `adult:test` for another part than `part`).
 pub(crate) fn source(text: &str, part: &str) -> Result<Source, Failure> {
-    Ok(Source::named(text, part, &DataFolders { data: data_dir(), cache: cache_dir() })?)
+    let source = Source::named(text, part, &DataFolders { data: data_dir(), cache: cache_dir() })?;
+    if text != "-" && !source.path().exists() {
+        let what = format!("{text}: No such file or folder; give a path, or one of the data sets that semblant data list shows");
+        return Err(Failure::Work(what));
+    }
+    Ok(source)
 }
 
 fn locate(dataset: &Dataset, split: &str) -> Result<PathBuf, Failure> {

@@ -77,7 +77,7 @@ struct Plan {
 
 impl Plan {
     fn new(arguments: &Fit, matches: &ArgMatches, registry: &Registry) -> Result<Self, Failure> {
-        let named = arguments.resume.clone().filter(|path| !path.as_os_str().is_empty());
+        let named = arguments.resume.as_deref().filter(|path| !path.is_empty()).map(PathBuf::from);
         if let (Some(output), None) = (&named, &arguments.data) {
             return Self::resumed(arguments, output);
         }

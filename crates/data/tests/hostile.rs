@@ -72,11 +72,16 @@ fn bytes_that_are_not_utf8_are_named() {
 }
 
 #[test]
-fn headers_have_to_name_each_column_once() {
-    refused_csv("a,b,a\n1,2,3\n", &["\"a\"", "twice"]);
-    refused_csv("a,,c\n1,2,3\n", &["column 2", "no name"]);
+fn headers_without_or_with_equal_names_are_completed() {
     let folder = Folder::new();
-    let options = ReadOptions { drop: vec![String::new()], ..ReadOptions::default() };
+    let read = |text: &str| Table::read_inferred(folder.file("t.csv", text), &ReadOptions::default()).expect("readable");
+    let twice = read("a,b,a\n1,2,3\n4,5,6\n");
+    assert_eq!(twice.table.schema().names().collect::<Vec<_>>(), ["a", "b", "a.1"]);
+    assert!(twice.notes.iter().any(|note| note.contains("twice") && note.contains("\"a.1\"")), "{:?}", twice.notes);
+    let nameless = read(",a\n0,5\n1,7\n");
+    assert_eq!(nameless.table.schema().names().collect::<Vec<_>>(), ["Unnamed: 0", "a"]);
+    assert!(nameless.notes.iter().any(|note| note.contains("no name")), "{:?}", nameless.notes);
+    let options = ReadOptions { drop: vec!["Unnamed: 0".into()], ..ReadOptions::default() };
     let table = Table::read(folder.file("t.csv", ",a\n0,5\n1,7\n"), &options).expect("the nameless column is dropped");
     assert_eq!(table.schema().names().collect::<Vec<_>>(), ["a"]);
 }

@@ -19,7 +19,8 @@ fn read_images(name: &str) -> ReadImages {
 #[test]
 #[cfg_attr(not(has_data), ignore = "set SEMBLANT_DATA to run")]
 fn adult_has_the_census_kinds_and_missing_values() {
-    let table = Table::read(real("adult/train.csv.gz"), &ReadOptions::with_target("income")).expect("readable");
+    let options = ReadOptions { missing: Some(vec!["?".into()]), ..ReadOptions::with_target("income") };
+    let table = Table::read(real("adult/train.csv.gz"), &options).expect("readable");
     assert_eq!((table.rows(), table.columns().len()), (26_049, 15));
     for (column, values) in table.iter() {
         let expected = match column.name.as_str() {

@@ -198,7 +198,7 @@ fn wide_tables_are_searched_in_part_and_rules_do_not_flood() {
     let name: Vec<String> = (0..60).map(|place| format!("c{place}")).collect();
     let base = drawn(1, 50);
     let columns = (0..60).map(|place: usize| number(|row| base(row) + drawn(place as u64 + 2, 4)(row) + 5.0 * place as f64)).collect();
-    let schema = Schema { target: None, columns: name.iter().map(|name| ColumnSchema::new(name, ColumnKind::Integer)).collect() };
+    let schema = Schema { columns: name.iter().map(|name| ColumnSchema::new(name, ColumnKind::Integer)).collect(), ..Schema::default() };
     let real = Table::new(schema, columns).expect("defined");
     let found = rules(&real, &real, None, 0).expect("defined");
     assert!(found.rules.len() <= MOST_RULES && found.synthetic == 1.0, "{}", found.rules.len());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use semblant_core::config::check_range;
 
 /// The distribution of an image given its latent vector; each pixel is independent of the others.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Likelihood {
     /// Pixels are black or white; the decoder gives log-odds. For images such as scanned digits.
@@ -31,7 +31,7 @@ pub enum Likelihood {
 }
 
 /// How grey pixels become black or white ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binarisation {
     /// Drawn anew each time that an image is seen, white with the pixel's brightness as the chance (Salakhutdinov and Murray 2008).

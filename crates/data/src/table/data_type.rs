@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::FixedSizeBinaryBuilder;
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, NullArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, NullArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::extension::Uuid;
 use arrow_schema::{DataType, Field, TimeUnit};
@@ -33,6 +33,16 @@ pub(crate) fn parse(text: &str) -> Result<ColumnType, String> {
     let unknown = || format!("the type \"{text}\" is not known; write one as Arrow does, such as Int32, Utf8 or Timestamp(ms), or leave it out");
     let parsed: DataType = text.parse().map_err(|_| unknown())?;
     if is_held(&parsed) { Ok(ColumnType::Arrow(parsed)) } else { Err(format!("tables do not hold the type {parsed}; leave it out")) }
+}
+
+/// The decimals of a decimal type.
+pub(crate) fn decimals(text: &str) -> Option<u8> {
+    match parse(text) {
+        Ok(ColumnType::Arrow(
+            DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale),
+        )) => u8::try_from(scale).ok(),
+        _ => None,
+    }
 }
 
 /// Whether tables hold values of a type: neither nested nor binary ones.
@@ -134,6 +144,8 @@ fn plain(described: &ColumnSchema, column: &Column, wanted: &DataType) -> ArrayR
         (ColumnKind::Integer, _) if value_type.is_signed_integer() || matches!(value_type, DataType::Duration(_)) => {
             Arc::new(Int64Array::from_iter(numbers.map(|value| value.map(|value| value.round() as i64))))
         }
+        // A rounded number may lie just beyond the type.
+        (_, DataType::UInt64) => Arc::new(UInt64Array::from_iter(numbers.map(|value| value.map(|value| value.round() as u64)))),
         _ => Arc::new(Float64Array::from_iter(numbers.map(|value| value.map(|value| described.round_number(value))))),
     }
 }

@@ -105,7 +105,7 @@ mod tests {
         assert!(unknown.contains("colour") && unknown.contains("line 4"), "{unknown}");
         assert!(said("[[columns]]\nname = \"a\"\nkind = \"number\"\n").contains("number"));
         assert!(said("target = \"b\"\n[[columns]]\nname = \"a\"\nkind = \"integer\"\n").contains("\"b\""));
-        assert!(said("[[columns]]\nname = \"a\"\nkind = \"integer\"\ndecimals = 1\n").contains("decimals"));
-        assert!(said("[[columns]]\nname = \"a\"\nkind = \"datetime\"\nformat = \"%H\"\n").contains("%H"));
+        assert!(said("[[columns]]\nname = \"a\"\nkind = \"categorical\"\ndecimals = 1\n").contains("decimals"));
+        assert!(said("[[columns]]\nname = \"a\"\nkind = \"datetime\"\nformat = \"%d\"\n").contains("%d"));
     }
 }

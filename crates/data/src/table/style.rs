@@ -135,19 +135,15 @@ impl NumberStyle {
         let at = if comma_is_decimal { 1 } else { 2 };
         candidates.splice(at..at, comma);
         candidates.extend([Some('\''), Some('’'), Some(' '), Some('\u{a0}'), Some('\u{202f}')].map(|thousands| style('.', thousands)));
-        let mut fitting = candidates.into_iter().filter(|style| texts.clone().all(|text| style.bare(text).is_some()));
-        let mut best = fitting.next()?;
-        let mut doubtful = false;
-        for other in fitting {
-            let differs = texts.clone().any(|text| best.bare(text) != other.bare(text));
-            // A separator that every text has before exactly three digits, and that no text of more than three digits lacks, groups.
-            let groups = other.thousands == Some(best.decimal) && texts.clone().all(|text| bare_groups(&other, text));
-            if differs && groups && !comma_is_decimal {
-                best = other;
-            }
-            doubtful |= differs;
-        }
-        Some((best, doubtful))
+        let fitting: Vec<Self> = candidates.into_iter().filter(|style| texts.clone().all(|text| style.bare(text).is_some())).collect();
+        let first = fitting.first()?;
+        // Decimals that only some numbers have, and always three of them, are groups.
+        let groups = |style: &&Self| {
+            style.thousands == Some(first.decimal) && texts.clone().any(|text| !text.contains(first.decimal)) && texts.clone().all(|text| bare_groups(style, text))
+        };
+        let best = fitting.iter().find(groups).filter(|_| first.decimal == ',').unwrap_or(first);
+        let doubtful = fitting.iter().any(|other| texts.clone().any(|text| best.bare(text) != other.bare(text)));
+        Some((best.clone(), doubtful))
     }
 }
 

@@ -89,7 +89,7 @@ fn impossible_conditions_are_named(name: &str) {
     said(vec![between("age", 30.0, 40.0), between("age", 50.0, 60.0)], &["age", "contradict"]);
     said(vec![between("age", 60.0, 30.0)], &["age", "60", "30"]);
     said(vec![between("age", f64::NAN, 30.0)], &["age"]);
-    said(vec![between("age", 200.0, 300.0)], &["age", "95"]);
+    said(vec![between("age", 200.0, 300.0)], &["age", "18.."]);
     said(vec![between("sex", 1.0, 2.0)], &["sex", "range"]);
     said(vec![is("age", "old")], &["age", "old"]);
     said(vec![is("patient_id", "P-0000001")], &["patient_id"]);

@@ -1,6 +1,6 @@
 //! Tables of unusual shapes and contents.
 
-use semblant::data::table::{Column, MISSING};
+use semblant::data::table::{Column, MISSING, Protect};
 use semblant::prelude::*;
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::fits::*;
 use crate::support::tables::*;
 
 for_every!(tables: learns_single_rows_and_columns, learns_columns_without_values_or_variance, refuses_tables_without_rows,
-    learns_values_that_all_differ, learns_2000_columns, files_with_20_000_categories_are_small);
+    learns_values_that_all_differ, learns_2000_columns, rare_labels_and_extremes_never_come_back, files_with_20_000_categories_are_small);
 
 /// A model that trains for one short epoch at most.
 fn brief(name: &str, batch_rows: u64) -> Model {
@@ -49,7 +49,13 @@ fn learns(name: &str, table: &Table, rows: u64) {
 }
 
 fn table(columns: Vec<(String, ColumnKind, Column)>) -> Table {
-    Table::from_columns(columns).expect("sound")
+    unprotected(&Table::from_columns(columns).expect("sound"))
+}
+
+/// The same table with every label and number to be learned as it is.
+fn unprotected(table: &Table) -> Table {
+    let schema = Schema { protect: Protect { rare: 0 }, ..table.schema().clone() };
+    table.clone().with_schema(schema).expect("sound")
 }
 
 fn number(name: &str, kind: ColumnKind, values: impl Iterator<Item = f64>) -> (String, ColumnKind, Column) {
@@ -61,8 +67,8 @@ fn label(name: &str, labels: impl Iterator<Item = String>) -> (String, ColumnKin
 }
 
 fn learns_single_rows_and_columns(name: &str) {
-    learns(name, &patients().take(&[0]), 20);
-    learns(name, &patients().take(&[0, 1]), 20);
+    learns(name, &unprotected(&patients().take(&[0])), 20);
+    learns(name, &unprotected(&patients().take(&[0, 1])), 20);
     learns(name, &table(vec![number("x", ColumnKind::Continuous, (0..50).map(|i| f64::from(i).sqrt()))]), 20);
     learns(name, &table(vec![number("x", ColumnKind::Integer, (0..50).map(|_| 4.0))]), 20);
     learns(name, &table(vec![label("x", (0..50).map(|i| format!("{}", i % 3)))]), 20);
@@ -91,6 +97,22 @@ fn refuses_tables_without_rows(name: &str) {
 fn learns_values_that_all_differ(name: &str) {
     let labels = label("name", (0..300).map(|i| format!("person {i}")));
     learns(name, &table(vec![number("x", ColumnKind::Continuous, (0..300).map(|i| (f64::from(i) * 0.37).sin())), labels]), 50);
+}
+
+fn rare_labels_and_extremes_never_come_back(name: &str) {
+    let rare = |row: u32| if row.is_multiple_of(100) { format!("rare {row}") } else { format!("frequent {}", row % 3) };
+    let extreme = |row: u32| if row == 250 { 1e6 } else { f64::from(row % 40) };
+    let columns = vec![label("label", (0..300).map(rare)), number("x", ColumnKind::Integer, (0..300).map(extreme))];
+    let table = Table::from_columns(columns).expect("sound");
+    let mut model = brief(name, 60);
+    model.fit(&table, &mut run(1)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    model.save(file.path()).expect("writable");
+    let bytes = String::from_utf8_lossy(&std::fs::read(file.path()).expect("readable")).into_owned();
+    assert!(!bytes.contains("rare 100") && bytes.contains("frequent 1"), "{name}: what the file holds");
+    let made = model.sample(&TableRequest::new(500, 1)).unwrap_or_else(|error| panic!("{name}: {error}")).data;
+    assert!((0..500).all(|row| made.cell(row, 0).starts_with("frequent")), "{name}");
+    assert!(made.columns()[1].numbers().expect("numbers").iter().all(|&value| value <= 39.0), "{name}");
 }
 
 fn learns_2000_columns(name: &str) {

@@ -12,7 +12,7 @@ use crate::networks::Maker;
 use semblant_core::config::check_range;
 
 /// The size of the transformer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PriorConfig {
     /// Width of a token.

@@ -13,7 +13,7 @@ use crate::networks::Maker;
 use semblant_core::config::check_range;
 
 /// The size of the network, under diffusers' names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KlConfig {
     /// Channels of each level; the side is halved between levels.

@@ -35,7 +35,7 @@ pub struct AutoencoderKlConfig {
 }
 
 /// What is minimised between an image and what is rebuilt of it, in units of -1 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distance {
     /// The mean absolute difference of pixels: sharper.
@@ -45,7 +45,7 @@ pub enum Distance {
 }
 
 /// Settings of sampling.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct AutoencoderKlSampling {
     /// The factor on the spread of latent numbers.

@@ -50,7 +50,7 @@ pub struct VaeConfig {
 }
 
 /// Whether a model is conditioned on the classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Classes {
     /// It is, where there are any.
@@ -61,7 +61,7 @@ pub enum Classes {
 }
 
 /// Settings of sampling.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct VaeSampling {
     /// Where latent vectors are drawn from.
@@ -71,7 +71,7 @@ pub struct VaeSampling {
 }
 
 /// Where latent vectors are drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prior {
     /// A standard normal distribution, which the model was trained towards.

@@ -51,7 +51,7 @@ pub struct VqVaeConfig {
 }
 
 /// Settings of sampling.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct VqVaeSampling {
     /// Below 1 likelier codes come more often, above 1 unlikelier ones.

@@ -12,7 +12,7 @@ use super::{Maker, told};
 use semblant_core::config::check_range;
 
 /// The size of the two networks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConvConfig {
     /// Channels of each level; the side is halved once for each of them.

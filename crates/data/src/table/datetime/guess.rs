@@ -103,9 +103,20 @@ fn all() -> impl Iterator<Item = String> {
 
 /// A time of a believable year, or the usual stand-in for none.
 pub(super) fn plausible(format: &str, text: &str) -> Option<f64> {
+    if !two_digits(format, text) {
+        return None;
+    }
     let time = parse(format, None, text)?;
     // 1000-01-01 to 2999-12-31.
     (-30_610_224_000.0..32_503_680_000.0).contains(&time).then_some(time)
+}
+
+/// Whether the year of a format with two-digit years has two digits in a text; the parser takes one as well.
+fn two_digits(format: &str, text: &str) -> bool {
+    let Some(year) = format.find("%y") else { return true };
+    let before = ["%d", "%m"].iter().filter(|part| format[..year].contains(**part)).count();
+    let mut runs = text.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty());
+    runs.nth(before).is_some_and(|run| run.len() == 2)
 }
 
 fn swaps_day_and_month(one: &str, other: &str) -> bool {
@@ -141,10 +152,11 @@ fn styled(base: &str, tried: &[&str]) -> String {
         Box::new(|format| format.replace("%p", "%P")),
     ];
     changes.extend((1..=9).map(|n| Box::new(digits(n)) as Change));
-    // Changes add up, and a first one may show only beside a second.
-    for _ in 0..2 {
+    // Changes add up, and a first one may show only beside a second; the fewest that are needed are made.
+    for pairs in [false, true] {
         for (one, first) in changes.iter().enumerate() {
-            for second in std::iter::once(None).chain(changes[one + 1..].iter().map(Some)) {
+            let seconds = changes[one + 1..].iter().filter(|_| pairs).map(Some);
+            for second in seconds.chain((!pairs).then_some(None)) {
                 let candidate = first(&best);
                 let candidate = second.map_or_else(|| candidate.clone(), |second| second(&candidate));
                 let found = if candidate == best { 0 } else { score(&candidate) };

@@ -8,6 +8,7 @@ mod texts;
 use names::{Meaning, meaning};
 pub(crate) use numbers::id_of;
 
+use super::data_type;
 use super::raw::{Cells, RawColumn, mark};
 use super::schema::{ColumnKind, ColumnSchema};
 
@@ -60,6 +61,11 @@ pub(crate) fn infer(raw: &RawColumn, context: &Context) -> (ColumnSchema, Vec<St
     };
     schema.name.clone_from(name);
     schema.data_type.clone_from(&raw.data_type);
+    if let Some(decimals) = raw.data_type.as_deref().and_then(data_type::decimals)
+        && matches!(schema.kind, ColumnKind::Integer | ColumnKind::Continuous)
+    {
+        (schema.decimals, schema.style) = (Some(decimals).filter(|&decimals| decimals > 0), None);
+    }
     if !raw.nulls && raw.missing == 0 && !matches!(schema.kind, ColumnKind::Categorical | ColumnKind::Constant) {
         schema.missing = only_mark(raw).map(|mark| vec![mark.to_owned()]);
     }
@@ -100,7 +106,7 @@ fn named(raw: &RawColumn, present: usize, distinct: usize, is_text: bool) -> Opt
     let share = distinct as f64 / present.max(1) as f64;
     let says_so = matches!(meaning, Meaning::Id | Meaning::Person);
     let unique = share > NEARLY_UNIQUE && present > 1;
-    if unique && (says_so || (is_text && present >= ID_ROWS && meaning != Meaning::Code)) {
+    if unique && (says_so || meaning == Meaning::Number || (is_text && present >= ID_ROWS && meaning != Meaning::Code)) {
         let repeated = present - distinct;
         let gaps = if repeated > 0 { format!(" ({repeated} of {present} repeat another)") } else { String::new() };
         let what = if is_text { "texts" } else { "whole numbers" };

@@ -5,6 +5,8 @@
 pub(super) enum Meaning {
     /// An id of rows or of what they belong to.
     Id,
+    /// A number that something has, such as that of a policy: an id if it differs in every row.
+    Number,
     /// The name, number or address of a person or company.
     Person,
     /// A postal code or another code whose digits are no quantity.
@@ -29,7 +31,7 @@ const OF_PERSONS: &[&str] = &[
 const CODES: &[&str] = &["zip", "zipcode", "zip3", "zip5", "postal", "postcode", "postalcode", "plz", "postleitzahl", "fips", "area", "naics", "sic", "icd"];
 const TIMES: &[&str] = &["date", "day", "time", "timestamp", "datetime", "epoch", "dt", "datum", "dob", "unix"];
 /// Last words of names such as `policy_number`; a count of something has them first, as in `number_of_rooms`.
-const NUMBERS: &[&str] = &["number", "no", "nr", "num"];
+const NUMBERS: &[&str] = &["number", "no", "nr"];
 
 pub(super) fn meaning(name: &str) -> Meaning {
     let words = words(name);
@@ -41,8 +43,10 @@ pub(super) fn meaning(name: &str) -> Meaning {
         Meaning::Code
     } else if has(PERSONS) || PERSONS.contains(&whole.as_str()) || named {
         Meaning::Person
-    } else if has(IDS) || name.starts_with("Unnamed: ") || (words.len() > 1 && NUMBERS.contains(&last)) {
+    } else if has(IDS) || name.starts_with("Unnamed: ") {
         Meaning::Id
+    } else if words.len() > 1 && NUMBERS.contains(&last) {
+        Meaning::Number
     } else if has(TIMES) {
         Meaning::Time
     } else {
@@ -79,7 +83,7 @@ mod tests {
             ("CustomerID", Meaning::Id),
             ("row id", Meaning::Id),
             ("patient_nbr", Meaning::Id),
-            ("policy_number", Meaning::Id),
+            ("policy_number", Meaning::Number),
             ("Unnamed: 0", Meaning::Id),
             ("HomePhone", Meaning::Person),
             ("e_mail", Meaning::Person),

@@ -236,6 +236,7 @@ fn datetimes(raw: RawColumn, described: &mut ColumnSchema) -> Said<Vec<f64>> {
             datetime::check_format(format).map_err(|why| format!("column \"{name}\": {why}"))?;
             format.clone()
         }
+        None if real().all(|text| datetime::parse(datetime::DEFAULT_FORMAT, None, text.trim()).is_some()) => datetime::DEFAULT_FORMAT.to_owned(),
         None => match datetime::guess(real()) {
             Guess::Format { format, other, .. } => {
                 described.special = other;
@@ -244,7 +245,6 @@ fn datetimes(raw: RawColumn, described: &mut ColumnSchema) -> Said<Vec<f64>> {
             Guess::Ambiguous(one, other) => {
                 return Err(format!("column \"{name}\": the order of day and month is ambiguous; give its format, \"{one}\" or \"{other}\", in a schema"));
             }
-            Guess::None if real().next().is_none() => datetime::DEFAULT_FORMAT.to_owned(),
             Guess::None => {
                 let example = shorten(texts.get(0));
                 return Err(format!(
