@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// Labels that are shown.
 const SHOWN: usize = 6;
 
-/// The start of every schema file.
+/// The end of every schema file.
 const FIELDS: &str = "\
 # Fields of the table: target, delimiter, missing = [\"NA\"] (texts that mean a missing value), protect = { rare = 5 }.
 # Fields of every column: name, kind, type (of Parquet), missing, protect = false (keeps rare labels and extreme numbers).
@@ -38,18 +38,16 @@ impl Table {
     pub fn annotated_schema(&self, notes: &[String]) -> Result<String> {
         let toml = self.schema().to_toml()?;
         let mut blocks = toml.split("[[columns]]");
-        let mut text = String::from(FIELDS);
-        text.push('\n');
-        text.push_str(blocks.next().unwrap_or_default());
+        let mut text = blocks.next().unwrap_or_default().to_owned();
         for (overview, block) in self.overviews().into_iter().zip(blocks) {
-            text.push_str(&format!("# {}\n", overview.line()));
+            text.push_str(&format!("[[columns]]{}\n# {}\n", block.trim_end(), overview.line()));
             let about = format!("column \"{}\": ", overview.name);
             for note in notes.iter().filter_map(|note| note.strip_prefix(&about)) {
                 text.push_str(&format!("# Guess: {note}\n"));
             }
-            text.push_str("[[columns]]");
-            text.push_str(block);
+            text.push('\n');
         }
+        text.push_str(FIELDS);
         // What a person edits must read back.
         super::Schema::parse_toml(&text).map_err(|error| Error::Table(format!("the schema does not read back: {error}")))?;
         Ok(text)

@@ -32,7 +32,7 @@ pub(super) fn of_numbers(raw: &RawColumn, numbers: &Numbers) -> Decision {
 }
 
 /// Datetimes as texts; `None` when they are not.
-pub(super) fn of_texts<'a>(raw: &RawColumn, texts: impl Iterator<Item = &'a str> + Clone) -> Option<Decision> {
+pub(super) fn of_texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<Decision> {
     match datetime::guess(texts.clone()) {
         Guess::None => None,
         Guess::Ambiguous(day_first, month_first) => {
@@ -61,16 +61,13 @@ pub(super) fn of_texts<'a>(raw: &RawColumn, texts: impl Iterator<Item = &'a str>
             if doubtful {
                 notes.push(format!("dates with a two-digit year, read as 1969 to 2068 in the format \"{format}\"; {}", remedy("categorical")));
             }
-            if raw.name.is_empty() {
-                notes.clear();
-            }
             Some(Decision { schema, notes })
         }
     }
 }
 
 fn times<'a>(format: &str, texts: impl Iterator<Item = &'a str>) -> Vec<f64> {
-    texts.filter_map(|text| datetime::parse(format, None, text.trim())).collect()
+    texts.filter_map(|text| datetime::parse(format, None, text.trim())).filter(|time| BELIEVABLE.contains(time)).collect()
 }
 
 fn note_on(special: &[String]) -> Vec<String> {

@@ -106,7 +106,7 @@ fn named(raw: &RawColumn, present: usize, distinct: usize, is_text: bool) -> Opt
     let share = distinct as f64 / present.max(1) as f64;
     let says_so = matches!(meaning, Meaning::Id | Meaning::Person);
     let unique = share > NEARLY_UNIQUE && present > 1;
-    if unique && (says_so || meaning == Meaning::Number || (is_text && present >= ID_ROWS && meaning != Meaning::Code)) {
+    if unique && (says_so || meaning == Meaning::Number || (present >= ID_ROWS && (is_text || meaning == Meaning::Code))) {
         let repeated = present - distinct;
         let gaps = if repeated > 0 { format!(" ({repeated} of {present} repeat another)") } else { String::new() };
         let what = if is_text { "texts" } else { "whole numbers" };

@@ -2,13 +2,15 @@
 
 use super::super::column::MISSING;
 use super::super::raw::{Interner, Parsed, RawColumn, parse_number, shorten};
-use super::super::schema::{ColumnKind, ColumnSchema};
+use super::super::schema::{ColumnKind, ColumnSchema, Protect};
 use super::super::style::NumberStyle;
 use super::numbers::learn_step;
 use super::{Context, Decision, ID_ROWS, SPECIAL, dates, is_boolean, mark_of, named, remedy};
 
 /// Different numbers beside which a few texts stand for something special.
 const SPECIAL_BESIDE: usize = 10;
+/// With so few different texts they are labels, however few rows there are.
+const FEW_RARE: usize = 5;
 /// The mean length and number of words of texts that are prose.
 const PROSE: (f64, f64) = (40.0, 5.0);
 
@@ -24,7 +26,7 @@ pub(super) fn infer(raw: &RawColumn, codes: &[u32], texts: &Interner, context: &
     if distinct <= 8 && is_boolean(real()) {
         return Decision::plain(ColumnKind::Boolean);
     }
-    if distinct > 0 && let Some(decision) = dates::of_texts(raw, real()) {
+    if distinct > 0 && let Some(decision) = dates::of_texts(real()) {
         return decision;
     }
     let all: Vec<&str> = real().collect();
@@ -34,12 +36,30 @@ pub(super) fn infer(raw: &RawColumn, codes: &[u32], texts: &Interner, context: &
     if let Some(decision) = named(raw, present, distinct, true).or_else(|| identifying(&all, present, distinct)) {
         return decision;
     }
+    if let Some(decision) = nothing_frequent(codes, present, distinct) {
+        return decision;
+    }
     // What means a missing value elsewhere is a label like others here.
     let (distinct, present) = (texts.len(), raw.rows() - raw.missing);
     let note = (distinct > 20 && distinct * 2 > present).then(|| {
         format!("{distinct} different texts in {present} rows; read as categorical, so rare ones are replaced; drop it (--drop), or set kind = \"id\" in a schema")
     });
     Decision { notes: note.into_iter().collect(), ..Decision::plain(ColumnKind::Categorical) }
+}
+
+/// Texts of which none is held by several rows: as labels all of them would be replaced.
+fn nothing_frequent(codes: &[u32], present: usize, distinct: usize) -> Option<Decision> {
+    let mut counts: std::collections::HashMap<u32, u64> = std::collections::HashMap::new();
+    codes.iter().filter(|&&code| code != MISSING).for_each(|&code| *counts.entry(code).or_default() += 1);
+    let most = counts.values().copied().max().unwrap_or(0);
+    (distinct > FEW_RARE && most < Protect::default().rare).then(|| {
+        let kind = if present == distinct { ColumnKind::Id } else { ColumnKind::Key };
+        let note = format!(
+            "{distinct} different texts in {present} rows, each in {most} rows at most; read as {kind}, so new ones are made and none is learnt; {}",
+            remedy("categorical")
+        );
+        Decision::noted(kind, note)
+    })
 }
 
 /// Numbers in the style of a country or with a currency sign, and numbers with a few texts among them.
