@@ -228,7 +228,8 @@ pub(crate) struct Schema {
 /// A number of items: `1000`, `1_000` or `1e3`.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     let plain = text.replace('_', "");
-    let whole = || plain.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && (0.0..=9e15).contains(number)).map(|number| number as u64);
+    let whole =
+        || plain.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && (0.0..=9e15).contains(number)).map(|number| number as u64);
     plain.parse().ok().or_else(whole).ok_or_else(|| "write a whole number such as 1000 or 1e6".to_owned())
 }
 

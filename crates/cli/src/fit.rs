@@ -107,8 +107,13 @@ impl Plan {
         let folder = run_folder(output);
         let path = folder.join(CONFIG_FILE);
         let refuse = |why: String| Failure::Usage(format!("--resume {}: {why}", output.display()));
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| refuse(format!("{}: {error}; there is no fit to continue, start one with semblant fit DATA -o {}", path.display(), output.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            refuse(format!(
+                "{}: {error}; there is no fit to continue, start one with semblant fit DATA -o {}",
+                path.display(),
+                output.display()
+            ))
+        })?;
         let saved: Value = toml::from_str(&text).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
         let text = |name: &str| saved[name].as_str().map(str::to_owned);
         let (Some(model), Some(data)) = (text("model"), text("data")) else {
@@ -134,7 +139,15 @@ impl Plan {
             }
             _ => {}
         }
-        Ok(Self { model, data, settings, seed: saved["seed"].as_u64().unwrap_or(0), options, output: Some(output.to_owned()), resume: interrupted })
+        Ok(Self {
+            model,
+            data,
+            settings,
+            seed: saved["seed"].as_u64().unwrap_or(0),
+            options,
+            output: Some(output.to_owned()),
+            resume: interrupted,
+        })
     }
 
     fn write(&self, folder: &Path) -> Outcome {
@@ -152,7 +165,11 @@ const CONFIG_FILE: &str = "config.toml";
 /// A file's whole path, so that a run can be continued from another folder; other names stay.
 fn absolute(data: &str) -> String {
     let path = Path::new(data);
-    if path.exists() { std::path::absolute(path).map_or_else(|_| data.to_owned(), |path| path.display().to_string()) } else { data.to_owned() }
+    if path.exists() {
+        std::path::absolute(path).map_or_else(|_| data.to_owned(), |path| path.display().to_string())
+    } else {
+        data.to_owned()
+    }
 }
 
 /// Refuses before any work what could not be written, or should not be.

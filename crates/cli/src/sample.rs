@@ -26,15 +26,7 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         .chain(init.iter().flat_map(|(init, mask)| std::iter::once(init).chain(mask)).map(Source::path))
         .collect();
     outputs::check(&[&output], &inputs, arguments.force)?;
-    let job = SampleJob {
-        model: &arguments.model,
-        device: &device,
-        rows,
-        seed: arguments.seed,
-        init,
-        options: &options,
-        output: &output,
-    };
+    let job = SampleJob { model: &arguments.model, device: &device, rows, seed: arguments.seed, init, options: &options, output: &output };
     let SampleOutcome { items, drawn } = kind.sample(job, &|| observer(quiet))?;
     outputs::record(&output);
     let to_stdout = outputs::is_stream(&output);

@@ -42,7 +42,9 @@ impl Marginal {
     pub(crate) fn fit(schema: &ColumnSchema, column: &Column, order: Option<Vec<u32>>) -> Self {
         let missing = column.missing() as f64 / column.len().max(1) as f64;
         let values = match (schema.kind, column) {
-            (ColumnKind::Id | ColumnKind::Key, _) => Values::Names(schema.id.clone().unwrap_or_else(|| IdFormat::of_column(&schema.name, column))),
+            (ColumnKind::Id | ColumnKind::Key, _) => {
+                Values::Names(schema.id.clone().unwrap_or_else(|| IdFormat::of_column(&schema.name, column)))
+            }
             (ColumnKind::Constant, _) => {
                 let first = || (0..column.len()).find_map(|row| column.label(row)).unwrap_or_default().to_owned();
                 Values::Same(schema.value.clone().unwrap_or_else(first))

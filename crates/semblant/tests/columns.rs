@@ -24,7 +24,8 @@ fn sampled(table: &Table, rows: u64) -> Table {
 
 /// The texts of the one column of interest in a sample of a CSV file, and the kind it was read as.
 fn resampled(cells: &[String], delimiter: char) -> (ColumnKind, Vec<String>) {
-    let quoted = |cell: &String| if cell.contains(['"', ',', ';', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() };
+    let quoted =
+        |cell: &String| if cell.contains(['"', ',', ';', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() };
     let lines: Vec<String> = cells.iter().enumerate().map(|(row, cell)| format!("{}{delimiter}{}", quoted(cell), row % 7)).collect();
     let text = format!("v{delimiter}w\n{}\n", lines.join("\n"));
     let table = Table::from_bytes(text.into_bytes(), TableFormat::Csv, &ReadOptions::default()).unwrap().table;
@@ -196,7 +197,8 @@ fn every_arrow_type_comes_back() {
 }
 
 fn check_types(numbers: &[u64]) -> Result<(), TestCaseError> {
-    let columns = arrow_types().into_iter().enumerate().map(|(place, data_type)| (format!("{place} {data_type}"), array(&data_type, numbers)));
+    let columns =
+        arrow_types().into_iter().enumerate().map(|(place, data_type)| (format!("{place} {data_type}"), array(&data_type, numbers)));
     let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap();
     let table = Table::from_record_batches(std::slice::from_ref(&batch), &ReadOptions::default()).unwrap().table;
     let parquet = table.to_bytes(TableFormat::Parquet).unwrap();

@@ -108,7 +108,9 @@ impl Preparation {
     pub fn note(&self) -> Option<String> {
         let rare = self.schema.protect.rare;
         if rare == 0 {
-            return Some("rare labels and extreme numbers are learned as they are and may come back in samples, because of --no-protect".into());
+            return Some(
+                "rare labels and extreme numbers are learned as they are and may come back in samples, because of --no-protect".into(),
+            );
         }
         let [labels, rows] = [0, 1].map(|place| self.columns.iter().map(|column| column.replaced[place]).sum::<u64>());
         (labels > 0).then(|| {
@@ -216,7 +218,13 @@ fn without_rare(described: &ColumnSchema, codes: &[u32], levels: &Arc<Vec<String
             MISSING => MISSING,
             code if !is_rare(code) => place[&code],
             _ if total > 0 => replacement(row),
-            _ => if is_text { 0 } else { MISSING },
+            _ => {
+                if is_text {
+                    0
+                } else {
+                    MISSING
+                }
+            }
         })
         .collect();
     (codes, Arc::new(names), [labels, rows])
@@ -360,9 +368,16 @@ mod tests {
 
     #[test]
     fn rare_labels_give_way_to_frequent_ones() {
-        let labels = (0..100).map(|row| Some(match row { 0..2 => "rare", 2..40 => "a", _ => "b" }));
+        let labels = (0..100).map(|row| {
+            Some(match row {
+                0..2 => "rare",
+                2..40 => "a",
+                _ => "b",
+            })
+        });
         let column = Column::from_labels(labels);
-        let (found, prepared) = Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), column.clone(), 5), 1).expect("prepared");
+        let (found, prepared) =
+            Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), column.clone(), 5), 1).expect("prepared");
         assert_eq!(found.columns[0].replaced, [1, 2]);
         assert_eq!(prepared.columns()[0].categories().expect("labels").1, ["a", "b"]);
         assert!((2..100).all(|row| prepared.cell(row, 0) == column.label(row).expect("a label")));
@@ -376,7 +391,8 @@ mod tests {
     #[test]
     fn extremes_are_cut_where_five_rows_reach() {
         let values: Vec<f64> = (0..1000).map(f64::from).chain([1e9]).collect();
-        let (found, prepared) = Preparation::fit(&table(ColumnSchema::new("n", ColumnKind::Integer), Column::Number(values), 5), 1).expect("prepared");
+        let (found, prepared) =
+            Preparation::fit(&table(ColumnSchema::new("n", ColumnKind::Integer), Column::Number(values), 5), 1).expect("prepared");
         assert_eq!(found.columns[0].range, Some([4.0, 996.0]));
         assert_eq!(prepared.cell(1000, 0), "996");
     }
@@ -386,7 +402,8 @@ mod tests {
         let id = Some(IdFormat::Integer { start: 1000, step: 1 });
         let ids = Column::from_labels((0..200).map(|row| (row % 10 != 0).then(|| row.to_string())));
         let (found, prepared) =
-            Preparation::fit(&table(ColumnSchema { id: id.clone(), ..ColumnSchema::new("id", ColumnKind::Id) }, ids, 5), 1).expect("prepared");
+            Preparation::fit(&table(ColumnSchema { id: id.clone(), ..ColumnSchema::new("id", ColumnKind::Id) }, ids, 5), 1)
+                .expect("prepared");
         let made = found.restore(prepared.clone(), 0, 7).expect("restored");
         let missing = made.columns()[0].missing();
         assert!((8..35).contains(&missing), "{missing}");
@@ -408,7 +425,13 @@ mod tests {
     #[test]
     fn special_values_come_back_as_often() {
         let described = ColumnSchema { special: vec!["never".into()], ..ColumnSchema::new("n", ColumnKind::Integer) };
-        let values = (0..1000).map(|row| match row % 10 { 0 => f64::NAN, 1..4 => special_number(0), n => f64::from(n) }).collect();
+        let values = (0..1000)
+            .map(|row| match row % 10 {
+                0 => f64::NAN,
+                1..4 => special_number(0),
+                n => f64::from(n),
+            })
+            .collect();
         let (found, prepared) = Preparation::fit(&table(described, Column::Number(values), 5), 1).expect("prepared");
         assert!((found.columns[0].missing - 0.1).abs() < 1e-9 && (found.columns[0].special[0] - 0.3).abs() < 1e-9);
         assert_eq!(prepared.cell(1, 0), "", "a model sees no special value");

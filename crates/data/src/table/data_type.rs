@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::FixedSizeBinaryBuilder;
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, NullArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, Int64Array, NullArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
+};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::extension::Uuid;
 use arrow_schema::{DataType, Field, TimeUnit};
@@ -30,7 +32,8 @@ pub(crate) fn parse(text: &str) -> Result<ColumnType, String> {
     if text == UUID {
         return Ok(ColumnType::Uuid);
     }
-    let unknown = || format!("the type \"{text}\" is not known; write one as Arrow does, such as Int32, Utf8 or Timestamp(ms), or leave it out");
+    let unknown =
+        || format!("the type \"{text}\" is not known; write one as Arrow does, such as Int32, Utf8 or Timestamp(ms), or leave it out");
     let parsed: DataType = text.parse().map_err(|_| unknown())?;
     if is_held(&parsed) { Ok(ColumnType::Arrow(parsed)) } else { Err(format!("tables do not hold the type {parsed}; leave it out")) }
 }

@@ -60,7 +60,13 @@ impl Table {
         let heading = format!("{:width$}  {:11}  {:>9}  {:>7}  values", "column", "kind", "different", "missing");
         let line = |column: &Overview| {
             let name: String = column.name.chars().take(width).collect();
-            format!("{name:width$}  {:11}  {:>9}  {:>6.1}%  {}", column.kind.to_string(), column.distinct, 100.0 * column.missing, column.values)
+            format!(
+                "{name:width$}  {:11}  {:>9}  {:>6.1}%  {}",
+                column.kind.to_string(),
+                column.distinct,
+                100.0 * column.missing,
+                column.values
+            )
         };
         std::iter::once(heading).chain(overviews.iter().map(line)).collect()
     }
@@ -106,11 +112,15 @@ fn labels(described: &ColumnSchema, codes: &[u32], levels: &[String], rare: usiz
     if described.kind.is_name() {
         return (distinct, "names, made anew".into());
     }
-    let mut frequent: Vec<(u32, usize)> = counts.into_iter().filter(|&(_, count)| count >= rare || described.kind == ColumnKind::Boolean).collect();
+    let mut frequent: Vec<(u32, usize)> =
+        counts.into_iter().filter(|&(_, count)| count >= rare || described.kind == ColumnKind::Boolean).collect();
     frequent.sort_by_key(|&(code, count)| (std::cmp::Reverse(count), code));
     let share = |count: usize| 100.0 * count as f64 / codes.len().max(1) as f64;
-    let shown: Vec<String> =
-        frequent.iter().take(SHOWN).map(|&(code, count)| format!("\"{}\" {:.1} %", shorten(&levels[code as usize]), share(count))).collect();
+    let shown: Vec<String> = frequent
+        .iter()
+        .take(SHOWN)
+        .map(|&(code, count)| format!("\"{}\" {:.1} %", shorten(&levels[code as usize]), share(count)))
+        .collect();
     (distinct, if shown.is_empty() { "no frequent label".into() } else { shown.join(", ") })
 }
 
@@ -121,8 +131,10 @@ mod tests {
 
     #[test]
     fn a_schema_file_says_what_was_seen_and_reads_back() {
-        let text: String = (0..60).map(|i| format!("{},{},{}\n", i * i, if i == 7 { "secret" } else { "common" }, 20_240_100 + i % 28 + 1)).collect();
-        let read = Table::from_bytes(format!("n,label,day\n{text}").into_bytes(), TableFormat::Csv, &ReadOptions::default()).expect("readable");
+        let text: String =
+            (0..60).map(|i| format!("{},{},{}\n", i * i, if i == 7 { "secret" } else { "common" }, 20_240_100 + i % 28 + 1)).collect();
+        let read =
+            Table::from_bytes(format!("n,label,day\n{text}").into_bytes(), TableFormat::Csv, &ReadOptions::default()).expect("readable");
         let schema = read.table.annotated_schema(&read.notes).expect("writable");
         assert!(schema.contains("\"common\" 98.3 %") && !schema.contains("secret"), "{schema}");
         assert!(schema.contains("# Guess: whole numbers that are all dates"), "{schema}");

@@ -249,7 +249,19 @@ pub(crate) struct RawColumn {
 impl RawColumn {
     pub(crate) fn new(name: impl Into<String>) -> Self {
         let cells = Cells::Numbers(Numbers::default());
-        Self { name: name.into(), cells, infinite: None, datetime: None, zone: None, data_type: None, nulls: false, missing: 0, marked: 0, large: 0, scratch: String::new() }
+        Self {
+            name: name.into(),
+            cells,
+            infinite: None,
+            datetime: None,
+            zone: None,
+            data_type: None,
+            nulls: false,
+            missing: 0,
+            marked: 0,
+            large: 0,
+            scratch: String::new(),
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -367,7 +379,8 @@ mod tests {
 
     #[test]
     fn every_number_gives_its_text_back() {
-        let texts = ["1", "-2.50", "1e5", "0.1", "+3.5", "NA", ".5", "1.25e+00", "-1.5e-07", "12345678901234.56789", "5.", "1e-400", "-0.0"];
+        let texts =
+            ["1", "-2.50", "1e5", "0.1", "+3.5", "NA", ".5", "1.25e+00", "-1.5e-07", "12345678901234.56789", "5.", "1e-400", "-0.0"];
         let mut column = RawColumn::new("x");
         texts.iter().for_each(|text| column.push_cell(text));
         assert!(matches!(column.cells, Cells::Numbers(_)));

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{data_type, datetime};
 use super::schema::{ColumnKind, ColumnSchema, Schema};
+use super::{data_type, datetime};
 use crate::{Error, Result};
 
 impl Schema {

@@ -130,7 +130,8 @@ impl NumberStyle {
             parentheses,
         };
         let mut candidates = vec![style('.', None), style('.', Some(','))];
-        let comma = [style(',', None), style(',', Some('.')), style(',', Some(' ')), style(',', Some('\u{a0}')), style(',', Some('\u{202f}'))];
+        let comma =
+            [style(',', None), style(',', Some('.')), style(',', Some(' ')), style(',', Some('\u{a0}')), style(',', Some('\u{202f}'))];
         // Where cells are separated by semicolons the comma is free to separate decimals.
         let at = if comma_is_decimal { 1 } else { 2 };
         candidates.splice(at..at, comma);
@@ -139,7 +140,9 @@ impl NumberStyle {
         let first = fitting.first()?;
         // Decimals that only some numbers have, and always three of them, are groups.
         let groups = |style: &&Self| {
-            style.thousands == Some(first.decimal) && texts.clone().any(|text| !text.contains(first.decimal)) && texts.clone().all(|text| bare_groups(style, text))
+            style.thousands == Some(first.decimal)
+                && texts.clone().any(|text| !text.contains(first.decimal))
+                && texts.clone().all(|text| bare_groups(style, text))
         };
         let best = fitting.iter().find(groups).filter(|_| first.decimal == ',').unwrap_or(first);
         let doubtful = fitting.iter().any(|other| texts.clone().any(|text| best.bare(text) != other.bare(text)));
@@ -210,14 +213,19 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_numbers() {
-        for texts in [&["A12", "A13"][..], &["12:30"], &["1,2,3"], &["+49 170 1"], &["12-13"], &["1.2.3"], &["$"], &[","], &["12 kg", "13 lb"]] {
+        for texts in
+            [&["A12", "A13"][..], &["12:30"], &["1,2,3"], &["+49 170 1"], &["12-13"], &["1.2.3"], &["$"], &[","], &["12 kg", "13 lb"]]
+        {
             assert_eq!(NumberStyle::guess(texts.iter().copied(), false), None, "{texts:?}");
         }
     }
 
     #[test]
     fn a_comma_before_three_digits_is_doubtful() {
-        assert_eq!(NumberStyle::guess(["1,234", "5,678"].into_iter(), true).map(|(style, doubt)| (style.decimal, doubt)), Some((',', true)));
+        assert_eq!(
+            NumberStyle::guess(["1,234", "5,678"].into_iter(), true).map(|(style, doubt)| (style.decimal, doubt)),
+            Some((',', true))
+        );
         let (style, doubt) = NumberStyle::guess(["1,234", "5,678"].into_iter(), false).expect("numbers");
         assert_eq!((style.thousands, doubt), (Some(','), true));
     }

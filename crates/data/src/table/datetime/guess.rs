@@ -4,13 +4,60 @@ use super::{format, parse};
 
 /// Dates, the plainer one first where a text fits several.
 const DATES: &[&str] = &[
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
-    "%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%y/%m/%d", "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d%b%Y", "%d %B %Y", "%d. %B %Y",
-    "%d-%b-%y", "%d %b %y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y", "%a %d %b %Y",
-    "%a %b %d %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%b-%Y", "%b-%y",
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d-%m-%y",
+    "%m-%d-%y",
+    "%y-%m-%d",
+    "%y/%m/%d",
+    "%Y%m%d",
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%d/%b/%Y",
+    "%d%b%Y",
+    "%d %B %Y",
+    "%d. %B %Y",
+    "%d-%b-%y",
+    "%d %b %y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%b %d %Y",
+    "%B %d %Y",
+    "%Y-%b-%d",
+    "%Y %b %d",
+    "%a, %d %b %Y",
+    "%a %d %b %Y",
+    "%a %b %d %Y",
+    "%A, %d %B %Y",
+    "%A, %B %d, %Y",
+    "%Y-%m",
+    "%Y/%m",
+    "%b %Y",
+    "%B %Y",
+    "%b-%Y",
+    "%b-%y",
 ];
 const TIMES: &[&str] = &[
-    "%H:%M:%S", "%H:%M", "%H:%M:%S%.f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%I:%M:%S%.f %p", "%H%M%S", "%H%M", "%H.%M.%S",
+    "%H:%M:%S",
+    "%H:%M",
+    "%H:%M:%S%.f",
+    "%I:%M:%S %p",
+    "%I:%M %p",
+    "%I:%M:%S%p",
+    "%I:%M%p",
+    "%I:%M:%S%.f %p",
+    "%H%M%S",
+    "%H%M",
+    "%H.%M.%S",
     "%H:%M:%S,%f",
 ];
 const BETWEEN: &[&str] = &[" ", "T", ", ", "_", " at ", ""];
@@ -93,9 +140,9 @@ fn begins_a_date(text: &str) -> bool {
 fn all() -> impl Iterator<Item = String> {
     let dates = DATES.iter().map(|date| (*date).to_owned());
     let zoned = |base: String| ZONES.iter().map(move |zone| format!("{base}{zone}"));
-    let with_time = DATES.iter().flat_map(move |date| {
-        BETWEEN.iter().flat_map(move |between| TIMES.iter().map(move |time| format!("{date}{between}{time}")))
-    });
+    let with_time = DATES
+        .iter()
+        .flat_map(move |date| BETWEEN.iter().flat_map(move |between| TIMES.iter().map(move |time| format!("{date}{between}{time}"))));
     let unix = ["%a %b %d %H:%M:%S %Y".to_owned(), "%H:%M:%S %d.%m.%Y".to_owned()].into_iter();
     let times = TIMES.iter().filter(|time| time.contains(':')).map(|time| (*time).to_owned());
     dates.chain(with_time.flat_map(zoned)).chain(unix).chain(times)
@@ -188,16 +235,33 @@ pub(crate) fn zone<'a>(format: &str, texts: impl Iterator<Item = &'a str> + Clon
         return Some(if first == "+00:00" { "UTC".to_owned() } else { first });
     }
     let keeps = |zone: &&&str| {
-        texts.clone().all(|text| parse(format, None, text.trim()).is_some_and(|time| super::format(format, Some(zone), time) == text.trim()))
+        texts
+            .clone()
+            .all(|text| parse(format, None, text.trim()).is_some_and(|time| super::format(format, Some(zone), time) == text.trim()))
     };
     ZONES_WITH_SUMMER_TIME.iter().find(keeps).map(|zone| (*zone).to_owned())
 }
 
 /// One zone of each usual rule for summer time.
 const ZONES_WITH_SUMMER_TIME: &[&str] = &[
-    "Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles",
-    "America/Anchorage", "America/Halifax", "America/St_Johns", "America/Sao_Paulo", "America/Santiago", "Australia/Sydney",
-    "Australia/Adelaide", "Pacific/Auckland", "Asia/Jerusalem", "Atlantic/Azores", "Europe/Moscow",
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Athens",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "America/Halifax",
+    "America/St_Johns",
+    "America/Sao_Paulo",
+    "America/Santiago",
+    "Australia/Sydney",
+    "Australia/Adelaide",
+    "Pacific/Auckland",
+    "Asia/Jerusalem",
+    "Atlantic/Azores",
+    "Europe/Moscow",
 ];
 
 /// The format of whole numbers that are all dates written without separators: `20191231`, `20191231235959`.
@@ -253,7 +317,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_none() {
-        for texts in [&["2024-02-30"][..], &["hello"], &["0022-01-01", "0023-01-01"], &["12345", "23456"], &["1.2.3", "1.2.4"], &["A-12", "B-13"]] {
+        for texts in
+            [&["2024-02-30"][..], &["hello"], &["0022-01-01", "0023-01-01"], &["12345", "23456"], &["1.2.3", "1.2.4"], &["A-12", "B-13"]]
+        {
             assert_eq!(guess(texts.iter().copied()), Guess::None, "{texts:?}");
         }
         assert!(matches!(guess(["01/02/2024", "03/04/2024"].into_iter()), Guess::Ambiguous(..)));

@@ -149,8 +149,21 @@ pub(crate) fn format_step(format: &str) -> Option<f64> {
 /// The coarsest usual step of times, and where it starts: whole days, hours, minutes, seconds or fractions of them.
 pub(crate) fn grain(times: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
     const STEPS: [i64; 15] = [
-        86_400_000_000, 43_200_000_000, 21_600_000_000, 10_800_000_000, 3_600_000_000, 1_800_000_000, 900_000_000, 600_000_000,
-        300_000_000, 60_000_000, 30_000_000, 15_000_000, 10_000_000, 5_000_000, 1_000_000,
+        86_400_000_000,
+        43_200_000_000,
+        21_600_000_000,
+        10_800_000_000,
+        3_600_000_000,
+        1_800_000_000,
+        900_000_000,
+        600_000_000,
+        300_000_000,
+        60_000_000,
+        30_000_000,
+        15_000_000,
+        10_000_000,
+        5_000_000,
+        1_000_000,
     ];
     let times = times.filter(|time| !time.is_nan()).map(micros);
     let first = times.clone().next()?;
@@ -192,9 +205,11 @@ mod tests {
     #[test]
     fn zones_are_kept() {
         let iso = "%Y-%m-%dT%H:%M:%S%:z";
-        for (zone, text) in
-            [("Europe/Berlin", "2024-07-01T12:00:00+02:00"), ("Europe/Berlin", "2024-01-01T12:00:00+01:00"), ("-03:30", "2024-01-01T12:00:00-03:30")]
-        {
+        for (zone, text) in [
+            ("Europe/Berlin", "2024-07-01T12:00:00+02:00"),
+            ("Europe/Berlin", "2024-01-01T12:00:00+01:00"),
+            ("-03:30", "2024-01-01T12:00:00-03:30"),
+        ] {
             let seconds = parse(iso, Some(zone), text).expect("valid");
             assert_eq!(format(iso, Some(zone), seconds), text);
             assert_eq!(to_utc(zone, to_local(Some(zone), seconds)), seconds);

@@ -203,7 +203,10 @@ mod tests {
         let padded = IdFormat::of_texts(&texts).expect("one prefix");
         assert_eq!(padded, IdFormat::Prefix { prefix: "P-".into(), start: 200, width: 4 });
         assert_eq!(padded.generate(3, 0), "P-0203");
-        assert_eq!(IdFormat::of_texts(&["x9", "x10", "x11", "x12", "x13"]), Some(IdFormat::Prefix { prefix: "x".into(), start: 20, width: 0 }));
+        assert_eq!(
+            IdFormat::of_texts(&["x9", "x10", "x11", "x12", "x13"]),
+            Some(IdFormat::Prefix { prefix: "x".into(), start: 20, width: 0 })
+        );
         assert!(matches!(IdFormat::of_texts(&["x9", "y10"]), Some(IdFormat::Pattern(_))));
         assert_eq!(IdFormat::of_texts(&[&uuid(0, 1), &uuid(1, 1)]), Some(IdFormat::Uuid));
         assert_eq!(IdFormat::of_texts::<&str>(&[]), None);

@@ -59,7 +59,10 @@ pub(super) fn of_texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Opti
             schema.special = other.into_iter().chain(repeated.iter().map(|&time| schema.format_number(time))).take(SPECIAL + 2).collect();
             notes.extend(note_on(&schema.special));
             if doubtful {
-                notes.push(format!("dates with a two-digit year, read as 1969 to 2068 in the format \"{format}\"; {}", remedy("categorical")));
+                notes.push(format!(
+                    "dates with a two-digit year, read as 1969 to 2068 in the format \"{format}\"; {}",
+                    remedy("categorical")
+                ));
             }
             Some(Decision { schema, notes })
         }
@@ -78,7 +81,18 @@ fn note_on(special: &[String]) -> Vec<String> {
 
 /// Times that stand for something else: of no believable year, or a customary one that is further from the others than they are apart.
 fn stand_ins(times: impl Iterator<Item = f64>) -> Vec<f64> {
-    const CUSTOMARY: &[&str] = &["1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "1753-01-01", "2099-12-31", "2100-01-01", "2200-01-01", "2262-04-11", "2999-12-31"];
+    const CUSTOMARY: &[&str] = &[
+        "1900-01-01",
+        "1899-12-30",
+        "1899-12-31",
+        "1970-01-01",
+        "1753-01-01",
+        "2099-12-31",
+        "2100-01-01",
+        "2200-01-01",
+        "2262-04-11",
+        "2999-12-31",
+    ];
     let mut counts: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
     times.for_each(|time| counts.entry(datetime::micros(time)).or_insert((time, 0)).1 += 1);
     let customary: Vec<f64> = CUSTOMARY.iter().filter_map(|day| datetime::parse("%Y-%m-%d", None, day)).collect();
@@ -88,15 +102,19 @@ fn stand_ins(times: impl Iterator<Item = f64>) -> Vec<f64> {
     let (low, high) = rest().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), time| (low.min(time), high.max(time)));
     let spread = (high - low).max(30.0 * 86_400.0);
     let far = |time: f64| time < low - spread || time > high + spread;
-    let special: Vec<f64> =
-        counts.values().filter(|&&(time, _)| !believable(time) || (low <= high && is_customary(time) && far(time))).map(|&(time, _)| time).collect();
+    let special: Vec<f64> = counts
+        .values()
+        .filter(|&&(time, _)| !believable(time) || (low <= high && is_customary(time) && far(time)))
+        .map(|&(time, _)| time)
+        .collect();
     if special.len() <= SPECIAL && special.len() < counts.len() { special } else { Vec::new() }
 }
 
 /// Learns the step of times, if it is coarser than that of the format.
 pub(super) fn learn_grain(schema: &mut ColumnSchema, times: &[f64]) {
     let zone = schema.zone.clone();
-    let local: Vec<f64> = if zone.is_some() { times.iter().map(|&time| datetime::to_local(zone.as_deref(), time)).collect() } else { Vec::new() };
+    let local: Vec<f64> =
+        if zone.is_some() { times.iter().map(|&time| datetime::to_local(zone.as_deref(), time)).collect() } else { Vec::new() };
     let of_format = schema.step();
     let Some((step, origin)) = datetime::grain(if zone.is_some() { &local } else { times }.iter().copied()) else { return };
     // A few times agree by chance.

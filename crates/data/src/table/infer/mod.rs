@@ -194,6 +194,8 @@ mod tests {
         assert_eq!(of(&["1.5", "1e-300"]).decimals, None);
         assert_eq!(kind_of("price", (0..100).map(|i| format!("{}.{}", i * 7 % 40, ["00", "25", "50", "75"][i % 4]))).0.step, Some(0.25));
         assert_eq!(kind_of("salary", (0..100).map(|i| (i * i % 83 * 500 + 100).to_string())).0.step, Some(500.0));
+        let pressure = (0..400).map(|i| if i == 7 { "1013.456".to_owned() } else { (990 + i % 40).to_string() });
+        assert_eq!(kind_of("pressure", pressure).0.step, Some(1.0));
         assert_eq!(kind_of("n", ["5", "NA", "7"].map(String::from)).0.missing, Some(vec!["NA".into()]));
     }
 }

@@ -26,7 +26,10 @@ pub(super) fn infer(raw: &RawColumn, numbers: &Numbers) -> Decision {
             return Decision::plain(ColumnKind::Boolean);
         }
     }
-    if whole && rows >= 3 && let Some(format) = datetime::whole_number_format(numbers.present()) {
+    if whole
+        && rows >= 3
+        && let Some(format) = datetime::whole_number_format(numbers.present())
+    {
         return dates(numbers, format);
     }
     if whole && let Some(decision) = whole_numbers(raw, numbers, few.as_deref()) {
@@ -38,8 +41,10 @@ pub(super) fn infer(raw: &RawColumn, numbers: &Numbers) -> Decision {
 fn dates(numbers: &Numbers, format: &'static str) -> Decision {
     let times = numbers.present().filter_map(|value| datetime::parse(format, None, &value.to_string()));
     let times: Vec<f64> = times.collect();
-    let mut decision =
-        Decision::noted(ColumnKind::Datetime, format!("whole numbers that are all dates of the form {format}; read as datetime; {}", remedy("integer")));
+    let mut decision = Decision::noted(
+        ColumnKind::Datetime,
+        format!("whole numbers that are all dates of the form {format}; read as datetime; {}", remedy("integer")),
+    );
     decision.schema.format = Some(format.to_owned());
     super::dates::learn_grain(&mut decision.schema, &times);
     decision
@@ -75,7 +80,10 @@ fn quantity(raw: &RawColumn, numbers: &Numbers, whole: bool) -> Decision {
     let decimals = numbers.decimals();
     let mut notes = Vec::new();
     if raw.large > 0 {
-        let note = format!("{} whole numbers beyond 2^53 are rounded to about 16 digits; kind = \"id\" in a schema keeps a column of names exact", raw.large);
+        let note = format!(
+            "{} whole numbers beyond 2^53 are rounded to about 16 digits; kind = \"id\" in a schema keeps a column of names exact",
+            raw.large
+        );
         notes.push(note);
     }
     if whole {
@@ -95,10 +103,27 @@ fn quantity(raw: &RawColumn, numbers: &Numbers, whole: bool) -> Decision {
     if let Some((fewest, most)) = decimals.filter(|(fewest, most)| fewest < most) {
         schema.style = Some(NumberStyle { min_decimals: Some(fewest), ..NumberStyle::default() });
         learn_step(&mut schema, numbers.present(), 10f64.powi(i32::from(most)));
+        if schema.step.is_none() {
+            schema.step = usual_step(numbers, most);
+        }
     } else if let Some((_, most)) = decimals {
         learn_step(&mut schema, numbers.present(), 10f64.powi(i32::from(most)));
     }
     Decision { schema, notes }
+}
+
+/// The share of values that may lie off the usual step of a column, such as means among whole numbers.
+const OFF_STEP: f64 = 0.005;
+
+/// The step that nearly all values have, if it is coarser than that of all decimals.
+fn usual_step(numbers: &Numbers, most: u8) -> Option<f64> {
+    let present = numbers.present().count();
+    let on_step = |decimals: &u8| {
+        let scale = 10f64.powi(i32::from(*decimals));
+        let on = numbers.present().filter(|value| ((value * scale).round() / scale - value).abs() < 1e-12 * value.abs().max(1.0)).count();
+        present >= 100 && (present - on) as f64 <= OFF_STEP * present as f64
+    };
+    (0..most).find(on_step).map(|decimals| 10f64.powi(-i32::from(decimals)))
 }
 
 /// Learns a step coarser than that of the decimals, if all values have it. `scale` makes the values whole.

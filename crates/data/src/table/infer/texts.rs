@@ -26,7 +26,9 @@ pub(super) fn infer(raw: &RawColumn, codes: &[u32], texts: &Interner, context: &
     if distinct <= 8 && is_boolean(real()) {
         return Decision::plain(ColumnKind::Boolean);
     }
-    if distinct > 0 && let Some(decision) = dates::of_texts(real()) {
+    if distinct > 0
+        && let Some(decision) = dates::of_texts(real())
+    {
         return decision;
     }
     let all: Vec<&str> = real().collect();
@@ -134,7 +136,10 @@ fn identifying(all: &[&str], present: usize, distinct: usize) -> Option<Decision
     };
     let unique = distinct as f64 > 0.95 * present as f64 || present < ID_ROWS;
     let kind = if unique { ColumnKind::Id } else { ColumnKind::Key };
-    Some(Decision::noted(kind, format!("{what}; read as {kind}, so new texts of the same form are made and none is learnt; {}", remedy("categorical"))))
+    Some(Decision::noted(
+        kind,
+        format!("{what}; read as {kind}, so new texts of the same form are made and none is learnt; {}", remedy("categorical")),
+    ))
 }
 
 fn is_email(text: &str) -> bool {

@@ -160,7 +160,9 @@ pub(super) fn push(into: &mut RawColumn, array: &ArrayRef, options: &ReadOptions
 
 fn decimal_scale(kind: &DataType) -> i8 {
     match kind {
-        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
+            *scale
+        }
         _ => 0,
     }
 }

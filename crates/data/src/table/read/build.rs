@@ -35,7 +35,9 @@ pub(super) fn build(raw: RawColumn, described: &mut ColumnSchema, context: &Cont
 
 fn boolean(raw: RawColumn, described: &mut ColumnSchema) -> Said<Column> {
     let name = raw.name.clone();
-    let Column::Category { mut codes, levels } = categories(raw, described) else { return Err(format!("column \"{name}\" is not boolean")) };
+    let Column::Category { mut codes, levels } = categories(raw, described) else {
+        return Err(format!("column \"{name}\" is not boolean"));
+    };
     // `true`, `True` and `TRUE` are one value, in the spelling that comes first.
     let mut kept: Vec<String> = Vec::new();
     let places: Vec<u32> = levels
@@ -113,7 +115,8 @@ fn without_marks(mut codes: Vec<u32>, texts: &Interner, marks_are_missing: bool)
 
 /// The type of labels that are all whole numbers or booleans.
 fn label_type(levels: &[String]) -> Option<&'static str> {
-    let whole = |level: &String| matches!(parse_number(level), Parsed::Number(value) if value.fract() == 0.0 && !level.contains(['.', 'e', 'E']));
+    let whole =
+        |level: &String| matches!(parse_number(level), Parsed::Number(value) if value.fract() == 0.0 && !level.contains(['.', 'e', 'E']));
     if levels.iter().all(whole) {
         return Some("Int64");
     }
@@ -208,10 +211,7 @@ fn numbers(raw: RawColumn, described: &mut ColumnSchema, context: &Context) -> S
 /// The texts as numbers: missing values as NaN, what is no number as `None`.
 fn parsed(texts: &Interner, described: &ColumnSchema, is_mark: impl Fn(&str) -> bool) -> Vec<Option<f64>> {
     let is_special = |text: &str| described.special.iter().any(|special| special == text.trim());
-    texts
-        .iter()
-        .map(|text| if is_mark(text) && !is_special(text) { Some(f64::NAN) } else { described.parse_number(text) })
-        .collect()
+    texts.iter().map(|text| if is_mark(text) && !is_special(text) { Some(f64::NAN) } else { described.parse_number(text) }).collect()
 }
 
 fn datetimes(raw: RawColumn, described: &mut ColumnSchema) -> Said<Vec<f64>> {
@@ -236,14 +236,18 @@ fn datetimes(raw: RawColumn, described: &mut ColumnSchema) -> Said<Vec<f64>> {
             datetime::check_format(format).map_err(|why| format!("column \"{name}\": {why}"))?;
             format.clone()
         }
-        None if real().all(|text| datetime::parse(datetime::DEFAULT_FORMAT, None, text.trim()).is_some()) => datetime::DEFAULT_FORMAT.to_owned(),
+        None if real().all(|text| datetime::parse(datetime::DEFAULT_FORMAT, None, text.trim()).is_some()) => {
+            datetime::DEFAULT_FORMAT.to_owned()
+        }
         None => match datetime::guess(real()) {
             Guess::Format { format, other, .. } => {
                 described.special = other;
                 format
             }
             Guess::Ambiguous(one, other) => {
-                return Err(format!("column \"{name}\": the order of day and month is ambiguous; give its format, \"{one}\" or \"{other}\", in a schema"));
+                return Err(format!(
+                    "column \"{name}\": the order of day and month is ambiguous; give its format, \"{one}\" or \"{other}\", in a schema"
+                ));
             }
             Guess::None => {
                 let example = shorten(texts.get(0));

@@ -103,7 +103,9 @@ fn labels(described: &ColumnSchema, column: &Column) -> (Vec<u32>, Vec<String>) 
     match column {
         Column::Category { codes, levels } => (codes.clone(), levels.to_vec()),
         Column::Number(values) => {
-            let text = |value: f64| if value.is_nan() { described.special_text(value).map(str::to_owned) } else { Some(described.format_number(value)) };
+            let text = |value: f64| {
+                if value.is_nan() { described.special_text(value).map(str::to_owned) } else { Some(described.format_number(value)) }
+            };
             let column = Column::from_labels(values.iter().map(|&value| text(value)));
             column.categories().map_or_else(Default::default, |(codes, levels)| (codes.to_vec(), levels.to_vec()))
         }
@@ -173,7 +175,10 @@ mod tests {
     fn what_differs_is_named() {
         let rows = |f: &dyn Fn(usize) -> String| (0..40).map(f).collect::<String>();
         let real = table(&format!("n,day,c\n{}", rows(&|i| format!("{},2024-01-{:02},x\n", i * 3, i % 28 + 1))));
-        let made = table(&format!("extra,n,day\n{}", rows(&|i| format!("e,{}.5,{}\n", i, if i < 2 { "never".into() } else { format!("2024-02-{:02}", i % 28 + 1) }))));
+        let made = table(&format!(
+            "extra,n,day\n{}",
+            rows(&|i| format!("e,{}.5,{}\n", i, if i < 2 { "never".into() } else { format!("2024-02-{:02}", i % 28 + 1) }))
+        ));
         let made = made.conform(&real).expect("comparable");
         assert_eq!(made.table.schema().names().collect::<Vec<_>>(), ["n", "day"]);
         for part in ["\"c\"", "\"extra\"", "decimals"] {

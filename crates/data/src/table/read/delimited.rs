@@ -16,13 +16,7 @@ const HEADER_BYTES: usize = 1 << 16;
 /// Lines on which separators are counted.
 const COUNTED_LINES: usize = 50;
 
-pub(super) fn read<'a>(
-    path: &Path,
-    file: impl Read + 'a,
-    gzipped: bool,
-    delimiter: Option<u8>,
-    options: &ReadOptions,
-) -> Result<Raw> {
+pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, delimiter: Option<u8>, options: &ReadOptions) -> Result<Raw> {
     let plain: Box<dyn Read + 'a> = if gzipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
     let mut text = BufReader::with_capacity(HEADER_BYTES, plain);
     let start = text.fill_buf().map_err(|source| unreadable(path, source))?;
@@ -40,7 +34,8 @@ pub(super) fn read<'a>(
     }
     let names = (0..record.len()).map(|field| Ok(utf8(path, &record, field, None)?.trim().to_owned())).collect::<Result<Vec<_>>>()?;
     let (mut columns, notes) = header(path, &names, options)?;
-    let missing: Vec<Vec<&str>> = columns.iter().map(|column| column.as_ref().map_or_else(Vec::new, |c| options.missing_texts(&c.name))).collect();
+    let missing: Vec<Vec<&str>> =
+        columns.iter().map(|column| column.as_ref().map_or_else(Vec::new, |c| options.missing_texts(&c.name))).collect();
     // A list of texts that mean a missing value takes the place of the usual ones.
     let listed = options.missing.is_some() || options.schema.as_ref().is_some_and(|schema| schema.missing.is_some());
     columns.iter_mut().flatten().for_each(|column| column.nulls = listed);
@@ -94,7 +89,8 @@ fn likely_delimiter(start: &[u8]) -> u8 {
     // The last line may be cut off, or empty.
     let whole = &lines[..(lines.len() - 1).max(1)];
     let header = whole[0];
-    let steady = |place: &usize| header[*place] > 0 && whole.iter().all(|line| line[*place] == header[*place] || line.iter().all(|&n| n == 0));
+    let steady =
+        |place: &usize| header[*place] > 0 && whole.iter().all(|line| line[*place] == header[*place] || line.iter().all(|&n| n == 0));
     let most = |places: &mut dyn Iterator<Item = usize>| places.max_by_key(|&place| (header[place], std::cmp::Reverse(place)));
     let found = most(&mut (0..4).filter(steady)).or_else(|| (header[0] > 0).then_some(0));
     SEPARATORS[found.or_else(|| most(&mut (0..4).filter(|&place| header[place] > 0))).unwrap_or(0)]

@@ -335,7 +335,10 @@ fn assemble(raw: Raw, options: &ReadOptions) -> Result<Inferred> {
     let decided: Vec<Result<(ColumnSchema, Column, Vec<String>), String>> =
         raw.into_par_iter().map(|column| decide(column, options, &context)).collect();
     let mut schema = Schema {
-        target: options.target.clone().or_else(|| declared.and_then(|schema| schema.target.clone()).filter(|target| !options.drop.contains(target))),
+        target: options
+            .target
+            .clone()
+            .or_else(|| declared.and_then(|schema| schema.target.clone()).filter(|target| !options.drop.contains(target))),
         delimiter: declared.map_or(delimiter.filter(|&delimiter| delimiter != b',').map(char::from), |schema| schema.delimiter),
         missing: options.missing.clone().or_else(|| declared.and_then(|schema| schema.missing.clone())),
         protect: options.protect.or(declared.map(|schema| schema.protect)).unwrap_or_default(),
@@ -354,7 +357,8 @@ fn assemble(raw: Raw, options: &ReadOptions) -> Result<Inferred> {
 /// What a column is, and its values.
 fn decide(column: RawColumn, options: &ReadOptions, context: &Context) -> Result<(ColumnSchema, Column, Vec<String>), String> {
     let overruled = options.kinds.iter().find(|(name, _)| *name == column.name).map(|(name, kind)| ColumnSchema::new(name, *kind));
-    let declared = options.schema.as_ref().and_then(|schema| schema.columns.iter().find(|described| described.name == column.name).cloned());
+    let declared =
+        options.schema.as_ref().and_then(|schema| schema.columns.iter().find(|described| described.name == column.name).cloned());
     let (mut described, notes) = match overruled.or(declared) {
         Some(described) => (described, Vec::new()),
         None => infer(&column, context),

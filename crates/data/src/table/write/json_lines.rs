@@ -16,7 +16,8 @@ impl Writer {
     }
 
     pub(super) fn write(&mut self, table: &Table, schema: &Schema) -> io::Result<()> {
-        let names: Vec<String> = schema.names().map(|name| serde_json::to_string(name).map_err(io::Error::from)).collect::<io::Result<_>>()?;
+        let names: Vec<String> =
+            schema.names().map(|name| serde_json::to_string(name).map_err(io::Error::from)).collect::<io::Result<_>>()?;
         let mut text = Vec::new();
         for row in 0..table.rows() {
             text.push(b'{');

@@ -66,7 +66,8 @@ impl TableWriter {
             _ if has(".jsonl") || has(".ndjson") => Named::JsonLines,
             false if has(".parquet") => Named::Columnar,
             _ => {
-                let what = "has an unknown extension; write a .csv, .tsv, .jsonl (each also .gz) or .parquet file, or - for standard output";
+                let what =
+                    "has an unknown extension; write a .csv, .tsv, .jsonl (each also .gz) or .parquet file, or - for standard output";
                 return Err(Error::format(path, what));
             }
         };
@@ -77,7 +78,9 @@ impl TableWriter {
             None => Target::Output(std::io::stdout()),
         };
         let format = match named {
-            Named::Delimited(delimiter) => Format::Delimited(Box::new(delimited::Writer::new(file, delimiter, gzip, schema).map_err(said)?)),
+            Named::Delimited(delimiter) => {
+                Format::Delimited(Box::new(delimited::Writer::new(file, delimiter, gzip, schema).map_err(said)?))
+            }
             Named::Columnar => Format::Columnar(Box::new(columnar::Writer::new(file, schema).map_err(said)?)),
             Named::JsonLines => Format::JsonLines(Box::new(json_lines::Writer::new(file, gzip))),
         };

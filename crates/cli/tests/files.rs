@@ -1,0 +1,171 @@
+//! Files as users have them: streams, formats, what may be overwritten, and the remedies that messages name.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use support::*;
+
+const VISITS: &str = "visit,when,amount,kind\n";
+
+/// A small table of every usual kind of column.
+fn visits(rows: usize) -> String {
+    let line = |row: usize| {
+        format!("V-{row:05},2024-{:02}-{:02},{}.{:02},{}\n", row % 12 + 1, row % 28 + 1, row * 7 % 90, row % 97, ["a", "b"][row % 2])
+    };
+    std::iter::once(VISITS.to_owned()).chain((0..rows).map(line)).collect()
+}
+
+fn fitted() -> Place {
+    let place = Place::new();
+    place.file("t.csv", visits(200));
+    place.good(&["-q", "fit", "t.csv", "-m", "independent", "-o", "m.safetensors"]);
+    place
+}
+
+#[test]
+fn rows_go_through_standard_streams() {
+    let place = fitted();
+    let csv = place.good(&["sample", "m.safetensors", "-n", "1e1", "-o", "-"]);
+    assert_eq!(csv.out.lines().count(), 11, "{}", csv.out);
+    assert!(csv.out.starts_with(VISITS) && csv.err.is_empty(), "{}{}", csv.out, csv.err);
+    let lines = place.good(&["-q", "sample", "m.safetensors", "--rows", "10", "-o", "-", "--format", "jsonl"]).out;
+    let first: serde_json::Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    assert!(first["amount"].is_f64() && first["visit"].is_string(), "{first}");
+    for text in [csv.out, lines] {
+        let mut child = place.command(&["-q", "schema", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("writable");
+        let said = Ran::of(child.wait_with_output().expect("ends"));
+        assert!(said.out.contains("datetime") && said.out.contains("amount"), "{}", said.out);
+    }
+}
+
+#[test]
+fn json_lines_are_read_and_written() {
+    let place = Place::new();
+    let rows = (0..60).map(|row| format!("{{\"n\": {row}, \"flag\": {}, \"place\": \"p{}\", \"tags\": [1]}}\n", row % 2 == 0, row % 3));
+    place.file("t.jsonl", rows.collect::<String>());
+    let ran = place.good(&["fit", "t.jsonl", "-m", "independent", "-o", "m.safetensors"]);
+    assert!(ran.err.contains("\"tags\" is nested"), "{}", ran.err);
+    place.good(&["-q", "sample", "m.safetensors", "-n", "5", "-o", "s.jsonl.gz"]);
+    place.good(&["-q", "sample", "m.safetensors", "-n", "5", "-o", "s.jsonl"]);
+    let text = String::from_utf8(place.bytes("s.jsonl")).expect("UTF-8");
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    assert!(first["flag"].is_boolean() && first["n"].is_u64() && first.get("tags").is_none(), "{first}");
+    place.good(&["-q", "evaluate", "--real", "t.jsonl", "--synthetic", "s.jsonl.gz"]);
+}
+
+#[test]
+fn inputs_are_never_overwritten() {
+    let place = fitted();
+    std::os::unix::fs::symlink(place.path("t.csv"), place.path("link.csv")).expect("a link");
+    for arguments in [
+        &["fit", "t.csv", "-m", "independent", "-o", "t.csv", "--force"][..],
+        &["fit", "t.csv", "--write-schema", "./t.csv", "--force"],
+        &["fit", "t.csv", "--write-schema", "link.csv", "--force"],
+        &["sample", "m.safetensors", "-n", "5", "-o", "m.safetensors", "--force"],
+        &["evaluate", "--real", "t.csv", "--synthetic", "t.csv", "-o", "t.csv", "--force"],
+        &["evaluate", "--real", "t.csv", "--synthetic", "t.csv", "--json", "t.csv", "--force"],
+    ] {
+        place.bad(2, arguments, &["is the input"]);
+    }
+    place.bad(2, &["evaluate", "--real", "t.csv", "--synthetic", "t.csv", "-o", "r", "--json", "r"], &["two outputs"]);
+}
+
+#[test]
+fn files_of_others_are_replaced_only_by_force() {
+    let place = fitted();
+    place.file("notes.csv", "my own notes\n");
+    let sample = |more: &[&'static str]| [&["sample", "m.safetensors", "-n", "5", "-o", "notes.csv"], more].concat();
+    place.bad(2, &sample(&[]), &["notes.csv", "--force"]);
+    place.good(&sample(&["--force"]));
+    place.good(&sample(&[]));
+    place.file("notes.csv", "changed by hand\n");
+    place.bad(2, &sample(&[]), &["--force"]);
+}
+
+#[test]
+fn a_fit_continues_by_its_name_alone() {
+    let place = fitted();
+    let said = &["m.safetensors", "complete", "--epochs"];
+    place.bad(2, &["fit", "--resume", "m.safetensors"], said);
+    place.bad(2, &["fit", "--resume", "absent.safetensors"], &["absent.safetensors", "no fit to continue"]);
+    place.bad(2, &["fit"], &["<DATA>"]);
+}
+
+#[test]
+fn settings_and_completions_are_printed() {
+    let place = Place::new();
+    let ctgan = place.good(&["models", "ctgan"]).out;
+    for part in ["--set epochs=300", "--set optimizer.learning_rate=0.0002", "Passes over the data", "Rows that the critic scores together"]
+    {
+        assert!(ctgan.contains(part), "{part}: {ctgan}");
+    }
+    let names: Vec<String> = place
+        .good(&["models", "--json"])
+        .json()
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|model| model["name"].as_str().expect("a name").to_owned())
+        .collect();
+    for name in &names {
+        let settings = place.good(&["models", name, "--json"]).json();
+        for setting in settings["settings"].as_array().expect("a list") {
+            assert_ne!(setting["about"], "", "{name}: {setting} has no documentation");
+        }
+    }
+    place.bad(2, &["models", "ctagn"], &["ctagn", "ctgan"]);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.good(&["completions", shell]).out;
+        assert!(script.contains("semblant") && script.contains("write-schema"), "{shell}");
+    }
+}
+
+/// Options in the texts of the sources that reach a user are options of the program.
+#[test]
+fn remedies_are_options() {
+    let place = Place::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for command in ["fit", "sample", "evaluate", "export", "models", "schema", "inspect", "data", "quickstart"] {
+        let help = place.good(&[command, "--help"]).out;
+        known.extend(options(&help));
+    }
+    let mut seen = 0;
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> =
+        ["core", "data", "tabular", "tabular-ctgan", "copula", "diffusion", "gan", "vae", "images", "semblant", "cli"]
+            .iter()
+            .map(|name| sources.join(name).join("src"))
+            .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("readable").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            let messages = text.lines().filter(|line| line.contains('"') && !line.trim_start().starts_with("//"));
+            for option in messages.flat_map(options) {
+                assert!(known.contains(&option), "{}: {option} is no option; there are {known:?}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen} options in messages");
+}
+
+/// The words of a text that look like long options.
+fn options(text: &str) -> Vec<String> {
+    let word = |part: &str| part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect::<String>();
+    let parts = text.match_indices("--").filter(|(at, _)| !text[..*at].ends_with(['-', '{']));
+    parts
+        .map(|(at, _)| word(&text[at + 2..]))
+        .filter(|name| name.len() > 1 && !name.starts_with('-'))
+        .map(|name| format!("--{}", name.trim_end_matches('-')))
+        .collect()
+}
