@@ -57,7 +57,9 @@ pub(crate) fn kind_of<'a>(named: Option<&str>, source: &Source, registry: &'a Re
 /// Refuses outputs that cannot be written before any work is done.
 fn check_outputs(arguments: &Evaluate, inputs: &[&Path]) -> Outcome {
     let outputs: Vec<&Path> = [&arguments.output, &arguments.json].into_iter().flatten().map(|path| path.as_path()).collect();
-    outputs::check(&outputs, inputs, arguments.force)?;
+    // A folder is no output of this command, which check_writable says.
+    let files: Vec<&Path> = outputs.iter().copied().filter(|path| !path.is_dir()).collect();
+    outputs::check(&files, inputs, arguments.force)?;
     outputs.into_iter().filter(|path| !outputs::is_stream(path)).try_for_each(check_writable)
 }
 

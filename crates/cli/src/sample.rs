@@ -27,9 +27,12 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         .collect();
     outputs::check(&[&output], &inputs, arguments.force)?;
     let job = SampleJob { model: &arguments.model, device: &device, rows, seed: arguments.seed, init, options: &options, output: &output };
-    let SampleOutcome { items, drawn } = kind.sample(job, &|| observer(quiet))?;
+    let SampleOutcome { items, drawn, cut } = kind.sample(job, &|| observer(quiet))?;
     outputs::record(&output);
     let to_stdout = outputs::is_stream(&output);
+    if let Some(why) = cut {
+        return Err(Failure::Work(format!("{why}; the first {items} {} are in {}", kind.items(), output.display())));
+    }
     let acceptance = items as f64 / drawn.max(1) as f64;
     if arguments.json && !to_stdout {
         let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });

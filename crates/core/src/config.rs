@@ -56,7 +56,7 @@ fn describe(prefix: &str, defaults: &Value, schema: &Value, root: &Value, found:
         if default.as_object().is_some_and(|group| !group.is_empty()) {
             describe(&format!("{name}."), default, field.unwrap_or(&Value::Null), root, found);
         } else {
-            let about = field.and_then(|field| documented(field, root)).unwrap_or_default().replace('\n', " ");
+            let about = field.and_then(|field| documented(field, root)).unwrap_or_else(|| choices(schema, key, root)).replace('\n', " ");
             found.push(Setting { name, default: default.clone(), about });
         }
     }
@@ -75,6 +75,15 @@ fn property<'a>(schema: &'a Value, key: &str, root: &'a Value) -> Option<&'a Val
         let variants = ["allOf", "anyOf", "oneOf"].iter().filter_map(|name| schema.get(name)?.as_array()).flatten();
         variants.into_iter().find_map(|variant| property(variant, key, root))
     })
+}
+
+/// The values of the field that tells variants apart.
+fn choices(schema: &Value, key: &str, root: &Value) -> String {
+    let schema = resolved(schema, root);
+    let variants = ["anyOf", "oneOf"].iter().filter_map(|name| schema.get(name)?.as_array()).flatten();
+    let value = |variant: &Value| property(variant, key, root)?.get("const")?.as_str().map(str::to_owned);
+    let values: Vec<String> = variants.filter_map(value).collect();
+    if values.is_empty() { String::new() } else { format!("One of {}.", values.join(", ")) }
 }
 
 fn documented(field: &Value, root: &Value) -> Option<String> {

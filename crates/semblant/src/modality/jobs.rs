@@ -77,10 +77,12 @@ pub struct SampleJob<'a> {
 }
 
 /// What a sample gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleOutcome {
-    /// Items made.
+    /// Items made and written.
     pub items: u64,
+    /// Why there are fewer than were asked for: conditions that are too rare.
+    pub cut: Option<String>,
     /// Items drawn to find them.
     pub drawn: u64,
 }

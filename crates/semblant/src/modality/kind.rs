@@ -183,16 +183,23 @@ impl<D: Data> Modality for Kind<D> {
             let mask = mask.as_ref().map(|mask| self.open(mask, options, observe)).transpose()?;
             let made = rebuild.rebuild(&init, mask.as_ref(), &request)?;
             made.data.save(job.output)?;
-            return Ok(SampleOutcome { items: made.data.len() as u64, drawn: made.drawn_rows });
+            return Ok(SampleOutcome { items: made.data.len() as u64, drawn: made.drawn_rows, cut: None });
         }
         let mut observer = observe();
         let rows = request.rows();
         let total = rows.end - rows.start;
         let at_once = if request.divisible() { request.batch_rows() as u64 } else { u64::MAX };
-        let (mut writer, mut drawn, mut start) = (None, 0, rows.start);
+        let (mut writer, mut drawn, mut start, mut cut) = (None, 0, rows.start, None);
         while start < rows.end {
             let end = rows.end.min(start.saturating_add(at_once));
-            let sample = model.sample(&request.clone().with_rows(start..end))?;
+            let sample = match model.sample(&request.clone().with_rows(start..end)) {
+                // What was found before conditions proved too rare is kept.
+                Err(Error::Condition(why)) if writer.is_some() => {
+                    cut = Some(why);
+                    break;
+                }
+                sample => sample?,
+            };
             drawn += sample.drawn_rows;
             // The file is begun only when there is something to put into it.
             let mut open = match writer.take() {
@@ -206,7 +213,7 @@ impl<D: Data> Modality for Kind<D> {
         }
         writer.map_or(Ok(()), Writer::finish)?;
         observer.event(Event::Done);
-        Ok(SampleOutcome { items: total, drawn })
+        Ok(SampleOutcome { items: start - rows.start, drawn, cut })
     }
 
     #[cfg(feature = "metrics")]

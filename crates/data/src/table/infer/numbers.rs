@@ -102,9 +102,9 @@ fn quantity(raw: &RawColumn, numbers: &Numbers, whole: bool) -> Decision {
     let mut schema = ColumnSchema { decimals: decimals.map(|(_, most)| most), ..ColumnSchema::new("", ColumnKind::Continuous) };
     if let Some((fewest, most)) = decimals.filter(|(fewest, most)| fewest < most) {
         schema.style = Some(NumberStyle { min_decimals: Some(fewest), ..NumberStyle::default() });
-        learn_step(&mut schema, numbers.present(), 10f64.powi(i32::from(most)));
+        schema.step = usual_step(numbers, most);
         if schema.step.is_none() {
-            schema.step = usual_step(numbers, most);
+            learn_step(&mut schema, numbers.present(), 10f64.powi(i32::from(most)));
         }
     } else if let Some((_, most)) = decimals {
         learn_step(&mut schema, numbers.present(), 10f64.powi(i32::from(most)));

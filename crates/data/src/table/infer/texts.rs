@@ -5,7 +5,7 @@ use super::super::raw::{Interner, Parsed, RawColumn, parse_number, shorten};
 use super::super::schema::{ColumnKind, ColumnSchema, Protect};
 use super::super::style::NumberStyle;
 use super::numbers::learn_step;
-use super::{Context, Decision, ID_ROWS, SPECIAL, dates, is_boolean, mark_of, named, remedy};
+use super::{Context, Decision, ID_ROWS, Meaning, SPECIAL, dates, is_boolean, mark_of, meaning, named, remedy};
 
 /// Different numbers beside which a few texts stand for something special.
 const SPECIAL_BESIDE: usize = 10;
@@ -38,7 +38,7 @@ pub(super) fn infer(raw: &RawColumn, codes: &[u32], texts: &Interner, context: &
     if let Some(decision) = named(raw, present, distinct, true).or_else(|| identifying(&all, present, distinct)) {
         return decision;
     }
-    if let Some(decision) = nothing_frequent(codes, present, distinct) {
+    if let Some(decision) = nothing_frequent(codes, present, distinct).filter(|_| meaning(&raw.name) != Meaning::Code) {
         return decision;
     }
     // What means a missing value elsewhere is a label like others here.
