@@ -1,5 +1,6 @@
 //! Files as users have them: streams, formats, what may be overwritten, and the remedies that messages name.
 
+#[allow(dead_code, reason = "shared with tests that use more of it")]
 mod support;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use semblant_data::table::{Column, ColumnKind, IdFormat, ReadOptions, Schema, Table, TableWriter};
+use semblant_data::table::{Column, ColumnKind, ReadOptions, Schema, Table, TableWriter};
 
 fn file(folder: &tempfile::TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.path().join(name);

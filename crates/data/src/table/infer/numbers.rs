@@ -193,7 +193,7 @@ fn looks_like_codes(name: &str, numbers: &Numbers, distinct: usize, present: usi
     if meaning == Meaning::Code {
         return true;
     }
-    if distinct > MOST_CODES || distinct < 20 || present < 20 * distinct {
+    if !(20..=MOST_CODES).contains(&distinct) || present < 20 * distinct {
         return false;
     }
     let mut counts: Vec<f64> = vec![0.0; (high - low) as usize + 1];
@@ -202,7 +202,7 @@ fn looks_like_codes(name: &str, numbers: &Numbers, distinct: usize, present: usi
     }
     numbers.present().for_each(|value| counts[(value - low) as usize] += 1.0);
     // Round numbers are favoured among quantities too; then every tenth is higher than its neighbours.
-    let round: f64 = counts.iter().enumerate().filter(|(place, _)| (low as usize + place) % 5 == 0).map(|(_, count)| count).sum();
+    let round: f64 = counts.iter().enumerate().filter(|(place, _)| (low as usize + place).is_multiple_of(5)).map(|(_, count)| count).sum();
     if round > 0.3 * present as f64 {
         return false;
     }

@@ -150,7 +150,7 @@ pub(super) fn push(into: &mut RawColumn, array: &ArrayRef, options: &ReadOptions
             let values = values.as_string::<i32>();
             let missing = options.missing_texts(&into.name);
             each(into, array, |into, row| match values.value(row) {
-                text if missing.iter().any(|known| *known == text) => into.push_missing(),
+                text if missing.contains(&text) => into.push_missing(),
                 text => into.push_cell(text),
             });
         }
