@@ -84,10 +84,14 @@ pub(crate) fn guess<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Guess {
     let every = count.div_ceil(TRIED).max(1);
     let tried: Vec<&str> = texts.clone().step_by(every).map(str::trim).collect();
     let Some(mut formats) = candidates(&tried) else { return Guess::None };
-    let unread = |format: &str| texts.clone().map(str::trim).filter(|text| plausible(format, text).is_none()).take(SPECIAL + 1).count();
-    formats.retain(|format| unread(format) <= SPECIAL.min(count / 4));
-    let least = formats.iter().map(|format| unread(format)).min().unwrap_or(0);
-    formats.retain(|format| unread(format) == least);
+    let most = SPECIAL.min(count / 4);
+    let unread =
+        |format: &str| texts.clone().map(str::trim).filter(|text| plausible(format, text).is_none()).take(most + 1).collect::<Vec<_>>();
+    let mut read: Vec<(String, Vec<&str>)> =
+        formats.drain(..).map(|format| (unread(&format), format)).map(|(other, format)| (format, other)).collect();
+    let least = read.iter().map(|(_, other)| other.len()).min().unwrap_or(0);
+    read.retain(|(_, other)| other.len() == least && least <= most);
+    formats.extend(read.iter().map(|(format, _)| format.clone()));
     // The right order of day, month and two-digit year is the one with the least span of time.
     let span = |format: &str| {
         let times = tried.iter().filter_map(|text| plausible(format, text));
@@ -104,7 +108,8 @@ pub(crate) fn guess<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Guess {
     if let Some(other) = formats.iter().find(|other| swaps_day_and_month(first, other)) {
         return Guess::Ambiguous(styled(first, &tried), styled(other, &tried));
     }
-    let other = texts.map(str::trim).filter(|text| plausible(first, text).is_none()).map(str::to_owned).collect();
+    let other =
+        read.iter().find(|(format, _)| format == first).map_or(&[][..], |(_, other)| other).iter().map(|&text| text.to_owned()).collect();
     Guess::Format { format: styled(first, &tried), other, doubtful }
 }
 

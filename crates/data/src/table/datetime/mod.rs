@@ -19,6 +19,11 @@ const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 /// The text as seconds since 1970-01-01: in UTC if it names an offset or if `zone` is given, else without zone. Parts of a date that the
 /// format leaves out are those of 1970-01-01.
 pub(crate) fn parse(format: &str, zone: Option<&str>, text: &str) -> Option<f64> {
+    if zone.is_none()
+        && let Some(time) = parse_iso(format, text)
+    {
+        return Some(time);
+    }
     let parts = strtime::parse(format, text).ok()?;
     let local = civil(&parts)?;
     let seconds = since_epoch(local);
@@ -27,6 +32,31 @@ pub(crate) fn parse(format: &str, zone: Option<&str>, text: &str) -> Option<f64>
         (None, Some(zone)) if !format.contains('Z') && !format.contains("UTC") && !format.contains("GMT") => Some(to_utc(zone, seconds)),
         (None, _) => Some(seconds),
     }
+}
+
+/// The most frequent formats without a parser for all of them; `None` also for texts that need it.
+fn parse_iso(format: &str, text: &str) -> Option<f64> {
+    let has_time = match format {
+        "%Y-%m-%d" => false,
+        "%Y-%m-%d %H:%M:%S" | "%Y-%m-%dT%H:%M:%S" => true,
+        _ => return None,
+    };
+    let bytes = text.as_bytes();
+    let separators: &[(usize, u8)] =
+        if has_time { &[(4, b'-'), (7, b'-'), (10, format.as_bytes()[8]), (13, b':'), (16, b':')] } else { &[(4, b'-'), (7, b'-')] };
+    if bytes.len() != if has_time { 19 } else { 10 } || separators.iter().any(|&(at, separator)| bytes[at] != separator) {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| {
+        bytes[range].iter().try_fold(0i16, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i16::from(byte - b'0')))
+    };
+    let date = civil::Date::new(number(0..4)?, number(5..7)? as i8, number(8..10)? as i8).ok()?;
+    let time = if has_time {
+        civil::Time::new(number(11..13)? as i8, number(14..16)? as i8, number(17..19)? as i8, 0).ok()?
+    } else {
+        civil::Time::midnight()
+    };
+    Some(since_epoch(date.to_datetime(time)))
 }
 
 fn civil(parts: &BrokenDownTime) -> Option<DateTime> {

@@ -80,7 +80,7 @@ fn note_on(special: &[String]) -> Vec<String> {
 }
 
 /// Times that stand for something else: of no believable year, or a customary one that is further from the others than they are apart.
-fn stand_ins(times: impl Iterator<Item = f64>) -> Vec<f64> {
+fn stand_ins(times: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
     const CUSTOMARY: &[&str] = &[
         "1900-01-01",
         "1899-12-30",
@@ -93,11 +93,15 @@ fn stand_ins(times: impl Iterator<Item = f64>) -> Vec<f64> {
         "2262-04-11",
         "2999-12-31",
     ];
-    let mut counts: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
-    times.for_each(|time| counts.entry(datetime::micros(time)).or_insert((time, 0)).1 += 1);
     let customary: Vec<f64> = CUSTOMARY.iter().filter_map(|day| datetime::parse("%Y-%m-%d", None, day)).collect();
     let is_customary = |time: f64| customary.contains(&(86_400.0 * (time / 86_400.0).floor()));
     let believable = |time: f64| BELIEVABLE.contains(&time);
+    // Most columns have none, which is quickly seen.
+    if times.clone().all(|time| believable(time) && !is_customary(time)) {
+        return Vec::new();
+    }
+    let mut counts: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
+    times.for_each(|time| counts.entry(datetime::micros(time)).or_insert((time, 0)).1 += 1);
     let rest = || counts.values().map(|&(time, _)| time).filter(|&time| believable(time) && !is_customary(time));
     let (low, high) = rest().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), time| (low.min(time), high.max(time)));
     let spread = (high - low).max(30.0 * 86_400.0);
@@ -118,8 +122,16 @@ pub(super) fn learn_grain(schema: &mut ColumnSchema, times: &[f64]) {
     let of_format = schema.step();
     let Some((step, origin)) = datetime::grain(if zone.is_some() { &local } else { times }.iter().copied()) else { return };
     // A few times agree by chance.
-    let different = times.iter().map(|time| time.to_bits()).collect::<std::collections::HashSet<_>>().len();
-    let step = if different < 5 { step.min(86_400.0) } else { step };
+    let mut different: Vec<f64> = Vec::new();
+    for &time in times {
+        if !different.contains(&time) {
+            different.push(time);
+            if different.len() == 5 {
+                break;
+            }
+        }
+    }
+    let step = if different.len() < 5 { step.min(86_400.0) } else { step };
     if of_format.is_none_or(|finest| step > finest) || origin % of_format.unwrap_or(1.0) != 0.0 {
         schema.step = Some(step);
         schema.origin = (origin != 0.0).then_some(origin);
