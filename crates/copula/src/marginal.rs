@@ -41,18 +41,17 @@ impl Marginal {
     /// Learns a column; labels own their intervals in the order that `order` gives them.
     pub(crate) fn fit(schema: &ColumnSchema, column: &Column, order: Option<Vec<u32>>) -> Self {
         let missing = column.missing() as f64 / column.len().max(1) as f64;
+        let mut schema = schema.clone();
+        schema.complete(column);
         let values = match (schema.kind, column) {
             (ColumnKind::Id | ColumnKind::Key, _) => {
                 Values::Names(schema.id.clone().unwrap_or_else(|| IdFormat::of_column(&schema.name, column)))
             }
-            (ColumnKind::Constant, _) => {
-                let first = || (0..column.len()).find_map(|row| column.label(row)).unwrap_or_default().to_owned();
-                Values::Same(schema.value.clone().unwrap_or_else(first))
-            }
+            (ColumnKind::Constant, _) => Values::Same(schema.value.clone().unwrap_or_default()),
             (_, Column::Number(numbers)) => Values::Numbers(quantiles(numbers)),
             (_, Column::Category { codes, levels }) => labels(codes, levels, order),
         };
-        Self { schema: schema.clone(), missing, values }
+        Self { schema, missing, values }
     }
 
     /// Whether the column has a place among the correlated variables.

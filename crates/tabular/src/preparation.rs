@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{NAMES, PROTECTION};
 use semblant_core::{Error, Result};
-use semblant_data::table::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING, Schema, Table, special_index, special_number};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING, Schema, Table, special_index, special_number};
 use serde::{Deserialize, Serialize};
 
 /// The label of all rare ones where no label is frequent.
@@ -74,16 +74,7 @@ impl Preparation {
         let mut schema = table.schema().clone();
         let keys = schema.columns.iter().zip(&mut columns).filter(|(described, _)| described.kind == ColumnKind::Key);
         keys.skip(1).for_each(|(_, column)| column.scattered = true);
-        // Tables that were not read from a file may leave open how ids are made and which value a constant has.
-        for (described, column) in schema.columns.iter_mut().zip(table.columns()) {
-            match described.kind {
-                ColumnKind::Constant if described.value.is_none() => {
-                    described.value = (0..column.len()).find_map(|row| column.label(row)).map(str::to_owned);
-                }
-                kind if kind.is_name() && described.id.is_none() => described.id = Some(IdFormat::of_column(&described.name, column)),
-                _ => {}
-            }
-        }
+        schema.columns.iter_mut().zip(table.columns()).for_each(|(described, column)| described.complete(column));
         let table = Table::new(schema, prepared).map_err(Error::from)?;
         Ok((Self { schema: table.schema().clone(), columns }, table))
     }
@@ -360,7 +351,7 @@ mod tests {
     use std::collections::{BTreeMap, HashSet};
 
     use super::*;
-    use semblant_data::table::Protect;
+    use semblant_data::table::{IdFormat, Protect};
 
     fn table(described: ColumnSchema, column: Column, rare: u64) -> Table {
         Table::new(Schema { columns: vec![described], protect: Protect { rare }, ..Schema::default() }, vec![column]).expect("a table")

@@ -10,7 +10,7 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::extension::Uuid;
 use arrow_schema::{DataType, Field, TimeUnit};
 
-use super::{Column, ColumnKind, ColumnSchema, datetime};
+use super::{Column, ColumnKind, ColumnSchema, datetime, special_index};
 
 /// The type of a column of UUIDs, which Arrow has as an extension of sixteen bytes.
 const UUID: &str = "Uuid";
@@ -133,7 +133,14 @@ fn plain(described: &ColumnSchema, column: &Column, wanted: &DataType) -> ArrayR
     let Some(numbers) = column.numbers().filter(|_| !value_type.is_string()) else {
         return Arc::new(StringArray::from_iter((0..column.len()).map(|row| text(described, column, row))));
     };
-    let numbers = numbers.iter().map(|&value| known(described, value));
+    // The times that special texts such as `9999-12-31` name.
+    let literal = ColumnSchema { special: Vec::new(), ..described.clone() };
+    let special: Vec<Option<f64>> = described.special.iter().map(|text| literal.parse_number(text)).collect();
+    let known = |value: f64| match special_index(value) {
+        Some(index) => special.get(index).copied().flatten(),
+        None => Some(value).filter(|value| !value.is_nan()),
+    };
+    let numbers = numbers.iter().map(|&value| known(value));
     match (described.kind, value_type) {
         (ColumnKind::Datetime, DataType::Time32(_) | DataType::Time64(_)) => {
             Arc::new(Time64MicrosecondArray::from_iter(numbers.map(|value| value.map(datetime::micros))))
@@ -150,14 +157,6 @@ fn plain(described: &ColumnSchema, column: &Column, wanted: &DataType) -> ArrayR
         // A rounded number may lie just beyond the type.
         (_, DataType::UInt64) => Arc::new(UInt64Array::from_iter(numbers.map(|value| value.map(|value| value.round() as u64)))),
         _ => Arc::new(Float64Array::from_iter(numbers.map(|value| value.map(|value| described.round_number(value))))),
-    }
-}
-
-/// A number, or the time that a special text such as `9999-12-31` names.
-fn known(described: &ColumnSchema, value: f64) -> Option<f64> {
-    match described.special_text(value) {
-        Some(text) => ColumnSchema { special: Vec::new(), ..described.clone() }.parse_number(text),
-        None => Some(value).filter(|value| !value.is_nan()),
     }
 }
 

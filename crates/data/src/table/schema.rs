@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::column::Column;
 use super::datetime;
 use super::id::IdFormat;
 use super::style::NumberStyle;
@@ -132,6 +133,19 @@ impl ColumnSchema {
             missing: None,
             special: Vec::new(),
             protect: None,
+        }
+    }
+}
+
+impl ColumnSchema {
+    /// Fills in what a table that was not read from a file may leave open, and sampling needs: how ids are made, and which value a constant has.
+    pub fn complete(&mut self, column: &Column) {
+        match self.kind {
+            kind if kind.is_name() && self.id.is_none() => self.id = Some(IdFormat::of_column(&self.name, column)),
+            ColumnKind::Constant if self.value.is_none() => {
+                self.value = (0..column.len()).find_map(|row| column.label(row)).map(str::to_owned);
+            }
+            _ => {}
         }
     }
 }

@@ -4,6 +4,8 @@
 
 mod guess;
 
+use std::ops::Rem;
+
 use jiff::civil::{self, DateTime};
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::tz::{Offset, TimeZone};
@@ -207,8 +209,9 @@ pub(crate) fn grain(times: impl Iterator<Item = f64> + Clone) -> Option<(f64, f6
     Some((step as f64 / scale, first.rem_euclid(step) as f64 / scale))
 }
 
-pub(crate) fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// The greatest common divisor of whole numbers of any width.
+pub(crate) fn gcd<N: Copy + Default + PartialEq + Rem<Output = N>>(a: N, b: N) -> N {
+    if b == N::default() { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

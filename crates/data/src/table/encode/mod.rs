@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use number::{Mode, NumberOptions, NumberTransform};
 
-use super::{Column, ColumnKind, ColumnSchema, IdFormat, MISSING, Schema, Table};
+use super::{Column, ColumnSchema, MISSING, Schema, Table};
 use crate::{Error, Result};
 
 /// A categorical column with more values than this is written as digits of a number in base sqrt(values), each digit a block of its
@@ -183,7 +183,7 @@ impl TableTransform {
             .map(|index| fit_column(&table.schema().columns[index], &table.columns()[index], options))
             .collect();
         let mut schema = table.schema().clone();
-        schema.columns.iter_mut().zip(table.columns()).for_each(|(described, column)| complete(described, column));
+        schema.columns.iter_mut().zip(table.columns()).for_each(|(described, column)| described.complete(column));
         Ok(Self { schema, columns })
     }
 
@@ -315,17 +315,6 @@ impl TableTransform {
             })
             .collect();
         Table::new(self.schema.clone(), columns)
-    }
-}
-
-/// Tables that were not read from a file may leave open how ids are made and which value a constant has; sampling needs to know.
-fn complete(described: &mut ColumnSchema, column: &Column) {
-    match described.kind {
-        ColumnKind::Id | ColumnKind::Key if described.id.is_none() => described.id = Some(IdFormat::of_column(&described.name, column)),
-        ColumnKind::Constant if described.value.is_none() => {
-            described.value = (0..column.len()).find_map(|row| column.label(row)).map(str::to_owned);
-        }
-        _ => {}
     }
 }
 

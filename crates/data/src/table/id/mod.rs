@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use pattern::{Form, Pattern};
 
 use super::column::Column;
+use super::datetime::gcd;
 
 /// Fewer rows than this share no part of an id that may be kept.
 const SHARED_ROWS: usize = 5;
@@ -141,10 +142,6 @@ fn round_above(number: i128) -> i128 {
         unit *= 10;
     }
     (number / unit + 1) * unit
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn is_uuid(text: &str) -> bool {

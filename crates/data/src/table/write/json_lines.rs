@@ -18,10 +18,12 @@ impl Writer {
     pub(super) fn write(&mut self, table: &Table, schema: &Schema) -> io::Result<()> {
         let names: Vec<String> =
             schema.names().map(|name| serde_json::to_string(name).map_err(io::Error::from)).collect::<io::Result<_>>()?;
+        // Signs of currencies and thousands are for people.
+        let plain: Vec<ColumnSchema> = schema.columns.iter().map(|described| ColumnSchema { style: None, ..described.clone() }).collect();
         let mut text = Vec::new();
         for row in 0..table.rows() {
             text.push(b'{');
-            for (place, (described, column)) in schema.columns.iter().zip(table.columns()).enumerate() {
+            for (place, (described, column)) in plain.iter().zip(table.columns()).enumerate() {
                 if place > 0 {
                     text.push(b',');
                 }
@@ -50,8 +52,7 @@ fn value(described: &ColumnSchema, column: &Column, row: usize, text: &mut Vec<u
             Some(special) => quoted(text, special),
             None if values[row].is_nan() => text.write_all(b"null"),
             None if described.kind == ColumnKind::Datetime => quoted(text, &described.format_number(values[row])),
-            // Signs of currencies and thousands are for people.
-            None => text.write_all(ColumnSchema { style: None, ..described.clone() }.format_number(values[row]).as_bytes()),
+            None => text.write_all(described.format_number(values[row]).as_bytes()),
         },
         Column::Category { .. } => match (column.label(row), described.data_type.as_deref()) {
             (None, _) => text.write_all(b"null"),
