@@ -1,5 +1,6 @@
 //! `semblant sample`: streamed, so that memory does not grow with the number of rows.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,11 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         .collect();
     outputs::check(&[&output], &inputs, arguments.force)?;
     let job = SampleJob { model: &arguments.model, device: &device, rows, seed: arguments.seed, init, options: &options, output: &output };
-    let SampleOutcome { items, drawn, cut } = kind.sample(job, &|| observer(quiet))?;
+    let SampleOutcome { items, drawn, cut } = match kind.sample(job, &|| observer(quiet)) {
+        // A reader that closed the pipe has read enough.
+        Err(semblant::Error::Io { source, .. }) if outputs::is_stream(&output) && source.kind() == ErrorKind::BrokenPipe => return Ok(()),
+        sampled => sampled?,
+    };
     outputs::record(&output);
     let to_stdout = outputs::is_stream(&output);
     if let Some(why) = cut {

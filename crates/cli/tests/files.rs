@@ -45,6 +45,22 @@ fn rows_go_through_standard_streams() {
 }
 
 #[test]
+fn a_reader_may_stop_early() {
+    let place = fitted();
+    for format in ["csv", "jsonl"] {
+        let mut child = place
+            .command(&["-q", "sample", "m.safetensors", "-n", "200000", "-o", "-", "--format", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        drop(child.stdout.take());
+        let ran = Ran::of(child.wait_with_output().expect("ends"));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{format}");
+    }
+}
+
+#[test]
 fn json_lines_are_read_and_written() {
     let place = Place::new();
     let rows = (0..60).map(|row| format!("{{\"n\": {row}, \"flag\": {}, \"place\": \"p{}\", \"tags\": [1]}}\n", row % 2 == 0, row % 3));

@@ -46,10 +46,7 @@ pub fn simulate_patients(rows: usize, seed: u64) -> Table {
     let plain = |name, kind| ColumnSchema::new(name, kind);
     let decimals = |name, decimals| ColumnSchema { decimals: Some(decimals), ..plain(name, ColumnKind::Continuous) };
     let columns = vec![
-        (
-            ColumnSchema { id: Some(id.clone()), ..plain("patient_id", ColumnKind::Id) },
-            Column::from_labels((0..rows as u64).map(|row| Some(id.generate(row, seed)))),
-        ),
+        (plain("patient_id", ColumnKind::Id), Column::from_labels((0..rows as u64).map(|row| Some(id.generate(row, seed))))),
         (ColumnSchema { format: Some("%Y-%m-%d".into()), ..plain("visit", ColumnKind::Datetime) }, number(|p| p.visit)),
         (plain("age", ColumnKind::Integer), number(|p| p.age)),
         (plain("sex", ColumnKind::Categorical), label(&["female", "male"], |p| u32::from(p.male))),
@@ -61,7 +58,9 @@ pub fn simulate_patients(rows: usize, seed: u64) -> Table {
         (plain("diagnosis", ColumnKind::Categorical), label(&DIAGNOSES, |p| p.diagnosis)),
         (decimals("cost", 2), number(|p| p.cost)),
     ];
-    let (described, columns) = columns.into_iter().unzip();
+    let (mut described, columns): (Vec<ColumnSchema>, Vec<Column>) = columns.into_iter().unzip();
+    // New ids are none of these.
+    described[0].complete(&columns[0]);
     Table { schema: Schema { target: Some("diagnosis".into()), columns: described, ..Schema::default() }, columns, rows }
 }
 

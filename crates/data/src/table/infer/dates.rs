@@ -15,14 +15,14 @@ pub(super) fn of_numbers(raw: &RawColumn, numbers: &Numbers) -> Decision {
     let mut schema = ColumnSchema { zone: raw.zone.clone(), ..ColumnSchema::new("", ColumnKind::Datetime) };
     let format = raw.datetime.as_deref().unwrap_or(datetime::DEFAULT_FORMAT);
     let special = stand_ins(numbers.present());
-    let times: Vec<f64> = numbers.present().filter(|time| !special.contains(time)).collect();
+    let times = numbers.present().filter(|time| !special.contains(time));
     schema.format = Some(format.to_owned());
-    learn_grain(&mut schema, &times);
+    learn_grain(&mut schema, times.clone());
     let digits = match schema.step {
         Some(step) if step < 1e-3 => "%.6f",
         Some(step) if step < 1.0 => "%.3f",
         Some(_) => "",
-        None if times.iter().all(|time| time.fract() == 0.0) => "",
+        None if times.clone().all(|time| time.fract() == 0.0) => "",
         None => "%.f",
     };
     schema.format = Some(format.replace("%.f", digits));
@@ -54,8 +54,7 @@ pub(super) fn of_texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Opti
             });
             let times = times(&format, texts.clone());
             let repeated = stand_ins(times.iter().copied());
-            let kept: Vec<f64> = times.into_iter().filter(|time| !repeated.contains(time)).collect();
-            learn_grain(&mut schema, &kept);
+            learn_grain(&mut schema, times.iter().copied().filter(|time| !repeated.contains(time)));
             schema.special = other.into_iter().chain(repeated.iter().map(|&time| schema.format_number(time))).take(SPECIAL + 2).collect();
             notes.extend(note_on(&schema.special));
             if doubtful {
@@ -115,15 +114,14 @@ fn stand_ins(times: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
 }
 
 /// Learns the step of times, if it is coarser than that of the format.
-pub(super) fn learn_grain(schema: &mut ColumnSchema, times: &[f64]) {
+pub(super) fn learn_grain(schema: &mut ColumnSchema, times: impl Iterator<Item = f64> + Clone) {
     let zone = schema.zone.clone();
-    let local: Vec<f64> =
-        if zone.is_some() { times.iter().map(|&time| datetime::to_local(zone.as_deref(), time)).collect() } else { Vec::new() };
     let of_format = schema.step();
-    let Some((step, origin)) = datetime::grain(if zone.is_some() { &local } else { times }.iter().copied()) else { return };
+    let local = times.clone().map(|time| datetime::to_local(zone.as_deref(), time));
+    let Some((step, origin)) = datetime::grain(local) else { return };
     // A few times agree by chance.
     let mut different: Vec<f64> = Vec::new();
-    for &time in times {
+    for time in times {
         if !different.contains(&time) {
             different.push(time);
             if different.len() == 5 {

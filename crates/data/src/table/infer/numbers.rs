@@ -39,14 +39,13 @@ pub(super) fn infer(raw: &RawColumn, numbers: &Numbers) -> Decision {
 }
 
 fn dates(numbers: &Numbers, format: &'static str) -> Decision {
-    let times = numbers.present().filter_map(|value| datetime::parse(format, None, &value.to_string()));
-    let times: Vec<f64> = times.collect();
+    let times: Vec<f64> = numbers.present().filter_map(|value| datetime::parse(format, None, &value.to_string())).collect();
     let mut decision = Decision::noted(
         ColumnKind::Datetime,
         format!("whole numbers that are all dates of the form {format}; read as datetime; {}", remedy("integer")),
     );
     decision.schema.format = Some(format.to_owned());
-    super::dates::learn_grain(&mut decision.schema, &times);
+    super::dates::learn_grain(&mut decision.schema, times.iter().copied());
     decision
 }
 
