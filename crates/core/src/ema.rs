@@ -69,7 +69,7 @@ mod tests {
         let distance = |a: &nn::Linear| (a.weight.val() - goal.weight.val()).abs().sum().into_scalar::<f32>();
         let before = distance(&average);
         for index in 0..10 {
-            let step = Step { index, rows_seen: index * 100, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE };
+            let step = Step { index, rows_seen: index * 100, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE, rate: 1.0 };
             average = ema.update(average, &goal, &step);
         }
         assert!((distance(&average) / before - 0.5).abs() < 1e-5);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn warm_up_bounds_the_half_life_and_zero_keeps_no_average() {
-        let step = Step { index: 1, rows_seen: 900, total_rows: 10_000, batch_rows: 100, seed: 0, part: Part::WHOLE };
+        let step = Step { index: 1, rows_seen: 900, total_rows: 10_000, batch_rows: 100, seed: 0, part: Part::WHOLE, rate: 1.0 };
         assert_eq!(Ema { half_life_rows: 1e6, warm_up: 0.1 }.decay(&step), 0.5);
         assert_eq!(Ema { half_life_rows: 0.0, warm_up: 0.1 }.decay(&step), 0.0);
     }

@@ -10,7 +10,7 @@ use crate::seeds::Stream;
 use crate::seeds::streams::StreamRange;
 
 /// The position in a run, counted in rows seen, so that schedules and averages survive a change of batch size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// Steps done before this one.
     pub index: u64,
@@ -24,6 +24,9 @@ pub struct Step {
     pub seed: u64,
     /// Which part of the batch this worker learns from.
     pub part: Part,
+    /// A factor on learning rates in addition to their schedules: 1, but falls to 0 where the run is annealed
+    /// ([`crate::trainer::TrainSchedule::anneal`]).
+    pub rate: f64,
 }
 
 /// A worker's part of every batch, where several devices learn one model together ([`crate::parallel`]).

@@ -91,7 +91,7 @@ impl Adam {
         // The first step of a rising rate is not lost: it has the rate of its end.
         let reached = (step.rows_seen + step.batch_rows) as f64 / step.total_rows.max(1) as f64;
         let risen = if self.warm_up > 0.0 { (reached / self.warm_up).min(1.0) } else { 1.0 };
-        self.learning_rate * self.schedule.factor(progress) * risen
+        self.learning_rate * self.schedule.factor(progress) * risen * step.rate
     }
 
     /// Checks every field's range.
@@ -242,13 +242,14 @@ mod tests {
     use burn::tensor::Device;
 
     fn step(index: u64) -> Step {
-        Step { index, rows_seen: index, total_rows: 100, batch_rows: 1, seed: 0, part: Part::WHOLE }
+        Step { index, rows_seen: index, total_rows: 100, batch_rows: 1, seed: 0, part: Part::WHOLE, rate: 1.0 }
     }
 
     #[test]
     fn the_rate_rises_and_then_follows_its_schedule() {
         let adam = Adam { learning_rate: 0.1, warm_up: 0.2, schedule: LrSchedule::Linear, ..Adam::default() };
-        let at = |rows_seen| adam.rate(&Step { index: 0, rows_seen, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE });
+        let at =
+            |rows_seen| adam.rate(&Step { index: 0, rows_seen, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE, rate: 1.0 });
         // Half of the way up after the first step, all of it after the second; the line falls from the beginning.
         for (rows_seen, expected) in [(0, 0.05), (100, 0.09), (500, 0.05), (900, 0.01)] {
             assert!((at(rows_seen) - expected).abs() < 1e-12, "{rows_seen}: {}", at(rows_seen));

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn every_row_comes_once_a_pass_and_places_do_not_depend_on_what_was_asked_before() {
-        let step = |index: u64| Step { index, rows_seen: 4 * index, total_rows: 100, batch_rows: 4, seed: 3, part: Part::WHOLE };
+        let step = |index: u64| Step { index, rows_seen: 4 * index, total_rows: 100, batch_rows: 4, seed: 3, part: Part::WHOLE, rate: 1.0 };
         let mut passes = Passes::new(6, TRAINING);
         let all: Vec<usize> = (0..6).flat_map(|index| passes.batch(&step(index))).collect();
         for pass in all.chunks(6) {

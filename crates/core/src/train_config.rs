@@ -90,6 +90,7 @@ impl TrainConfig {
             tick_rows,
             checkpoint_rows: or(self.checkpoint_rows, 10 * tick_rows),
             patience_ticks: self.patience_ticks,
+            anneal: 0.0,
         }
     }
 }

@@ -42,11 +42,14 @@ pub struct TrainSchedule {
     pub checkpoint_rows: u64,
     /// Stop after this many ticks without a better score, and keep the best; 0 never stops early.
     pub patience_ticks: u64,
+    /// With patience: once the score no longer improves, the learning rate falls in a straight line to 0 over this share of the steps so far,
+    /// and the run ends there; 0 ends it at once. `steps` bounds both together.
+    pub anneal: f64,
 }
 
 impl Default for TrainSchedule {
     fn default() -> Self {
-        Self { steps: 1000, batch_rows: 500, tick_rows: 50_000, checkpoint_rows: 1_000_000, patience_ticks: 0 }
+        Self { steps: 1000, batch_rows: 500, tick_rows: 50_000, checkpoint_rows: 1_000_000, patience_ticks: 0, anneal: 0.0 }
     }
 }
 
@@ -65,6 +68,9 @@ struct Clock {
     log_bytes: u64,
     best_score: Option<f64>,
     ticks_since_best: u64,
+    /// The steps between which the rate falls to 0, once that has begun.
+    #[serde(default)]
+    anneal: Option<(u64, u64)>,
     fingerprint: String,
 }
 
@@ -140,19 +146,19 @@ impl<M: Model> Trainer<'_, M> {
         let mut log = open_log(run, state.clock.log_bytes)?;
         let mut losses = Losses::default();
         let mut named = Vec::new();
-        let total_rows = self.schedule.steps * self.schedule.batch_rows;
-        while state.clock.step < self.schedule.steps {
-            let step = self.step(state.clock.step, run.seed);
+        while state.clock.step < self.end(&state.clock) {
+            self.begin_annealing(&mut state.clock);
+            let step = self.step(&state.clock, run.seed);
             (state.model, losses) = self.train(state.model, &mut state.optimizers, &step, run)?;
             state.average = self.ema.update(state.average, &state.model.sampled(), &step);
             state.clock.step += 1;
             let rows = step.rows_seen + step.batch_rows;
-            run.observer.event(Event::Rows { done: rows, total: total_rows });
-            let (last, stopped) = (state.clock.step == self.schedule.steps, run.stopped());
+            run.observer.event(Event::Rows { done: rows, total: self.end(&state.clock) * self.schedule.batch_rows });
+            let (last, stopped) = (state.clock.step == self.end(&state.clock), run.stopped());
             let [ticks, saves] = [self.schedule.tick_rows, self.schedule.checkpoint_rows].map(|every| crosses(step.rows_seen, rows, every));
             if last || ticks {
                 named = self.tick(&mut state, &losses, &step, run, log.as_mut(), started)?;
-                if self.schedule.patience_ticks > 0 && state.clock.ticks_since_best >= self.schedule.patience_ticks {
+                if self.schedule.anneal == 0.0 && self.out_of_patience(&state.clock) {
                     run.observer.event(Event::Note("stopped early: the score no longer improves"));
                     break;
                 }
@@ -183,7 +189,7 @@ impl<M: Model> Trainer<'_, M> {
     pub fn fit_worker(mut self, model: M, optimizers: Optimizers, run: &mut Run) -> Result<()> {
         let State { mut model, mut optimizers, clock, .. } = self.begin(model, optimizers, run)?;
         for index in clock.step..self.schedule.steps {
-            let step = self.step(index, run.seed);
+            let step = self.step(&Clock { step: index, ..clock.clone() }, run.seed);
             let Ok((moved, losses)) = self.train(model, &mut optimizers, &step, run) else { return Ok(()) };
             model = moved;
             let rows = step.rows_seen + step.batch_rows;
@@ -230,10 +236,31 @@ impl<M: Model> Trainer<'_, M> {
         named
     }
 
-    fn step(&self, index: u64, seed: u64) -> Step {
-        let batch_rows = self.schedule.batch_rows;
+    fn step(&self, clock: &Clock, seed: u64) -> Step {
+        let (index, batch_rows) = (clock.step, self.schedule.batch_rows);
         let part = self.rank.as_ref().map_or(Part::WHOLE, Rank::part);
-        Step { index, rows_seen: index * batch_rows, total_rows: self.schedule.steps * batch_rows, batch_rows, seed, part }
+        let rate = clock.anneal.map_or(1.0, |(begin, end)| (end - index) as f64 / (end - begin).max(1) as f64);
+        Step { index, rows_seen: index * batch_rows, total_rows: self.schedule.steps * batch_rows, batch_rows, seed, part, rate }
+    }
+
+    /// The step that the run ends before.
+    fn end(&self, clock: &Clock) -> u64 {
+        clock.anneal.map_or(self.schedule.steps, |(_, end)| end)
+    }
+
+    fn out_of_patience(&self, clock: &Clock) -> bool {
+        self.schedule.patience_ticks > 0 && clock.ticks_since_best >= self.schedule.patience_ticks
+    }
+
+    /// Begins to bring the rate to 0 when the score no longer improves, or else in time to end with the last step.
+    fn begin_annealing(&self, clock: &mut Clock) {
+        let share = self.schedule.anneal;
+        if share > 0.0 && clock.anneal.is_none() {
+            let needed = ((clock.step as f64 * share).ceil() as u64).max(1);
+            if self.out_of_patience(clock) || clock.step + needed >= self.schedule.steps {
+                clock.anneal = Some((clock.step, (clock.step + needed).min(self.schedule.steps)));
+            }
+        }
     }
 
     /// Reads the losses back, judges them, and writes a log line.

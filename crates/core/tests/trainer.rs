@@ -133,7 +133,8 @@ fn run(folder: &std::path::Path, resume: bool) -> Run {
     Run { folder: Some(folder.to_path_buf()), resume, ..Run::new(Device::flex(), 1) }
 }
 
-const SCHEDULE: TrainSchedule = TrainSchedule { steps: 100, batch_rows: 8, tick_rows: 80, checkpoint_rows: 160, patience_ticks: 0 };
+const SCHEDULE: TrainSchedule =
+    TrainSchedule { steps: 100, batch_rows: 8, tick_rows: 80, checkpoint_rows: 160, patience_ticks: 0, anneal: 0.0 };
 
 #[test]
 fn an_interrupted_run_ends_as_the_uninterrupted_one_did() {
@@ -208,4 +209,32 @@ fn a_score_may_begin_late() {
     let scored = |line: &serde_json::Value| line.get("score").is_some().then(|| line["step"].as_u64()).flatten();
     let steps: Vec<u64> = read_log(folder.path()).expect("log").iter().filter_map(scored).collect();
     assert_eq!(steps, [60, 70, 80, 90, 100]);
+}
+
+#[test]
+fn annealing_follows_the_best_score_and_ends_the_run() {
+    let (whole, parts) = (tempfile::tempdir().expect("temp"), tempfile::tempdir().expect("temp"));
+    let schedule = TrainSchedule { patience_ticks: 2, anneal: 0.5, ..SCHEDULE };
+    // Best at tick 2, out of patience after tick 4 (step 40): the rate falls over 20 steps.
+    let score = |calls: &mut f64| {
+        *calls += 1.0;
+        f64::abs(*calls - 2.0)
+    };
+    let mut calls = 0.0;
+    let expected = fit(schedule, &mut run(whole.path(), false), None, None, Some(&mut |_: &Linear| score(&mut calls))).expect("trains");
+    assert_eq!(expected.summary.steps, 60);
+    // A run that is stopped on the way down ends alike.
+    let mut calls = 0.0;
+    assert!(fit(schedule, &mut run(parts.path(), false), None, Some(49), Some(&mut |_: &Linear| score(&mut calls))).is_err());
+    let resumed = fit(schedule, &mut run(parts.path(), true), None, None, Some(&mut |_: &Linear| score(&mut calls))).expect("goes on");
+    assert_eq!(resumed.summary.steps, 60);
+    assert_eq!(resumed.sampled.weight.val().to_data(), expected.sampled.weight.val().to_data());
+    // Without patience running out, the last third of all steps.
+    let mut calls = 0.0;
+    let mut better = |_: &Linear| {
+        calls -= 1.0;
+        calls
+    };
+    let trained = fit(schedule, &mut run(tempfile::tempdir().expect("temp").path(), false), None, None, Some(&mut better)).expect("trains");
+    assert_eq!(trained.summary.steps, 100);
 }

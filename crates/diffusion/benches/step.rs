@@ -53,7 +53,7 @@ fn main() {
         let forward = start.elapsed().as_secs_f64();
         let gradients = GradientsParams::from_grads(loss.backward(), &net);
         let backward = start.elapsed().as_secs_f64();
-        let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: batch as u64, seed: 0, part: Part::WHOLE };
+        let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: batch as u64, seed: 0, part: Part::WHOLE, rate: 1.0 };
         net = optimizers.step("net", net, gradients, &step);
         found.push([start.elapsed().as_secs_f64(), forward, backward - forward]);
     }

@@ -62,6 +62,6 @@ fn one_step(
     let loss = Loss::Relativistic.critic(scores.clone().narrow(0, 0, PAIRS), scores.narrow(0, PAIRS, PAIRS));
     let loss = if penalised { loss + zero_centred_penalty(critic.input_gradient(slopes, Some(classes))) } else { loss };
     let gradients = GradientsParams::from_grads(loss.backward(), &critic);
-    let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: PAIRS as u64, seed: 0, part: Part::WHOLE };
+    let step = Step { index, rows_seen: 0, total_rows: 1, batch_rows: PAIRS as u64, seed: 0, part: Part::WHOLE, rate: 1.0 };
     optimizers.step("critic", critic, gradients, &step)
 }

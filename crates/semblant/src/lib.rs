@@ -48,6 +48,8 @@ pub use semblant_metrics as metrics;
 pub use semblant_tabular as tabular;
 #[cfg(feature = "tables")]
 pub use semblant_tabular_ctgan as ctgan;
+#[cfg(feature = "tables")]
+pub use semblant_tabular_masked as masked;
 #[cfg(feature = "images")]
 pub use semblant_vae as vae;
 pub use source::{DataFolders, Source};
@@ -67,6 +69,8 @@ pub mod prelude {
     pub use crate::kind::{Data, Request};
     #[cfg(feature = "images")]
     pub use crate::latent::{LatentDit, LatentDitConfig};
+    #[cfg(feature = "tables")]
+    pub use crate::masked::{MaskedDiffusion, MaskedDiffusionConfig};
     pub use crate::registry::Registry;
     pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
     pub use crate::train_config::TrainConfig;

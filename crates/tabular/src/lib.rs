@@ -5,12 +5,14 @@
 //! [`TableSynthesizer`] is the user's type. A network that learns encoded rows implements [`EncodedModel`] instead, which brings the
 //! transform of the table, conditions by rejection, and the file.
 //!
+//! - [`completion`]: filling missing cells, and the likelihood of rows.
 //! - [`filter`]: conditions, interpreted once for every model.
 //! - [`rejection`]: rows from a network that meet the conditions, with bounded effort.
 //! - [`early_stopping`]: how far sampled rows are from the table.
 //! - [`small_tables`]: the length of a run over few rows.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod completion;
 pub mod early_stopping;
 mod encoded;
 pub mod filter;

@@ -83,7 +83,8 @@ mod tests {
     fn extended_runs_are_scored_and_noted() {
         let usual = TrainConfig { epochs: 300, batch_rows: 500, ..TrainConfig::default() };
         let found = length(usual, 546);
-        let schedule = TrainSchedule { steps: 1500, batch_rows: 500, tick_rows: 30_000, checkpoint_rows: 300_000, patience_ticks: 0 };
+        let schedule =
+            TrainSchedule { steps: 1500, batch_rows: 500, tick_rows: 30_000, checkpoint_rows: 300_000, patience_ticks: 0, anneal: 0.0 };
         assert_eq!(found, Length { schedule, extended_from: Some(300) });
         assert_eq!(found.scored_from(), Some(750));
         let note = found.note("ctgan", 300, 546).expect("extended");

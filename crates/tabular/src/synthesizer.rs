@@ -6,11 +6,12 @@ use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{self, Config};
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Entry, Run, Sample, Summary, Synthesizer, not_fitted};
+use semblant_core::synthesizer::{Entry, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
 use serde_json::Value;
 
+use crate::completion::Completion;
 use crate::preparation::Preparation;
 
 /// The metadata key of the preparation of the table.
@@ -42,6 +43,11 @@ pub trait TableModel: Config {
     /// # Errors
     /// A tensor that cannot be read back; `path` is named.
     fn write(&self, fitted: &Self::Fitted, file: &mut Checkpoint, path: &Path) -> Result<()>;
+
+    /// What the model can do with given rows, if it can.
+    fn completion(&self) -> Option<&dyn Completion<Self::Fitted>> {
+        None
+    }
 
     /// Takes what was learned out of a file.
     ///
@@ -116,7 +122,11 @@ impl<C: TableModel> TableSynthesizer<C> {
         &self.config
     }
 
-    fn fitted(&self) -> Result<&C::Fitted> {
+    pub(crate) fn preparation(&self) -> Option<&Preparation> {
+        self.preparation.as_ref()
+    }
+
+    pub(crate) fn fitted(&self) -> Result<&C::Fitted> {
         self.fitted.as_ref().ok_or_else(not_fitted)
     }
 }
@@ -154,6 +164,14 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
 
     fn save(&self, path: &Path) -> Result<()> {
         self.to_checkpoint(path)?.write(path)
+    }
+
+    fn likelihood(&self) -> Option<&dyn Likelihood<Table>> {
+        self.config.completion().is_some().then_some(self)
+    }
+
+    fn rebuild(&self) -> Option<&dyn Rebuild<Table>> {
+        self.config.completion().is_some().then_some(self)
     }
 }
 

@@ -45,7 +45,7 @@ fn values<M: Module>(module: &M) -> Vec<f32> {
 }
 
 fn step(index: u64) -> Step {
-    Step { index, rows_seen: 100 * index, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE }
+    Step { index, rows_seen: 100 * index, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE, rate: 1.0 }
 }
 
 /// Three steps of an optimizer that clips and decays, each followed by one of the average. The last layer has no gradient.

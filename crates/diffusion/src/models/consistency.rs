@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn the_lower_level_moves_from_the_image_towards_the_upper_one() {
         let config = ConsistencyConfig::default();
-        let at = |rows_seen| Step { index: 0, rows_seen, total_rows: 800, batch_rows: 1, seed: 0, part: Part::WHOLE };
+        let at = |rows_seen| Step { index: 0, rows_seen, total_rows: 800, batch_rows: 1, seed: 0, part: Part::WHOLE, rate: 1.0 };
         for t in [0.05, 1.0, 20.0] {
             let lower: Vec<f64> = (0..8).map(|part| config.lower(t, &at(part * 100))).collect();
             assert!(lower.windows(2).all(|pair| pair[0] <= pair[1]), "{lower:?}");

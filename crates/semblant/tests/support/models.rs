@@ -6,10 +6,10 @@
 /// its `-` is `_` here.
 macro_rules! group {
     (tables $then:ident $with:tt) => {
-        $then! { $with ctgan tvae copula independent }
+        $then! { $with masked_diffusion ctgan tvae copula independent }
     };
     (trained_tables $then:ident $with:tt) => {
-        $then! { $with ctgan tvae }
+        $then! { $with masked_diffusion ctgan tvae }
     };
     (images $then:ident $with:tt) => {
         $then! { $with flow edm ddpm consistency r3gan dcgan wgan_gp vae vq_vae autoencoder_kl latent_dit }
@@ -37,7 +37,7 @@ macro_rules! group {
     };
     // On a GPU, one model of each family by default, because a software adapter takes minutes to compile the kernels of each.
     (tables_on_gpu $then:ident $with:tt) => {
-        $then! { $with ctgan #[ignore] tvae }
+        $then! { $with masked_diffusion ctgan #[ignore] tvae }
     };
     (images_on_gpu $then:ident $with:tt) => {
         $then! {

@@ -102,17 +102,20 @@ fn invalid_training_settings_are_named(name: &str) {
     refused(name, json!({ "epochs": 0 }), "epochs");
     refused(name, json!({ "epochs": u64::MAX }), "epochs");
     refused(name, json!({ "epochs": "many" }), "many");
-    refused(name, json!({ "batch_rows": 0 }), "batch_rows");
+    refused(name, json!({ "batch_rows": u64::MAX }), "batch_rows");
     refused(name, json!({ "ema": { "half_life_rows": -1.0 } }), "half_life_rows");
 }
 
 #[test]
 fn invalid_settings_of_single_models_are_named() {
     refused("ctgan", json!({ "batch_rows": 505, "pac": 10 }), "505");
+    refused("ctgan", json!({ "batch_rows": 0 }), "batch_rows");
     refused("ctgan", json!({ "dropout": 1.0 }), "dropout");
+    refused("masked-diffusion", json!({ "schema_order": 1.5 }), "schema_order");
+    refused("masked-diffusion", json!({ "frequencies": 1000 }), "frequencies");
     refused("ctgan", json!({ "generator": { "learning_rate": -1.0 } }), "optimizer.learning_rate");
     refused("tvae", json!({ "decoder_widths": [10, 0] }), "width");
-    refused("gan", json!({}), "ctgan, tvae");
+    refused("gan", json!({}), "masked-diffusion, ctgan, tvae");
 }
 
 fn unfitted_models_refuse_to_sample_and_save(name: &str) {

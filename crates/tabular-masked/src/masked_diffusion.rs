@@ -1,0 +1,511 @@
+//! Masked diffusion over the columns of a table: order-agnostic autoregression (Hoogeboom et al. 2022, "Autoregressive diffusion models") with
+//! columns as tokens. Its nearest relative for tables is TabularARGN (Tiwald et al. 2025), which trains a perceptron for each column.
+//!
+//! In a training step a random number of columns, the first ones of an order, is shown; the others are predicted from one trunk. Half of the
+//! rows have the order of the schema, the others a random one. Sampling shows one column a pass, so that whatever is given conditions exactly.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config::{Config, check_range};
+use semblant_core::ema::Ema;
+use semblant_core::model::{Losses, Model, Step};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
+use semblant_core::passes::Passes;
+use semblant_core::precision::Precision;
+use semblant_core::progress::Event;
+use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::{Run, Sample, Summary};
+use semblant_core::train_config::{LastBatch, TrainConfig};
+use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
+use semblant_core::{Error, Result, host};
+use semblant_data::table::{Table, TableRequest};
+use semblant_masked_diffusion::{Cell, DeviceSpans, Orders, Smoothing, Targets, cross_entropy};
+use semblant_tabular::TableModel;
+use semblant_tabular::completion::Completion;
+use serde::{Deserialize, Serialize};
+
+use crate::bins::BinsConfig;
+use crate::net::{Input, Layout, MOST_FREQUENCIES, Net, Sizes, dropout};
+use crate::sampling;
+use crate::tokens::{ColumnTokens, TableTokens};
+
+/// Settings of masked diffusion. A 0 where it says so leaves the choice to the size of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct MaskedDiffusionConfig {
+    /// How long, in what batches, and by which optimizer. `epochs` bounds the run, which ends when the held-out loss no longer improves;
+    /// `batch_rows` of 0 is chosen by the number of rows.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+    /// Width of the network; 0 is chosen by the number of rows.
+    pub width: usize,
+    /// Residual blocks of the network.
+    pub depth: usize,
+    /// Values of a token's embedding.
+    pub embedding: usize,
+    /// Sines and cosines, each, that tell the place of a number.
+    pub frequencies: usize,
+    /// Dropout within the blocks; below 0 it is chosen by the number of rows.
+    pub dropout: f64,
+    /// The most bins of a number; 0 is chosen by the numbers of rows and columns.
+    pub bins: usize,
+    /// The deviation over which the target of a number is spread, as a share of its bins.
+    pub smoothing: f64,
+    /// The deviation of the places of shown numbers, as a share of their range.
+    pub jitter: f64,
+    /// The share of rows that are learned, and sampled, in the order of the schema; others have a random order.
+    pub schema_order: f64,
+    /// The share of rows that are held out to judge the model while it is trained.
+    pub validation: f64,
+    /// Once the held-out loss no longer improves, the learning rate falls to 0 over this share of the steps so far; 0 ends at once.
+    pub anneal: f64,
+}
+
+impl Default for MaskedDiffusionConfig {
+    fn default() -> Self {
+        Self {
+            train: TrainConfig {
+                epochs: 300,
+                batch_rows: 0,
+                patience_ticks: 4,
+                optimizer: Adam {
+                    learning_rate: 1e-3,
+                    beta_2: 0.99,
+                    clip_norm: 10.0,
+                    schedule: LrSchedule::Constant,
+                    warm_up: 0.01,
+                    ..Adam::default()
+                },
+                ema: Ema { half_life_rows: 350_000.0, warm_up: 0.1 },
+                ..TrainConfig::default()
+            },
+            width: 0,
+            depth: 2,
+            embedding: 16,
+            frequencies: 6,
+            dropout: -1.0,
+            bins: 0,
+            smoothing: 0.01,
+            jitter: 0.005,
+            schema_order: 0.5,
+            validation: 0.1,
+            anneal: 0.5,
+        }
+    }
+}
+
+impl Config for MaskedDiffusionConfig {
+    fn check(&self) -> Result<()> {
+        check_range("width", self.width as u64, 0, 1 << 14)?;
+        check_range("depth", self.depth as u64, 0, 100)?;
+        check_range("embedding", self.embedding as u64, 1, 1 << 10)?;
+        check_range("frequencies", self.frequencies as u64, 0, MOST_FREQUENCIES as u64)?;
+        check_range("bins", self.bins as u64, 0, 1 << 14)?;
+        let within = |name: &str, value: f64, low: f64, high: f64| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(Error::Config(format!("{name} = {value} is out of range; choose a number from {low} to {high}")))
+        };
+        within("dropout", self.dropout, -1.0, 0.95)?;
+        within("smoothing", self.smoothing, 0.0, 1.0)?;
+        within("jitter", self.jitter, 0.0, 1.0)?;
+        within("schema_order", self.schema_order, 0.0, 1.0)?;
+        within("validation", self.validation, 0.01, 0.5)?;
+        within("anneal", self.anneal, 0.0, 10.0)?;
+        TrainConfig { batch_rows: self.train.batch_rows.max(u64::from(self.train.batch_rows == 0)), ..self.train }.check("")
+    }
+}
+
+/// Purposes of random numbers.
+mod purpose {
+    use semblant_core::seeds::streams::TRAINING;
+    use semblant_core::streams;
+
+    streams! {
+        in TRAINING;
+        pub(super) const ORDER = 1..2;
+        pub(super) const HELD_OUT = 2..3;
+        pub(super) const SHOWN = 3..4;
+        pub(super) const DROPOUT = 4..5;
+        pub(super) const JITTER = 5..6;
+    }
+}
+
+/// Sizes by the table, where the settings leave them open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Chosen {
+    bins: usize,
+    width: usize,
+    dropout: f64,
+    batch_rows: u64,
+}
+
+impl MaskedDiffusionConfig {
+    fn choose(&self, rows: usize, columns: usize) -> Chosen {
+        // So many logits in all that a network of a few million weights serves.
+        const MOST_LOGITS: usize = 32_768;
+        let bins = (rows / 75).clamp(16, 200).min((MOST_LOGITS / columns.max(1)).max(8));
+        let (width, dropout) = match rows {
+            0..3_000 => (128, 0.3),
+            3_000..10_000 => (256, 0.2),
+            _ => (256, 0.1),
+        };
+        let batch_rows = 1u64 << (rows as f64 / 40.0).max(32.0).log2().min(9.0) as u64;
+        Chosen {
+            bins: if self.bins > 0 { self.bins } else { bins },
+            width: if self.width > 0 { self.width } else { width },
+            dropout: if self.dropout >= 0.0 { self.dropout } else { dropout },
+            batch_rows: if self.train.batch_rows > 0 { self.train.batch_rows } else { batch_rows },
+        }
+    }
+
+    fn sizes(&self, width: usize) -> Sizes {
+        Sizes { width, depth: self.depth, embedding: self.embedding, frequencies: self.frequencies }
+    }
+
+    /// The run over `rows` rows: ticks at least 75 and at most 500 steps apart, so that patience means as much on any table.
+    fn schedule(&self, rows: usize, batch_rows: u64) -> TrainSchedule {
+        let train = TrainConfig { batch_rows, ..self.train };
+        let usual = train.schedule(rows, LastBatch::Filled);
+        let or = |value: u64, otherwise: u64| if value == 0 { otherwise } else { value };
+        let tick_rows = or(train.tick_rows, (rows as u64).div_ceil(batch_rows).clamp(75, 500) * batch_rows);
+        let checkpoint_rows = or(train.checkpoint_rows, 10 * tick_rows);
+        // Few rows take more passes than the usual number, unless that was asked for.
+        let steps =
+            if train.rows == 0 && train.epochs == Self::default().train.epochs { usual.steps.max(LEAST_STEPS) } else { usual.steps };
+        TrainSchedule { steps, tick_rows, checkpoint_rows, anneal: self.anneal, ..usual }
+    }
+}
+
+/// The bound on the steps of small tables.
+const LEAST_STEPS: u64 = 6000;
+
+/// The tokens and what a network must know of them.
+#[derive(Debug)]
+pub struct Fitted {
+    pub(crate) tokens: TableTokens,
+    pub(crate) layout: Layout,
+    pub(crate) net: Net,
+}
+
+/// The network while it is trained.
+#[derive(Module, Debug)]
+pub struct MaskedDiffusionModel {
+    net: Net,
+    #[module(skip)]
+    shared: Shared,
+}
+
+/// What a training step needs beside the weights.
+#[derive(Debug, Clone)]
+struct Shared(Arc<Constants>);
+
+#[derive(Debug)]
+struct Constants {
+    layout: Layout,
+    smoothing: Vec<Option<Smoothing>>,
+    on_device: Option<DeviceSpans>,
+    dropout: f64,
+}
+
+/// One batch: what is shown, and what the rest is.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    input: Input,
+    targets: Targets,
+}
+
+impl Model for MaskedDiffusionModel {
+    type Batch = Batch;
+    type Sampled = Net;
+
+    fn sampled(&self) -> Net {
+        self.net.valid()
+    }
+
+    fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let constants = self.shared.0.clone();
+        let device = self.net.on().inner();
+        let masks = dropout(&step.stream(purpose::DROPOUT), step.rows(), &self.net, constants.dropout, &device);
+        let logits = self.net.forward(&batch.input, &constants.layout, &masks); // [rows, all tokens]
+        let (loss, gradient) = cross_entropy(
+            &logits.clone().inner(),
+            &constants.layout.spans,
+            &batch.targets,
+            &constants.smoothing,
+            constants.on_device.as_ref(),
+        );
+        // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
+        let surrogate = (logits * Tensor::from_inner(gradient)).sum();
+        let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
+        self.net = optimizers.step("net", self.net, gradients, step);
+        (self, Losses::default().with("nats", loss))
+    }
+}
+
+/// The rows that are learned, as batches.
+pub(crate) struct Batches<'a> {
+    cells: &'a [Vec<Cell>],
+    layout: &'a Layout,
+    orders: &'a Orders,
+    jitter: f64,
+}
+
+impl Batches<'_> {
+    /// The batch of these rows, whose random numbers are those of `addresses`.
+    fn batch(&self, rows: &[usize], addresses: std::ops::Range<u64>, shown: &Stream, jitter: Option<&Stream>) -> Batch {
+        let (positions, layout) = (self.cells.len(), self.layout);
+        let (places, count) = (layout.places_width(), rows.len());
+        let mut input = Input { embeddings: Vec::with_capacity(count * positions), places: vec![0.0; count * places] };
+        let mut targets = (Vec::with_capacity(count * positions), vec![0.0f32; count * positions]);
+        let (mut is_shown, mut shifts) = (vec![false; positions], vec![0.0; layout.bins.len()]);
+        // One random offset for the whole batch, then even steps.
+        let offset = shown.uniform_f64(addresses.start, positions as u32 + 1);
+        for (index, (&row, address)) in rows.iter().zip(addresses).enumerate() {
+            let place = (offset + index as f64 / count as f64).fract();
+            let k = self.orders.show(shown, address, place, &mut is_shown);
+            let weight = positions as f32 / ((positions - k) as f32 * count as f32);
+            if let Some(stream) = jitter {
+                stream.normals(address, &mut shifts);
+            }
+            for position in 0..positions {
+                let cell = self.cells[position][row];
+                let token = Some(cell.token).filter(|_| is_shown[position]);
+                input.embeddings.push(layout.embedding_of(position, token) as i32);
+                targets.0.push(cell.token);
+                if !is_shown[position] {
+                    targets.1[index * positions + position] = weight;
+                } else if let Some(number) = layout.numbers[position] {
+                    let first = index * places + number * layout.place_width();
+                    let shift = self.jitter as f32 * shifts[number];
+                    layout.write_place(number, cell, shift, &mut input.places[first..first + layout.place_width()]);
+                }
+            }
+        }
+        Batch { input, targets: Targets { tokens: Arc::new(targets.0), weights: Arc::new(targets.1) } }
+    }
+}
+
+/// The held-out loss in nats a row, of fixed masks.
+struct Held<'a> {
+    batches: Vec<Batch>,
+    constants: &'a Constants,
+    rows: usize,
+}
+
+impl<'a> Held<'a> {
+    /// Every held-out row comes with this many masks.
+    const MASKS: u64 = 4;
+    /// Rows that are judged at once.
+    const ROWS: usize = 1024;
+
+    fn new(batches: &Batches<'_>, rows: &[usize], constants: &'a Constants, seed: u64) -> Self {
+        let stream = purpose::SHOWN.of(seed ^ 0x5eed);
+        let mut all = Vec::new();
+        for mask in 0..Self::MASKS {
+            for (chunk, rows) in rows.chunks(Self::ROWS).enumerate() {
+                let first = (mask << 40) + (chunk * Self::ROWS) as u64;
+                let mut batch = batches.batch(rows, first..first + rows.len() as u64, &stream, None);
+                // A batch's weights are those of a mean over it.
+                let scale = rows.len() as f32;
+                batch.targets.weights = Arc::new(batch.targets.weights.iter().map(|weight| weight * scale).collect());
+                all.push(batch);
+            }
+        }
+        Self { batches: all, constants, rows: rows.len() }
+    }
+
+    fn score(&self, net: &Net) -> f64 {
+        let plain: Vec<Option<Smoothing>> = vec![None; self.constants.layout.spans.len()];
+        let loss = |batch: &Batch| {
+            let logits = net.forward(&batch.input, &self.constants.layout, &[]);
+            let (loss, _) = cross_entropy(&logits, &self.constants.layout.spans, &batch.targets, &plain, self.constants.on_device.as_ref());
+            f64::from(host::scalar(loss))
+        };
+        self.batches.iter().map(loss).sum::<f64>() / (Self::MASKS as usize * self.rows) as f64
+    }
+}
+
+impl TableModel for MaskedDiffusionConfig {
+    const NAME: &'static str = "masked-diffusion";
+    const SUMMARY: &'static str = "masked diffusion over columns: any order, exact conditions (Hoogeboom et al. 2022)";
+    type Fitted = Fitted;
+
+    fn fit(&self, table: &Table, run: &mut Run) -> Result<(Fitted, Summary)> {
+        run.check_single_device(Self::NAME, "its step is small")?;
+        if run.precision != Precision::F32 {
+            return Err(Error::Config(format!("{} is trained in f32 only; use --precision f32", Self::NAME)));
+        }
+        let started = std::time::Instant::now();
+        let learned = table.schema().columns.iter().filter(|column| column.kind.is_modelled()).count();
+        let chosen = self.choose(table.rows(), learned);
+        let tokens = TableTokens::fit(table, &BinsConfig { bins: chosen.bins, most_single: MOST_SINGLE.min(8 * chosen.bins) })?;
+        let layout = Layout::new(&tokens, self.frequencies);
+        let cells: Vec<Vec<Cell>> = (tokens.encode(table)?.into_iter())
+            .map(|cells| cells.into_iter().map(|cell| cell.unwrap_or(Cell { token: 0, place: 0.5 })).collect())
+            .collect();
+        let (held, learned) = held_out(table.rows(), self.validation, run.seed);
+        let encode_secs = started.elapsed().as_secs_f64();
+        let (positions, tokens_in_all) = (layout.spans.len(), layout.spans.width());
+        run.observer.event(Event::Stage(&format!(
+            "{positions} positions with {tokens_in_all} tokens, a network {} wide and {} deep, {} rows held out",
+            chosen.width,
+            self.depth,
+            held.len()
+        )));
+        let constants = Arc::new(Constants {
+            smoothing: smoothing(&tokens, self.smoothing),
+            on_device: (!host::is_host(&run.device)).then(|| DeviceSpans::new(&layout.spans, &run.device)),
+            layout: layout.clone(),
+            dropout: chosen.dropout,
+        });
+        let orders = Orders::random(positions).with_given((0..positions).collect(), self.schema_order);
+        let batches = Batches { cells: &cells, layout: &layout, orders: &orders, jitter: self.jitter };
+        let judge = Held::new(&batches, &held, &constants, run.seed);
+        let mut score = |net: &Net| judge.score(net);
+        let mut passes = Passes::new(learned.len(), purpose::ORDER);
+        let mut make = |step: &Step| {
+            let rows: Vec<usize> = passes.batch(step).into_iter().map(|place| learned[place]).collect();
+            batches.batch(&rows, step.rows(), &step.stream(purpose::SHOWN), Some(&step.stream(purpose::JITTER)))
+        };
+        let rows = rows_of_tokens(&tokens);
+        let net = Net::new(&layout, &self.sizes(chosen.width), &rows, run.seed, &run.device.clone().autodiff());
+        let model = MaskedDiffusionModel { net, shared: Shared(constants.clone()) };
+        let settings = [serde_json::to_string(self).ok(), serde_json::to_string(&tokens).ok()];
+        let of_cells: Vec<(u32, u32)> = cells.iter().flatten().map(|cell| (cell.token, cell.place.to_bits())).collect();
+        let name = fingerprint((Self::NAME, run.seed, settings, of_cells));
+        let schedule = self.schedule(learned.len(), chosen.batch_rows);
+        let trainer = Trainer::new(schedule, self.train.ema, name, &mut make).with_score(&mut score);
+        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("net", self.train.optimizer), run)?;
+        Ok((Fitted { tokens, layout, net: sampled }, summary.with_encode_secs(encode_secs)))
+    }
+
+    fn sample(&self, fitted: &Fitted, request: &TableRequest) -> Result<Sample<Table>> {
+        sampling::sample(self, fitted, request)
+    }
+
+    fn write(&self, fitted: &Fitted, file: &mut Checkpoint, path: &Path) -> Result<()> {
+        file.set_metadata("tokens", &fitted.tokens, path)?;
+        file.set_metadata("width", &fitted.net.width(), path)?;
+        file.add_module("net", &fitted.net)
+    }
+
+    fn completion(&self) -> Option<&dyn Completion<Fitted>> {
+        Some(self)
+    }
+
+    fn read(&self, file: &Checkpoint, path: &Path, device: &Device) -> Result<Fitted> {
+        let tokens: TableTokens = file.metadata_as("tokens", path)?;
+        tokens.check().map_err(|what| Error::checkpoint(path, what))?;
+        let width: usize = file.metadata_as("width", path)?;
+        if !(1..=1 << 14).contains(&width) {
+            return Err(Error::checkpoint(path, format!("a network {width} wide cannot be read; fit the model again")));
+        }
+        let layout = Layout::new(&tokens, self.frequencies);
+        let net = file.load_module("net", Net::new(&layout, &self.sizes(width), &[], 0, device), path)?;
+        Ok(Fitted { tokens, layout, net })
+    }
+}
+
+impl Completion<Fitted> for MaskedDiffusionConfig {
+    fn complete(&self, fitted: &Fitted, table: &Table, seed: u64) -> Result<Table> {
+        sampling::complete(self, fitted, &by_row(fitted.tokens.encode(table)?, table.rows()), seed)
+    }
+
+    fn negative_log_likelihoods(&self, fitted: &Fitted, table: &Table, orders: usize, seed: u64) -> Result<Vec<Vec<Vec<f64>>>> {
+        let cells = by_row(fitted.tokens.encode(table)?, table.rows());
+        let positions = fitted.tokens.positions();
+        let all = Orders::random(positions.len()).with_given((0..positions.len()).collect(), self.schema_order);
+        let of_order = |number: usize| {
+            let found = sampling::score(self, fitted, &cells, &all.order(&sampled::JUDGED.of(seed), number as u64));
+            let row = |(row, found): (usize, Vec<f64>)| {
+                let mut by_column = vec![0.0; fitted.tokens.columns.len()];
+                for (index, position) in positions.iter().enumerate() {
+                    by_column[position.column] -= found[index];
+                }
+                for (column, nats) in by_column.iter_mut().enumerate() {
+                    *nats += fitted.tokens.within(column, &table.columns()[column], row);
+                }
+                by_column
+            };
+            found.into_iter().enumerate().map(row).collect()
+        };
+        Ok((0..orders).map(of_order).collect())
+    }
+}
+
+/// From `[positions][rows]` to `[rows][positions]`.
+fn by_row(cells: Vec<Vec<Option<Cell>>>, rows: usize) -> Vec<Vec<Option<Cell>>> {
+    (0..rows).map(|row| cells.iter().map(|of_position| of_position[row]).collect()).collect()
+}
+
+/// Numbers of at most this many different values have a token for each.
+const MOST_SINGLE: usize = 128;
+
+/// The rows that are held out, and the others.
+fn held_out(rows: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut order = purpose::HELD_OUT.of(seed).permutation(0, rows);
+    let count = ((rows as f64 * share) as usize).max(20).min(rows / 2);
+    let learned = order.split_off(count);
+    // A table of one row is judged by that row.
+    if order.is_empty() { (learned.clone(), learned) } else { (order, learned) }
+}
+
+fn smoothing(tokens: &TableTokens, share: f64) -> Vec<Option<Smoothing>> {
+    let of = |position: crate::tokens::Position| {
+        let bins = tokens.bins(position)?;
+        let ranges = bins.bins.iter().filter(|bin| !bin.is_single()).count();
+        (share > 0.0 && ranges > 1).then(|| Smoothing::new(&bins.alone(), share * ranges as f64))
+    };
+    tokens.positions().into_iter().map(of).collect()
+}
+
+/// The rows of every token of every position.
+fn rows_of_tokens(tokens: &TableTokens) -> Vec<u64> {
+    let mut all = Vec::new();
+    for position in tokens.positions() {
+        match &tokens.columns[position.column] {
+            ColumnTokens::Bins(bins) => all.extend(bins.rows()),
+            ColumnTokens::Labels(labels) => {
+                let mut rows = vec![0; labels.widths()[position.digit]];
+                labels
+                    .counts
+                    .iter()
+                    .enumerate()
+                    .for_each(|(value, count)| rows[labels.digits(value as u32)[position.digit] as usize] += count);
+                all.extend(rows);
+            }
+            ColumnTokens::Unlearned => {}
+        }
+    }
+    all
+}
+
+/// Purposes of a sample's random numbers.
+mod sampled {
+    use semblant_core::seeds::streams::SAMPLING;
+    use semblant_core::streams;
+
+    streams! {
+        in SAMPLING;
+        pub(super) const ROWS = 0..0x100;
+        pub(super) const ORDERS = 0x100..0x101;
+        pub(super) const JUDGED = 0x101..0x102;
+    }
+}
+
+/// The random numbers of a sample's rows, and of candidates for them.
+pub(crate) fn stream_of_rows(seed: u64, candidate: u32) -> Stream {
+    sampled::ROWS.nth(seed, candidate)
+}
+
+/// The random numbers of a sample's orders.
+pub(crate) fn stream_of_orders(seed: u64) -> Stream {
+    sampled::ORDERS.of(seed)
+}

@@ -1,0 +1,139 @@
+//! Capabilities of table models that know the distribution of any columns given any others: missing cells are filled, rows are judged.
+
+use std::sync::Arc;
+
+use semblant_core::data::Data;
+use semblant_core::synthesizer::{Likelihood, Rebuild, Sample};
+use semblant_core::{Error, Result};
+use semblant_data::table::{Column, Schema, Table, TableRequest, special_index};
+
+use crate::preparation::Preparation;
+use crate::synthesizer::{TableModel, TableSynthesizer};
+
+/// What a fitted model can do with a given table, whose columns and kinds are those that it was fitted to.
+pub trait Completion<F> {
+    /// The table with every cell of a learned column that is missing drawn given the others of its row. Special values and labels that the
+    /// model does not know count as missing here.
+    ///
+    /// # Errors
+    /// A table of another form.
+    fn complete(&self, fitted: &F, table: &Table, seed: u64) -> Result<Table>;
+
+    /// The negative log-likelihood of every cell in nats, `[rows][columns]`, given those before it in an order of the columns; `orders` orders
+    /// are drawn by `seed`, and the result has one entry for each. What is missing in a row is 0.
+    ///
+    /// # Errors
+    /// A table of another form.
+    fn negative_log_likelihoods(&self, fitted: &F, table: &Table, orders: usize, seed: u64) -> Result<Vec<Vec<Vec<f64>>>>;
+}
+
+impl<C: TableModel> TableSynthesizer<C> {
+    fn completion(&self) -> Result<(&dyn Completion<C::Fitted>, &C::Fitted, &Schema)> {
+        let none = || Error::Config(format!("{} cannot judge or complete rows; fit masked-diffusion", C::NAME));
+        let completion = self.config().completion().ok_or_else(none)?;
+        Ok((completion, self.fitted()?, &self.prepared()?.schema))
+    }
+
+    fn prepared(&self) -> Result<&Preparation> {
+        self.preparation().ok_or_else(|| Error::Config("this model was fitted by an earlier version; fit it again".into()))
+    }
+
+    /// The negative log-likelihood of every cell, `[rows]` of one number for each column of the model's schema, as a mean over `orders` orders.
+    ///
+    /// # Errors
+    /// A model that cannot tell, one that was not fitted, a table of other columns.
+    pub fn cell_likelihoods(&self, data: &Table, orders: usize, seed: u64) -> Result<Vec<Vec<f64>>> {
+        let (completion, fitted, schema) = self.completion()?;
+        let all = completion.negative_log_likelihoods(fitted, &alike(data, schema)?, orders.max(1), seed)?;
+        let count = all.len() as f64;
+        let mut mean = vec![vec![0.0; schema.columns.len()]; data.rows()];
+        for order in &all {
+            for (sums, row) in mean.iter_mut().zip(order) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value / count);
+            }
+        }
+        Ok(mean)
+    }
+}
+
+impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
+    /// Fills missing cells; observed ones stay as they are, and so do special values. Columns that are absent are drawn, names are made anew.
+    fn rebuild(&self, init: &Table, mask: Option<&Table>, request: &TableRequest) -> Result<Sample<Table>> {
+        if mask.is_some() {
+            return Err(Error::Config(
+                "cells of a table stay where they are given, and are drawn where they are empty; omit --mask".into(),
+            ));
+        }
+        if !request.conditions.is_empty() || request.balance.is_some() {
+            return Err(Error::Condition("rows that are given cannot be asked to meet conditions; omit --where and --balance".into()));
+        }
+        let (completion, fitted, schema) = self.completion()?;
+        let given = alike(init, schema)?;
+        let drawn = completion.complete(fitted, &given, request.seed)?;
+        let drawn = self.prepared()?.restore(drawn, 0, request.seed)?;
+        let absent = |name: &str| init.schema().index_of(name).is_err();
+        let columns = (0..schema.columns.len()).map(|index| {
+            let (described, given, drawn) = (&schema.columns[index], &given.columns()[index], &drawn.columns()[index]);
+            if absent(&described.name) {
+                return drawn.clone();
+            }
+            if described.kind.is_modelled() { filled(given, drawn) } else { given.clone() }
+        });
+        let data = Table::new(schema.clone(), columns.collect()).map_err(Error::from)?;
+        Ok(Sample { drawn_rows: data.rows() as u64, data })
+    }
+}
+
+impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
+    /// Of the mixture over orders that the model samples from: `samples` is the number of orders. Exact for one order alone.
+    fn negative_log_likelihoods(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<f64>> {
+        let (completion, fitted, schema) = self.completion()?;
+        let all = completion.negative_log_likelihoods(fitted, &alike(data, schema)?, samples.max(1), seed)?;
+        let row = |row: usize| {
+            let nats: Vec<f64> = all.iter().map(|order| order[row].iter().sum()).collect();
+            let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
+            least - (nats.iter().map(|nats| (least - nats).exp()).sum::<f64>() / nats.len() as f64).ln()
+        };
+        Ok((0..data.rows()).map(row).collect())
+    }
+}
+
+/// The table with the columns of `schema` and of their kinds; those that it lacks are missing.
+fn alike(table: &Table, schema: &Schema) -> Result<Table> {
+    let empty = |rows: usize, described: &semblant_data::table::ColumnSchema| match described.kind.is_number() {
+        true => Column::Number(vec![f64::NAN; rows]),
+        false => Column::from_labels((0..rows).map(|_| None::<&str>)),
+    };
+    let like = Table::new(schema.clone(), schema.columns.iter().map(|described| empty(0, described)).collect()).map_err(Error::from)?;
+    let conformed = Data::conform(table.clone(), &like)?.data;
+    let columns = schema.columns.iter().map(|described| match conformed.column(&described.name) {
+        Ok(column) => column.clone(),
+        Err(_) => empty(table.rows(), described),
+    });
+    Ok(Table::new(schema.clone(), columns.collect())?)
+}
+
+/// `given` where it has a value, else `drawn`.
+fn filled(given: &Column, drawn: &Column) -> Column {
+    match (given, drawn) {
+        (Column::Number(given), Column::Number(drawn)) => {
+            let value = |(given, drawn): (&f64, &f64)| if given.is_nan() && special_index(*given).is_none() { *drawn } else { *given };
+            Column::Number(given.iter().zip(drawn).map(value).collect())
+        }
+        (Column::Category { codes, levels }, _) => {
+            let mut all = levels.to_vec();
+            let mut place: std::collections::HashMap<String, u32> = all.iter().cloned().zip(0..).collect();
+            let mut codes = codes.clone();
+            for (row, code) in codes.iter_mut().enumerate() {
+                if let (true, Some(label)) = (given.is_missing(row), drawn.label(row)) {
+                    *code = *place.entry(label.to_owned()).or_insert_with(|| {
+                        all.push(label.to_owned());
+                        all.len() as u32 - 1
+                    });
+                }
+            }
+            Column::Category { codes, levels: Arc::new(all) }
+        }
+        _ => given.clone(),
+    }
+}
