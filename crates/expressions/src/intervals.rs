@@ -214,7 +214,7 @@ fn remainder(x: Range, y: Range) -> Image {
     if y.0 == y.1 && (x.0 >= 0.0 || x.1 <= 0.0) && x.1 - x.0 < y.0.abs() && first <= last {
         return image(first, last);
     }
-    let most = y.0.abs().max(y.1.abs());
+    let most = y.0.abs().max(y.1.abs()).next_down();
     let low = if x.0 < 0.0 { -most.min(-x.0) } else { 0.0 };
     let high = if x.1 > 0.0 { most.min(x.1) } else { 0.0 };
     Image { range: Some((low, high)), null }

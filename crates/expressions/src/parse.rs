@@ -32,6 +32,11 @@ impl Dialect for Plain {
     fn is_identifier_part(&self, ch: char) -> bool {
         ch.is_alphanumeric() || ch == '_'
     }
+
+    /// `trim(leading from a)`, too.
+    fn supports_comma_separated_trim(&self) -> bool {
+        true
+    }
 }
 
 /// sqlparser's tree of a text.
@@ -130,7 +135,13 @@ fn syntax(text: &str, error: ParserError) -> Error {
         Some((message, place)) => (message.to_owned(), location(place).unwrap_or_else(Location::empty)),
         None => (message, end(text)),
     };
-    Error::new(text, at, ErrorKind::Syntax(lower_first(&message.replace("Expected: ", "expected ").replace("found: EOF", "found the end"))))
+    Error::new(
+        text,
+        at,
+        ErrorKind::Syntax(lower_first(
+            &message.replace("Expected: ", "expected ").replace("found: EOF", "found the end").replace("found: ", "found "),
+        )),
+    )
 }
 
 fn location(place: &str) -> Option<Location> {

@@ -29,6 +29,19 @@ pub(crate) struct Set<'a> {
     pub(crate) values: Values<'a>,
 }
 
+impl Values<'_> {
+    /// A range, or its one value.
+    fn range(data_type: Type, low: f64, high: f64) -> Self {
+        let one = match data_type {
+            _ if low != high => return Values::Range(data_type, low, high),
+            Type::Time => Value::Time(low),
+            Type::Interval => Value::Interval { months: 0, seconds: low },
+            _ => Value::Number(low),
+        };
+        Values::Few(Few(vec![one]))
+    }
+}
+
 impl<'a> Set<'a> {
     pub(crate) fn few(values: impl IntoIterator<Item = Value<'a>>) -> Self {
         let mut null = false;
@@ -52,7 +65,7 @@ impl<'a> Set<'a> {
 
     fn image(data_type: Type, image: Image, null: bool) -> Self {
         let values = match image.range {
-            Some((low, high)) => Values::Range(data_type, low, high),
+            Some((low, high)) => Values::range(data_type, low, high),
             None => Values::Few(Few(Vec::new())),
         };
         Set { null: null | image.null, values }
@@ -62,7 +75,7 @@ impl<'a> Set<'a> {
         match domain {
             Domain::Known(value) => Set::few([value]),
             Domain::Range { low, high, null } if low <= high => {
-                Set { null, values: Values::Range(data_type, low.max(-f64::MAX), high.min(f64::MAX)) }
+                Set { null, values: Values::range(data_type, low.max(-f64::MAX), high.min(f64::MAX)) }
             }
             Domain::Range { null, .. } => Set { null, values: Values::Few(Few(Vec::new())) },
             Domain::Any { null } => Set::any(data_type, null),
@@ -369,7 +382,7 @@ fn extreme<'a>(function: Many, sets: &[Set<'a>], null: bool) -> Set<'a> {
     let certain = mirrored.iter().filter(|(_, null)| !null).map(|((_, high), _)| *high).fold(f64::INFINITY, f64::min);
     let high = if certain.is_finite() { certain } else { mirrored.iter().map(|((_, high), _)| *high).fold(f64::NEG_INFINITY, f64::max) };
     let (low, high) = if sign > 0.0 { (low, high) } else { (-high, -low) };
-    Set { null, values: Values::Range(data_type, low, high) }
+    Set { null, values: Values::range(data_type, low, high) }
 }
 
 impl Set<'_> {

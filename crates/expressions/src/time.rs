@@ -1,13 +1,12 @@
 //! Times and intervals: their parts, their arithmetic, and how they are written.
 
+use jiff::Span;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
-use jiff::{Span, Timestamp};
 
 use crate::value::DAY;
 
 /// The first and the last second that have a date: the years -9999 to 9999.
-pub(crate) const CIVIL: (f64, f64) = (-377_705_023_201.0, 253_402_207_200.0);
+pub(crate) const CIVIL: (f64, f64) = (-4_371_587.0 * DAY, 2_932_897.0 * DAY - 1.0);
 
 /// A part of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,18 +91,33 @@ pub(crate) fn date(time: f64) -> Option<Date> {
     if !(CIVIL.0..=CIVIL.1).contains(&second) {
         return None;
     }
-    // In the range of i64 by the test above.
-    let timestamp = Timestamp::from_second(second as i64).ok()?;
-    Some(Offset::UTC.to_datetime(timestamp).date())
+    // By the 400 years after which the calendar repeats, from a first of March, so that the leap day is the last of its year.
+    let days = (second / DAY).floor() as i32 + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + i32::from(month <= 2);
+    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-fn seconds_of(datetime: DateTime) -> Option<f64> {
-    let timestamp = Offset::UTC.to_timestamp(datetime).ok()?;
-    Some(timestamp.as_second() as f64 + f64::from(timestamp.subsec_nanosecond()) * 1e-9)
+/// Days since 1970-01-01; the inverse of [`date`].
+fn days(date: Date) -> i32 {
+    let (year, month) = (i32::from(date.year()) - i32::from(date.month() <= 2), i32::from(date.month()));
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i32::from(date.day()) - 1;
+    era * 146_097 + year * 365 + year / 4 - year / 100 + day_of_year - 719_468
 }
 
-fn seconds_of_date(date: Date) -> Option<f64> {
-    seconds_of(date.to_datetime(jiff::civil::Time::midnight()))
+fn seconds_of(datetime: DateTime) -> f64 {
+    let clock = f64::from(datetime.hour()) * 3_600.0 + f64::from(datetime.minute()) * 60.0 + f64::from(datetime.second());
+    f64::from(days(datetime.date())) * DAY + clock + f64::from(datetime.subsec_nanosecond()) * 1e-9
+}
+
+fn seconds_of_date(date: Date) -> f64 {
+    f64::from(days(date)) * DAY
 }
 
 /// A part of a time; none outside of the calendar.
@@ -155,12 +169,12 @@ pub(crate) fn truncate(unit: Unit, time: f64) -> Option<f64> {
         Unit::Day => Some(start_of_day(time)),
         // 1970-01-01 was a Thursday, so the weeks begin three days before.
         Unit::Week => Some(floor_to(time.floor() + 3.0 * DAY, 7.0 * DAY) - 3.0 * DAY),
-        Unit::Month => seconds_of_date(day()?.first_of_month()),
+        Unit::Month => Some(seconds_of_date(day()?.first_of_month())),
         Unit::Quarter => {
             let day = day()?;
-            seconds_of_date(Date::new(day.year(), (day.month() - 1) / 3 * 3 + 1, 1).ok()?)
+            Some(seconds_of_date(Date::new(day.year(), (day.month() - 1) / 3 * 3 + 1, 1).ok()?))
         }
-        Unit::Year => seconds_of_date(day()?.first_of_year()),
+        Unit::Year => Some(seconds_of_date(day()?.first_of_year())),
     }
 }
 
@@ -171,12 +185,12 @@ pub(crate) fn shift(time: f64, months: i32, seconds: f64) -> Option<f64> {
     }
     let moved = date(time)?.checked_add(Span::new().try_months(months).ok()?).ok()?;
     let (second, part) = clock(time);
-    Some(seconds_of_date(moved)? + (second + part) + seconds)
+    Some(seconds_of_date(moved) + (second + part) + seconds)
 }
 
 /// A date, or a date and a time of day, as ISO 8601 or with a space between them; no time zones.
 pub(crate) fn parse_time(text: &str) -> Option<f64> {
-    seconds_of(text.parse::<DateTime>().ok()?)
+    text.parse::<DateTime>().ok().map(seconds_of)
 }
 
 /// A time in ISO 8601 with a space, and without the time of day at midnight.
@@ -251,4 +265,23 @@ pub(crate) fn interval(months: f64, seconds: f64) -> Option<(i32, f64)> {
     let seconds = seconds + (months - whole) * 30.0 * DAY;
     // In the range of i32 by the test.
     (whole.abs() <= f64::from(i32::MAX) && seconds.is_finite()).then_some((whole as i32, seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_days_are_jiffs() {
+        assert_eq!(seconds_of_date(Date::MIN), CIVIL.0);
+        assert_eq!(seconds_of_date(Date::MAX) + DAY - 1.0, CIVIL.1);
+        let epoch = Date::constant(1970, 1, 1);
+        for days_since in (-4_371_587..=2_932_896).step_by(37).chain([-1, 0, 59, 60, 11_016, 11_017, -25_509]) {
+            let expected = epoch.checked_add(Span::new().days(days_since)).unwrap();
+            assert_eq!(date(f64::from(days_since) * DAY), Some(expected));
+            assert_eq!(days(expected), days_since);
+        }
+        assert_eq!(date(CIVIL.1 + 1.0), None);
+        assert_eq!(date(CIVIL.0 - 1.0), None);
+    }
 }
