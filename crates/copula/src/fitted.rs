@@ -6,16 +6,19 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use semblant_core::normal;
 use semblant_core::seeds::Stream;
-use semblant_core::seeds::streams::ROWS;
+use semblant_core::seeds::streams::{ATTEMPTS, ROWS};
 use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
-use semblant_tabular::filter::{Columns, Domain, Predicate};
+use semblant_tabular::filter::{Columns, Domain, Predicate, RowFilter};
 use serde::{Deserialize, Serialize};
 
 use crate::correlation::Correlation;
 use crate::marginal::{Marginal, Values};
 use crate::plan::Plan;
+
+/// Draws that a row gets before the conditions are given up as too rare.
+const MOST_DRAWS: u32 = 2000;
 
 /// Columns on their own and, for the copula, how they hang together. It holds no row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,23 +119,64 @@ impl Fitted {
     }
 
     pub(crate) fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
-        let plans = Plan::all(self, request)?;
-        let stream = ROWS.of(request.seed);
-        let rows = request.rows.end.saturating_sub(request.rows.start) as usize;
-        let width = self.columns.len();
+        let filter = RowFilter::new(self, request)?;
+        let plans = Plan::all(self, &filter)?;
+        let rows: Vec<u64> = request.rows.clone().collect();
         // Numbers as they are, labels as codes, missing values as NaN.
-        let mut cells = vec![f64::NAN; rows * width];
+        let mut cells = self.cells(&plans, &rows, request.seed, 0);
+        let mut table = self.table(&cells, &rows, request)?;
+        let mut drawn = rows.len() as u64;
+        let mut failed: Vec<usize> = (0..rows.len()).filter(|&index| !filter.meets(&table, index, rows[index])).collect();
+        for attempt in 1..MOST_DRAWS {
+            if failed.is_empty() {
+                break;
+            }
+            let again: Vec<u64> = failed.iter().map(|&index| rows[index]).collect();
+            let made = self.cells(&plans, &again, request.seed, attempt);
+            let part = self.table(&made, &again, request)?;
+            drawn += again.len() as u64;
+            let width = self.columns.len();
+            failed = (failed.iter().enumerate())
+                .filter_map(|(place, &index)| {
+                    if filter.meets(&part, place, rows[index]) {
+                        cells[index * width..(index + 1) * width].copy_from_slice(&made[place * width..(place + 1) * width]);
+                        return None;
+                    }
+                    Some(index)
+                })
+                .collect();
+            if failed.is_empty() {
+                table = self.table(&cells, &rows, request)?;
+            }
+        }
+        if !failed.is_empty() {
+            return Err(Error::Condition(format!(
+                "the conditions are too rare: after {drawn} draws only {} of {} rows meet them; widen a range or remove a condition",
+                rows.len() - failed.len(),
+                rows.len()
+            )));
+        }
+        Ok(Sample { data: table, drawn_rows: drawn })
+    }
+
+    /// The cells of rows, row after row. What a row becomes depends on its address and the attempt alone.
+    fn cells(&self, plans: &[Plan], rows: &[u64], seed: u64, attempt: u32) -> Vec<f64> {
+        let stream = if attempt == 0 { ROWS.of(seed) } else { ATTEMPTS.nth(seed, attempt) };
+        let width = self.columns.len();
+        let mut cells = vec![f64::NAN; rows.len() * width];
         if width > 0 {
-            cells.par_chunks_mut(width).with_min_len(64).enumerate().for_each(|(index, cells)| {
-                let row = request.rows.start + index as u64;
+            cells.par_chunks_mut(width).zip(rows).with_min_len(64).for_each(|(cells, &row)| {
                 self.make_row(&plans[(row % plans.len() as u64) as usize], &stream, row, cells);
             });
         }
-        let columns = (0..width).map(|index| self.column(index, &cells, request)).collect();
+        cells
+    }
+
+    fn table(&self, cells: &[f64], rows: &[u64], request: &TableRequest) -> Result<Table> {
+        let columns = (0..self.columns.len()).map(|index| self.column(index, cells, rows, request.seed)).collect();
         let columns_of = self.columns.iter().map(|column| column.schema.clone()).collect();
         let schema = Schema { target: self.target.clone(), columns: columns_of, ..Schema::default() };
-        let data = Table::new(schema, columns).map_err(|error| Error::Data(error.to_string()))?;
-        Ok(Sample { data, drawn_rows: rows as u64 })
+        Table::new(schema, columns).map_err(|error| Error::Data(error.to_string()))
     }
 
     fn make_row(&self, plan: &Plan, stream: &Stream, row: u64, cells: &mut [f64]) {
@@ -142,17 +186,17 @@ impl Fitted {
                 let (column, u) = (&self.columns[index], normal::cdf(score));
                 let free = || if let Values::Numbers(_) = column.values { column.number(u) } else { f64::from(column.code(u)) };
                 // A condition holds to the letter, not only as far as probabilities are computed.
-                cells[index] = match plan.predicates[index] {
-                    None => free(),
+                cells[index] = match &plan.predicates[index] {
                     Some(Predicate::Missing) => f64::NAN,
-                    Some(Predicate::Label(code)) => f64::from(code),
-                    Some(Predicate::Range { low, high }) => free().clamp(low, high),
+                    Some(Predicate::Label(code)) => f64::from(*code),
+                    Some(Predicate::Range { low, high }) => free().clamp(*low, *high),
+                    _ => free(),
                 };
             }
         }
         for (&latent, &score) in plan.latents.iter().zip(&scores) {
             if let Latent::Missing(index) = latent
-                && plan.predicates[index].is_none()
+                && may_be_missing(plan.predicates[index].as_ref())
                 && normal::cdf(score) < self.columns[index].missing
             {
                 cells[index] = f64::NAN;
@@ -160,7 +204,7 @@ impl Fitted {
         }
     }
 
-    fn column(&self, index: usize, cells: &[f64], request: &TableRequest) -> Column {
+    fn column(&self, index: usize, cells: &[f64], rows: &[u64], seed: u64) -> Column {
         let own = || cells.iter().skip(index).step_by(self.columns.len());
         match &self.columns[index].values {
             Values::Labels { levels, .. } => {
@@ -168,7 +212,7 @@ impl Fitted {
                 Column::Category { codes, levels: Arc::new(levels.clone()) }
             }
             Values::Names(format) => {
-                let levels = request.rows.clone().map(|row| format.generate(row, request.seed)).collect();
+                let levels = rows.iter().map(|&row| format.generate(row, seed)).collect();
                 Column::Category { codes: (0..cells.len() as u32 / self.columns.len() as u32).collect(), levels: Arc::new(levels) }
             }
             Values::Same(value) => Column::Category { codes: own().map(|_| 0).collect(), levels: Arc::new(vec![value.clone()]) },
@@ -196,6 +240,10 @@ impl Columns for Fitted {
             }
         }
     }
+}
+
+fn may_be_missing(predicate: Option<&Predicate>) -> bool {
+    matches!(predicate, None | Some(Predicate::OneOf { missing: true, .. } | Predicate::Ranges { missing: true, .. }))
 }
 
 fn missing_scores(column: &Column, share: f64) -> Vec<f64> {

@@ -3,7 +3,6 @@
 use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result};
-use semblant_data::table::TableRequest;
 use semblant_tabular::filter::{Predicate, RowFilter};
 
 use crate::correlation::{Correlation, cholesky};
@@ -31,21 +30,26 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The plans of a request; row `i` follows plan `i` modulo their number.
-    pub(crate) fn all(fitted: &Fitted, request: &TableRequest) -> Result<Vec<Self>> {
-        RowFilter::new(fitted, request)?.cases().into_iter().map(|predicates| Self::new(fitted, predicates)).collect()
+    pub(crate) fn all(fitted: &Fitted, filter: &RowFilter) -> Result<Vec<Self>> {
+        filter.cases().into_iter().map(|predicates| Self::new(fitted, predicates)).collect()
     }
 
     fn new(fitted: &Fitted, predicates: Vec<Option<Predicate>>) -> Result<Self> {
         let latents = fitted.latents();
         let interval = |latent: &Latent| -> Option<(f64, f64)> {
             let (low, high) = match *latent {
-                Latent::Value(index) => match predicates[index] {
-                    Some(Predicate::Label(code)) => fitted.columns[index].label_interval(code),
-                    Some(Predicate::Range { low, high }) => fitted.columns[index].interval(low, high),
+                Latent::Value(index) => match &predicates[index] {
+                    Some(Predicate::Label(code)) => fitted.columns[index].label_interval(*code),
+                    Some(Predicate::Range { low, high }) => fitted.columns[index].interval(*low, *high),
+                    // Several ranges or labels are met by trying again within what holds them all.
+                    Some(Predicate::Ranges { ranges, missing: false }) => {
+                        let ends = ranges.first().zip(ranges.last());
+                        ends.map_or((0.0, 1.0), |(first, last)| fitted.columns[index].interval(first.0, last.1))
+                    }
                     _ => return None,
                 },
-                Latent::Missing(index) => match predicates[index] {
-                    None => return None,
+                Latent::Missing(index) => match &predicates[index] {
+                    None | Some(Predicate::OneOf { missing: true, .. } | Predicate::Ranges { missing: true, .. }) => return None,
                     Some(Predicate::Missing) => (0.0, fitted.columns[index].missing),
                     _ => (fitted.columns[index].missing, 1.0),
                 },

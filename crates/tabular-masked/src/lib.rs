@@ -21,6 +21,7 @@
 //! - [`tokens`] and [`bins`]: columns as tokens, and back.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod asked;
 pub mod bins;
 pub mod masked_diffusion;
 pub mod net;

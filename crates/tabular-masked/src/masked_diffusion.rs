@@ -494,9 +494,9 @@ mod sampled {
 
     streams! {
         in SAMPLING;
-        pub(super) const ROWS = 0..0x100;
-        pub(super) const ORDERS = 0x100..0x101;
-        pub(super) const JUDGED = 0x101..0x102;
+        pub(super) const ROWS = 0..0x10_0000;
+        pub(super) const ORDERS = 0x10_0000..0x10_0001;
+        pub(super) const JUDGED = 0x10_0001..0x10_0002;
     }
 }
 

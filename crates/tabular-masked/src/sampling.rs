@@ -1,34 +1,24 @@
 //! Rows from a fitted network: column by column, what is asked for first.
 
 use rayon::prelude::*;
-use semblant_core::Result;
+use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Sample;
+use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
-use semblant_masked_diffusion::{Cell, Choice, Orders, Reveal, Rules, log_likelihoods, reveal};
-use semblant_tabular::filter::{Predicate, RowFilter};
+use semblant_masked_diffusion::{Cell, Choice, Orders, Reveal, log_likelihoods, reveal};
+use semblant_tabular::filter::RowFilter;
 
+use crate::asked::{Asked, Case, Conditions, Joint, case, present};
 use crate::masked_diffusion::{Fitted, MaskedDiffusionConfig, stream_of_orders, stream_of_rows};
 use crate::net::Prepared;
-use crate::tokens::{ColumnTokens, Position, TableTokens};
 
 /// Rows of neighbouring addresses that have one order, so that a pass computes the logits of one position for all of them.
 const BLOCK: usize = 128;
 /// Draws of the columns with conditions, where there are several, of which one is taken.
 const CANDIDATES: u32 = 16;
 
-/// What is asked of a position.
-#[derive(Debug, Clone, PartialEq)]
-enum Asked {
-    /// This cell.
-    Cell(Cell),
-    /// A number within a range: what share of each token is allowed, and where its places lie.
-    Bins { factors: Vec<f32>, places: Vec<(f32, f32)> },
-    /// One of these labels, by their value; the position is one of the digits.
-    Labels { allowed: Vec<bool>, base: usize, digits: usize, digit: usize },
-}
-
-/// What a row is asked to be, by position.
-type Case = Vec<Option<Asked>>;
+/// Draws that a row gets where conditions on several columns are met by trying again.
+const MOST_ATTEMPTS: u32 = 500;
 
 /// Makes the rows of a request; every one meets its conditions.
 pub(crate) fn sample(config: &MaskedDiffusionConfig, fitted: &Fitted, request: &TableRequest) -> Result<Sample<Table>> {
@@ -37,19 +27,53 @@ pub(crate) fn sample(config: &MaskedDiffusionConfig, fitted: &Fitted, request: &
     let positions = tokens.positions();
     let cases: Vec<Case> = filter.cases().iter().map(|predicates| case(tokens, &positions, predicates)).collect();
     let sampler = Sampler::new(config, fitted);
-    let (rows, seed) = (request.rows.clone(), request.seed);
-    let of_block = |block: u64| {
-        let first = block * BLOCK as u64;
-        let (from, to) = (first.max(rows.start), first.saturating_add(BLOCK as u64).min(rows.end));
-        let addresses: Vec<u64> = (from..to).collect();
-        let asked: Vec<&Case> = addresses.iter().map(|row| &cases[(row % cases.len() as u64) as usize]).collect();
-        sampler.draw(&addresses, &asked, seed)
+    let joint = Joint::new(tokens, &filter);
+    let addresses: Vec<u64> = request.rows.clone().collect();
+    let draw = |rows: &[u64], attempt: u32| -> Vec<Vec<Cell>> {
+        let of_block = |rows: &[u64]| {
+            let asked: Vec<&Case> = rows.iter().map(|row| &cases[(row % cases.len() as u64) as usize]).collect();
+            sampler.draw(rows, &Conditions { asked: &asked, joint: joint.as_ref() }, request.seed, attempt)
+        };
+        let blocks: Vec<&[u64]> = rows.chunk_by(|a, b| a / BLOCK as u64 == b / BLOCK as u64).collect();
+        blocks.into_par_iter().map(of_block).collect::<Vec<_>>().into_iter().flatten().collect()
     };
-    let blocks = rows.start / BLOCK as u64..(rows.end - 1) / BLOCK as u64 + 1;
-    let made: Vec<Vec<Vec<Cell>>> = blocks.into_par_iter().map(of_block).collect();
-    let made: Vec<Vec<Cell>> = made.into_iter().flatten().collect();
-    let addresses: Vec<u64> = rows.clone().collect();
-    Ok(Sample { data: tokens.decode(&made, &addresses, seed)?, drawn_rows: rows.end - rows.start })
+    let mut cells = draw(&addresses, 0);
+    let mut data = tokens.decode(&cells, &addresses, request.seed)?;
+    let mut drawn_rows = addresses.len() as u64;
+    if filter.is_empty() {
+        return Ok(Sample { data, drawn_rows });
+    }
+    // Conditions on several columns are masked as far as intervals can tell; what slips through is drawn again.
+    let mut failed: Vec<usize> = (0..addresses.len()).filter(|&index| !filter.meets(&data, index, addresses[index])).collect();
+    let mut attempt = 0;
+    while !failed.is_empty() {
+        attempt += 1;
+        if attempt == MOST_ATTEMPTS {
+            let met = addresses.len() - failed.len();
+            return Err(Error::Condition(format!(
+                "the conditions are too rare: after {drawn_rows} draws only {met} of {} rows meet them; widen a range or remove a condition",
+                addresses.len()
+            )));
+        }
+        let again: Vec<u64> = failed.iter().map(|&index| addresses[index]).collect();
+        let made = draw(&again, attempt);
+        drawn_rows += again.len() as u64;
+        let part = tokens.decode(&made, &again, request.seed)?;
+        let (mut still, mut changed) = (Vec::new(), false);
+        for (place, (&index, made)) in failed.iter().zip(made).enumerate() {
+            if filter.meets(&part, place, addresses[index]) {
+                cells[index] = made;
+                changed = true;
+            } else {
+                still.push(index);
+            }
+        }
+        failed = still;
+        if changed && failed.is_empty() {
+            data = tokens.decode(&cells, &addresses, request.seed)?;
+        }
+    }
+    Ok(Sample { data, drawn_rows })
 }
 
 /// Draws the cells that are hidden in rows of a table; others stay. `cells` are `[rows][positions]`, and no drawn value is a missing one.
@@ -64,7 +88,7 @@ pub(crate) fn complete(config: &MaskedDiffusionConfig, fitted: &Fitted, cells: &
                 row.iter().zip(&present).map(|(cell, present)| cell.map(Asked::Cell).or_else(|| present.clone())).collect()
             };
             let cases: Vec<Case> = cells.iter().map(case).collect();
-            sampler.draw(addresses, &cases.iter().collect::<Vec<_>>(), seed)
+            sampler.draw(addresses, &Conditions { asked: &cases.iter().collect::<Vec<_>>(), joint: None }, seed, 0)
         })
         .collect();
     fitted.tokens.decode(&made.into_iter().flatten().collect::<Vec<_>>(), &addresses, seed)
@@ -91,88 +115,6 @@ pub(crate) fn score(config: &MaskedDiffusionConfig, fitted: &Fitted, cells: &[Ve
     cells.par_chunks(BLOCK).flat_map_iter(of_block).collect()
 }
 
-/// What the predicates ask of every position.
-fn case(tokens: &TableTokens, positions: &[Position], predicates: &[Option<Predicate>]) -> Case {
-    let asked = |position: &Position| {
-        let predicate = predicates[position.column]?;
-        Some(match &tokens.columns[position.column] {
-            ColumnTokens::Labels(labels) => {
-                let value = if let Predicate::Label(code) = predicate { code } else { labels.levels.len() as u32 };
-                Asked::Cell(Cell { token: labels.digits(value)[position.digit], place: 0.5 })
-            }
-            ColumnTokens::Bins(bins) => match predicate {
-                Predicate::Range { low, high } => {
-                    let places: Vec<Option<(f32, f32)>> = (0..bins.width()).map(|token| bins.places(token, low, high)).collect();
-                    let factors = places.iter().map(|places| places.map_or(0.0, |(from, to)| to - from)).collect();
-                    Asked::Bins { factors, places: places.into_iter().map(Option::unwrap_or_default).collect() }
-                }
-                _ => Asked::Cell(Cell { token: bins.bins.len() as u32, place: 0.5 }),
-            },
-            ColumnTokens::Unlearned => return None,
-        })
-    };
-    positions.iter().map(asked).collect()
-}
-
-/// Any value but a missing one; nothing to ask where none was missing, or all were.
-fn present(tokens: &TableTokens, position: Position) -> Option<Asked> {
-    match &tokens.columns[position.column] {
-        ColumnTokens::Labels(labels) if labels.has_missing() && !labels.levels.is_empty() => {
-            let allowed = (0..labels.counts.len()).map(|value| value < labels.levels.len()).collect();
-            Some(Asked::Labels { allowed, base: labels.base, digits: labels.widths().len(), digit: position.digit })
-        }
-        ColumnTokens::Bins(bins) if bins.missing && !bins.bins.is_empty() => {
-            let factors = (0..bins.width()).map(|token| f32::from(u8::from(token < bins.bins.len()))).collect();
-            Some(Asked::Bins { factors, places: vec![(0.0, 1.0); bins.width()] })
-        }
-        _ => None,
-    }
-}
-
-/// The rows of a block with what is asked of each.
-struct Conditions<'a> {
-    asked: &'a [&'a Case],
-}
-
-impl Conditions<'_> {
-    /// Rows beyond the block pad it, and are asked nothing.
-    fn of(&self, row: usize, position: usize) -> Option<&Asked> {
-        self.asked.get(row).and_then(|case| case[position].as_ref())
-    }
-}
-
-impl Rules for Conditions<'_> {
-    fn factors(&self, row: usize, position: usize, cells: &[Option<Cell>], out: &mut [f32]) -> bool {
-        match self.of(row, position) {
-            Some(Asked::Bins { factors, .. }) => out.copy_from_slice(factors),
-            Some(Asked::Labels { allowed, base, digits, digit }) => {
-                let high = if *digit > 0 { cells[position - 1].map_or(0, |cell| cell.token as usize) } else { 0 };
-                for (token, factor) in out.iter_mut().enumerate() {
-                    let values = match (*digits, *digit) {
-                        (1, _) => token..token + 1,
-                        (_, 0) => token * base..(token + 1) * base,
-                        _ => high * base + token..high * base + token + 1,
-                    };
-                    let any = values.start < allowed.len() && allowed[values.start..values.end.min(allowed.len())].contains(&true);
-                    *factor = f32::from(u8::from(any));
-                }
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn place(&self, row: usize, position: usize, _: &[Option<Cell>], token: u32, uniform: f32) -> f32 {
-        match self.of(row, position) {
-            Some(Asked::Bins { places, .. }) => {
-                let (from, to) = places[token as usize];
-                from + uniform * (to - from)
-            }
-            _ => uniform,
-        }
-    }
-}
-
 /// A fitted network ready to draw.
 struct Sampler<'a> {
     network: Prepared<'a>,
@@ -186,11 +128,10 @@ impl<'a> Sampler<'a> {
         Self { network: Prepared::new(&fitted.net, &fitted.layout), orders }
     }
 
-    /// Draws rows of one block; what a row becomes depends on its address, what is asked of it, and the seed.
-    fn draw(&self, addresses: &[u64], asked: &[&Case], seed: u64) -> Vec<Vec<Cell>> {
+    /// Draws rows of one block; what a row becomes depends on its address, what is asked of it, the attempt and the seed.
+    fn draw(&self, addresses: &[u64], rules: &Conditions<'_>, seed: u64, attempt: u32) -> Vec<Vec<Cell>> {
         let count = addresses.len();
         let order = self.orders.order(&stream_of_orders(seed), addresses[0] / BLOCK as u64);
-        let rules = Conditions { asked };
         let mut cells = vec![vec![None; order.len()]; count];
         let (mut restricted, mut free) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (row, cells) in cells.iter_mut().enumerate() {
@@ -199,21 +140,22 @@ impl<'a> Sampler<'a> {
                     *cell = Some(*given);
                 }
             }
-            let with =
-                |wanted: fn(Option<&Asked>) -> bool| order.iter().copied().filter(|&position| wanted(rules.of(row, position))).collect();
-            let mut first: Vec<usize> = with(|asked| matches!(asked, Some(Asked::Bins { .. } | Asked::Labels { .. })));
+            let is_open = |position: &usize| cells[*position].is_none();
+            let (mut first, rest): (Vec<usize>, Vec<usize>) =
+                order.iter().copied().filter(is_open).partition(|&position| rules.restricts(row, position));
             // The digits of a label in their order.
-            first.sort_by_key(|&position| matches!(rules.of(row, position), Some(Asked::Labels { digit: 1.., .. })));
+            first.sort_by_key(|&position| rules.is_second_digit(row, position));
             restricted.push(first);
-            free.push(with(|asked| asked.is_none()));
+            free.push(rest);
         }
+        let of_attempt = attempt * (CANDIDATES + 1);
         if restricted.iter().any(|positions| positions.len() > 1) {
-            cells = self.of_candidates(addresses, cells, &restricted, &rules, seed);
+            cells = self.of_candidates(addresses, cells, &restricted, rules, seed, of_attempt);
         } else {
             // One restricted position is drawn first, from its own distribution: that is exact.
             free.iter_mut().zip(restricted).for_each(|(free, first)| *free = [first, std::mem::take(free)].concat());
         }
-        let (made, _) = self.reveal(addresses, cells, &free, &rules, seed, 0);
+        let (made, _) = self.reveal(addresses, cells, &free, rules, stream_of_rows(seed, of_attempt));
         made.into_iter().take(count).map(|row| row.into_iter().flatten().collect()).collect()
     }
 
@@ -226,13 +168,14 @@ impl<'a> Sampler<'a> {
         orders: &[Vec<usize>],
         rules: &Conditions<'_>,
         seed: u64,
+        first: u32,
     ) -> Vec<Vec<Option<Cell>>> {
-        let candidates: Vec<_> =
-            (0..CANDIDATES).map(|candidate| self.reveal(addresses, cells.clone(), orders, rules, seed, 1 + candidate)).collect();
+        let candidate = |candidate: u32| self.reveal(addresses, cells.clone(), orders, rules, stream_of_rows(seed, first + 1 + candidate));
+        let candidates: Vec<_> = (0..CANDIDATES).map(candidate).collect();
         let choose = |row: usize| {
             let greatest = candidates.iter().map(|(_, left)| left[row]).fold(f64::NEG_INFINITY, f64::max);
             let weights: Vec<f64> = candidates.iter().map(|(_, left)| (left[row] - greatest).exp()).collect();
-            let mut rest = stream_of_orders(seed).uniform_f64(addresses[row], u32::MAX) * weights.iter().sum::<f64>();
+            let mut rest = stream_of_orders(seed).uniform_f64(addresses[row], u32::MAX - first) * weights.iter().sum::<f64>();
             let chosen = weights.iter().position(|weight| {
                 rest -= weight;
                 rest < 0.0
@@ -249,20 +192,14 @@ impl<'a> Sampler<'a> {
         mut cells: Vec<Vec<Option<Cell>>>,
         orders: &[Vec<usize>],
         rules: &Conditions<'_>,
-        seed: u64,
-        candidate: u32,
+        stream: Stream,
     ) -> (Vec<Vec<Option<Cell>>>, Vec<f64>) {
         let (mut addresses, mut orders) = (addresses.to_vec(), orders.to_vec());
         addresses.resize(BLOCK, 0);
         cells.resize(BLOCK, vec![None; self.orders.positions()]);
-        // Rows that only pad the block have the order of the others, so that all have the same position in turn.
-        let like = orders.first().cloned().unwrap_or_default();
-        orders.resize(BLOCK, like);
-        let stream = stream_of_rows(seed, candidate);
-        reveal(
-            &self.network,
-            Reveal { addresses: &addresses, orders: &orders, cells, stream, choice: Choice::default(), positions_a_pass: 1 },
-            rules,
-        )
+        // Rows that only pad the block are not drawn.
+        orders.resize(BLOCK, Vec::new());
+        let batch = Reveal { addresses: &addresses, orders: &orders, cells, stream, choice: Choice::default(), positions_a_pass: 1 };
+        reveal(&self.network, batch, rules)
     }
 }

@@ -64,7 +64,7 @@ impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
                 "cells of a table stay where they are given, and are drawn where they are empty; omit --mask".into(),
             ));
         }
-        if !request.conditions.is_empty() || request.balance.is_some() {
+        if !request.conditions.is_empty() || !request.expressions.is_empty() || request.balance.is_some() {
             return Err(Error::Condition("rows that are given cannot be asked to meet conditions; omit --where and --balance".into()));
         }
         let (completion, fitted, schema) = self.completion()?;

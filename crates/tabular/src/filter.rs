@@ -3,8 +3,13 @@
 //! A model says which conditions each of its columns accepts ([`Columns`]); [`RowFilter::new`] turns the conditions of a request into
 //! predicates in the model's own codes, or into one error that names the column and what there is.
 
+use std::borrow::Cow;
+
 use semblant_core::{Error, Result};
 use semblant_data::table::{Column, ColumnSchema, Condition, MISSING, Table, TableRequest, Wanted};
+use semblant_expressions::{Expression, Type};
+
+use crate::conditions::{self, Names, TableRow};
 
 /// What a fitted model knows of its columns.
 pub trait Columns {
@@ -39,7 +44,7 @@ pub enum Domain<'a> {
 }
 
 /// A condition in terms of a column's [`Domain`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Predicate {
     /// The label of this code.
     Label(u32),
@@ -52,10 +57,63 @@ pub enum Predicate {
         /// The greatest value.
         high: f64,
     },
+    /// One of these labels, by their codes.
+    OneOf {
+        /// The codes, sorted.
+        labels: Vec<u32>,
+        /// Whether a missing value is allowed too.
+        missing: bool,
+    },
+    /// A number in one of these ranges.
+    Ranges {
+        /// The least and the greatest value of each, in order.
+        ranges: Vec<(f64, f64)>,
+        /// Whether a missing value is allowed too.
+        missing: bool,
+    },
+}
+
+impl Predicate {
+    /// The same in the simplest form; `None` where nothing is allowed.
+    fn simplest(self) -> Option<Self> {
+        match self {
+            Self::OneOf { labels, missing: false } if labels.len() == 1 => Some(Self::Label(labels[0])),
+            Self::Ranges { ranges, missing: false } if ranges.len() == 1 => Some(Self::Range { low: ranges[0].0, high: ranges[0].1 }),
+            Self::OneOf { ref labels, missing } if labels.is_empty() => missing.then_some(Self::Missing),
+            Self::Ranges { ref ranges, missing } if ranges.is_empty() => missing.then_some(Self::Missing),
+            other => Some(other),
+        }
+    }
+
+    /// What both allow.
+    fn and(self, other: Self) -> Option<Self> {
+        let labels = |predicate: &Self| match predicate {
+            Self::Label(code) => Some((vec![*code], false)),
+            Self::OneOf { labels, missing } => Some((labels.clone(), *missing)),
+            Self::Missing => Some((Vec::new(), true)),
+            _ => None,
+        };
+        let ranges = |predicate: &Self| match predicate {
+            Self::Range { low, high } => Some((vec![(*low, *high)], false)),
+            Self::Ranges { ranges, missing } => Some((ranges.clone(), *missing)),
+            Self::Missing => Some((Vec::new(), true)),
+            _ => None,
+        };
+        if self == other {
+            return Some(self);
+        }
+        if let (Some((mine, missing)), Some((theirs, also))) = (labels(&self), labels(&other)) {
+            let both = mine.into_iter().filter(|code| theirs.contains(code)).collect();
+            return Self::OneOf { labels: both, missing: missing && also }.simplest();
+        }
+        let ((mine, missing), (theirs, also)) = ranges(&self).zip(ranges(&other))?;
+        let pairs = mine.iter().flat_map(|&(low, high)| theirs.iter().map(move |&(from, to)| (low.max(from), high.min(to))));
+        Self::Ranges { ranges: pairs.filter(|(low, high)| low <= high).collect(), missing: missing && also }.simplest()
+    }
 }
 
 /// All conditions of a request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RowFilter {
     /// By column.
     predicates: Vec<Option<Predicate>>,
@@ -63,6 +121,10 @@ pub struct RowFilter {
     steps: Vec<f64>,
     /// The balanced column and its codes.
     balance: Option<(usize, Vec<u32>)>,
+    /// Conditions on several columns at once, or that no predicate can say.
+    expressions: Vec<Expression>,
+    /// The columns' types, as expressions see them.
+    types: Vec<Type>,
 }
 
 impl RowFilter {
@@ -74,16 +136,54 @@ impl RowFilter {
     pub fn new(columns: &impl Columns, request: &TableRequest) -> Result<Self> {
         let schemas = columns.schemas();
         let steps = schemas.iter().map(|schema| schema.step().unwrap_or(0.0)).collect();
-        let mut predicates = vec![None; schemas.len()];
+        let domains: Vec<Domain<'_>> = (0..schemas.len()).map(|index| columns.domain(index)).collect();
+        let names = Names::new(&schemas, &domains);
+        let mut predicates: Vec<Option<Predicate>> = vec![None; schemas.len()];
+        let mut meet = |index: usize, new: Predicate| -> Result<()> {
+            let known = predicates[index].take();
+            let both = known.map_or(Some(new.clone()), |known| known.and(new));
+            let contradiction =
+                || Error::Condition(format!("two conditions on \"{}\" contradict each other; remove one of them", schemas[index].name));
+            predicates[index] = Some(both.ok_or_else(contradiction)?);
+            Ok(())
+        };
+        let mut expressions = Vec::new();
         for condition in &request.conditions {
             let index = position(&schemas, &condition.column)?;
-            if let Some(new) = read(schemas[index], &columns.domain(index), condition)? {
-                predicates[index] = Some(match predicates[index] {
-                    None => new,
-                    Some(known) => both(known, new, &condition.column)?,
-                });
+            match read(schemas[index], &domains[index], condition) {
+                Ok(Some(new)) => meet(index, new)?,
+                Ok(None) => {}
+                Err(refused) => expressions.push(comparison(condition, &names).ok_or(refused)?),
             }
         }
+        for text in &request.expressions {
+            let whole = Expression::condition(text, &names).map_err(|error| Error::Condition(format!("--where {error}")))?;
+            for part in whole.conjuncts() {
+                let [index] = *part.columns() else {
+                    refuse_unlearned(&schemas, &domains, &part)?;
+                    expressions.push(part);
+                    continue;
+                };
+                match conditions::of_one_column(&part, index, schemas[index], names.types()[index], &domains[index]) {
+                    Some(predicate) => {
+                        let none = || {
+                            Error::Condition(format!(
+                                "--where {part}: no value of column \"{}\" in the training data meets it",
+                                schemas[index].name
+                            ))
+                        };
+                        meet(index, predicate.simplest().ok_or_else(none)?)?;
+                        // The predicate's ends may be a hair too wide.
+                        expressions.push(part);
+                    }
+                    None => {
+                        refuse_unlearned(&schemas, &domains, &part)?;
+                        expressions.push(part);
+                    }
+                }
+            }
+        }
+        let types = names.types().to_vec();
         let balance = request.balance.as_deref().map(|name| -> Result<_> {
             let index = position(&schemas, name)?;
             let Domain::Labels { labels, .. } = columns.domain(index) else {
@@ -98,12 +198,12 @@ impl RowFilter {
             codes.sort_unstable();
             Ok((index, codes))
         });
-        Ok(Self { predicates, steps, balance: balance.transpose()? })
+        Ok(Self { balance: balance.transpose()?, predicates, steps, expressions, types })
     }
 
     /// Whether every row meets it.
     pub fn is_empty(&self) -> bool {
-        self.balance.is_none() && self.predicates.iter().all(Option::is_none)
+        self.balance.is_none() && self.expressions.is_empty() && self.predicates.iter().all(Option::is_none)
     }
 
     /// The different cases, as predicates by column: row `i` has to meet case `i` modulo their number. There are several where a column is
@@ -119,27 +219,74 @@ impl RowFilter {
     }
 
     /// What `row` has to meet in `column`.
-    pub fn predicate(&self, column: usize, row: u64) -> Option<Predicate> {
+    pub fn predicate(&self, column: usize, row: u64) -> Option<Cow<'_, Predicate>> {
         match &self.balance {
-            Some((balanced, codes)) if *balanced == column => Some(Predicate::Label(codes[(row % codes.len() as u64) as usize])),
-            _ => self.predicates[column],
+            Some((balanced, codes)) if *balanced == column => {
+                Some(Cow::Owned(Predicate::Label(codes[(row % codes.len() as u64) as usize])))
+            }
+            _ => self.predicates[column].as_ref().map(Cow::Borrowed),
         }
+    }
+
+    /// Conditions that predicates do not say in full.
+    pub fn expressions(&self) -> &[Expression] {
+        &self.expressions
+    }
+
+    /// The columns' types, as expressions see them.
+    pub fn types(&self) -> &[Type] {
+        &self.types
     }
 
     /// Whether row `index` of `table`, whose labels have the model's codes, is what `row` has to be.
     pub fn meets(&self, table: &Table, index: usize, row: u64) -> bool {
-        (0..self.predicates.len()).all(|column| match (self.predicate(column, row), &table.columns()[column]) {
-            (None, _) => true,
-            (Some(Predicate::Label(code)), Column::Category { codes, .. }) => codes[index] == code,
-            (Some(Predicate::Missing), Column::Category { codes, .. }) => codes[index] == MISSING,
-            (Some(Predicate::Missing), Column::Number(values)) => values[index].is_nan(),
-            (Some(Predicate::Range { low, high }), Column::Number(values)) => {
-                // Decoded values lie on the column's steps but for the last bits.
-                let slack = self.steps[column] * 1e-6;
-                (low - slack..=high + slack).contains(&values[index])
+        let of_column = |column: usize| {
+            self.predicate(column, row).is_none_or(|predicate| self.has(&table.columns()[column], column, index, &predicate))
+        };
+        let table_row = TableRow { table, types: &self.types, row: index };
+        (0..self.predicates.len()).all(of_column) && self.expressions.iter().all(|condition| condition.holds(&table_row) == Some(true))
+    }
+
+    fn has(&self, values: &Column, column: usize, index: usize, predicate: &Predicate) -> bool {
+        // Decoded values lie on the column's steps but for the last bits.
+        let slack = self.steps[column] * 1e-6;
+        match (predicate, values) {
+            (Predicate::Label(code), Column::Category { codes, .. }) => codes[index] == *code,
+            (Predicate::Missing, values) => values.is_missing(index),
+            (Predicate::OneOf { labels, missing }, Column::Category { codes, .. }) => {
+                if codes[index] == MISSING {
+                    *missing
+                } else {
+                    labels.contains(&codes[index])
+                }
+            }
+            (Predicate::Range { low, high }, Column::Number(values)) => (low - slack..=high + slack).contains(&values[index]),
+            (Predicate::Ranges { ranges, missing }, Column::Number(values)) => {
+                if values[index].is_nan() {
+                    return *missing;
+                }
+                ranges.iter().any(|(low, high)| (low - slack..=high + slack).contains(&values[index]))
             }
             _ => false,
-        })
+        }
+    }
+}
+
+/// A condition whose value is no value of its column but an expression of other columns: `total=price * amount`.
+fn comparison(condition: &Condition, names: &Names<'_>) -> Option<Expression> {
+    let Wanted::Is(text) = &condition.wanted else { return None };
+    let column = condition.column.replace('"', "\"\"");
+    Expression::condition(&format!("\"{column}\" = {text}"), names).ok().filter(|expression| expression.columns().len() > 1)
+}
+
+/// Refuses a condition on a column whose values are made anew for every row.
+fn refuse_unlearned(schemas: &[&ColumnSchema], domains: &[Domain<'_>], condition: &Expression) -> Result<()> {
+    match condition.columns().iter().find(|&&column| domains[column] == Domain::Unlearned) {
+        Some(&column) => {
+            let ColumnSchema { name, kind, .. } = schemas[column];
+            Err(Error::Condition(format!("--where {condition}: column \"{name}\" is {kind} and not learned, so it cannot be asked for")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -214,17 +361,6 @@ fn in_range(schema: &ColumnSchema, seen: Option<(f64, f64)>, low: f64, high: f64
     Ok(Predicate::Range { low, high })
 }
 
-/// Two conditions on one column: ranges are intersected, anything else must agree.
-fn both(known: Predicate, new: Predicate, name: &str) -> Result<Predicate> {
-    match (known, new) {
-        (Predicate::Range { low, high }, Predicate::Range { low: from, high: to }) if low.max(from) <= high.min(to) => {
-            Ok(Predicate::Range { low: low.max(from), high: high.min(to) })
-        }
-        (known, new) if known == new => Ok(known),
-        _ => Err(Error::Condition(format!("two conditions on \"{name}\" contradict each other; remove one of them"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +391,10 @@ mod tests {
             RowFilter::new(&columns(), &TableRequest::new(4, 0).with("letter", "b").with_between("count", 2.5, 20.0)).expect("possible");
         assert_eq!(filter.cases(), [[Some(Predicate::Label(1)), Some(Predicate::Range { low: 3.0, high: 10.0 })]]);
         let balanced = RowFilter::new(&columns(), &TableRequest::new(4, 0).balanced("letter")).expect("possible");
-        assert_eq!([0, 1, 2].map(|row| balanced.predicate(0, row)), [1, 3, 1].map(|code| Some(Predicate::Label(code))));
+        assert_eq!(
+            [0, 1, 2].map(|row| balanced.predicate(0, row).map(Cow::into_owned)),
+            [1, 3, 1].map(|code| Some(Predicate::Label(code)))
+        );
         let free = RowFilter::new(&columns(), &TableRequest::new(4, 0)).expect("possible");
         assert!(free.is_empty() && !filter.is_empty() && !balanced.is_empty());
     }
@@ -270,6 +409,31 @@ mod tests {
         ])
         .expect("a table");
         assert_eq!([0, 1, 2].map(|row| filter.meets(&table, row, 0)), [false, true, false]);
+    }
+
+    #[test]
+    fn expressions_become_predicates_where_they_concern_one_column() {
+        let filter = |text: &str| RowFilter::new(&columns(), &TableRequest::new(4, 0).with_expression(text));
+        let cases = |text: &str| filter(text).expect("possible").cases();
+        assert_eq!(cases("count > 2 and letter = 'b'"), [[Some(Predicate::Label(1)), Some(Predicate::Range { low: 3.0, high: 10.0 })]]);
+        let ranges = vec![(0.0, 2.0), (9.0, 10.0)];
+        assert_eq!(cases("count < 3 or count >= 9"), [[None, Some(Predicate::Ranges { ranges, missing: false })]]);
+        assert_eq!(cases("letter in ('a', 'b') or letter is null"), [[Some(Predicate::OneOf { labels: vec![1, 3], missing: true }), None]]);
+        assert_eq!(cases("letter is null"), [[Some(Predicate::Missing), None]]);
+        assert_eq!(cases("count > 5 and count < 7"), [[None, Some(Predicate::Range { low: 6.0, high: 6.0 })]]);
+        let both = filter("letter = 'a' or count > 5").expect("possible");
+        assert_eq!((both.cases(), both.expressions().len()), (vec![vec![None, None]], 1));
+        let table = Table::from_columns(vec![
+            ("letter", ColumnKind::Categorical, Column::from_labels([Some("a"), Some("b"), Some("b")])),
+            ("count", ColumnKind::Integer, Column::Number(vec![1.0, 9.0, 2.0])),
+        ]);
+        let table = table.expect("a table");
+        assert_eq!([0, 1, 2].map(|row| both.meets(&table, row, 0)), [true, true, false]);
+        let said = |text: &str| filter(text).expect_err("refused").to_string();
+        assert!(said("count > 10").contains("no value of column \"count\""));
+        assert!(said("letter = 'a' and letter = 'b'").contains("contradict"));
+        assert!(said("ltter = 'a'").contains("did you mean \"letter\""));
+        assert!(said("count + 1").contains("count + 1"));
     }
 
     #[test]

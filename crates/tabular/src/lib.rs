@@ -6,6 +6,7 @@
 //! transform of the table, conditions by rejection, and the file.
 //!
 //! - [`completion`]: filling missing cells, and the likelihood of rows.
+//! - [`conditions`]: SQL conditions, in terms of the columns.
 //! - [`filter`]: conditions, interpreted once for every model.
 //! - [`rejection`]: rows from a network that meet the conditions, with bounded effort.
 //! - [`early_stopping`]: how far sampled rows are from the table.
@@ -13,6 +14,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod completion;
+pub mod conditions;
 pub mod early_stopping;
 mod encoded;
 pub mod filter;

@@ -70,8 +70,8 @@ impl<'a> Fitting<'a> {
 
     /// The rarest category that the conditions name, as the network's condition.
     fn condition(&self, filter: &RowFilter, row: u64) -> Option<ConditionValue> {
-        let value = |column: usize| match (&self.transform.columns[column], filter.predicate(column, row)?) {
-            (ColumnTransform::Category(category), Predicate::Label(code)) => Some((category, code)),
+        let value = |column: usize| match (&self.transform.columns[column], filter.predicate(column, row)?.as_ref()) {
+            (ColumnTransform::Category(category), Predicate::Label(code)) => Some((category, *code)),
             (ColumnTransform::Category(category), Predicate::Missing) => Some((category, category.levels.len() as u32)),
             _ => None,
         };

@@ -65,8 +65,8 @@ impl Data for Table {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::list(
                 "where",
-                "COLUMN=VALUE",
-                "A condition that every row meets: column=value, or column=low..high for numbers; may be given several times",
+                "CONDITION",
+                "A condition that every row meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
             ),
             OptionSpec::value("balance", "COLUMN", "A categorical column whose values are all equally frequent"),
             OptionSpec::value(
@@ -85,8 +85,10 @@ impl Data for Table {
         if batch_rows == 0 {
             return Err(Error::Config("--batch-rows 0: compute at least one row per batch".into()));
         }
-        let conditions = values.all("where").iter().map(|text| condition(text)).collect::<Result<_>>()?;
-        Ok(TableRequest { conditions, balance: values.text("balance").map(str::to_owned), batch_rows, ..request })
+        let (short, sql): (Vec<&String>, Vec<&String>) = values.all("where").iter().partition(|text| is_short(text));
+        let conditions = short.into_iter().map(|text| condition(text)).collect::<Result<_>>()?;
+        let expressions = sql.into_iter().cloned().collect();
+        Ok(TableRequest { conditions, expressions, balance: values.text("balance").map(str::to_owned), batch_rows, ..request })
     }
 
     fn complete_options(options: ReadOptions, manifest: &Value) -> Result<ReadOptions> {
@@ -167,6 +169,14 @@ impl Writer<Table> for TableWriter {
     }
 }
 
+/// Whether a condition has the form `column=value` or `column=low..high`; others are SQL.
+fn is_short(text: &str) -> bool {
+    let Some((column, value)) = text.split_once('=') else { return false };
+    let lower = text.to_ascii_lowercase();
+    let is_sql = [" and ", " or ", " between ", " in (", " like ", "not "].iter().any(|word| lower.contains(word));
+    !column.contains(['<', '>', '!', '(', '\'', '"', '`']) && !value.starts_with('=') && !value.trim_start().starts_with('\'') && !is_sql
+}
+
 /// `column=value`, or `column=low..high`. A value that holds `..` but is no range of numbers is taken as it is.
 fn condition(text: &str) -> Result<Condition> {
     let Some((column, wanted)) = text.split_once('=') else {
@@ -194,5 +204,8 @@ mod tests {
         assert_eq!(wanted("path=a..b"), Wanted::Is("a..b".into()));
         assert_eq!(wanted("city="), Wanted::Is(String::new()));
         assert!(condition("age").is_err());
+        assert!(["income=>50K", "age=30..40", "city=", "a b=c"].iter().all(|text| is_short(text)));
+        let sql = ["age between 30 and 40", "income = '>50K'", "a>=3", "a==3", "a=1 or b=2", "city is null", "not smoker", "(a=1)"];
+        assert!(!sql.iter().any(|text| is_short(text)));
     }
 }

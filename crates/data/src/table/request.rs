@@ -57,6 +57,8 @@ pub struct TableRequest {
     pub seed: u64,
     /// Conditions that every row meets.
     pub conditions: Vec<Condition>,
+    /// Conditions as SQL expressions, which every row meets: `age between 30 and 40 or income = '>50K'`.
+    pub expressions: Vec<String>,
     /// A categorical column whose values all come equally often.
     pub balance: Option<String>,
     /// Rows computed at once: changes memory and speed, never the result.
@@ -66,7 +68,7 @@ pub struct TableRequest {
 impl TableRequest {
     /// Rows `0..rows` of `seed`, without conditions.
     pub fn new(rows: u64, seed: u64) -> Self {
-        Self { rows: 0..rows, seed, conditions: Vec::new(), balance: None, batch_rows: 4096 }
+        Self { rows: 0..rows, seed, conditions: Vec::new(), expressions: Vec::new(), balance: None, batch_rows: 4096 }
     }
 
     /// The same with one more condition: `column` has this value.
@@ -78,6 +80,12 @@ impl TableRequest {
     /// The same with one more condition: the number of `column` lies from `low` to `high`.
     pub fn with_between(mut self, column: impl Into<String>, low: f64, high: f64) -> Self {
         self.conditions.push(Condition::between(column, low, high));
+        self
+    }
+
+    /// The same with one more condition, an SQL expression.
+    pub fn with_expression(mut self, condition: impl Into<String>) -> Self {
+        self.expressions.push(condition.into());
         self
     }
 
