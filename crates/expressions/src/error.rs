@@ -11,7 +11,11 @@ const SHOWN: usize = 60;
 
 /// An expression that cannot be used: where, what, and the remedy, on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+/// Boxed, so that a result without an error is small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Details {
     text: String,
     line: usize,
     column: usize,
@@ -82,22 +86,22 @@ pub enum ErrorKind {
 impl Error {
     pub(crate) fn new(text: &str, at: Location, kind: ErrorKind) -> Self {
         let (line, column) = (usize::try_from(at.line).unwrap_or(0), usize::try_from(at.column).unwrap_or(0));
-        Self { text: excerpt(text, line, column), line, column, lines: text.lines().count(), kind }
+        Self(Box::new(Details { text: excerpt(text, line, column), line, column, lines: text.lines().count(), kind }))
     }
 
     /// What is wrong.
     pub fn kind(&self) -> &ErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// The line of the place, from 1; 0 where no place is known.
     pub fn line(&self) -> usize {
-        self.line
+        self.0.line
     }
 
     /// The character in the line, from 1; 0 where no place is known.
     pub fn column(&self) -> usize {
-        self.column
+        self.0.column
     }
 }
 
@@ -105,13 +109,14 @@ impl std::error::Error for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "in \"{}\"", self.text)?;
-        match (self.line, self.lines) {
+        let Details { text, line, column, lines, kind } = self.0.as_ref();
+        write!(f, "in \"{text}\"")?;
+        match (line, lines) {
             (0, _) => {}
-            (_, 0 | 1) => write!(f, ", character {}", self.column)?,
-            _ => write!(f, ", line {}, character {}", self.line, self.column)?,
+            (_, 0 | 1) => write!(f, ", character {column}")?,
+            _ => write!(f, ", line {line}, character {column}")?,
         }
-        write!(f, ": {}", self.kind)
+        write!(f, ": {kind}")
     }
 }
 

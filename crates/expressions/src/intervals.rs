@@ -223,16 +223,16 @@ fn remainder(x: Range, y: Range) -> Image {
 fn power(x: Range, y: Range) -> Image {
     let corner = |a: f64, b: f64| a.powf(b);
     let whole = y.0 == y.1 && y.0.trunc() == y.0 && y.0 >= 0.0;
-    let bounds = if x.0 > 0.0 || (x.0 == 0.0 && y.0 >= 0.0) {
-        corners(x, y, corner)
-    } else if whole && y.0 % 2.0 == 1.0 {
-        corners(x, y, corner)
-    } else if whole && x.0 < 0.0 && x.1 > 0.0 {
-        join(corners((0.0, x.1), y, corner), corners((x.0, 0.0), y, corner))
-    } else if whole {
-        corners(x, y, corner)
-    } else {
+    let defined = x.0 > 0.0 || (x.0 == 0.0 && y.0 >= 0.0) || whole;
+    if !defined {
         return ALL;
+    }
+    let even = whole && y.0 % 2.0 == 0.0;
+    let bounds = if even && x.0 < 0.0 && x.1 > 0.0 {
+        // Down to zero and up again.
+        join(corners((0.0, x.1), y, corner), corners((x.0, 0.0), y, corner))
+    } else {
+        corners(x, y, corner)
     };
     let widened = bounds.range.map(|(low, high)| widened(low, high));
     widened.map_or(bounds, |image| Image { null: image.null | bounds.null, ..image })

@@ -13,11 +13,11 @@ fn errors_say_where_and_what() {
         ("a > 'x'", r#"in "a > 'x'", character 5: 'x' is not a value of the column "a", which is a number; write a number without quotes"#),
         (
             "aa + 1",
-            r#"in "aa + 1", character 1: there is no column "aa"; did you mean "a"?; the columns are: a, b, s, m, t, u, d, Mixed Case"#,
+            r#"in "aa + 1", character 1: there is no column "aa"; did you mean "a"?; the columns are: a, b, s, m, t, u, d, Mixed Case and 2 more"#,
         ),
         (
             "a > 1 and\n  bb < 2",
-            r#"in "a > 1 and   bb < 2", line 2, character 3: there is no column "bb"; did you mean "b"?; the columns are: a, b, s, m, t, u, d, Mixed Case"#,
+            r#"in "a > 1 and   bb < 2", line 2, character 3: there is no column "bb"; did you mean "b"?; the columns are: a, b, s, m, t, u, d, Mixed Case and 2 more"#,
         ),
         ("a >", r#"in "a >", character 4: expected an expression, found the end"#),
         ("a > 1 b", r#"in "a > 1 b", character 7: expected an operator or the end, found b"#),
@@ -150,7 +150,7 @@ fn unsupported_sql_is_refused() {
 
 /// Runs on a small stack, as threads of a host may have.
 fn small_stack(run: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().stack_size(1 << 20).spawn(run).unwrap().join().unwrap();
+    std::thread::Builder::new().stack_size(1 << 20).spawn(run).expect("a thread").join().expect("no panic");
 }
 
 #[test]

@@ -177,6 +177,38 @@ fn condition() -> BoxedStrategy<String> {
     one_of(vec![one.condition, two.condition, three.condition])
 }
 
+/// Values, which are numbers or times.
+fn values() -> BoxedStrategy<(&'static str, usize, String)> {
+    let one = grown(&leaves());
+    let two = grown(&one);
+    let moved = forms(
+        &["($ + $)", "($ - $)"],
+        &[&words(&["t", "u"]), &words(&["interval '1 month'", "interval '-1 month'", "interval '13 months 1 hour'", "d"])],
+    );
+    let number = one_of(vec![one.number, two.number]).prop_map(|text| ("result", 8, format!("coalesce({text}, cast(null as double))")));
+    let time = one_of(vec![one.time, two.time, moved]).prop_map(|text| ("moment", 9, text));
+    prop_oneof![number, time].boxed()
+}
+
+/// Conditions that compare two columns with one another and with numbers on a grid of halves.
+fn coupled() -> BoxedStrategy<String> {
+    let leaf = (
+        select(&["a", "b"][..]),
+        select(&["<", "<=", ">", ">=", "=", "<>"][..]),
+        prop_oneof![Just("a".to_owned()), Just("b".to_owned()), (-3..=3_i32).prop_map(|k| format!("{}", f64::from(k) / 2.0))],
+    )
+        .prop_map(|(left, comparison, right)| format!("{left} {comparison} {right}"));
+    leaf.prop_recursive(3, 8, 4, |inner| {
+        prop_oneof![
+            4 => prop::collection::vec(inner.clone(), 2..=4).prop_map(|parts| format!("({})", parts.join(" and "))),
+            2 => prop::collection::vec(inner.clone(), 2..=3).prop_map(|parts| format!("({})", parts.join(" or "))),
+            1 => inner.clone().prop_map(|part| format!("(not {part})")),
+            1 => inner.prop_map(|part| format!("({part} is true)")),
+        ]
+    })
+    .boxed()
+}
+
 /// A domain as text-free data, and values in it.
 #[derive(Clone)]
 struct Column {
@@ -326,6 +358,42 @@ proptest! {
             let row = pick(&columns, &picks);
             let truth = expression.holds(&Values(&row));
             prop_assert!(outcomes.allow(truth), "{truth:?} of {outcomes:?} at {row:?}");
+        }
+    }
+
+    /// A condition that is true for the value of one row only, so that a bound that is a little too narrow shows.
+    #[test]
+    fn values_lie_in_their_sets((name, column, text) in values(), columns in columns(), rows in rows()) {
+        let expression = parse(&text);
+        let equal = condition_of(&format!("{name} is not distinct from ({text})"));
+        for picks in rows {
+            let row = pick(&columns, &picks);
+            let value = expression.evaluate(&Values(&row)).into_owned();
+            let mut domains = Known(columns.iter().map(Column::domain).collect());
+            domains.0[column] = Domain::Known(value.borrow());
+            prop_assert!(equal.outcomes(&domains).may_be_true, "{value:?} at {row:?}");
+        }
+    }
+
+    #[test]
+    fn outcomes_of_two_columns_are_sound(text in coupled(), a in (-3..=3_i32, 0..=4_i32), b in (-3..=3_i32, 0..=4_i32)) {
+        let expression = condition_of(&text);
+        let range = |(low, more): (i32, i32)| (f64::from(low) / 2.0, f64::from(low + more) / 2.0);
+        let mut domains = support::open();
+        for (column, ends) in [(0, a), (1, b)] {
+            let (low, high) = range(ends);
+            domains.0[column] = Domain::Range { low, high, null: false };
+        }
+        let outcomes = expression.outcomes(&domains);
+        let points = |ends: (i32, i32)| (0..=4 * ends.1).map(move |i| range(ends).0 + f64::from(i) / 8.0);
+        let mut row = support::NULLS;
+        for x in points(a) {
+            row[0] = Value::Number(x);
+            for y in points(b) {
+                row[1] = Value::Number(y);
+                let truth = expression.holds(&Values(&row));
+                prop_assert!(outcomes.allow(truth), "{truth:?} of {outcomes:?} at {x}, {y}");
+            }
         }
     }
 
@@ -552,4 +620,14 @@ fn true_ranges_are_found() {
     let visits = parse("extract(month from t) = 2").true_ranges(4, 1_577_836_800.0, 1_609_459_199.0, 60.0, &domains);
     assert_eq!(visits.len(), 1);
     assert!((visits[0].0 - 1_580_515_200.0).abs() <= 60.0 && (visits[0].1 - 1_583_020_800.0).abs() <= 60.0, "{visits:?}");
+}
+
+/// Stepping through two columns at once would miss what lies between 1 and 1.5.
+#[test]
+fn steps_of_one_column_do_not_hide_those_of_another() {
+    let mut domains = support::open();
+    domains.0[0] = Domain::Range { low: 0.0, high: 10.0, null: false };
+    domains.0[1] = Domain::Range { low: 0.0, high: 10.0, null: false };
+    assert!(parse("a > 1 and a < b and b < 1.5").outcomes(&domains).may_be_true);
+    assert!(parse("a > 1 and (a < b and b < 1.5) is true").outcomes(&domains).may_be_true);
 }

@@ -6,16 +6,17 @@ use std::borrow::Cow;
 
 use semblant_expressions::{Columns, Domain, Domains, Expression, Row, Type, Value};
 
-/// The columns: a and b numbers, s a text, m a boolean, t and u times, d an interval, Mixed a number.
+/// The columns: a and b numbers, s a text, m a boolean, t and u times, d an interval, Mixed Case a number; result and moment, a number and a time
+/// that no random expression has.
 pub(crate) struct Table;
 
-pub(crate) const TYPES: [Type; 8] =
-    [Type::Number, Type::Number, Type::Text, Type::Boolean, Type::Time, Type::Time, Type::Interval, Type::Number];
-pub(crate) const NULLS: [Value<'static>; 8] = [const { Value::Null }; 8];
+pub(crate) const TYPES: [Type; 10] =
+    [Type::Number, Type::Number, Type::Text, Type::Boolean, Type::Time, Type::Time, Type::Interval, Type::Number, Type::Number, Type::Time];
+pub(crate) const NULLS: [Value<'static>; 10] = [const { Value::Null }; 10];
 
 impl Columns for Table {
     fn names(&self) -> Vec<String> {
-        ["a", "b", "s", "m", "t", "u", "d", "Mixed Case"].map(String::from).to_vec()
+        ["a", "b", "s", "m", "t", "u", "d", "Mixed Case", "result", "moment"].map(String::from).to_vec()
     }
 
     fn data_type(&self, column: usize) -> Type {
@@ -61,7 +62,7 @@ impl Domains for Known<'_> {
 
 /// Nothing is known, and nothing is null.
 pub(crate) fn open() -> Known<'static> {
-    Known(vec![Domain::Any { null: false }; 8])
+    Known(vec![Domain::Any { null: false }; 10])
 }
 
 pub(crate) fn parse(text: &str) -> Expression {
