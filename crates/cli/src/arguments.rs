@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Fit(Fit),
     /// Sample new data from a model.
     Sample(Sample),
+    /// Fill the missing cells of a table; the others stay as they are.
+    Impute(Impute),
+    /// Tell how probable the rows of a table are under a model: their log-likelihoods, least probable rows first.
+    Score(Score),
     /// Write a model in the format of another program.
     Export(Export),
     /// Compare synthetic with real data and write a report.
@@ -76,7 +80,7 @@ pub(crate) struct Fit {
     #[arg(required_unless_present = "resume")]
     pub(crate) data: Option<String>,
     /// The model; see `semblant models`.
-    #[arg(long, short, default_value = "ctgan")]
+    #[arg(long, short, default_value = "masked-diffusion")]
     pub(crate) model: String,
     /// A setting of the model, as key=value; may be given several times. Nested keys have dots.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -207,6 +211,67 @@ impl Evaluate {
     }
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  semblant impute sales.safetensors sales-with-gaps.csv -o sales-filled.csv\n  semblant impute sales.safetensors sales.csv --columns churned --draws 5 -o redrawn.csv      (redrawn-1.csv to redrawn-5.csv)"
+)]
+pub(crate) struct Impute {
+    /// The model file, of a model that knows any columns given any others: masked-diffusion.
+    pub(crate) model: PathBuf,
+    /// The table, some cells of which are missing: a path, - for standard input, or the name of a public data set.
+    pub(crate) data: String,
+    /// The file to write.
+    #[arg(long, short)]
+    pub(crate) output: PathBuf,
+    /// Columns that are drawn anew in every row, beside missing cells.
+    #[arg(long, value_name = "COLUMN,COLUMN", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// The number of draws, each a file of its own.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) draws: u64,
+    /// The seed: equal seeds fill in equal values.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where to compute: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// Replace an output that was not written by semblant.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  semblant score sales.safetensors new-sales.csv\n  semblant score sales.safetensors new-sales.csv --per-column -o scores.csv"
+)]
+pub(crate) struct Score {
+    /// The model file, of a model that has a likelihood: masked-diffusion.
+    pub(crate) model: PathBuf,
+    /// The rows to judge: a path, - for standard input, or the name of a public data set.
+    pub(crate) data: String,
+    /// A CSV file with one line for each row.
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+    /// Tell the share of every column too.
+    #[arg(long)]
+    pub(crate) per_column: bool,
+    /// Orders of the columns that the likelihood is a mixture of; more are closer to its exact value.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) orders: usize,
+    /// The seed of the orders.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where to compute: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// Replace an output that was not written by semblant.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The formats of tables on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -281,7 +346,7 @@ pub(crate) struct Quickstart {
     #[arg(long, short, default_value = ".")]
     pub(crate) output: PathBuf,
     /// The model; see `semblant models`.
-    #[arg(long, short, default_value = "ctgan")]
+    #[arg(long, short, default_value = "masked-diffusion")]
     pub(crate) model: String,
     /// The number of simulated patients.
     #[arg(long, default_value_t = 4000)]

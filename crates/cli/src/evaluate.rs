@@ -26,8 +26,15 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
     let observe = || observer(quiet);
     let date = date();
     if let Some(model) = &arguments.likelihood {
-        let job =
-            LikelihoodJob { model, source: &real, samples: arguments.samples, seed: arguments.seed, device: &device, options: &options };
+        let job = LikelihoodJob {
+            model,
+            source: &real,
+            samples: arguments.samples,
+            seed: arguments.seed,
+            device: &device,
+            options: &options,
+            parts: false,
+        };
         return likelihood(arguments, kind.items(), kind.negative_log_likelihoods(job, &observe)?);
     }
     let job = EvaluateJob {
@@ -103,7 +110,7 @@ fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
 
 /// Mean and standard error of negative log-likelihoods.
 fn likelihood(arguments: &Evaluate, items: &str, found: Likelihoods) -> Outcome {
-    let Likelihoods { nats: each, dimensions } = found;
+    let Likelihoods { nats: each, dimensions, .. } = found;
     let count = each.len() as f64;
     let mean = each.iter().sum::<f64>() / count;
     let variance = each.iter().map(|nats| (nats - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);

@@ -9,6 +9,7 @@ mod groups;
 mod inspect;
 mod outputs;
 mod quickstart;
+mod rows;
 mod sample;
 mod schema;
 
@@ -112,6 +113,8 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
     match arguments.command {
         Command::Fit(fit) => fit::run(&fit, own, registry, quiet),
         Command::Sample(sample) => sample::run(&sample, own, registry, quiet),
+        Command::Impute(impute) => rows::impute(&impute, registry, quiet),
+        Command::Score(score) => rows::score(&score, registry, quiet),
         Command::Export(export) => inspect::export(&export, registry),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, own, registry, quiet),
         Command::Schema(schema) => schema::run(&schema, own, registry, quiet),

@@ -57,7 +57,7 @@ fn tables_of_unusual_shapes_are_fitted() {
     ] {
         place.file("t.csv", contents);
         for (model, settings) in
-            [("ctgan", [SMALL, &["--set", "epochs=1", "--set", "batch_rows=6000"]].concat()), ("independent", Vec::new())]
+            [("masked-diffusion", [SMALL, &["--set", "epochs=1", "--set", "batch_rows=6000"]].concat()), ("independent", Vec::new())]
         {
             place.good(&[&["fit", "t.csv", "-m", model, "-o", "m.safetensors"], &settings[..]].concat());
             place.good(&["sample", "m.safetensors", "-n", "20", "-o", "s.csv"]);
@@ -105,9 +105,9 @@ fn wrong_usage_is_one_line_and_code_two() {
 
 #[test]
 fn conditions_that_cannot_be_met_are_usage_errors() {
-    for model in ["independent", "copula", "ctgan"] {
+    for model in ["independent", "copula", "masked-diffusion"] {
         let place = Place::with_patients();
-        let settings = if model == "ctgan" { [SMALL, &["--set", "epochs=1"]].concat() } else { Vec::new() };
+        let settings = if model == "masked-diffusion" { [SMALL, &["--set", "epochs=1"]].concat() } else { Vec::new() };
         place.good(&[&["fit", "patients.csv", "-m", model, "-o", "m.safetensors"], &settings[..]].concat());
         for (conditions, words) in [
             (&["diagnoses=flu"][..], &["diagnoses", "diagnosis"][..]),
@@ -149,7 +149,7 @@ fn model_files_that_are_damaged_are_named() {
         (Vec::new(), &["truncated"]),
         (b"age,sex\n1,2\n".to_vec(), &["truncated"]),
         (with("\"semblant_format\":\"1\"", "\"semblant_format\":\"2\""), &["format 2"]),
-        (with("\"model\":\"ctgan\"", "\"model\":\"stargan\""), &["stargan"]),
+        (with("\"model\":\"masked-diffusion\"", "\"model\":\"stargan\""), &["stargan"]),
         (with(&format!("\"shape\":{shape}"), &format!("\"shape\":{turned}")), &["\"model\"", "head.weight"]),
     ] {
         place.file("d.safetensors", contents);
@@ -279,9 +279,9 @@ fn an_interrupt_saves_and_names_resume() {
 #[test]
 fn equal_commands_give_equal_bytes() {
     let place = Place::with_patients();
-    for model in ["ctgan", "tvae", "copula", "independent"] {
+    for model in ["masked-diffusion", "tvae", "copula", "independent"] {
         let settings: &[&str] = match model {
-            "ctgan" => &[SMALL, &["--set", "epochs=2"]].concat(),
+            "masked-diffusion" => &[SMALL, &["--set", "epochs=2"]].concat(),
             "tvae" => &["--set", "epochs=2", "--set", "encoder_widths=[16]", "--set", "decoder_widths=[16]"],
             _ => &[],
         };
@@ -381,7 +381,7 @@ fn lists_and_inspections_can_be_read() {
     assert!(names.iter().all(|name| listed.contains(name)), "{listed}");
     assert!(place.good(&["data", "list"]).out.contains("california-housing"));
     place.good(&[&["fit", "patients.csv", "-o", "gan.safetensors", "--set", "epochs=1"], SMALL].concat());
-    for (file, model) in [("m.safetensors", "copula"), ("gan.safetensors", "ctgan")] {
+    for (file, model) in [("m.safetensors", "copula"), ("gan.safetensors", "masked-diffusion")] {
         let text = place.good(&["inspect", file]).out;
         assert!(text.contains(model) && text.contains("diagnosis") && text.contains("datetime"), "{text}");
         let json = place.good(&["inspect", file, "--json"]).json();
@@ -408,7 +408,7 @@ fn a_schema_that_was_written_can_be_read() {
 #[test]
 fn settings_come_from_files_and_from_the_command_line() {
     let place = Place::with_patients();
-    place.file("c.toml", "epochs = 5\nbatch_rows = 60\npac = 3\nnoise_width = 8\ngenerator_widths = [16]\ncritic_widths = [16]\n");
+    place.file("c.toml", "epochs = 5\nbatch_rows = 60\nwidth = 16\ndepth = 1\nembedding = 4\nbins = 8\n");
     place.good(&["fit", "patients.csv", "--config", "c.toml", "--set", "epochs=1", "-o", "a.safetensors"]);
     place.good(&[&["fit", "patients.csv", "--set", "epochs=1", "-o", "b.safetensors"], SMALL].concat());
     assert!(place.bytes("a.safetensors") == place.bytes("b.safetensors"), "--set goes before the file");
@@ -419,7 +419,7 @@ fn settings_come_from_files_and_from_the_command_line() {
 #[test]
 fn quickstart_makes_its_four_files() {
     let place = Place::new();
-    for model in ["ctgan", "copula"] {
+    for model in ["masked-diffusion", "copula"] {
         place.good(&["quickstart", "--rows", "120", "-m", model, "-o", model]);
         for file in ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"] {
             assert!(place.has(&format!("{model}/{file}")), "{model}: {file}");

@@ -156,6 +156,16 @@ pub trait Likelihood<D: Data> {
     /// # Errors
     /// A model that was not fitted, or data of another form.
     fn negative_log_likelihoods(&self, data: &D, samples: usize, seed: u64) -> Result<Vec<f64>>;
+
+    /// The parts that make up an item's negative log-likelihood, such as the columns of a row, by name; one number for each item, and a mean
+    /// over the random numbers.
+    ///
+    /// # Errors
+    /// As [`Likelihood::negative_log_likelihoods`], and a model whose items have no parts.
+    fn parts(&self, data: &D, samples: usize, seed: u64) -> Result<Vec<(String, Vec<f64>)>> {
+        let _ = (data, samples, seed);
+        Err(Error::Config("the likelihood of this model has no parts; omit --per-column".into()))
+    }
 }
 
 /// The capability of making data from data instead of from noise: image-to-image, inpainting, the reconstruction of an autoencoder.

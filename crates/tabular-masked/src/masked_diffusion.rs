@@ -393,7 +393,7 @@ impl TableModel for MaskedDiffusionConfig {
     fn write(&self, fitted: &Fitted, file: &mut Checkpoint, path: &Path) -> Result<()> {
         file.set_metadata("tokens", &fitted.tokens, path)?;
         file.set_metadata("width", &fitted.net.width(), path)?;
-        file.add_module("net", &fitted.net)
+        file.add_module("model", &fitted.net)
     }
 
     fn completion(&self) -> Option<&dyn Completion<Fitted>> {
@@ -408,7 +408,7 @@ impl TableModel for MaskedDiffusionConfig {
             return Err(Error::checkpoint(path, format!("a network {width} wide cannot be read; fit the model again")));
         }
         let layout = Layout::new(&tokens, self.frequencies);
-        let net = file.load_module("net", Net::new(&layout, &self.sizes(width), &[], 0, device), path)?;
+        let net = file.load_module("model", Net::new(&layout, &self.sizes(width), &[], 0, device), path)?;
         Ok(Fitted { tokens, layout, net })
     }
 }

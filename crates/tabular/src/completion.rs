@@ -37,23 +37,6 @@ impl<C: TableModel> TableSynthesizer<C> {
     fn prepared(&self) -> Result<&Preparation> {
         self.preparation().ok_or_else(|| Error::Config("this model was fitted by an earlier version; fit it again".into()))
     }
-
-    /// The negative log-likelihood of every cell, `[rows]` of one number for each column of the model's schema, as a mean over `orders` orders.
-    ///
-    /// # Errors
-    /// A model that cannot tell, one that was not fitted, a table of other columns.
-    pub fn cell_likelihoods(&self, data: &Table, orders: usize, seed: u64) -> Result<Vec<Vec<f64>>> {
-        let (completion, fitted, schema) = self.completion()?;
-        let all = completion.negative_log_likelihoods(fitted, &alike(data, schema)?, orders.max(1), seed)?;
-        let count = all.len() as f64;
-        let mut mean = vec![vec![0.0; schema.columns.len()]; data.rows()];
-        for order in &all {
-            for (sums, row) in mean.iter_mut().zip(order) {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value / count);
-            }
-        }
-        Ok(mean)
-    }
 }
 
 impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
@@ -68,7 +51,7 @@ impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
             return Err(Error::Condition("rows that are given cannot be asked to meet conditions; omit --where and --balance".into()));
         }
         let (completion, fitted, schema) = self.completion()?;
-        let given = alike(init, schema)?;
+        let given = without(alike(init, schema)?, &request.redraw)?;
         let drawn = completion.complete(fitted, &given, request.seed)?;
         let drawn = self.prepared()?.restore(drawn, 0, request.seed)?;
         let absent = |name: &str| init.schema().index_of(name).is_err();
@@ -96,6 +79,26 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
         };
         Ok((0..data.rows()).map(row).collect())
     }
+
+    fn parts(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<(String, Vec<f64>)>> {
+        let (completion, fitted, schema) = self.completion()?;
+        let all = completion.negative_log_likelihoods(fitted, &alike(data, schema)?, samples.max(1), seed)?;
+        let mean = |column: usize, row: usize| all.iter().map(|order| order[row][column]).sum::<f64>() / all.len() as f64;
+        let learned = schema.columns.iter().enumerate().filter(|(_, described)| described.kind.is_modelled());
+        Ok(learned.map(|(column, described)| (described.name.clone(), (0..data.rows()).map(|row| mean(column, row)).collect())).collect())
+    }
+}
+
+/// The table with every cell of these columns missing.
+fn without(table: Table, names: &[String]) -> Result<Table> {
+    let redrawn: Vec<usize> = names.iter().map(|name| table.schema().index_of(name)).collect::<Result<_, _>>()?;
+    let rows = table.rows();
+    let empty = |(index, column): (usize, &Column)| match column {
+        _ if !redrawn.contains(&index) => column.clone(),
+        Column::Number(_) => Column::Number(vec![f64::NAN; rows]),
+        Column::Category { .. } => Column::from_labels((0..rows).map(|_| None::<&str>)),
+    };
+    Ok(Table::new(table.schema().clone(), table.columns().iter().enumerate().map(empty).collect())?)
 }
 
 /// The table with the columns of `schema` and of their kinds; those that it lacks are missing.

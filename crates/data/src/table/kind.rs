@@ -69,6 +69,11 @@ impl Data for Table {
                 "A condition that every row meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
             ),
             OptionSpec::value("balance", "COLUMN", "A categorical column whose values are all equally frequent"),
+            OptionSpec::list(
+                "redraw",
+                "COLUMN",
+                "With --from: a column that is drawn anew in every row, beside missing cells; may be given several times",
+            ),
             OptionSpec::value(
                 "batch-rows",
                 "ROWS",
@@ -88,7 +93,14 @@ impl Data for Table {
         let (short, sql): (Vec<&String>, Vec<&String>) = values.all("where").iter().partition(|text| is_short(text));
         let conditions = short.into_iter().map(|text| condition(text)).collect::<Result<_>>()?;
         let expressions = sql.into_iter().cloned().collect();
-        Ok(TableRequest { conditions, expressions, balance: values.text("balance").map(str::to_owned), batch_rows, ..request })
+        Ok(TableRequest {
+            conditions,
+            expressions,
+            balance: values.text("balance").map(str::to_owned),
+            redraw: values.all("redraw").to_vec(),
+            batch_rows,
+            ..request
+        })
     }
 
     fn complete_options(options: ReadOptions, manifest: &Value) -> Result<ReadOptions> {

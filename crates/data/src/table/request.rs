@@ -61,6 +61,8 @@ pub struct TableRequest {
     pub expressions: Vec<String>,
     /// A categorical column whose values all come equally often.
     pub balance: Option<String>,
+    /// Columns that are drawn anew where rows are given.
+    pub redraw: Vec<String>,
     /// Rows computed at once: changes memory and speed, never the result.
     pub batch_rows: usize,
 }
@@ -68,7 +70,7 @@ pub struct TableRequest {
 impl TableRequest {
     /// Rows `0..rows` of `seed`, without conditions.
     pub fn new(rows: u64, seed: u64) -> Self {
-        Self { rows: 0..rows, seed, conditions: Vec::new(), expressions: Vec::new(), balance: None, batch_rows: 4096 }
+        Self { rows: 0..rows, seed, conditions: Vec::new(), expressions: Vec::new(), balance: None, redraw: Vec::new(), batch_rows: 4096 }
     }
 
     /// The same with one more condition: `column` has this value.

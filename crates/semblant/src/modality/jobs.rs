@@ -121,6 +121,8 @@ pub struct LikelihoodJob<'a> {
     pub device: &'a Device,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,
+    /// Whether the parts of every item are wanted too, such as the columns of a row.
+    pub parts: bool,
 }
 
 /// Negative log-likelihoods of items.
@@ -130,6 +132,8 @@ pub struct Likelihoods {
     pub nats: Vec<f64>,
     /// Values per item, if all items have the same number.
     pub dimensions: Option<usize>,
+    /// The parts by name, in nats, one per item; none where they were not asked for.
+    pub parts: Vec<(String, Vec<f64>)>,
 }
 
 /// An evaluation of data of kind `D`.

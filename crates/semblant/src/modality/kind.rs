@@ -268,7 +268,8 @@ impl<D: Data> Modality for Kind<D> {
             return Err(Error::Data(format!("{}: there are no {} to evaluate", job.source.name(), D::ITEMS)));
         }
         let nats = likelihood.negative_log_likelihoods(&data, job.samples, job.seed)?;
-        Ok(Likelihoods { nats, dimensions: data.dimensions() })
+        let parts = if job.parts { likelihood.parts(&data, job.samples, job.seed)? } else { Vec::new() };
+        Ok(Likelihoods { nats, dimensions: data.dimensions(), parts })
     }
 
     fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()> {
