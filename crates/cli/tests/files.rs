@@ -2,6 +2,9 @@
 
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod support;
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+#[path = "support/tables.rs"]
+mod tables;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,6 +12,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use support::*;
+use tables::*;
 
 const VISITS: &str = "visit,when,amount,kind\n";
 
@@ -140,6 +144,38 @@ fn settings_and_completions_are_printed() {
         let script = place.good(&["completions", shell]).out;
         assert!(script.contains("semblant") && script.contains("write-schema"), "{shell}");
     }
+}
+
+#[test]
+fn rows_found_before_conditions_prove_too_rare_are_kept() {
+    let place = Place::with_patients();
+    place.good(&[&["-q", "fit", "patients.csv", "-m", "ctgan", "-o", "m.safetensors", "--epochs", "2"], SMALL].concat());
+    let sample = |rows: &str, width: u32, output: &str| {
+        let narrow = format!("systolic=120..{}", 120 + width);
+        let wheres = ["age=40..45", "cholesterol=5..5.1", &narrow].map(|condition| ["--where", condition]).concat();
+        place.run(&[&["sample", "m.safetensors", "--rows", rows, "-o", output], &wheres[..]].concat())
+    };
+    // A range in which some rows are found and others are not.
+    let ran = |width| (width, sample("0..12", width, "s.csv"));
+    let (width, ran) = [32, 16, 8, 4, 2, 1, 0].into_iter().map(ran).find(|(_, ran)| ran.code != Some(0)).expect("rare");
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let text = place.text("s.csv");
+    let mut lines = text.lines();
+    let (header, found) = (lines.next().expect("a header"), lines.collect::<Vec<_>>());
+    let kept = format!("; {} of 12 rows were found in ", found.len());
+    for words in ["the conditions are too rare", "of 2000 draws", &kept, "are in s.csv"] {
+        assert!(ran.err.lines().last().is_some_and(|said| said.contains(words)), "{words}: {}", ran.err);
+    }
+    // Each row is that of its address, whatever the range; where there is none, nothing is written.
+    let mut alone = Vec::new();
+    for row in 0..12 {
+        let output = format!("{row}.csv");
+        match sample(&format!("{row}..{}", row + 1), width, &output) {
+            ran if ran.code == Some(0) => alone.push(place.text(&output)),
+            ran => assert!(ran.code == Some(2) && ran.err.contains("too rare") && !place.has(&output), "{}", ran.err),
+        }
+    }
+    assert_eq!(alone, found.iter().map(|row| format!("{header}\n{row}\n")).collect::<Vec<_>>());
 }
 
 /// Options in the texts of the sources that reach a user are options of the program.

@@ -73,9 +73,10 @@ impl Terminal {
         let (done, total) = self.done;
         let elapsed = self.started.elapsed().as_secs_f64();
         let rate = done as f64 / elapsed.max(1e-9);
-        let left = (total - done.min(total)) as f64 / rate.max(1e-9);
+        // Nothing done yet tells nothing of the rest.
+        let left = if done == 0 { "?".to_owned() } else { format!("{:.0}", (total - done.min(total)) as f64 / rate) };
         self.line(&format!(
-            "{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left:.0} s left  {}",
+            "{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left} s left  {}",
             100.0 * done as f64 / total.max(1) as f64,
             self.losses
         ));
