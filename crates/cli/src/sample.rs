@@ -9,7 +9,7 @@ use semblant::{Registry, SampleJob, SampleOutcome, Source, Verb};
 use serde_json::json;
 
 use crate::arguments::{Format, Sample, count};
-use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, say};
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, print_document, say};
 
 pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.from.is_none() && (arguments.mask.is_some() || ["strength", "size"].iter().any(|name| given(matches, name))) {
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     let acceptance = items as f64 / drawn.max(1) as f64;
     if arguments.json && !to_stdout {
         let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });
-        print(&summary.to_string());
+        print_document(&summary.to_string());
         return Ok(());
     }
     if !quiet && (drawn != items || options.has("where") && kind.items() == "rows" || options.has("balance") && kind.items() == "rows") {

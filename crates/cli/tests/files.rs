@@ -178,6 +178,39 @@ fn rows_found_before_conditions_prove_too_rare_are_kept() {
     assert_eq!(alone, found.iter().map(|row| format!("{header}\n{row}\n")).collect::<Vec<_>>());
 }
 
+#[test]
+fn names_do_not_control_the_terminal() {
+    let place = Place::new();
+    let name = "t\u{1b}[2J.csv";
+    let rows = (0..80).map(|row| format!("{row}.{row:02},{},\u{9b}31mred\n", if row % 2 == 0 { "a\u{1b}]0;title\u{7}" } else { "b" }));
+    place.file(name, std::iter::once("n\u{1b}[31m,label\u{7f},same\n".to_owned()).chain(rows).collect::<String>());
+    let run = |arguments: &[&str]| {
+        let ran = place.run(arguments);
+        for text in [&ran.out, &ran.err] {
+            assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{arguments:?}: {text:?}");
+        }
+        ran
+    };
+    let shown = run(&["schema", name]).out;
+    assert!(shown.contains("n\\u{1b}[31m") && shown.contains("a\\u{1b}]0;title\\u{7}"), "{shown}");
+    let fit = run(&["fit", name, "-m", "independent", "-o", "m\u{1b}c.safetensors"]);
+    assert_eq!((fit.code, fit.out.as_str()), (Some(0), "m\\u{1b}c.safetensors\n"), "{}", fit.err);
+    run(&["inspect", "m\u{1b}c.safetensors"]);
+    let scores = run(&["evaluate", "--real", name, "--compare", name, name]);
+    assert!(scores.code == Some(0) && scores.out.contains("t\\u{1b}[2J.csv"), "{}{}", scores.out, scores.err);
+    for arguments in [
+        &["fit", "absent\u{1b}[2J.csv", "-o", "o.safetensors"][..],
+        &["fit", name, "--target", "\u{1b}[31m", "-o", "o.safetensors"],
+        &["sample", "m\u{1b}c.safetensors", "-n", "1", "-o", "s.csv", "--where", "label\u{7f}=\u{1b}c"],
+    ] {
+        let ran = run(arguments);
+        assert!(ran.code != Some(0) && ran.err.contains("\\u{1b}"), "{arguments:?}: {}", ran.err);
+    }
+    // A message is cut in the middle, so that it keeps the place and the remedy.
+    let said = run(&["fit", name, "-m", &"x".repeat(5000), "-o", "o.safetensors"]).err;
+    assert!(said.chars().count() <= 300 + "error: \n".len() && said.contains("xxx…") && said.contains("ctgan"), "{said}");
+}
+
 /// Options in the texts of the sources that reach a user are options of the program.
 #[test]
 fn remedies_are_options() {
