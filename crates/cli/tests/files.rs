@@ -1,4 +1,4 @@
-//! Files as users have them: streams, formats, what may be overwritten, and the remedies that messages name.
+//! Files as users have them: streams, formats, and what may be overwritten.
 
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod support;
@@ -6,9 +6,7 @@ mod support;
 #[path = "support/tables.rs"]
 mod tables;
 
-use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::Stdio;
 
 use support::*;
@@ -209,50 +207,4 @@ fn names_do_not_control_the_terminal() {
     // A message is cut in the middle, so that it keeps the place and the remedy.
     let said = run(&["fit", name, "-m", &"x".repeat(5000), "-o", "o.safetensors"]).err;
     assert!(said.chars().count() <= 300 + "error: \n".len() && said.contains("xxx…") && said.contains("ctgan"), "{said}");
-}
-
-/// Options in the texts of the sources that reach a user are options of the program.
-#[test]
-fn remedies_are_options() {
-    let place = Place::new();
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    for command in ["fit", "sample", "evaluate", "export", "models", "schema", "inspect", "data", "quickstart"] {
-        let help = place.good(&[command, "--help"]).out;
-        known.extend(options(&help));
-    }
-    let mut seen = 0;
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut folders: Vec<_> =
-        ["core", "data", "tabular", "tabular-ctgan", "copula", "diffusion", "gan", "vae", "images", "semblant", "cli"]
-            .iter()
-            .map(|name| sources.join(name).join("src"))
-            .collect();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("readable").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).expect("UTF-8");
-            let messages =
-                text.lines().filter(|line| line.contains('"') && !line.contains("cargo") && !line.trim_start().starts_with("//"));
-            for option in messages.flat_map(options) {
-                assert!(known.contains(&option), "{}: {option} is no option; there are {known:?}", path.display());
-                seen += 1;
-            }
-        }
-    }
-    assert!(seen > 20, "{seen} options in messages");
-}
-
-/// The words of a text that look like long options.
-fn options(text: &str) -> Vec<String> {
-    let word = |part: &str| part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect::<String>();
-    let parts = text.match_indices("--").filter(|(at, _)| !text[..*at].ends_with(['-', '{']));
-    parts
-        .map(|(at, _)| word(&text[at + 2..]))
-        .filter(|name| name.len() > 1 && !name.starts_with('-'))
-        .map(|name| format!("--{}", name.trim_end_matches('-')))
-        .collect()
 }
