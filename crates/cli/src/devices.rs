@@ -3,12 +3,12 @@
 use semblant::{Device, device};
 use serde_json::json;
 
-use crate::{Failure, Outcome, print, say};
+use crate::{Failure, Outcome, print, print_document, say};
 
 pub(crate) fn list(as_json: bool) -> Outcome {
     let backends = device::list();
     if as_json {
-        print(&json!(backends).to_string());
+        print_document(&json!(backends).to_string());
         return Ok(());
     }
     for backend in &backends {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Evaluate;
 use crate::fit::check_writable;
-use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs, print};
+use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs, print, print_document};
 
 pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     let real = datasets::source(&arguments.real, "train")?;
@@ -84,7 +84,7 @@ fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
     let json = json.map_err(|error| Failure::Work(error.to_string()))?;
     if let Some(path) = &arguments.output {
         if outputs::is_stream(path) {
-            print(&page);
+            print_document(&page);
             return Ok(());
         }
         files::write(path, page.as_bytes())?;
@@ -92,7 +92,7 @@ fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
     }
     match arguments.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
-            print(&json);
+            print_document(&json);
             return Ok(());
         }
         Some(path) => {
@@ -123,7 +123,7 @@ fn likelihood(arguments: &Evaluate, items: &str, found: Likelihoods) -> Outcome 
     let bits = bits.map_or_else(String::new, |bits| format!(", {bits:.4} bits per dimension"));
     let text = format!("negative log-likelihood {mean:.3} nats per item (standard error {error:.3}){bits}");
     match arguments.json.as_deref() {
-        Some(path) if path == Path::new("-") => print(&json.to_string()),
+        Some(path) if path == Path::new("-") => print_document(&json.to_string()),
         Some(path) => {
             files::write(path, format!("{json:#}\n").as_bytes())?;
             outputs::record(path);

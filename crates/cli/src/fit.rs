@@ -12,7 +12,7 @@ use semblant::{FitJob, FitOutcome, Verb};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Fit, Precision};
-use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, say};
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, print_document, say};
 
 pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     let plan = Plan::new(arguments, matches, registry)?;
@@ -197,7 +197,7 @@ fn report(arguments: &Fit, output: Option<&Path>, folder: Option<&Path>, summary
     let _ = folder.map(|folder| std::fs::remove_file(folder.join(STATE_FILE)));
     let _ = output.map(outputs::record);
     if arguments.json {
-        print(&json!({ "model": output, "summary": summary }).to_string());
+        print_document(&json!({ "model": output, "summary": summary }).to_string());
         return;
     }
     if !quiet {

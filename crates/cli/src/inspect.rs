@@ -7,7 +7,7 @@ use semblant::checkpoint::Checkpoint;
 use serde_json::{Value, json};
 
 use crate::arguments::Export;
-use crate::{Outcome, print};
+use crate::{Outcome, print, print_document};
 
 pub(crate) fn models(registry: &Registry, name: Option<&str>, as_json: bool) -> Outcome {
     if let Some(name) = name {
@@ -17,7 +17,7 @@ pub(crate) fn models(registry: &Registry, name: Option<&str>, as_json: bool) -> 
     if as_json {
         let list: Vec<Value> =
             models().map(|(kind, model)| json!({ "name": model.name, "kind": kind, "summary": model.summary })).collect();
-        print(&Value::Array(list).to_string());
+        print_document(&Value::Array(list).to_string());
         return Ok(());
     }
     models().for_each(|(kind, model)| print(&format!("{:14} {kind:6}  {}", model.name, model.summary)));
@@ -31,7 +31,7 @@ fn settings(registry: &Registry, name: &str, as_json: bool) -> Outcome {
     if as_json {
         let list: Vec<Value> =
             settings.iter().map(|setting| json!({ "name": setting.name, "default": setting.default, "about": setting.about })).collect();
-        print(&json!({ "name": name, "kind": kind.kind(), "settings": list }).to_string());
+        print_document(&json!({ "name": name, "kind": kind.kind(), "settings": list }).to_string());
         return Ok(());
     }
     let about = kind.models().into_iter().find(|model| model.name == name).map_or("", |model| model.summary);
@@ -65,7 +65,7 @@ pub(crate) fn file(path: &Path, registry: &Registry, as_json: bool) -> Outcome {
         for (key, value) in described.as_object().into_iter().flatten() {
             all[key] = value.clone();
         }
-        print(&all.to_string());
+        print_document(&all.to_string());
         return Ok(());
     }
     print(&format!("model       {}", file.model()));

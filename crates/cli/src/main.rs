@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use semblant::progress::{Observer, Silent, Terminal};
+use semblant::progress::{Observer, Silent, Terminal, printable};
 use semblant::{Registry, Verb};
 
 // Half of a small network's training time is the allocation of short-lived buffers; this allocator serves them from its own pages.
@@ -93,8 +93,18 @@ fn mistake(error: &clap::Error) -> String {
     format!("{}; see --help", one_line(said))
 }
 
+/// The longest error, in characters.
+const LONGEST: usize = 300;
+
+/// An error as one line that is not too long: the middle gives way, since a message begins with the place and ends with the remedy.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line: Vec<char> = printable(&line).chars().collect();
+    if line.len() <= LONGEST {
+        return line.into_iter().collect();
+    }
+    let (head, tail) = (&line[..LONGEST / 2], &line[line.len() - (LONGEST - 1 - LONGEST / 2)..]);
+    head.iter().chain(['…'].iter()).chain(tail).collect()
 }
 
 /// The whole command line: what is the same for every kind of data, and the options that kinds declare.
@@ -133,7 +143,7 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
 /// One line on standard error. A closed pipe is no reason to fail.
 fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
 /// Today's date (UTC), for reports.
@@ -146,8 +156,13 @@ fn observer(quiet: bool) -> Box<dyn Observer> {
     if quiet { Box::new(Silent) } else { Box::new(Terminal::default()) }
 }
 
-/// One line on standard output: a result. A reader that closed the pipe has read enough.
+/// One line on standard output: a result, for people.
 fn print(line: &str) {
+    print_document(&printable(line));
+}
+
+/// JSON or a page on standard output, as it is. A reader that closed the pipe has read enough.
+fn print_document(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -9,7 +9,7 @@ use semblant::{Registry, SampleJob, SampleOutcome, Source, Verb};
 use serde_json::json;
 
 use crate::arguments::{Format, Sample, count};
-use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, say};
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, print_document, say};
 
 pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.from.is_none() && (arguments.mask.is_some() || ["strength", "size"].iter().any(|name| given(matches, name))) {
@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         .chain(init.iter().flat_map(|(init, mask)| std::iter::once(init).chain(mask)).map(Source::path))
         .collect();
     outputs::check(&[&output], &inputs, arguments.force)?;
+    let asked = rows.end - rows.start;
     let job = SampleJob { model: &arguments.model, device: &device, rows, seed: arguments.seed, init, options: &options, output: &output };
     let SampleOutcome { items, drawn, cut } = match kind.sample(job, &|| observer(quiet)) {
         // A reader that closed the pipe has read enough.
@@ -36,12 +37,13 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     outputs::record(&output);
     let to_stdout = outputs::is_stream(&output);
     if let Some(why) = cut {
-        return Err(Failure::Work(format!("{why}; the first {items} {} are in {}", kind.items(), output.display())));
+        let kept = format!("{items} of {asked} {} were found in {drawn} draws and are in {}", kind.items(), output.display());
+        return Err(Failure::Work(format!("{why}; {kept}")));
     }
     let acceptance = items as f64 / drawn.max(1) as f64;
     if arguments.json && !to_stdout {
         let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });
-        print(&summary.to_string());
+        print_document(&summary.to_string());
         return Ok(());
     }
     if !quiet && (drawn != items || options.has("where") && kind.items() == "rows" || options.has("balance") && kind.items() == "rows") {

@@ -38,11 +38,7 @@ fn a_device_that_is_not_there_is_named_on_one_line() {
         let far = format!("{name}:99");
         place.bad(2, &[FIT, &["--device", &far]].concat(), &["device", if backend["built"] == true { "99" } else { "--features" }]);
         if backend["missing"].is_string() {
-            place.bad(
-                2,
-                &[FIT, &["--device", name]].concat(),
-                &[name, if backend["built"] == true { "use --device cpu" } else { "--features" }],
-            );
+            place.bad(2, &[FIT, &["--device", name]].concat(), &[name, if backend["built"] == true { "device cpu" } else { "--features" }]);
         }
     }
 }

@@ -1,14 +1,16 @@
-//! Files as users have them: streams, formats, what may be overwritten, and the remedies that messages name.
+//! Files as users have them: streams, formats, and what may be overwritten.
 
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod support;
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+#[path = "support/tables.rs"]
+mod tables;
 
-use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::Stdio;
 
 use support::*;
+use tables::*;
 
 const VISITS: &str = "visit,when,amount,kind\n";
 
@@ -142,48 +144,67 @@ fn settings_and_completions_are_printed() {
     }
 }
 
-/// Options in the texts of the sources that reach a user are options of the program.
 #[test]
-fn remedies_are_options() {
-    let place = Place::new();
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    for command in ["fit", "sample", "evaluate", "export", "models", "schema", "inspect", "data", "quickstart"] {
-        let help = place.good(&[command, "--help"]).out;
-        known.extend(options(&help));
+fn rows_found_before_conditions_prove_too_rare_are_kept() {
+    let place = Place::with_patients();
+    place.good(&[&["-q", "fit", "patients.csv", "-m", "ctgan", "-o", "m.safetensors", "--epochs", "2"], SMALL].concat());
+    let sample = |rows: &str, width: u32, output: &str| {
+        let narrow = format!("systolic=120..{}", 120 + width);
+        let wheres = ["age=40..45", "cholesterol=5..5.1", &narrow].map(|condition| ["--where", condition]).concat();
+        place.run(&[&["sample", "m.safetensors", "--rows", rows, "-o", output], &wheres[..]].concat())
+    };
+    // A range in which some rows are found and others are not.
+    let ran = |width| (width, sample("0..12", width, "s.csv"));
+    let (width, ran) = [32, 16, 8, 4, 2, 1, 0].into_iter().map(ran).find(|(_, ran)| ran.code != Some(0)).expect("rare");
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let text = place.text("s.csv");
+    let mut lines = text.lines();
+    let (header, found) = (lines.next().expect("a header"), lines.collect::<Vec<_>>());
+    let kept = format!("; {} of 12 rows were found in ", found.len());
+    for words in ["the conditions are too rare", "of 2000 draws", &kept, "are in s.csv"] {
+        assert!(ran.err.lines().last().is_some_and(|said| said.contains(words)), "{words}: {}", ran.err);
     }
-    let mut seen = 0;
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut folders: Vec<_> =
-        ["core", "data", "tabular", "tabular-ctgan", "copula", "diffusion", "gan", "vae", "images", "semblant", "cli"]
-            .iter()
-            .map(|name| sources.join(name).join("src"))
-            .collect();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("readable").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).expect("UTF-8");
-            let messages =
-                text.lines().filter(|line| line.contains('"') && !line.contains("cargo") && !line.trim_start().starts_with("//"));
-            for option in messages.flat_map(options) {
-                assert!(known.contains(&option), "{}: {option} is no option; there are {known:?}", path.display());
-                seen += 1;
-            }
+    // Each row is that of its address, whatever the range; where there is none, nothing is written.
+    let mut alone = Vec::new();
+    for row in 0..12 {
+        let output = format!("{row}.csv");
+        match sample(&format!("{row}..{}", row + 1), width, &output) {
+            ran if ran.code == Some(0) => alone.push(place.text(&output)),
+            ran => assert!(ran.code == Some(2) && ran.err.contains("too rare") && !place.has(&output), "{}", ran.err),
         }
     }
-    assert!(seen > 20, "{seen} options in messages");
+    assert_eq!(alone, found.iter().map(|row| format!("{header}\n{row}\n")).collect::<Vec<_>>());
 }
 
-/// The words of a text that look like long options.
-fn options(text: &str) -> Vec<String> {
-    let word = |part: &str| part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect::<String>();
-    let parts = text.match_indices("--").filter(|(at, _)| !text[..*at].ends_with(['-', '{']));
-    parts
-        .map(|(at, _)| word(&text[at + 2..]))
-        .filter(|name| name.len() > 1 && !name.starts_with('-'))
-        .map(|name| format!("--{}", name.trim_end_matches('-')))
-        .collect()
+#[test]
+fn names_do_not_control_the_terminal() {
+    let place = Place::new();
+    let name = "t\u{1b}[2J.csv";
+    let rows = (0..80).map(|row| format!("{row}.{row:02},{},\u{9b}31mred\n", if row % 2 == 0 { "a\u{1b}]0;title\u{7}" } else { "b" }));
+    place.file(name, std::iter::once("n\u{1b}[31m,label\u{7f},same\n".to_owned()).chain(rows).collect::<String>());
+    let run = |arguments: &[&str]| {
+        let ran = place.run(arguments);
+        for text in [&ran.out, &ran.err] {
+            assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{arguments:?}: {text:?}");
+        }
+        ran
+    };
+    let shown = run(&["schema", name]).out;
+    assert!(shown.contains("n\\u{1b}[31m") && shown.contains("a\\u{1b}]0;title\\u{7}"), "{shown}");
+    let fit = run(&["fit", name, "-m", "independent", "-o", "m\u{1b}c.safetensors"]);
+    assert_eq!((fit.code, fit.out.as_str()), (Some(0), "m\\u{1b}c.safetensors\n"), "{}", fit.err);
+    run(&["inspect", "m\u{1b}c.safetensors"]);
+    let scores = run(&["evaluate", "--real", name, "--compare", name, name]);
+    assert!(scores.code == Some(0) && scores.out.contains("t\\u{1b}[2J.csv"), "{}{}", scores.out, scores.err);
+    for arguments in [
+        &["fit", "absent\u{1b}[2J.csv", "-o", "o.safetensors"][..],
+        &["fit", name, "--target", "\u{1b}[31m", "-o", "o.safetensors"],
+        &["sample", "m\u{1b}c.safetensors", "-n", "1", "-o", "s.csv", "--where", "label\u{7f}=\u{1b}c"],
+    ] {
+        let ran = run(arguments);
+        assert!(ran.code != Some(0) && ran.err.contains("\\u{1b}"), "{arguments:?}: {}", ran.err);
+    }
+    // A message is cut in the middle, so that it keeps the place and the remedy.
+    let said = run(&["fit", name, "-m", &"x".repeat(5000), "-o", "o.safetensors"]).err;
+    assert!(said.chars().count() <= 300 + "error: \n".len() && said.contains("xxx…") && said.contains("ctgan"), "{said}");
 }

@@ -202,7 +202,7 @@ fn lay(base: &mut Value, over: Value) {
     }
 }
 
-/// The first key of `given` that `known` lacks, as a path, and the known keys of its group.
+/// The first key of `given` that `known` lacks, as a path, and the known keys of its group, those with the most alike beginnings first.
 fn unknown(path: &str, given: &Value, known: &Value) -> Option<(String, String)> {
     let (Value::Object(given), Value::Object(known)) = (given, known) else { return None };
     given.iter().find_map(|(key, value)| {
@@ -210,7 +210,11 @@ fn unknown(path: &str, given: &Value, known: &Value) -> Option<(String, String)>
         match known.get(key) {
             Some(known) => unknown(&path, value, known),
             None if known.is_empty() => Some((path, "none".into())),
-            None => Some((path, known.keys().map(String::as_str).collect::<Vec<_>>().join(", "))),
+            None => {
+                let mut keys: Vec<&str> = known.keys().map(String::as_str).collect();
+                keys.sort_by_key(|known| std::cmp::Reverse(known.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count()));
+                Some((path, keys.join(", ")))
+            }
         }
     })
 }

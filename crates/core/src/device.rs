@@ -173,7 +173,9 @@ fn devices(backend: &str) -> Result<Vec<Device>> {
         "cuda" => quietly(|| Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec()).map_err(|why| failed("cuda", &why)),
         #[cfg(feature = "wgpu")]
         "wgpu" => quietly(|| Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec()).map_err(|why| failed("wgpu", &why)),
-        _ => Err(Error::Device(format!("device \"{backend}\": this build has no {backend} backend; build it with --features {backend}"))),
+        _ => Err(Error::Device(format!(
+            "device \"{backend}\": this build has no {backend} backend; build it with `cargo build --features {backend}`"
+        ))),
     }
 }
 
@@ -192,7 +194,7 @@ fn open(name: &str, device: &Device) -> Result<String> {
 }
 
 fn failed(name: &str, why: &str) -> Error {
-    Error::Device(format!("device \"{name}\" could not be started: {why}; see `semblant devices`, or use --device cpu"))
+    Error::Device(format!("device \"{name}\" could not be started: {why}; see `semblant devices`, or use the device cpu"))
 }
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]

@@ -1,5 +1,6 @@
 //! Progress of a run: events for an observer, and an observer that draws a bar on a terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -59,6 +60,20 @@ impl Default for Terminal {
     }
 }
 
+/// A text for a terminal: characters that would control it are escaped, as `\u{1b}`, and so are those that turn the direction of writing.
+/// Names of columns, labels and files may hold any.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let controls = |c: char| c.is_control() && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(controls) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if controls(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
+    }
+    Cow::Owned(safe)
+}
+
 impl Terminal {
     /// How long a run that is no terminal stays silent between two lines.
     const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -73,9 +88,10 @@ impl Terminal {
         let (done, total) = self.done;
         let elapsed = self.started.elapsed().as_secs_f64();
         let rate = done as f64 / elapsed.max(1e-9);
-        let left = (total - done.min(total)) as f64 / rate.max(1e-9);
+        // Nothing done yet tells nothing of the rest.
+        let left = if done == 0 { "?".to_owned() } else { format!("{:.0}", (total - done.min(total)) as f64 / rate) };
         self.line(&format!(
-            "{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left:.0} s left  {}",
+            "{:3.0} %  {done}/{total} rows  {rate:.0} rows/s  {left} s left  {}",
             100.0 * done as f64 / total.max(1) as f64,
             self.losses
         ));
@@ -96,8 +112,8 @@ impl Observer for Terminal {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Stage(text) | Event::Note(text) => match &self.bar {
-                Some(bar) => bar.println(text),
-                None => self.line(text),
+                Some(bar) => bar.println(printable(text)),
+                None => self.line(&printable(text)),
             },
             Event::Rows { done, total } => {
                 if self.done.1 != total {
@@ -129,5 +145,16 @@ impl Observer for Terminal {
                 self.done = (0, 0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped() {
+        assert_eq!(printable("plain, naïve\tand 漢字"), "plain, naïve\tand 漢字");
+        assert_eq!(printable("a\u{1b}[31m\nb\u{9b}\u{7f}\u{202e}"), "a\\u{1b}[31m\\u{a}b\\u{9b}\\u{7f}\\u{202e}");
     }
 }

@@ -23,6 +23,15 @@ pub struct Sample<D> {
     pub drawn_rows: u64,
 }
 
+/// What a search for items that meet conditions found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<D> {
+    /// The items that were found, in the order of their addresses, perhaps none.
+    pub sample: Sample<D>,
+    /// Why others are lacking: conditions that are too rare.
+    pub cut: Option<String>,
+}
+
 /// Device, precision, seed, folder and observer of a fit.
 pub struct Run {
     /// The device to train on.
@@ -125,6 +134,15 @@ pub trait Synthesizer<D: Data>: Send {
     /// # Errors
     /// A model that was not fitted, or a condition that cannot be met within the bounded effort.
     fn sample(&self, request: &D::Request) -> Result<Sample<D>>;
+
+    /// As [`Synthesizer::sample`], but where conditions are too rare for some items, the others are kept. `watch` hears how many items were
+    /// found so far, as often as a model can tell.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::sample`]; a model whose search is not of this kind reports conditions that are too rare as an error.
+    fn search(&self, request: &D::Request, _watch: &mut dyn FnMut(u64)) -> Result<Found<D>> {
+        Ok(Found { sample: self.sample(request)?, cut: None })
+    }
 
     /// Writes the one-file checkpoint.
     ///

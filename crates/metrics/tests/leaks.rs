@@ -114,7 +114,7 @@ fn real_ids_fail_with_and_without_a_holdout_and_new_ones_do_not() {
     let (real, kept, new, holdout) = (ids(1, 0, 500), ids(1, 2000, 500), ids(501, 2000, 500), ids(9001, 1000, 300));
     for holdout in [Some(&holdout), None] {
         let report = run(&real, &kept, holdout);
-        poor(&report.verdicts[2], "Identifying values come back", &["`patient`", "100.0 %", "`--drop patient`"]);
+        poor(&report.verdicts[2], "Identifying values come back", &["`patient`", "100.0 %", "`semblant fit --drop patient`"]);
         let score = report.score("identifying_values").expect("listed");
         assert_eq!((score.value, score.reference, score.reference_from), (Some(1.0), Some(0.0), ReferenceFrom::Ideal));
         assert!(
@@ -135,7 +135,7 @@ fn names_that_are_declared_categories_fail_and_the_remedy_is_named() {
     let repeated = with("name", ColumnKind::Categorical, &people(2000, 500), |row| format!("name {}", hash(row * 7 % 500, 9)));
     for holdout in [Some(&holdout), None] {
         let verdict = privacy(&real, &repeated, holdout);
-        poor(&verdict, "Identifying values come back", &["`name`", "`kind = \"id\"`", "`--drop name`"]);
+        poor(&verdict, "Identifying values come back", &["`name`", "`kind = \"id\"`", "`semblant fit --drop name`"]);
         assert_ne!(privacy(&real, &new, holdout).grade, Grade::Poor);
     }
 }

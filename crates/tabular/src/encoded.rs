@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::filter::{Columns, Domain};
-use crate::rejection::{self, Fitting, RowMaker};
+use crate::rejection::{self, Fitting, RowMaker, Searched};
 use crate::synthesizer::TableModel;
 
 /// A network that learns encoded rows, implemented by its configuration.
@@ -109,9 +109,13 @@ impl<C: EncodedModel> TableModel for C {
     }
 
     fn sample(&self, fitted: &EncodedFitted<C>, request: &TableRequest) -> Result<Sample<Table>> {
+        rejection::whole(TableModel::search(self, fitted, request, &mut |_| ())?)
+    }
+
+    fn search(&self, fitted: &EncodedFitted<C>, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Searched> {
         let maker = self.maker(&fitted.net, &fitted.layout, &fitted.conditioning);
         let block = |block: usize| C::condition_block(&fitted.conditioning, block);
-        rejection::sample(&maker, &Fitting::new(&fitted.transform, block), request)
+        rejection::search(&maker, &Fitting::new(&fitted.transform, block), request, watch)
     }
 
     fn write(&self, fitted: &EncodedFitted<C>, file: &mut Checkpoint, path: &Path) -> Result<()> {

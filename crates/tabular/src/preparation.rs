@@ -105,7 +105,7 @@ impl Preparation {
         }
         let [labels, rows] = [0, 1].map(|place| self.columns.iter().map(|column| column.replaced[place]).sum::<u64>());
         (labels > 0).then(|| {
-            format!("{labels} labels of fewer than {rare} rows are replaced in {rows} cells, so that they cannot come back; --no-protect keeps them")
+            format!("{labels} labels of fewer than {rare} rows are replaced in {rows} cells, so that they cannot come back; `semblant fit --no-protect` keeps them")
         })
     }
 

@@ -6,13 +6,14 @@ use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{self, Config};
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Entry, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
+use semblant_core::synthesizer::{Entry, Found, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
 use serde_json::Value;
 
 use crate::completion::Completion;
 use crate::preparation::Preparation;
+use crate::rejection::{Searched, too_rare};
 
 /// The metadata key of the preparation of the table.
 const PREPARATION: &str = "preparation";
@@ -37,6 +38,14 @@ pub trait TableModel: Config {
     /// # Errors
     /// As [`Synthesizer::sample`].
     fn sample(&self, fitted: &Self::Fitted, request: &TableRequest) -> Result<Sample<Table>>;
+
+    /// Makes rows, and says which could not be made to meet the conditions; `watch` hears how many do so far.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::search`].
+    fn search(&self, fitted: &Self::Fitted, request: &TableRequest, _watch: &mut dyn FnMut(u64)) -> Result<Searched> {
+        Ok(Searched { sample: self.sample(fitted, request)?, unmet: Vec::new() })
+    }
 
     /// Puts what was learned into a file.
     ///
@@ -129,6 +138,21 @@ impl<C: TableModel> TableSynthesizer<C> {
     pub(crate) fn fitted(&self) -> Result<&C::Fitted> {
         self.fitted.as_ref().ok_or_else(not_fitted)
     }
+
+    fn asked(&self, request: &TableRequest) -> Result<&C::Fitted> {
+        if request.rows.is_empty() {
+            return Err(Error::Config("the request has no rows; sample at least one".into()));
+        }
+        self.fitted()
+    }
+
+    /// Rows from the beginning of the request, with what the model did not learn.
+    fn restored(&self, sample: Sample<Table>, request: &TableRequest) -> Result<Sample<Table>> {
+        Ok(match &self.preparation {
+            Some(preparation) => Sample { data: preparation.restore(sample.data, request.rows.start, request.seed)?, ..sample },
+            None => sample,
+        })
+    }
 }
 
 impl<C: TableModel> Default for TableSynthesizer<C> {
@@ -151,15 +175,20 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     }
 
     fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
-        let fitted = self.fitted()?;
-        if request.rows.is_empty() {
-            return Err(Error::Config("the request has no rows; sample at least one".into()));
+        let fitted = self.asked(request)?;
+        self.restored(self.config.sample(fitted, request)?, request)
+    }
+
+    fn search(&self, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Found<Table>> {
+        let fitted = self.asked(request)?;
+        let Searched { sample, unmet } = self.config.search(fitted, request, watch)?;
+        // Names belong to addresses, so they are given before rows are taken out.
+        let sample = self.restored(sample, request)?;
+        if unmet.is_empty() {
+            return Ok(Found { sample, cut: None });
         }
-        let sample = self.config.sample(fitted, request)?;
-        Ok(match &self.preparation {
-            Some(preparation) => Sample { data: preparation.restore(sample.data, request.rows.start, request.seed)?, ..sample },
-            None => sample,
-        })
+        let met: Vec<usize> = (0..sample.data.rows()).filter(|row| unmet.binary_search(row).is_err()).collect();
+        Ok(Found { sample: Sample { data: sample.data.take(&met), ..sample }, cut: Some(too_rare(unmet.len())) })
     }
 
     fn save(&self, path: &Path) -> Result<()> {

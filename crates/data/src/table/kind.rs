@@ -20,7 +20,7 @@ impl Data for Table {
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"),
-            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; --write-schema of fit writes one"),
+            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; `semblant fit --write-schema` writes one"),
             OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times"),
             OptionSpec::list(
                 "missing",

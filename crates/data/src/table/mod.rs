@@ -22,7 +22,7 @@ pub use id::{Form, IdFormat, Pattern};
 pub(crate) use raw::shorten;
 pub use read::{Inferred, ReadOptions, TableFormat};
 pub use request::{Condition, TableRequest, Wanted};
-pub use schema::{ColumnKind, ColumnSchema, Protect, Schema, special_index, special_number};
+pub use schema::{ColumnKind, ColumnSchema, Protect, Schema, is_unread, special_index, special_number, unread_number};
 pub use simulate::simulate_patients;
 pub use style::NumberStyle;
 pub use write::TableWriter;

@@ -321,6 +321,19 @@ pub fn special_number(index: usize) -> f64 {
     f64::from_bits(SPECIAL + (index as u64 + 1).min(0xffff))
 }
 
+/// The index that no special text has: that of texts which have no form in their column.
+const UNREAD: usize = 0xfffe;
+
+/// The NaN that stands for a text which is neither a value of its column nor a missing one, where another table is made comparable.
+pub fn unread_number() -> f64 {
+    special_number(UNREAD)
+}
+
+/// Whether a number stands for such a text.
+pub fn is_unread(value: f64) -> bool {
+    special_index(value) == Some(UNREAD)
+}
+
 /// The special text that a number stands for.
 pub fn special_index(value: f64) -> Option<usize> {
     value.is_nan().then(|| (value.to_bits() & 0xffff) as usize).filter(|&code| code > 0).map(|code| code - 1)

@@ -9,6 +9,8 @@ use super::{Content, Mark, Report};
 const WIDEST: usize = 24;
 /// Characters of a line of sentences.
 const WIDTH: usize = 100;
+/// Characters of a name that stand before its values; longer names go on below, indented.
+const NAME: usize = 56;
 
 /// A line of headings and one line per row: a name, one value per heading, and a reference. A value that does not exist is `-`.
 pub fn text_table(headings: &[&str], rows: impl IntoIterator<Item = (String, Vec<Option<f64>>, Option<f64>)>) -> Vec<String> {
@@ -22,14 +24,36 @@ fn number(value: Option<f64>) -> String {
 
 /// The cells below their headings, all ending at one place.
 fn aligned(headings: &[&str], rows: impl IntoIterator<Item = (String, Vec<String>, Option<f64>)>) -> Vec<String> {
+    let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
     let widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count().max(10)).collect();
+    let rows: Vec<_> = rows.into_iter().collect();
+    let longest = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0).clamp("score".len(), NAME);
     let line = |name: &str, cells: &[String], last: &str| {
         let cells: String = cells.iter().zip(&widths).map(|(cell, &width)| format!(" {cell:>width$}")).collect();
-        format!("{name:44}{cells} {last:>10}")
+        let mut parts = broken(name, longest).into_iter();
+        let first = format!("{:longest$}{cells} {last:>10}", parts.next().unwrap_or_default());
+        std::iter::once(first).chain(parts).collect::<Vec<_>>()
     };
-    let mut lines = vec![line("score", &headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>(), "reference")];
-    lines.extend(rows.into_iter().map(|(name, cells, reference)| line(&name, &cells, &number(reference))));
+    let mut lines = line("score", &headings, "reference");
+    lines.extend(rows.iter().flat_map(|(name, cells, reference)| line(name, cells, &number(*reference))));
     lines
+}
+
+/// A name in parts of at most `width` characters, broken at blanks where it has some, all but the first indented.
+fn broken(name: &str, width: usize) -> Vec<String> {
+    let mut left: Vec<char> = name.chars().collect();
+    let mut parts = Vec::new();
+    loop {
+        let indent = if parts.is_empty() { "" } else { "  " };
+        let room = width - indent.len();
+        if left.len() <= room {
+            parts.push(format!("{indent}{}", left.iter().collect::<String>()));
+            return parts;
+        }
+        let end = left[..=room].iter().rposition(|c| *c == ' ').filter(|&at| at > 0).unwrap_or(room);
+        parts.push(format!("{indent}{}", left[..end].iter().collect::<String>()));
+        left.drain(..end + usize::from(left[end] == ' '));
+    }
 }
 
 /// A short heading for each of several paths: the file name, or the end of the path where file names would be equal or too long.
@@ -113,6 +137,14 @@ mod tests {
         assert_eq!(found[0].len(), found[1].len());
         let end = |line: &str, text: &str| line.find(text).map(|at| at + text.len());
         assert_eq!(end(&found[0], "ctgan.csv"), end(&found[1], "0.5000"));
+        // The names decide how far in the values stand; a name that is too long goes on below them.
+        assert!(found[0].starts_with("score    "), "{found:?}");
+        let long = ["Closest over second closest distance, 5th percentile", &"Distance of a column ".repeat(5), &"x".repeat(130)];
+        let found = text_table(&["s.csv"], long.map(|name| (name.to_owned(), vec![Some(0.25)], Some(1.0))));
+        let values: Vec<&String> = found.iter().filter(|line| line.ends_with("1.0000")).collect();
+        assert!(values.len() == 3 && values.iter().all(|line| end(line, "0.2500") == end(&found[0], "s.csv")), "{found:#?}");
+        assert!(found.iter().all(|line| line.chars().count() <= NAME + 22), "{found:#?}");
+        assert_eq!(found.iter().map(|line| line[..line.len().min(NAME)].trim_start_matches("  ")).filter(|l| l.contains('x')).count(), 3);
         assert_eq!(short_names(&["a/s.csv", "b/s.csv"].map(Path::new)), ["a/s.csv", "b/s.csv"]);
         assert_eq!(short_names(&[Path::new("a-very-long-name-of-a-table.csv")])[0].len(), WIDEST);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use semblant_data::table::{Column, ColumnKind, MISSING, Table};
+use semblant_data::table::{Column, ColumnKind, MISSING, Table, is_unread};
 use serde::{Deserialize, Serialize};
 
 use super::align::{is_id, shared_codes};
@@ -53,7 +53,8 @@ pub fn diagnostic(real: &Table, synthetic: &Table) -> Result<Diagnostic> {
 
 /// Share of synthetic values within the real minimum and maximum, both included.
 ///
-/// Missing synthetic values count as outside unless the real column has missing values too, in which case they are left out.
+/// Missing synthetic values count as outside unless the real column has missing values too, in which case they are left out. Texts that have no
+/// form in the column ([`is_unread`]) are always outside.
 /// Range 0 to 1, higher is better. Source: SDMetrics 0.29.0.
 ///
 /// # Errors
@@ -61,7 +62,7 @@ pub fn diagnostic(real: &Table, synthetic: &Table) -> Result<Diagnostic> {
 pub fn boundary_adherence(real: &[f64], synthetic: &[f64]) -> Result<f64> {
     let Some((low, high)) = range(real) else { return undefined("the real column has only missing values") };
     let missing_is_known = real.iter().any(|value| value.is_nan());
-    let counted: Vec<f64> = synthetic.iter().copied().filter(|value| !(missing_is_known && value.is_nan())).collect();
+    let counted: Vec<f64> = synthetic.iter().copied().filter(|value| !(missing_is_known && value.is_nan() && !is_unread(*value))).collect();
     if counted.is_empty() {
         return undefined("the synthetic column has no values");
     }
@@ -136,6 +137,10 @@ mod tests {
         assert_eq!(boundary_adherence(&[1., 2., 3.], &[NAN, 1., 2., 3., 4.]).unwrap(), 0.6);
         assert_eq!(boundary_adherence(&[1., 2., 3., NAN], &[NAN, 1., 2., 3., 4.]).unwrap(), 0.75);
         assert!(boundary_adherence(&[NAN], &[1.0]).is_err());
+        // A text is no missing value.
+        let text = semblant_data::table::unread_number();
+        assert_eq!(boundary_adherence(&[1., 2., 3., NAN], &[NAN, text, 2., 3., 1.]).unwrap(), 0.75);
+        assert_eq!(boundary_adherence(&[1., 2.], &[text, text]).unwrap(), 0.0);
         let synthetic = Column::from_labels([Some("a"), None, Some("z"), Some("b")]);
         assert_eq!(category_adherence(&Column::from_labels([Some("a"), Some("b"), None]), &synthetic).unwrap(), 0.75);
         assert_eq!(category_adherence(&Column::from_labels([Some("a"), Some("b")]), &synthetic).unwrap(), 0.5);

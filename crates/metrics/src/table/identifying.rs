@@ -15,6 +15,9 @@ pub const RARE_ROWS: usize = 5;
 pub const LISTED_LABELS: usize = 20;
 /// Known values of a column, at least, before it is called near-unique.
 const LEAST_ROWS: usize = 20;
+/// The same for whole numbers, of which nearly all must be different and most have six digits.
+const LEAST_NUMBERS: usize = 100;
+const SIX_DIGITS: f64 = 100_000.0;
 
 /// A column with identifying values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +49,9 @@ pub enum What {
     NearUnique,
     /// The labels of fewer than [`RARE_ROWS`] real rows.
     RareLabels,
+    /// The values of a column of whole numbers of six digits and more that are nearly all different, such as customer numbers. Shares are of the
+    /// different values.
+    Numbers,
 }
 
 /// How serious it is that identifying values come back.
@@ -68,11 +74,19 @@ pub enum Finding {
 /// - Labels of fewer than five real rows: the same, if the column has 20 labels and half of them are so rare. In other columns, booleans
 ///   among them, a rare label is one of a set of categories: watch.
 ///
-/// Values are compared as text. Numbers are not looked at: equal ones occur by chance.
+/// - Whole numbers of which 95 % are different (100 known values at least) and most have six digits or more: listed, as bad, only if real
+///   values come back more often than chance explains, by three standard errors. Chance is the largest of: the share of the numbers between
+///   the least and the greatest that are real ones; the share of new real rows that have a value of another real row; and with a holdout,
+///   the share of synthetic values that are a holdout row's, for as many values. Measurements are not identifying, so they are not listed.
+///
+/// Labels are compared as text. Other numbers are not looked at: equal ones occur by chance.
 pub fn identifying_values(real: &Table, synthetic: &Table, holdout: Option<&Table>) -> Vec<Identifying> {
     real.iter()
         .filter_map(|(described, column)| {
             let [synthetic, holdout] = [Some(synthetic), holdout].map(|table| table?.column(&described.name).ok());
+            if described.kind == ColumnKind::Integer {
+                return of_numbers(described, column.numbers()?, synthetic?.numbers()?, holdout.and_then(Column::numbers));
+            }
             let holdout = holdout.map(|column| texts(column).collect::<Vec<_>>());
             of_column(described, column, &texts(synthetic?).collect::<Vec<_>>(), holdout.as_deref())
         })
@@ -133,18 +147,98 @@ fn of_column(described: &ColumnSchema, column: &Column, synthetic: &[Cow<str>], 
     let finding = match what {
         _ if found == 0.0 => Finding::Good,
         What::Ids => Finding::Bad,
-        What::NearUnique if beyond => Finding::Bad,
+        What::NearUnique | What::Numbers if beyond => Finding::Bad,
         What::RareLabels if listed && beyond => Finding::Bad,
-        What::NearUnique => Finding::Good,
+        What::NearUnique | What::Numbers => Finding::Good,
         What::RareLabels => Finding::Watch,
     };
     let column = described.name.clone();
     Some(Identifying { column, what, values, returned: returned.len(), synthetic: found, reference, finding })
 }
 
+/// Whole numbers by their bits, with the number of rows that have each.
+fn counted(values: &[f64]) -> HashMap<u64, usize> {
+    let mut counts = HashMap::new();
+    // + 0.0 makes one number of 0.0 and -0.0.
+    values.iter().filter(|value| !value.is_nan()).for_each(|value| *counts.entry((value + 0.0).to_bits()).or_default() += 1);
+    counts
+}
+
+fn of_numbers(described: &ColumnSchema, real: &[f64], synthetic: &[f64], holdout: Option<&[f64]>) -> Option<Identifying> {
+    let mut known: Vec<f64> = real.iter().copied().filter(|value| !value.is_nan()).collect();
+    known.sort_unstable_by(f64::total_cmp);
+    let counts = counted(&known);
+    let long = known.iter().filter(|value| value.abs() >= SIX_DIGITS).count();
+    if known.len() < LEAST_NUMBERS || 20 * counts.len() < 19 * known.len() || 2 * long < known.len() {
+        return None;
+    }
+    // A value of many rows is a limit or a filler, not somebody's number.
+    let is_real = |bits: &u64| counts.get(bits).is_some_and(|&rows| rows < RARE_ROWS);
+    let share = |values: &HashMap<u64, usize>, held: &dyn Fn(&u64) -> bool| {
+        values.keys().filter(|bits| held(bits)).count() as f64 / values.len().max(1) as f64
+    };
+    let (made, values) = (counted(synthetic), counts.values().filter(|&&rows| rows < RARE_ROWS).count());
+    let found = share(&made, &is_real);
+    let room = (known[known.len() - 1] - known[0]) / described.step.filter(|step| *step >= 1.0).unwrap_or(1.0) + 1.0;
+    let again: usize = counts.values().filter(|&&rows| (2..RARE_ROWS).contains(&rows)).sum();
+    let mut references = vec![values as f64 / room, again as f64 / known.len() as f64];
+    if let Some(held) = holdout.map(counted).filter(|held| !held.is_empty()) {
+        let met = share(&made, &|bits| held.contains_key(bits));
+        references.extend([share(&held, &is_real), met * values as f64 / held.len() as f64]);
+    }
+    let reference = references.into_iter().fold(0.0, f64::max).min(1.0);
+    let returned = made.keys().filter(|bits| is_real(bits)).count();
+    // The model's limits of a column are real values, of which samples have each once or often.
+    let beyond = returned > 2 && found > reference + chance(reference, [made.len(), known.len()]);
+    let column = described.name.clone();
+    beyond.then_some(Identifying { column, what: What::Numbers, values, returned, synthetic: found, reference, finding: Finding::Bad })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn numbers(kind: ColumnKind, rows: std::ops::Range<usize>, number: impl Fn(u64) -> f64) -> Table {
+        let values = rows.map(|row| number((row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20)).collect();
+        Table::from_columns(vec![("n", kind, Column::Number(values))]).unwrap()
+    }
+
+    #[test]
+    fn numbers_of_persons_that_come_back_are_bad() {
+        // Nine digits, as social security numbers have.
+        let ids = |rows| numbers(ColumnKind::Integer, rows, |random| (random % 900_000_000 + 100_000_000) as f64);
+        let (real, holdout) = (ids(0..600), ids(2000..2300));
+        for holdout in [Some(&holdout), None] {
+            let found = only(&real, &real, holdout);
+            assert_eq!((found.what, found.returned, found.synthetic, found.finding), (What::Numbers, 600, 1.0, Finding::Bad));
+            assert!(found.reference < 0.001);
+            assert_eq!(only(&real, &ids(570..1170), holdout).returned, 30);
+            assert!(identifying_values(&real, &ids(600..1200), holdout).is_empty());
+        }
+    }
+
+    #[test]
+    fn measurements_that_repeat_by_chance_are_not_listed() {
+        // Skewed as weights of a census are, whole hundreds as salaries are, and a dense run of numbers.
+        let weights = |random: u64| ((random % 9_973) as f64 / 9_973.0 * 2.6 + 11.0).exp().round();
+        let salaries = |random: u64| ((random % 400_000) as f64 * 100.0) + 2_000_000.0;
+        let dense = |random: u64| (random % 3_000_000 / 150 + 100_000) as f64;
+        for number in [&weights as &dyn Fn(u64) -> f64, &salaries, &dense] {
+            let table = |rows| numbers(ColumnKind::Integer, rows, number);
+            let (real, synthetic, holdout) = (table(0..700), table(1000..3000), table(5000..5500));
+            let shared = counted(synthetic.columns()[0].numbers().unwrap());
+            let real_ones = counted(real.columns()[0].numbers().unwrap());
+            assert!(20 * real_ones.len() >= 19 * 700, "{}", real_ones.len());
+            assert!(identifying_values(&real, &synthetic, Some(&holdout)).is_empty(), "{}", shared.len());
+            assert!(identifying_values(&real, &synthetic, None).is_empty());
+            assert_eq!(only(&real, &real, Some(&holdout)).finding, Finding::Bad);
+        }
+        // Short numbers, numbers with decimals and a limit that many rows have are not looked at.
+        let ages = numbers(ColumnKind::Integer, 0..100, |random| (random % 90_000) as f64);
+        assert!(identifying_values(&ages, &ages, None).is_empty());
+        let amounts = numbers(ColumnKind::Continuous, 0..600, |random| random as f64 / 100.0);
+        assert!(identifying_values(&amounts, &amounts, None).is_empty());
+    }
 
     fn table(kind: ColumnKind, rows: usize, label: impl Fn(usize) -> String) -> Table {
         Table::from_columns(vec![

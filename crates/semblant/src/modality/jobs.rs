@@ -79,9 +79,9 @@ pub struct SampleJob<'a> {
 /// What a sample gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleOutcome {
-    /// Items made and written.
+    /// Items made and written, in the order of their addresses.
     pub items: u64,
-    /// Why there are fewer than were asked for: conditions that are too rare.
+    /// Why there are fewer than were asked for: conditions that are too rare. The addresses that were not found are then left out.
     pub cut: Option<String>,
     /// Items drawn to find them.
     pub drawn: u64,

@@ -8,7 +8,7 @@ use semblant_core::config::Setting;
 use semblant_core::data::{Data, Opened, Request, Writer};
 use semblant_core::options::{OptionSpec, OptionValues};
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Entry, Run, Synthesizer};
+use semblant_core::synthesizer::{Entry, Found, Run, Synthesizer};
 use semblant_core::{Error, Result};
 use serde_json::Value;
 
@@ -189,31 +189,41 @@ impl<D: Data> Modality for Kind<D> {
         let rows = request.rows();
         let total = rows.end - rows.start;
         let at_once = if request.divisible() { request.batch_rows() as u64 } else { u64::MAX };
-        let (mut writer, mut drawn, mut start, mut cut) = (None, 0, rows.start, None);
-        while start < rows.end {
+        let (mut writer, mut drawn, mut items, mut start, mut cut) = (None, 0, 0, rows.start, None);
+        while start < rows.end && cut.is_none() {
             let end = rows.end.min(start.saturating_add(at_once));
-            let sample = match model.sample(&request.clone().with_rows(start..end)) {
+            observer.event(Event::Rows { done: items, total });
+            let mut watch = |found: u64| observer.event(Event::Rows { done: items + found, total });
+            let sample = match model.search(&request.clone().with_rows(start..end), &mut watch) {
                 // What was found before conditions proved too rare is kept.
-                Err(Error::Condition(why)) if writer.is_some() => {
+                Err(Error::Condition(why)) if items > 0 => {
                     cut = Some(why);
                     break;
                 }
-                sample => sample?,
+                Ok(Found { sample, cut: Some(why) }) if items == 0 && sample.data.is_empty() => return Err(Error::Condition(why)),
+                found => {
+                    let found = found?;
+                    cut = found.cut;
+                    found.sample
+                }
             };
             drawn += sample.drawn_rows;
-            // The file is begun only when there is something to put into it.
-            let mut open = match writer.take() {
-                Some(open) => open,
-                None => D::create(job.output, &sample.data)?,
-            };
-            open.write(&sample.data)?;
-            writer = Some(open);
+            items += sample.data.len() as u64;
+            if !sample.data.is_empty() {
+                // The file is begun only when there is something to put into it.
+                let mut open = match writer.take() {
+                    Some(open) => open,
+                    None => D::create(job.output, &sample.data)?,
+                };
+                open.write(&sample.data)?;
+                writer = Some(open);
+            }
             start = end;
-            observer.event(Event::Rows { done: end - rows.start, total });
+            observer.event(Event::Rows { done: items, total });
         }
         writer.map_or(Ok(()), Writer::finish)?;
         observer.event(Event::Done);
-        Ok(SampleOutcome { items: start - rows.start, drawn, cut })
+        Ok(SampleOutcome { items, drawn, cut })
     }
 
     #[cfg(feature = "metrics")]

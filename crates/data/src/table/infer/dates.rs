@@ -38,7 +38,7 @@ pub(super) fn of_texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Opti
         Guess::Ambiguous(day_first, month_first) => {
             let note = format!(
                 "dates whose day and month could be either way round; read as categorical. \
-                 Set kind = \"datetime\" and format = \"{day_first}\" or \"{month_first}\" in a schema (--write-schema)"
+                 Set kind = \"datetime\" and format = \"{day_first}\" or \"{month_first}\" in a schema (`semblant fit --write-schema`)"
             );
             Some(Decision::noted(ColumnKind::Categorical, note))
         }
@@ -74,7 +74,11 @@ fn times<'a>(format: &str, texts: impl Iterator<Item = &'a str>) -> Vec<f64> {
 
 fn note_on(special: &[String]) -> Vec<String> {
     let quoted = special.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>().join(", ");
-    let note = || format!("dates but for {quoted}, kept as special values and not as dates; change special in a schema (--write-schema)");
+    let note = || {
+        format!(
+            "dates but for {quoted}, kept as special values and not as dates; change special in a schema (`semblant fit --write-schema`)"
+        )
+    };
     (!special.is_empty()).then(note).into_iter().collect()
 }
 

@@ -97,7 +97,7 @@ fn is_boolean<'a>(labels: impl Iterator<Item = &'a str>) -> bool {
 
 /// The line of a schema that changes a guess.
 fn remedy(kind: &str) -> String {
-    format!("set kind = \"{kind}\" in a schema (--write-schema) to change that")
+    format!("set kind = \"{kind}\" in a schema (`semblant fit --write-schema`) to change that")
 }
 
 /// Whether a column's values name rows, or what several rows belong to; and how to say it.

@@ -98,7 +98,8 @@ fn numbers(raw: &RawColumn, all: &[&str], context: &Context) -> Option<Decision>
     let mut decision = quantity(bare, style);
     let schema = &decision.schema;
     let read = schema.parse_number(all.first()?).map(|value| value.to_string()).unwrap_or_default();
-    let doubt = if doubtful { "; other readings are possible, which style in a schema (--write-schema) decides" } else { "" };
+    let doubt =
+        if doubtful { "; other readings are possible, which style in a schema (`semblant fit --write-schema`) decides" } else { "" };
     decision.notes.push(format!("\"{example}\" is read as the number {read}, and written back in that style{doubt}"));
     Some(decision)
 }

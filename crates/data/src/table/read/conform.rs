@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::table::raw::{Parsed, parse_number, shorten};
-use crate::table::{Column, ColumnKind, ColumnSchema, Inferred, MISSING, Table};
+use crate::table::raw::{Parsed, mark, parse_number, shorten};
+use crate::table::{Column, ColumnKind, ColumnSchema, Inferred, MISSING, Table, is_unread, unread_number};
 use crate::{Error, Result};
 
 /// Names that a note lists.
@@ -12,7 +12,7 @@ const LISTED: usize = 8;
 
 impl Table {
     /// The columns of `self` that `like` has, in its order and of its kinds, with labels and numbers as `like` spells them. Cells that have no form in
-    /// a column's kind become missing. The notes name what was left out or could not be read.
+    /// a column's kind become missing, in numbers as [`unread_number`](crate::table::unread_number). The notes name what was left out or could not be read.
     ///
     /// # Errors
     /// When the tables share no column.
@@ -55,12 +55,14 @@ fn listed(names: &[&str]) -> String {
 fn converted((from, column): (&ColumnSchema, &Column), (to, like): (&ColumnSchema, &Column)) -> (Column, Option<String>) {
     match (column, to.kind.is_number()) {
         (Column::Number(values), true) if from.kind == ColumnKind::Datetime || to.kind != ColumnKind::Datetime => {
-            let fractional = to.kind == ColumnKind::Integer && values.iter().any(|value| !value.is_nan() && value.fract() != 0.0);
-            let note = fractional.then(|| {
-                let count = values.iter().filter(|value| !value.is_nan() && value.fract() != 0.0).count();
-                format!("{count} of {} values have decimals, but the real ones are whole numbers", values.len())
-            });
-            (Column::Number(respecialized(values, from, to)), note)
+            let fractional =
+                values.iter().filter(|value| to.kind == ColumnKind::Integer && !value.is_nan() && value.fract() != 0.0).count();
+            let decimals = format!("{fractional} of {} values have decimals, but the real ones are whole numbers", values.len());
+            let converted = respecialized(values, from, to);
+            let unread: Vec<usize> = (0..values.len()).filter(|&row| is_unread(converted[row])).collect();
+            let unread = unread_note(&unread, values.len(), to, |row| from.special_text(values[row]).unwrap_or_default());
+            let notes: Vec<String> = (fractional > 0).then_some(decimals).into_iter().chain(unread).collect();
+            (Column::Number(converted), (!notes.is_empty()).then(|| notes.join("; ")))
         }
         (_, true) => read_numbers(from, column, to),
         (_, false) => {
@@ -76,7 +78,7 @@ fn respecialized(values: &[f64], from: &ColumnSchema, to: &ColumnSchema) -> Vec<
         return values.to_vec();
     }
     let translated = |value: f64| match from.special_text(value) {
-        Some(text) => to.parse_number(text).unwrap_or(f64::NAN),
+        Some(text) => read_number(text, to),
         None => {
             let text = if value.is_nan() || to.special.is_empty() { String::new() } else { to.format_number(value) };
             to.special.iter().position(|special| *special == text).map_or(value, crate::table::schema::special_number)
@@ -88,14 +90,27 @@ fn respecialized(values: &[f64], from: &ColumnSchema, to: &ColumnSchema) -> Vec<
 /// Labels as numbers of another column.
 fn read_numbers(from: &ColumnSchema, column: &Column, to: &ColumnSchema) -> (Column, Option<String>) {
     let (codes, levels) = labels(from, column);
-    let parsed: Vec<Option<f64>> = levels.iter().map(|level| to.parse_number(level)).collect();
-    let values: Vec<f64> = codes.iter().map(|&code| parsed.get(code as usize).copied().flatten().unwrap_or(f64::NAN)).collect();
-    let unread: Vec<usize> = (0..codes.len()).filter(|&row| codes[row] != MISSING && parsed[codes[row] as usize].is_none()).collect();
-    let note = unread.first().map(|&row| {
-        let text = shorten(&levels[codes[row] as usize]);
-        format!("{} of {} values are no {} values (the first: \"{text}\") and count as missing", unread.len(), codes.len(), to.kind)
-    });
+    let parsed: Vec<f64> = levels.iter().map(|level| read_number(level, to)).collect();
+    let values: Vec<f64> = codes.iter().map(|&code| parsed.get(code as usize).copied().unwrap_or(f64::NAN)).collect();
+    let unread: Vec<usize> = (0..codes.len()).filter(|&row| is_unread(values[row])).collect();
+    let note = unread_note(&unread, codes.len(), to, |row| &levels[codes[row] as usize]);
     (Column::Number(values), note)
+}
+
+/// A text as a number of a column, or as a NaN that says whether the text means a missing value.
+fn read_number(text: &str, to: &ColumnSchema) -> f64 {
+    let is_missing =
+        || to.missing.as_ref().is_some_and(|texts| texts.iter().any(|known| known == text.trim())) || mark(text.trim()).is_some();
+    to.parse_number(text).unwrap_or_else(|| if is_missing() { f64::NAN } else { unread_number() })
+}
+
+fn unread_note<'a>(unread: &[usize], rows: usize, to: &ColumnSchema, text: impl Fn(usize) -> &'a str) -> Option<String> {
+    let first = shorten(text(*unread.first()?));
+    let count = unread.len();
+    Some(format!(
+        "{count} of {rows} values are no {} values (the first: \"{first}\"); they count as invalid, and elsewhere as missing",
+        to.kind
+    ))
 }
 
 /// Codes and texts of any column.
@@ -181,9 +196,27 @@ mod tests {
         ));
         let made = made.conform(&real).expect("comparable");
         assert_eq!(made.table.schema().names().collect::<Vec<_>>(), ["n", "day"]);
-        for part in ["\"c\"", "\"extra\"", "decimals"] {
+        for part in ["\"c\"", "\"extra\"", "decimals", "2 of 40 values are no datetime values (the first: \"never\")"] {
             assert!(made.notes.iter().any(|note| note.contains(part)), "{part}: {:?}", made.notes);
         }
         assert!(table("z\n1\n2\n").conform(&real).is_err());
+    }
+
+    #[test]
+    fn texts_among_numbers_are_told_from_missing_values() {
+        let real = table(&format!("n\n{}", (0..60).map(|i| format!("{}\n", i * 7)).collect::<String>()));
+        // A few odd texts are special values of a column of numbers; many make it a column of texts.
+        for odd in [3, 50] {
+            let texts = (0..60).map(|i| match i {
+                0 => "NA\n".to_owned(),
+                i if i <= odd => format!("odd {}\n", if odd == 3 { 0 } else { i }),
+                i => format!("{i}\n"),
+            });
+            let made = table(&format!("n\n{}", texts.collect::<String>())).conform(&real).expect("comparable");
+            let values = made.table.columns()[0].numbers().expect("numbers");
+            assert_eq!(values.iter().filter(|value| is_unread(**value)).count(), odd, "{:?}", made.notes);
+            assert!(values[0].is_nan() && !is_unread(values[0]) && values[59] == 59.0);
+            assert!(made.notes.iter().any(|note| note.contains(&format!("{odd} of 60 values are no integer values"))), "{:?}", made.notes);
+        }
     }
 }

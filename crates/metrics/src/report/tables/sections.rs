@@ -82,6 +82,7 @@ pub(super) fn identifying(found: &[Identifying]) -> Option<Section> {
             What::Ids => "ids",
             What::NearUnique => "nearly unique labels",
             What::RareLabels => "labels of fewer than five rows",
+            What::Numbers => "nearly unique numbers",
         };
         let finding = mark(of.finding).word();
         let counts = [Cell::Count(of.values), Cell::Count(of.returned)];

@@ -97,13 +97,11 @@ const NAMED: usize = 3;
 /// What comes back and what to do about it.
 fn come_back(of: &Identifying) -> String {
     let Identifying { column, synthetic, reference, .. } = of;
+    let leave_out = format!("leave it out with `semblant fit --drop {column}`");
     let (what, remedy) = match of.what {
-        What::Ids => ("ids", format!("make new ids, or leave the column out with `--drop {column}`")),
-        What::NearUnique => ("values", format!("declare it `kind = \"id\"` in a schema, or leave it out with `--drop {column}`")),
-        What::RareLabels => (
-            "labels of fewer than five real rows",
-            format!("declare it `kind = \"id\"` in a schema, or leave it out with `--drop {column}`"),
-        ),
+        What::Ids => ("ids", format!("make new ids, or {leave_out}")),
+        What::NearUnique | What::Numbers => ("values", format!("declare it `kind = \"id\"` in a schema, or {leave_out}")),
+        What::RareLabels => ("labels of fewer than five real rows", format!("declare it `kind = \"id\"` in a schema, or {leave_out}")),
     };
     let new = if of.what == What::Ids { String::new() } else { format!(" (new real rows: {:.1} %)", 100.0 * reference) };
     format!("In `{column}`, {:.1} % of the synthetic values are real {what}{new}: {remedy}. ", 100.0 * synthetic)

@@ -30,7 +30,7 @@ impl Scores {
             let excess = |of: &Identifying| of.synthetic - of.reference;
             a.finding.cmp(&b.finding).then(excess(a).total_cmp(&excess(b)))
         });
-        let meaning = "Largest share of synthetic values that are an identifying value of a real row: an id, a label of a nearly unique column, or a label of fewer than five rows.";
+        let meaning = "Largest share of synthetic values that are an identifying value of a real row: an id, a label or whole number of a nearly unique column, or a label of fewer than five rows.";
         self.add(
             Group::Privacy,
             ("identifying_values", "Identifying values"),
