@@ -95,7 +95,7 @@ fn missing_cells_are_filled_and_the_others_stay() {
     columns[1] = Column::from_labels(b);
     let gaps = Table::new(table.schema().clone(), columns).expect("a table");
     let request = TableRequest::new(0, 9);
-    let filled = model.rebuild(&gaps, None, &request).expect("filled").data;
+    let filled = Rebuild::rebuild(&model, &gaps, None, &request).expect("filled").data;
     assert!(filled.columns().iter().all(|column| column.missing() == 0));
     for row in 0..6_000 {
         let same = |column: usize| (0..1).all(|_| filled.columns()[column].label(row) == table.columns()[column].label(row));
@@ -106,9 +106,9 @@ fn missing_cells_are_filled_and_the_others_stay() {
     }
     let wrong = share(&filled, |a, b, x| ((a == "p") == (b == "u")) != (x >= 20.0));
     assert!(wrong < 0.01, "{wrong}");
-    assert_eq!(model.rebuild(&gaps, None, &request).expect("filled").data, filled);
-    assert!(model.rebuild(&gaps, Some(&gaps), &request).is_err());
-    let redrawn = model.rebuild(&table, None, &TableRequest { redraw: vec!["a".into()], ..request }).expect("redrawn").data;
+    assert_eq!(Rebuild::rebuild(&model, &gaps, None, &request).expect("filled").data, filled);
+    assert!(Rebuild::rebuild(&model, &gaps, Some(&gaps), &request).is_err());
+    let redrawn = Rebuild::rebuild(&model, &table, None, &TableRequest { redraw: vec!["a".into()], ..request }).expect("redrawn").data;
     assert!((0..6_000).any(|row| redrawn.columns()[0].label(row) != table.columns()[0].label(row)));
 }
 
