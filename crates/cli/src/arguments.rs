@@ -358,14 +358,18 @@ pub(crate) struct Quickstart {
 
 #[cfg(test)]
 mod tests {
-    /// Splits as a shell would, as far as the examples need: blanks separate words, single quotes keep them together.
+    /// Splits as a shell would, as far as the examples need: blanks separate words, quotes of either kind keep them together.
     fn words(line: &str) -> Vec<String> {
-        let mut quoted = false;
-        let parts = line.split(|c: char| {
-            quoted ^= c == '\'';
-            c.is_whitespace() && !quoted
-        });
-        parts.filter(|part| !part.is_empty()).map(|part| part.replace('\'', "")).collect()
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for c in line.chars().chain([' ']) {
+            match quote {
+                None if c == '\'' || c == '"' => quote = Some(c),
+                Some(open) if c == open => quote = None,
+                None if c.is_whitespace() => words.push(std::mem::take(&mut word)),
+                _ => word.push(c),
+            }
+        }
+        words.into_iter().filter(|word| !word.is_empty()).collect()
     }
 
     #[track_caller]

@@ -147,7 +147,7 @@ fn settings_and_completions_are_printed() {
 #[test]
 fn rows_found_before_conditions_prove_too_rare_are_kept() {
     let place = Place::with_patients();
-    place.good(&[&["-q", "fit", "patients.csv", "-m", "ctgan", "-o", "m.safetensors", "--epochs", "2"], SMALL].concat());
+    place.good(&[&["-q", "fit", "patients.csv", "-m", "ctgan", "-o", "m.safetensors", "--epochs", "2"], SMALL_CTGAN].concat());
     let sample = |rows: &str, width: u32, output: &str| {
         let narrow = format!("systolic=120..{}", 120 + width);
         let wheres = ["age=40..45", "cholesterol=5..5.1", &narrow].map(|condition| ["--where", condition]).concat();

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use semblant::data::image::Images;
 use support::*;
 
-const COMMANDS: [&str; 10] = ["fit", "sample", "export", "evaluate", "schema", "models", "devices", "inspect", "data", "quickstart"];
+const COMMANDS: [&str; 12] =
+    ["fit", "sample", "impute", "score", "export", "evaluate", "schema", "models", "devices", "inspect", "data", "quickstart"];
 
 /// Which commands can print the messages of a source: the beginning of its path, a part of the message, and the commands. The first row that
 /// holds counts. A row without commands leaves out what no command prints as a message.
@@ -21,13 +22,15 @@ const REACH: &[(&str, &str, &str)] = &[
     ("cli/src/fit.rs", "", "fit"),
     // The settings of a model, as a fit takes them.
     ("cli/src/inspect.rs", "--set", "fit"),
-    ("cli/src/main.rs", "", "fit sample export evaluate schema models devices inspect data quickstart"),
-    ("cli/src/outputs.rs", "", "fit sample evaluate"),
+    ("cli/src/rows.rs", "--draws", "impute"),
+    ("cli/src/main.rs", "", "fit sample impute score export evaluate schema models devices inspect data quickstart"),
+    ("cli/src/outputs.rs", "", "fit sample impute score evaluate"),
     ("cli/src/quickstart.rs", "", "quickstart"),
     ("cli/src/sample.rs", "", "sample"),
     ("core/src/config.rs", "", "fit sample"),
-    ("core/src/device.rs", "", "fit sample evaluate"),
+    ("core/src/device.rs", "", "fit sample impute score evaluate"),
     ("core/src/precision.rs", "", "fit"),
+    ("core/src/synthesizer.rs", "--per-column", "score"),
     ("core/src/synthesizer.rs", "", "fit"),
     ("core/src/trainer.rs", "", "fit"),
     ("data/src/image/kind.rs", "--size", "fit sample evaluate schema"),
@@ -44,6 +47,9 @@ const REACH: &[(&str, &str, &str)] = &[
     ("semblant/src/kinds/", "", "evaluate"),
     ("semblant/src/modality/kind.rs", "--output", "fit"),
     ("semblant/src/modality/kind.rs", "--from", "sample"),
+    ("tabular-masked/src/", "", "fit"),
+    ("tabular/src/completion.rs", "", "sample"),
+    ("tabular/src/filter.rs", "", "sample"),
     ("tabular/src/encoded.rs", "--precision", "fit"),
     ("tabular/src/preparation.rs", "because of --no-protect", "fit"),
     ("tabular/src/", "", "fit quickstart"),

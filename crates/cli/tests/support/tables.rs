@@ -11,6 +11,20 @@ use crate::support::{Place, Ran};
 pub(crate) const SMALL: &[&str] =
     &["--set", "batch_rows=60", "--set", "width=16", "--set", "depth=1", "--set", "embedding=4", "--set", "bins=8"];
 
+/// A CTGAN that takes a moment.
+pub(crate) const SMALL_CTGAN: &[&str] = &[
+    "--set",
+    "batch_rows=60",
+    "--set",
+    "pac=3",
+    "--set",
+    "noise_width=8",
+    "--set",
+    "generator_widths=[16]",
+    "--set",
+    "critic_widths=[16]",
+];
+
 impl Place {
     /// A place with `patients.csv`, 300 rows.
     pub(crate) fn with_patients() -> Self {
