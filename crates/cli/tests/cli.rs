@@ -1,6 +1,7 @@
 //! The program as its users run it.
 
 mod support;
+#[allow(dead_code, reason = "shared with tests that use more of it")]
 #[path = "support/tables.rs"]
 mod tables;
 
@@ -90,7 +91,7 @@ fn wrong_usage_is_one_line_and_code_two() {
     fit(&["--set", "epoch=3"], &["epoch", "epochs"]);
     fit(&["--set", "epochs"], &["key=value"]);
     fit(&["--set", "epochs=0"], &["epochs"]);
-    fit(&["--set", "generator.rate=3"], &["rate", "learning_rate"]);
+    fit(&["--set", "optimizer.rate=3"], &["rate", "learning_rate"]);
     fit(&["--set", "epochs=1", "--set", "epochs.x=1"], &["epochs.x"]);
     fit(&["--config", "absent.toml"], &["absent.toml"]);
     fit(&["--target", "diagnoses"], &["diagnoses", "diagnosis"]);

@@ -341,7 +341,10 @@ impl TableModel for MaskedDiffusionConfig {
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.check_single_device(Self::NAME, "its step is small")?;
         if run.precision != Precision::F32 {
-            return Err(Error::Config(format!("{} is trained in f32 only, since small networks gain nothing from bf16; use --precision f32", Self::NAME)));
+            return Err(Error::Config(format!(
+                "{} is trained in f32 only, since small networks gain nothing from bf16; use --precision f32",
+                Self::NAME
+            )));
         }
         let started = std::time::Instant::now();
         let learned = table.schema().columns.iter().filter(|column| column.kind.is_modelled()).count();

@@ -51,7 +51,8 @@ fn share(table: &Table, wanted: impl Fn(&str, &str, f64) -> bool) -> f64 {
 #[test]
 fn a_known_law_is_drawn_conditioned_on_and_judged() {
     let table = toy(20_000);
-    let model = fitted(&table, 400_000, |_| {});
+    // Targets that spread over neighbouring bins would cross the gap between 10 and 20.
+    let model = fitted(&table, 400_000, |config| config.smoothing = 0.0);
     let made = model.sample(&TableRequest::new(40_000, 3)).expect("rows").data;
     for (a, b, expected) in [("p", "u", 0.24), ("p", "v", 0.06), ("q", "u", 0.175), ("q", "v", 0.525)] {
         let found = share(&made, |left, right, _| (left, right) == (a, b));
@@ -126,5 +127,6 @@ fn relations_between_columns_hold_in_every_row() {
     assert_eq!(made.data.column("smoker").expect("there").missing(), 0);
     assert!(made.drawn_rows < 1_200, "{} draws for 600 rows", made.drawn_rows);
     let slice = model.sample(&TableRequest { rows: 130..170, ..request }).expect("rows").data;
-    assert_eq!(slice, made.data.take(&(130..170).collect::<Vec<_>>()), "a slice is part of the whole");
+    let cells = |table: &Table, row: usize| (0..table.columns().len()).map(|column| table.cell(row, column)).collect::<Vec<_>>();
+    assert!((0..40).all(|row| cells(&slice, row) == cells(&made.data, 130 + row)), "a slice is part of the whole");
 }

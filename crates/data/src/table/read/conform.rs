@@ -12,7 +12,7 @@ const LISTED: usize = 8;
 
 impl Table {
     /// The columns of `self` that `like` has, in its order and of its kinds, with labels and numbers as `like` spells them. Cells that have no form in
-    /// a column's kind become missing, in numbers as [`unread_number`](crate::table::unread_number). The notes name what was left out or could not be read.
+    /// a column's kind become missing, in numbers as [`unread_number`]. The notes name what was left out or could not be read.
     ///
     /// # Errors
     /// When the tables share no column.
