@@ -184,6 +184,9 @@ impl MaskedDiffusionConfig {
     }
 }
 
+/// Tables of fewer rows are often described better by a model that estimates a few numbers than by a network.
+const FEW_ROWS: usize = 500;
+
 /// The bound on the steps of small tables.
 const LEAST_STEPS: u64 = 6000;
 
@@ -363,6 +366,10 @@ impl TableModel for MaskedDiffusionConfig {
             self.depth,
             held.len()
         )));
+        if table.rows() < FEW_ROWS {
+            let few = format!("{} rows are few for a network; --model copula is often closer to so small a table", table.rows());
+            run.observer.event(Event::Note(&few));
+        }
         let constants = Arc::new(Constants {
             smoothing: smoothing(&tokens, self.smoothing),
             on_device: (!host::is_host(&run.device)).then(|| DeviceSpans::new(&layout.spans, &run.device)),

@@ -37,7 +37,7 @@ macro_rules! group {
     };
     // On a GPU, one model of each family by default, because a software adapter takes minutes to compile the kernels of each.
     (tables_on_gpu $then:ident $with:tt) => {
-        $then! { $with masked_diffusion ctgan #[ignore] tvae }
+        $then! { $with #[ignore] masked_diffusion ctgan #[ignore] tvae }
     };
     (images_on_gpu $then:ident $with:tt) => {
         $then! {
