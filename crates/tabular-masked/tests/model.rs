@@ -63,7 +63,8 @@ fn a_known_law_is_drawn_conditioned_on_and_judged() {
         assert!((found - expected).abs() < 0.012, "{a}, {b}: {found} against {expected}");
     }
     let far = share(&made, |a, b, x| ((a == "p") == (b == "u")) != (x >= 20.0));
-    assert!(far < 0.005, "{far} of the rows have another sum of labels and number");
+    // One of 200 bins spans the gap from 10 to 20, so that its half of a per cent cannot be told apart; as much again is left to learning.
+    assert!(far < 0.01, "{far} of the rows have labels that do not agree with their number");
 
     // Conditions on several columns: p(a = p | x < 10) = 0.06 / (0.06 + 0.175).
     let request = TableRequest::new(20_000, 4).with_expression("x < 10 and (b = 'u' or b = 'v')");
