@@ -84,7 +84,8 @@ fn a_known_law_is_drawn_conditioned_on_and_judged() {
     let nats = model.negative_log_likelihoods(&test, 4, 0).expect("nats");
     let mean = nats.iter().sum::<f64>() / nats.len() as f64;
     let entropy = [0.24f64, 0.06, 0.175, 0.525].iter().map(|share| -share * share.ln()).sum::<f64>() + 10f64.ln();
-    assert!((mean - entropy).abs() < 0.06, "{mean} against {entropy}");
+    // No model is below the entropy of the law but by the noise of 10,000 rows; above it is what was not learned.
+    assert!(mean > entropy - 0.03 && mean < entropy + 0.12, "{mean} against {entropy}");
     let parts = model.parts(&test, 4, 0).expect("parts");
     let sum: f64 = parts.iter().map(|(_, values)| values.iter().sum::<f64>() / values.len() as f64).sum();
     assert!(parts.len() == 3 && (sum - mean).abs() < 0.05, "{sum} against {mean}");
