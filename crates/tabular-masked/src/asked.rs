@@ -87,6 +87,8 @@ pub(crate) struct Joint<'a> {
     position_of: Vec<Option<usize>>,
     /// The column of each position.
     column_of: Vec<usize>,
+    /// The number of tokens of each position.
+    widths: Vec<usize>,
 }
 
 impl<'a> Joint<'a> {
@@ -108,6 +110,7 @@ impl<'a> Joint<'a> {
             types: filter.types(),
             position_of,
             column_of: positions.iter().map(|position| position.column).collect(),
+            widths: tokens.widths(),
         })
     }
 
@@ -223,13 +226,13 @@ impl Conditions<'_> {
     }
 
     /// What places of each token are allowed by both kinds of conditions.
-    fn places(&self, joint: &Joint<'_>, row: usize, position: usize, cells: &[Option<Cell>], width: usize) -> Vec<Vec<(f32, f32)>> {
+    fn places(&self, joint: &Joint<'_>, row: usize, position: usize, cells: &[Option<Cell>]) -> Vec<Vec<(f32, f32)>> {
         let mut places = match self.of(row, position) {
             Some(Asked::Bins(places)) => places.clone(),
             Some(Asked::Labels { allowed, digits: 1, .. }) => {
                 allowed.iter().map(|&allowed| if allowed { vec![ALL] } else { Vec::new() }).collect()
             }
-            _ => vec![vec![ALL]; width],
+            _ => vec![vec![ALL]; joint.widths[position]],
         };
         joint.narrow(position, cells, &mut places);
         places
@@ -239,7 +242,7 @@ impl Conditions<'_> {
 impl Rules for Conditions<'_> {
     fn factors(&self, row: usize, position: usize, cells: &[Option<Cell>], out: &mut [f32]) -> bool {
         if let Some(joint) = self.joint.filter(|joint| joint.concerns(position)) {
-            let places = self.places(joint, row, position, cells, out.len());
+            let places = self.places(joint, row, position, cells);
             out.iter_mut().zip(&places).for_each(|(factor, places)| *factor = share(places));
             return true;
         }
@@ -264,7 +267,7 @@ impl Rules for Conditions<'_> {
 
     fn place(&self, row: usize, position: usize, cells: &[Option<Cell>], token: u32, uniform: f32) -> f32 {
         if let Some(joint) = self.joint.filter(|joint| joint.concerns(position)) {
-            let places = self.places(joint, row, position, cells, joint.tokens.widths()[position]);
+            let places = self.places(joint, row, position, cells);
             return place_in(&places[token as usize], uniform);
         }
         match self.of(row, position) {

@@ -59,17 +59,16 @@ pub(crate) fn sample(config: &MaskedDiffusionConfig, fitted: &Fitted, request: &
         let made = draw(&again, attempt);
         drawn_rows += again.len() as u64;
         let part = tokens.decode(&made, &again, request.seed)?;
-        let (mut still, mut changed) = (Vec::new(), false);
+        let mut still = Vec::new();
         for (place, (&index, made)) in failed.iter().zip(made).enumerate() {
             if filter.meets(&part, place, addresses[index]) {
                 cells[index] = made;
-                changed = true;
             } else {
                 still.push(index);
             }
         }
         failed = still;
-        if changed && failed.is_empty() {
+        if failed.is_empty() {
             data = tokens.decode(&cells, &addresses, request.seed)?;
         }
     }
@@ -94,8 +93,8 @@ pub(crate) fn complete(config: &MaskedDiffusionConfig, fitted: &Fitted, cells: &
     fitted.tokens.decode(&made.into_iter().flatten().collect::<Vec<_>>(), &addresses, seed)
 }
 
-/// The log-likelihood of each row, `[rows]`, by the chain rule over the given order of positions: probabilities of tokens, times the density
-/// within a bin for numbers. What is hidden in a row is left out.
+/// The logarithms of the probabilities of every row's tokens, `[rows][positions]`, by the chain rule over the given order of positions. What is
+/// hidden in a row is 0.
 pub(crate) fn score(config: &MaskedDiffusionConfig, fitted: &Fitted, cells: &[Vec<Option<Cell>>], order: &[usize]) -> Vec<Vec<f64>> {
     let sampler = Sampler::new(config, fitted);
     let of_block = |cells: &[Vec<Option<Cell>>]| {

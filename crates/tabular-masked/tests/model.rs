@@ -105,7 +105,7 @@ fn missing_cells_are_filled_and_the_others_stay() {
     let filled = Rebuild::rebuild(&model, &gaps, None, &request).expect("filled").data;
     assert!(filled.columns().iter().all(|column| column.missing() == 0));
     for row in 0..6_000 {
-        let same = |column: usize| (0..1).all(|_| filled.columns()[column].label(row) == table.columns()[column].label(row));
+        let same = |column: usize| filled.columns()[column].label(row) == table.columns()[column].label(row);
         assert!(same(0) && (row % 3 == 0 || same(1)), "row {row}");
         if row % 2 > 0 {
             assert_eq!(filled.columns()[2].numbers().expect("numbers")[row], table.columns()[2].numbers().expect("numbers")[row]);
