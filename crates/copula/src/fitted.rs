@@ -1,24 +1,22 @@
 //! What both models keep of a table, and how rows are made of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{ATTEMPTS, ROWS};
-use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
+use semblant_tabular::constraints::Constraints;
 use semblant_tabular::filter::{Columns, Domain, Predicate, RowFilter};
+use semblant_tabular::rejection::{Attempt, Effort, Searched, until_met};
 use serde::{Deserialize, Serialize};
 
 use crate::correlation::Correlation;
 use crate::marginal::{Marginal, Values};
 use crate::plan::Plan;
-
-/// Draws that a row gets before the conditions are given up as too rare.
-const MOST_DRAWS: u32 = 2000;
 
 /// Columns on their own and, for the copula, how they hang together. It holds no row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,55 +116,31 @@ impl Fitted {
         !self.correlations.is_empty()
     }
 
-    pub(crate) fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
-        let filter = RowFilter::new(self, request)?;
-        let plans = Plan::all(self, &filter)?;
-        let rows: Vec<u64> = request.rows.clone().collect();
-        // Numbers as they are, labels as codes, missing values as NaN.
-        let mut cells = self.cells(&plans, &rows, request.seed, 0);
-        let mut table = self.table(&cells, &rows, request)?;
-        let mut drawn = rows.len() as u64;
-        let mut failed: Vec<usize> = (0..rows.len()).filter(|&index| !filter.meets(&table, index, rows[index])).collect();
-        for attempt in 1..MOST_DRAWS {
-            if failed.is_empty() {
-                break;
-            }
-            let again: Vec<u64> = failed.iter().map(|&index| rows[index]).collect();
-            let made = self.cells(&plans, &again, request.seed, attempt);
-            let part = self.table(&made, &again, request)?;
-            drawn += again.len() as u64;
-            let width = self.columns.len();
-            failed = (failed.iter().enumerate())
-                .filter_map(|(place, &index)| {
-                    if filter.meets(&part, place, rows[index]) {
-                        cells[index * width..(index + 1) * width].copy_from_slice(&made[place * width..(place + 1) * width]);
-                        return None;
-                    }
-                    Some(index)
-                })
-                .collect();
-            if failed.is_empty() {
-                table = self.table(&cells, &rows, request)?;
-            }
-        }
-        if !failed.is_empty() {
-            return Err(Error::Condition(format!(
-                "the conditions are too rare: after {drawn} draws only {} of {} rows meet them; widen a range or remove a condition",
-                rows.len() - failed.len(),
-                rows.len()
-            )));
-        }
-        Ok(Sample { data: table, drawn_rows: drawn })
+    pub(crate) fn search(&self, request: &TableRequest, constraints: &Constraints, watch: &mut dyn FnMut(u64)) -> Result<Searched> {
+        let filter = RowFilter::new(self, request, constraints)?;
+        let mut plans: BTreeMap<usize, Plan> = BTreeMap::new();
+        let mut draw = |attempts: &[Attempt]| {
+            let needed: BTreeSet<usize> = attempts.iter().map(|attempt| filter.case_of(attempt.row)).collect();
+            // Rows that are given have a case each; those of other batches are not needed again.
+            plans.retain(|case, _| needed.contains(case));
+            let missing: Vec<usize> = needed.into_iter().filter(|case| !plans.contains_key(case)).collect();
+            let made: Vec<Plan> = missing.par_iter().map(|&case| Plan::new(self, filter.case(case))).collect::<Result<_>>()?;
+            plans.extend(missing.into_iter().zip(made));
+            let rows: Vec<u64> = attempts.iter().map(|attempt| attempt.row).collect();
+            self.table(&self.cells(&plans, &filter, attempts, request.seed), &rows, request)
+        };
+        until_met(&filter, request, Effort::default(), watch, &mut draw)
     }
 
-    /// The cells of rows, row after row. What a row becomes depends on its address and the attempt alone.
-    fn cells(&self, plans: &[Plan], rows: &[u64], seed: u64, attempt: u32) -> Vec<f64> {
-        let stream = if attempt == 0 { ROWS.of(seed) } else { ATTEMPTS.nth(seed, attempt) };
+    /// The cells of rows, row after row: numbers as they are, labels as codes, missing values as NaN. What a row becomes depends on its address and
+    /// the attempt alone.
+    fn cells(&self, plans: &BTreeMap<usize, Plan>, filter: &RowFilter<'_>, attempts: &[Attempt], seed: u64) -> Vec<f64> {
         let width = self.columns.len();
-        let mut cells = vec![f64::NAN; rows.len() * width];
+        let mut cells = vec![f64::NAN; attempts.len() * width];
         if width > 0 {
-            cells.par_chunks_mut(width).zip(rows).with_min_len(64).for_each(|(cells, &row)| {
-                self.make_row(&plans[(row % plans.len() as u64) as usize], &stream, row, cells);
+            cells.par_chunks_mut(width).zip(attempts).with_min_len(64).for_each(|(cells, &Attempt { row, attempt })| {
+                let stream = if attempt == 0 { ROWS.of(seed) } else { ATTEMPTS.nth(seed, attempt) };
+                self.make_row(&plans[&filter.case_of(row)], &stream, row, cells);
             });
         }
         cells

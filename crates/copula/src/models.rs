@@ -8,8 +8,10 @@ use semblant_core::Result;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::Config;
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Entry, Run, Sample, Summary};
+use semblant_core::synthesizer::{Entry, Run, Summary};
 use semblant_data::table::{Table, TableRequest};
+use semblant_tabular::constraints::Constraints;
+use semblant_tabular::rejection::Searched;
 use semblant_tabular::{TableModel, TableSynthesizer, entry};
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +65,14 @@ macro_rules! model {
                 fit($name, $stage, table, run, $fit)
             }
 
-            fn sample(&self, fitted: &Fitted, request: &TableRequest) -> Result<Sample<Table>> {
-                fitted.sample(request)
+            fn search(
+                &self,
+                fitted: &Fitted,
+                request: &TableRequest,
+                constraints: &Constraints,
+                watch: &mut dyn FnMut(u64),
+            ) -> Result<Searched> {
+                fitted.search(request, constraints, watch)
             }
 
             fn write(&self, fitted: &Fitted, file: &mut Checkpoint, path: &Path) -> Result<()> {

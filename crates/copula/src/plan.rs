@@ -3,7 +3,7 @@
 use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result};
-use semblant_tabular::filter::{Predicate, RowFilter};
+use semblant_tabular::filter::Predicate;
 
 use crate::correlation::{Correlation, cholesky};
 use crate::fitted::{Fitted, Latent};
@@ -29,12 +29,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The plans of a request; row `i` follows plan `i` modulo their number.
-    pub(crate) fn all(fitted: &Fitted, filter: &RowFilter) -> Result<Vec<Self>> {
-        filter.cases().into_iter().map(|predicates| Self::new(fitted, predicates)).collect()
-    }
-
-    fn new(fitted: &Fitted, predicates: Vec<Option<Predicate>>) -> Result<Self> {
+    /// The plan of rows that have to meet these predicates, by column.
+    pub(crate) fn new(fitted: &Fitted, predicates: Vec<Option<Predicate>>) -> Result<Self> {
         let latents = fitted.latents();
         let interval = |latent: &Latent| -> Option<(f64, f64)> {
             let (low, high) = match *latent {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::ErrorKind;
+use crate::expression::Expression;
 use crate::time::{parse_interval, parse_time};
 use crate::value::{Type, Value};
 
@@ -21,6 +22,11 @@ pub trait Columns {
     /// `visit >= '01/02/2020'` for a time in the table's own format. None makes it an error. The default reads [`Type`]'s usual notation.
     fn literal(&self, column: usize, text: &str) -> Option<Value<'static>> {
         literal(self.data_type(column), text)
+    }
+
+    /// What a column is computed from: it takes the place of the column wherever that is named.
+    fn definition(&self, _column: usize) -> Option<&Expression> {
+        None
     }
 }
 

@@ -78,6 +78,9 @@ pub enum ErrorKind {
     /// A condition was expected.
     #[error("a condition is true or false, and this is {0}; compare it with something")]
     NotCondition(Type),
+    /// An assignment was expected.
+    #[error("expected a column, an equals sign and what the column is computed from: total = price * units")]
+    NotAssignment,
     /// The text is too long, or nested too deeply.
     #[error("{0}")]
     TooLarge(String),

@@ -66,6 +66,28 @@ impl Expression {
         }
     }
 
+    /// Reads an assignment, `total = price * units` or `price * units = total`: the column, and what it is computed from.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), for a text that is no assignment, and for a value of another type than the column's.
+    pub fn assignment(text: &str, columns: &dyn Columns) -> Result<(usize, Self), Error> {
+        let tree = parse(text)?;
+        let binder = Binder::new(text, columns);
+        let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = &tree else {
+            return Err(Error::new(text, start(&tree), ErrorKind::NotAssignment));
+        };
+        let (target, value) =
+            if matches!(**right, Expr::Identifier(_)) && !matches!(**left, Expr::Identifier(_)) { (right, left) } else { (left, right) };
+        let (column, data_type) = binder.target(target)?;
+        let node = binder.require(binder.bind(value, 0)?, data_type, "the column")?;
+        Ok((column, Self::new(source(value, false), node, data_type, Vec::new())))
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
+    }
+
     fn new(text: String, root: Node, data_type: Type, parts: Vec<(String, Node)>) -> Self {
         let mut columns = Vec::new();
         root.for_each_column(&mut |column| columns.push(column));

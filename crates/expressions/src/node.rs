@@ -205,6 +205,13 @@ impl Node {
         self.for_each_operand(&mut |operand| operand.for_each_column(visit));
     }
 
+    /// The number of parts.
+    pub(crate) fn size(&self) -> usize {
+        let mut size = 1;
+        self.for_each_operand(&mut |operand| size += operand.size());
+        size
+    }
+
     pub(crate) fn contains(&self, column: usize) -> bool {
         let mut found = false;
         self.for_each_column(&mut |index| found |= index == column);

@@ -1,8 +1,12 @@
 //! What is asked of rows while they are drawn: conditions as masks over tokens, and draws within what is left of a bin.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use semblant_expressions::{self as expressions, Domains, Expression, Type, Value};
 use semblant_masked_diffusion::{Cell, Rules};
 use semblant_tabular::conditions;
+use semblant_tabular::constraints::Combinations;
 use semblant_tabular::filter::{Predicate, RowFilter};
 
 use crate::bins::Bins;
@@ -78,61 +82,147 @@ pub(crate) fn present(tokens: &TableTokens, position: Position) -> Option<Asked>
     }
 }
 
-/// Conditions on several columns: while a row is drawn, a token is excluded once it cannot be part of a row that meets them.
+/// Conditions on several columns, and constraints: while a row is drawn, a token is excluded once it cannot be part of a row that meets them.
 pub(crate) struct Joint<'a> {
     tokens: &'a TableTokens,
-    expressions: Vec<&'a Expression>,
+    /// Expressions, and whether they may be null.
+    expressions: Vec<(&'a Expression, bool)>,
+    combinations: Vec<Allowed>,
     types: &'a [Type],
     /// The position of each column that has one of its own.
     position_of: Vec<Option<usize>>,
     /// The column of each position.
     column_of: Vec<usize>,
-    /// The number of tokens of each position.
-    widths: Vec<usize>,
+    /// By position: whether a condition, or only a constraint, concerns it.
+    conditioned: Vec<bool>,
+    concerned: Vec<bool>,
 }
 
-impl<'a> Joint<'a> {
-    /// The conditions of a filter that concern several columns, if there are any.
-    pub(crate) fn new(tokens: &'a TableTokens, filter: &'a RowFilter) -> Option<Self> {
-        let expressions: Vec<&Expression> = filter.expressions().iter().filter(|expression| expression.columns().len() > 1).collect();
-        if expressions.is_empty() {
-            return None;
+/// The tokens of some positions that may stand together.
+struct Allowed {
+    positions: Vec<usize>,
+    /// `[combinations][positions]`.
+    tokens: Vec<Vec<u32>>,
+    /// What a position may be, by what the others are so far.
+    known: Mutex<HashMap<(usize, Vec<Option<u32>>), Arc<Vec<bool>>>>,
+}
+
+impl Allowed {
+    fn new(tokens: &TableTokens, positions: &[Position], combinations: &Combinations) -> Self {
+        let own = |column: usize| (0..positions.len()).filter(move |&index| positions[index].column == column);
+        let known: Vec<HashMap<&str, u32>> = (combinations.columns.iter())
+            .map(|&column| match &tokens.columns[column] {
+                ColumnTokens::Labels(labels) => labels.levels.iter().map(String::as_str).zip(0..).collect(),
+                _ => HashMap::new(),
+            })
+            .collect();
+        let of_row = |number: usize| -> Option<Vec<u32>> {
+            let texts = combinations.labels(number)?;
+            let mut row = Vec::new();
+            for ((&column, text), known) in combinations.columns.iter().zip(texts).zip(&known) {
+                match &tokens.columns[column] {
+                    ColumnTokens::Labels(labels) => {
+                        let value = match text {
+                            Some(text) => *known.get(text)?,
+                            None => labels.value(None)?,
+                        };
+                        row.extend(labels.digits(value));
+                    }
+                    // A constant is what it is.
+                    _ => continue,
+                }
+            }
+            Some(row)
+        };
+        Self {
+            positions: combinations.columns.iter().flat_map(|&column| own(column)).collect(),
+            tokens: (0..combinations.rows.len()).filter_map(of_row).collect(),
+            known: Mutex::default(),
         }
+    }
+
+    /// Which tokens a position may have beside those that are there.
+    fn at(&self, position: usize, cells: &[Option<Cell>], width: usize) -> Arc<Vec<bool>> {
+        let shown: Vec<Option<u32>> =
+            self.positions.iter().map(|&other| cells[other].filter(|_| other != position).map(|cell| cell.token)).collect();
+        let key = (position, shown);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(allowed) = known.get(&key) {
+            return allowed.clone();
+        }
+        let mut allowed = vec![false; width];
+        if let Some(place) = self.positions.iter().position(|&own| own == position) {
+            let agrees = |row: &&Vec<u32>| row.iter().zip(&key.1).all(|(token, shown)| shown.is_none_or(|shown| shown == *token));
+            self.tokens.iter().filter(agrees).for_each(|row| allowed[row[place] as usize] = true);
+        }
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        let allowed = Arc::new(allowed);
+        known.insert(key, allowed.clone());
+        allowed
+    }
+}
+
+/// Masks of combinations that are kept.
+const MOST_KNOWN: usize = 1 << 16;
+
+impl<'a> Joint<'a> {
+    /// The conditions of a filter that concern several columns, and the constraints, if there are any.
+    pub(crate) fn new(tokens: &'a TableTokens, filter: &'a RowFilter<'a>) -> Option<Self> {
+        let conditions: Vec<&Expression> = filter.expressions().filter(|expression| expression.columns().len() > 1).collect();
+        let constraints = filter.constraints();
         let positions = tokens.positions();
+        let combinations: Vec<Allowed> = constraints.combinations().iter().map(|one| Allowed::new(tokens, &positions, one)).collect();
         let own = |column: usize| {
             let mut of_column = positions.iter().enumerate().filter(|(_, position)| position.column == column);
             of_column.next().filter(|_| of_column.next().is_none()).map(|(index, _)| index)
         };
-        let position_of = (0..tokens.columns.len()).map(own).collect();
-        Some(Self {
+        let position_of: Vec<Option<usize>> = (0..tokens.columns.len()).map(own).collect();
+        let column_of: Vec<usize> = positions.iter().map(|position| position.column).collect();
+        let names = |expression: &Expression, position: usize| {
+            position_of[column_of[position]].is_some() && expression.columns().contains(&column_of[position])
+        };
+        let conditioned: Vec<bool> =
+            (0..positions.len()).map(|position| conditions.iter().any(|expression| names(expression, position))).collect();
+        let concerned: Vec<bool> = (0..positions.len())
+            .map(|position| {
+                conditioned[position]
+                    || constraints.checks().any(|expression| names(expression, position))
+                    || combinations.iter().any(|allowed| allowed.positions.contains(&position))
+            })
+            .collect();
+        let expressions = conditions.into_iter().map(|condition| (condition, false)).chain(constraints.checks().map(|check| (check, true)));
+        concerned.contains(&true).then(|| Self {
             tokens,
-            expressions,
+            expressions: expressions.collect(),
+            combinations,
             types: filter.types(),
             position_of,
-            column_of: positions.iter().map(|position| position.column).collect(),
-            widths: tokens.widths(),
+            column_of,
+            conditioned,
+            concerned,
         })
     }
 
-    fn concerns(&self, position: usize) -> bool {
+    /// The places of a token of a position that a row can have which meets the conditions, of those that are left.
+    fn narrow(&self, position: usize, token: usize, cells: &[Option<Cell>], places: &mut Vec<(f32, f32)>) {
         let column = self.column_of[position];
-        self.position_of[column].is_some() && self.expressions.iter().any(|expression| expression.columns().contains(&column))
-    }
-
-    /// Narrows the places of every token of a position to those that a row can have which meets the conditions.
-    fn narrow(&self, position: usize, cells: &[Option<Cell>], places: &mut [Vec<(f32, f32)>]) {
-        let column = self.column_of[position];
-        for expression in self.expressions.iter().filter(|expression| expression.columns().contains(&column)) {
+        if self.position_of[column].is_none() {
+            return;
+        }
+        for (expression, may_be_null) in self.expressions.iter().filter(|(expression, _)| expression.columns().contains(&column)) {
+            if places.is_empty() {
+                return;
+            }
             let is_open = |other: &&usize| **other != column && self.position_of[**other].is_none_or(|position| cells[position].is_none());
             let last = !expression.columns().iter().any(|other| is_open(&other));
-            for (token, places) in places.iter_mut().enumerate().filter(|(_, places)| !places.is_empty()) {
-                let row = Partial { joint: self, cells, column, token };
-                let outcomes = expression.outcomes(&row);
-                if !outcomes.may_be_true {
-                    places.clear();
-                } else if last && !outcomes.is_always_true() {
-                    self.narrow_bin(expression, &row, places);
-                }
+            let row = Partial { joint: self, cells, column, token };
+            let outcomes = expression.outcomes(&row);
+            if !outcomes.may_be_true && !(*may_be_null && outcomes.may_be_null) {
+                places.clear();
+            } else if last && outcomes.may_be_true && !outcomes.is_always_true() && !(*may_be_null && outcomes.may_be_null) {
+                self.narrow_bin(expression, &row, places);
             }
         }
     }
@@ -216,64 +306,60 @@ impl Conditions<'_> {
         self.asked.get(row).and_then(|case| case[position].as_ref())
     }
 
-    /// Whether anything is asked of an open position.
+    /// Whether a condition asks something of an open position. Constraints hold in all rows that a network learned, so that what it draws first
+    /// need not be weighed by what they leave.
     pub(crate) fn restricts(&self, row: usize, position: usize) -> bool {
-        self.of(row, position).is_some() || self.joint.is_some_and(|joint| joint.concerns(position))
+        self.of(row, position).is_some() || self.joint.is_some_and(|joint| joint.conditioned[position])
     }
 
     pub(crate) fn is_second_digit(&self, row: usize, position: usize) -> bool {
         matches!(self.of(row, position), Some(Asked::Labels { digit: 1.., .. }))
     }
 
-    /// What places of each token are allowed by both kinds of conditions.
-    fn places(&self, joint: &Joint<'_>, row: usize, position: usize, cells: &[Option<Cell>]) -> Vec<Vec<(f32, f32)>> {
+    /// What places of a token are allowed.
+    fn places(&self, row: usize, position: usize, cells: &[Option<Cell>], token: usize) -> Vec<(f32, f32)> {
         let mut places = match self.of(row, position) {
-            Some(Asked::Bins(places)) => places.clone(),
-            Some(Asked::Labels { allowed, digits: 1, .. }) => {
-                allowed.iter().map(|&allowed| if allowed { vec![ALL] } else { Vec::new() }).collect()
+            Some(Asked::Bins(places)) => places[token].clone(),
+            Some(Asked::Labels { allowed, base, digits, digit }) => {
+                let high = if *digit > 0 { cells[position - 1].map_or(0, |cell| cell.token as usize) } else { 0 };
+                let values = match (*digits, *digit) {
+                    (1, _) => token..token + 1,
+                    (_, 0) => token * base..(token + 1) * base,
+                    _ => high * base + token..high * base + token + 1,
+                };
+                let any = values.start < allowed.len() && allowed[values.start..values.end.min(allowed.len())].contains(&true);
+                if any { vec![ALL] } else { Vec::new() }
             }
-            _ => vec![vec![ALL]; joint.widths[position]],
+            _ => vec![ALL],
         };
-        joint.narrow(position, cells, &mut places);
+        if let Some(joint) = self.joint.filter(|joint| joint.concerned[position]) {
+            joint.narrow(position, token, cells, &mut places);
+        }
         places
     }
 }
 
 impl Rules for Conditions<'_> {
     fn factors(&self, row: usize, position: usize, cells: &[Option<Cell>], out: &mut [f32]) -> bool {
-        if let Some(joint) = self.joint.filter(|joint| joint.concerns(position)) {
-            let places = self.places(joint, row, position, cells);
-            out.iter_mut().zip(&places).for_each(|(factor, places)| *factor = share(places));
-            return true;
+        let joint = self.joint.filter(|joint| joint.concerned[position]);
+        if row >= self.asked.len() || joint.is_none() && self.of(row, position).is_none() {
+            return false;
         }
-        match self.of(row, position) {
-            Some(Asked::Bins(places)) => out.iter_mut().zip(places).for_each(|(factor, places)| *factor = share(places)),
-            Some(Asked::Labels { allowed, base, digits, digit }) => {
-                let high = if *digit > 0 { cells[position - 1].map_or(0, |cell| cell.token as usize) } else { 0 };
-                for (token, factor) in out.iter_mut().enumerate() {
-                    let values = match (*digits, *digit) {
-                        (1, _) => token..token + 1,
-                        (_, 0) => token * base..(token + 1) * base,
-                        _ => high * base + token..high * base + token + 1,
-                    };
-                    let any = values.start < allowed.len() && allowed[values.start..values.end.min(allowed.len())].contains(&true);
-                    *factor = f32::from(u8::from(any));
-                }
-            }
-            _ => return false,
+        let together = joint.map_or(&[][..], |joint| &joint.combinations);
+        let together = together.iter().filter(|allowed| allowed.positions.contains(&position));
+        let masks: Vec<Arc<Vec<bool>>> = together.map(|allowed| allowed.at(position, cells, out.len())).collect();
+        for (token, factor) in out.iter_mut().enumerate() {
+            let is_allowed = masks.iter().all(|mask| mask[token]);
+            *factor = if is_allowed { share(&self.places(row, position, cells, token)) } else { 0.0 };
         }
         true
     }
 
     fn place(&self, row: usize, position: usize, cells: &[Option<Cell>], token: u32, uniform: f32) -> f32 {
-        if let Some(joint) = self.joint.filter(|joint| joint.concerns(position)) {
-            let places = self.places(joint, row, position, cells);
-            return place_in(&places[token as usize], uniform);
+        if row >= self.asked.len() {
+            return uniform;
         }
-        match self.of(row, position) {
-            Some(Asked::Bins(places)) => place_in(&places[token as usize], uniform),
-            _ => uniform,
-        }
+        place_in(&self.places(row, position, cells, token as usize), uniform)
     }
 }
 

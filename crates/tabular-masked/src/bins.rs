@@ -213,10 +213,18 @@ impl Bins {
             return (low - slack..=high + slack).contains(&bin.low).then_some((0.0, 1.0));
         }
         let half = 0.5 * self.step;
-        let (from, to) = (bin.share_below(low - half), bin.share_below(high + half));
-        (to > from).then_some((from as f32, to as f32))
+        let (from, to) = (bin.share_below(low - half) as f32, bin.share_below(high + half) as f32);
+        if to > from {
+            return Some((from, to));
+        }
+        // One number of a column that has no steps has no width.
+        let is_within = low <= high && bin.low <= high && low <= bin.high;
+        is_within.then(|| (from.min(1.0 - POINT), to.min(1.0 - POINT) + POINT))
     }
 }
+
+/// The share of a bin that stands for a single number.
+const POINT: f32 = 1e-6;
 
 /// Single values, and ranges of the rest.
 fn divide(sorted: &[f64], config: &BinsConfig) -> Vec<Bin> {

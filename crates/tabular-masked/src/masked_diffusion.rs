@@ -19,7 +19,7 @@ use semblant_core::passes::Passes;
 use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::{Run, Sample, Summary};
+use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
@@ -27,6 +27,8 @@ use semblant_data::table::{Table, TableRequest};
 use semblant_masked_diffusion::{Cell, DeviceSpans, Orders, Smoothing, Targets, cross_entropy};
 use semblant_tabular::TableModel;
 use semblant_tabular::completion::Completion;
+use semblant_tabular::constraints::Constraints;
+use semblant_tabular::rejection::Searched;
 use serde::{Deserialize, Serialize};
 
 use crate::bins::BinsConfig;
@@ -340,6 +342,7 @@ impl TableModel for MaskedDiffusionConfig {
     const NAME: &'static str = "masked-diffusion";
     const SUMMARY: &'static str = "masked diffusion over columns: any order, exact conditions (Hoogeboom et al. 2022)";
     type Fitted = Fitted;
+    const EXCLUDES: bool = true;
 
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.check_single_device(Self::NAME, "its step is small")?;
@@ -397,8 +400,8 @@ impl TableModel for MaskedDiffusionConfig {
         Ok((Fitted { tokens, layout, net: sampled }, summary.with_encode_secs(encode_secs)))
     }
 
-    fn sample(&self, fitted: &Fitted, request: &TableRequest) -> Result<Sample<Table>> {
-        sampling::sample(self, fitted, request)
+    fn search(&self, fitted: &Fitted, request: &TableRequest, constraints: &Constraints, watch: &mut dyn FnMut(u64)) -> Result<Searched> {
+        sampling::search(self, fitted, request, constraints, watch)
     }
 
     fn write(&self, fitted: &Fitted, file: &mut Checkpoint, path: &Path) -> Result<()> {
@@ -425,8 +428,9 @@ impl TableModel for MaskedDiffusionConfig {
 }
 
 impl Completion<Fitted> for MaskedDiffusionConfig {
-    fn complete(&self, fitted: &Fitted, table: &Table, seed: u64) -> Result<Table> {
-        sampling::complete(self, fitted, &by_row(fitted.tokens.encode(table)?, table.rows()), seed)
+    fn complete(&self, fitted: &Fitted, table: &Table, constraints: &Constraints, seed: u64) -> Result<Table> {
+        let cells = by_row(fitted.tokens.encode(&constraints.learned(table)?)?, table.rows());
+        constraints.restore(sampling::complete(self, fitted, &cells, constraints, seed)?)
     }
 
     fn negative_log_likelihoods(&self, fitted: &Fitted, table: &Table, orders: usize, seed: u64) -> Result<Vec<Vec<Vec<f64>>>> {

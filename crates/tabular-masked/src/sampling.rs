@@ -1,12 +1,13 @@
 //! Rows from a fitted network: column by column, what is asked for first.
 
 use rayon::prelude::*;
+use semblant_core::Result;
 use semblant_core::seeds::Stream;
-use semblant_core::synthesizer::Sample;
-use semblant_core::{Error, Result};
-use semblant_data::table::{Table, TableRequest};
+use semblant_data::table::{Column, Table, TableRequest};
 use semblant_masked_diffusion::{Cell, Choice, Orders, Reveal, log_likelihoods, reveal};
-use semblant_tabular::filter::RowFilter;
+use semblant_tabular::constraints::Constraints;
+use semblant_tabular::filter::{Predicate, RowFilter};
+use semblant_tabular::rejection::{Attempt, Effort, Searched, until_met};
 
 use crate::asked::{Asked, Case, Conditions, Joint, case, present};
 use crate::masked_diffusion::{Fitted, MaskedDiffusionConfig, stream_of_orders, stream_of_rows};
@@ -17,80 +18,106 @@ const BLOCK: usize = 128;
 /// Draws of the columns with conditions, where there are several, of which one is taken.
 const CANDIDATES: u32 = 16;
 
-/// Draws that a row gets where conditions on several columns are met by trying again.
-const MOST_ATTEMPTS: u32 = 500;
+/// What is tried for a row where conditions on several columns, which masks narrow but may not meet, are met by trying again.
+const EFFORT: Effort = Effort { draws: 500, at_once: 4 };
+/// Cases that are kept; rows that are given have a case each.
+const MOST_CASES: usize = 256;
 
-/// Makes the rows of a request; every one meets its conditions.
-pub(crate) fn sample(config: &MaskedDiffusionConfig, fitted: &Fitted, request: &TableRequest) -> Result<Sample<Table>> {
+/// Makes the rows of a request; every one meets its conditions and the constraints.
+pub(crate) fn search(
+    config: &MaskedDiffusionConfig,
+    fitted: &Fitted,
+    request: &TableRequest,
+    constraints: &Constraints,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Searched> {
     let tokens = &fitted.tokens;
-    let filter = RowFilter::new(tokens, request)?;
+    let filter = RowFilter::new(tokens, request, constraints)?;
     let positions = tokens.positions();
-    let cases: Vec<Case> = filter.cases().iter().map(|predicates| case(tokens, &positions, predicates)).collect();
     let sampler = Sampler::new(config, fitted);
     let joint = Joint::new(tokens, &filter);
-    let addresses: Vec<u64> = request.rows.clone().collect();
+    let made = |index: usize| case(tokens, &positions, &filter.case(index));
+    let known: Vec<Case> = if filter.case_count() <= MOST_CASES { (0..filter.case_count()).map(made).collect() } else { Vec::new() };
+    let of_block = |attempts: &[Attempt]| -> Vec<Vec<Cell>> {
+        let rows: Vec<u64> = attempts.iter().map(|attempt| attempt.row).collect();
+        let own: Vec<Case> = if known.is_empty() { rows.iter().map(|&row| made(filter.case_of(row))).collect() } else { Vec::new() };
+        let asked: Vec<&Case> =
+            if known.is_empty() { own.iter().collect() } else { rows.iter().map(|&row| &known[filter.case_of(row)]).collect() };
+        sampler.draw(&rows, &Conditions { asked: &asked, joint: joint.as_ref() }, request.seed, attempts[0].attempt)
+    };
+    let mut draw = |attempts: &[Attempt]| {
+        let of = |attempt: &Attempt| (attempt.row / BLOCK as u64, attempt.attempt);
+        let blocks: Vec<&[Attempt]> = attempts.chunk_by(|a, b| of(a) == of(b)).collect();
+        let cells: Vec<Vec<Vec<Cell>>> = blocks.into_par_iter().map(of_block).collect();
+        let rows: Vec<u64> = attempts.iter().map(|attempt| attempt.row).collect();
+        let table = tokens.decode(&cells.into_iter().flatten().collect::<Vec<_>>(), &rows, request.seed)?;
+        exact(table, &filter, &rows)
+    };
+    until_met(&filter, request, EFFORT, watch, &mut draw)
+}
+
+/// Numbers that are asked for are what they were asked to be, to the last bit.
+fn exact(table: Table, filter: &RowFilter<'_>, rows: &[u64]) -> Result<Table> {
+    if filter.is_empty() {
+        return Ok(table);
+    }
+    let mut columns = table.columns().to_vec();
+    for (column, values) in columns.iter_mut().enumerate() {
+        let Column::Number(values) = values else { continue };
+        for (value, &row) in values.iter_mut().zip(rows) {
+            if let Some(Predicate::Range { low, high }) = filter.predicate(column, row).as_deref()
+                && low == high
+            {
+                *value = *low;
+            }
+        }
+    }
+    Ok(Table::new(table.schema().clone(), columns)?)
+}
+
+/// Draws of a row to be completed that do not keep the constraints. Cells that are there may break them, so the last one stays.
+const MOST_COMPLETIONS: u32 = 50;
+
+/// Draws the cells that are hidden in rows of a table; others stay. `cells` are `[rows][positions]`, and no drawn value is a missing one. Gives
+/// the model's columns.
+pub(crate) fn complete(
+    config: &MaskedDiffusionConfig,
+    fitted: &Fitted,
+    cells: &[Vec<Option<Cell>>],
+    constraints: &Constraints,
+    seed: u64,
+) -> Result<Table> {
+    let tokens = &fitted.tokens;
+    let filter = RowFilter::new(tokens, &TableRequest::new(0, seed), constraints)?;
+    let joint = Joint::new(tokens, &filter);
+    let sampler = Sampler::new(config, fitted);
+    let present: Case = tokens.positions().iter().map(|position| present(tokens, *position)).collect();
+    let case = |&row: &u64| {
+        cells[row as usize].iter().zip(&present).map(|(cell, present)| cell.map(Asked::Cell).or_else(|| present.clone())).collect()
+    };
     let draw = |rows: &[u64], attempt: u32| -> Vec<Vec<Cell>> {
         let of_block = |rows: &[u64]| {
-            let asked: Vec<&Case> = rows.iter().map(|row| &cases[(row % cases.len() as u64) as usize]).collect();
-            sampler.draw(rows, &Conditions { asked: &asked, joint: joint.as_ref() }, request.seed, attempt)
+            let cases: Vec<Case> = rows.iter().map(case).collect();
+            let asked = cases.iter().collect::<Vec<_>>();
+            sampler.draw(rows, &Conditions { asked: &asked, joint: joint.as_ref() }, seed, attempt)
         };
         let blocks: Vec<&[u64]> = rows.chunk_by(|a, b| a / BLOCK as u64 == b / BLOCK as u64).collect();
         blocks.into_par_iter().map(of_block).collect::<Vec<_>>().into_iter().flatten().collect()
     };
-    let mut cells = draw(&addresses, 0);
-    let mut data = tokens.decode(&cells, &addresses, request.seed)?;
-    let mut drawn_rows = addresses.len() as u64;
-    if filter.is_empty() {
-        return Ok(Sample { data, drawn_rows });
+    let all: Vec<u64> = (0..cells.len() as u64).collect();
+    let mut found = draw(&all, 0);
+    let mut pending = all.clone();
+    for attempt in 1..=MOST_COMPLETIONS {
+        let drawn: Vec<Vec<Cell>> = pending.iter().map(|&row| found[row as usize].clone()).collect();
+        let (_, met) = filter.met(tokens.decode(&drawn, &pending, seed)?, &pending)?;
+        pending = pending.into_iter().zip(met).filter(|(_, met)| !met).map(|(row, _)| row).collect();
+        if pending.is_empty() || attempt == MOST_COMPLETIONS {
+            break;
+        }
+        let again = draw(&pending, attempt);
+        pending.iter().zip(again).for_each(|(&row, drawn)| found[row as usize] = drawn);
     }
-    // Conditions on several columns are masked as far as intervals can tell; what slips through is drawn again.
-    let mut failed: Vec<usize> = (0..addresses.len()).filter(|&index| !filter.meets(&data, index, addresses[index])).collect();
-    let mut attempt = 0;
-    while !failed.is_empty() {
-        attempt += 1;
-        if attempt == MOST_ATTEMPTS {
-            let met = addresses.len() - failed.len();
-            return Err(Error::Condition(format!(
-                "the conditions are too rare: after {drawn_rows} draws only {met} of {} rows meet them; widen a range or remove a condition",
-                addresses.len()
-            )));
-        }
-        let again: Vec<u64> = failed.iter().map(|&index| addresses[index]).collect();
-        let made = draw(&again, attempt);
-        drawn_rows += again.len() as u64;
-        let part = tokens.decode(&made, &again, request.seed)?;
-        let mut still = Vec::new();
-        for (place, (&index, made)) in failed.iter().zip(made).enumerate() {
-            if filter.meets(&part, place, addresses[index]) {
-                cells[index] = made;
-            } else {
-                still.push(index);
-            }
-        }
-        failed = still;
-        if failed.is_empty() {
-            data = tokens.decode(&cells, &addresses, request.seed)?;
-        }
-    }
-    Ok(Sample { data, drawn_rows })
-}
-
-/// Draws the cells that are hidden in rows of a table; others stay. `cells` are `[rows][positions]`, and no drawn value is a missing one.
-pub(crate) fn complete(config: &MaskedDiffusionConfig, fitted: &Fitted, cells: &[Vec<Option<Cell>>], seed: u64) -> Result<Table> {
-    let sampler = Sampler::new(config, fitted);
-    let positions = fitted.tokens.positions();
-    let present: Case = positions.iter().map(|position| present(&fitted.tokens, *position)).collect();
-    let addresses: Vec<u64> = (0..cells.len() as u64).collect();
-    let made: Vec<Vec<Vec<Cell>>> = (addresses.par_chunks(BLOCK).zip(cells.par_chunks(BLOCK)))
-        .map(|(addresses, cells)| {
-            let case = |row: &Vec<Option<Cell>>| {
-                row.iter().zip(&present).map(|(cell, present)| cell.map(Asked::Cell).or_else(|| present.clone())).collect()
-            };
-            let cases: Vec<Case> = cells.iter().map(case).collect();
-            sampler.draw(addresses, &Conditions { asked: &cases.iter().collect::<Vec<_>>(), joint: None }, seed, 0)
-        })
-        .collect();
-    fitted.tokens.decode(&made.into_iter().flatten().collect::<Vec<_>>(), &addresses, seed)
+    tokens.decode(&found, &all, seed)
 }
 
 /// The logarithms of the probabilities of every row's tokens, `[rows][positions]`, by the chain rule over the given order of positions. What is

@@ -7,17 +7,18 @@ use semblant_core::synthesizer::{Likelihood, Rebuild, Sample};
 use semblant_core::{Error, Result};
 use semblant_data::table::{Column, Schema, Table, TableRequest, special_index};
 
+use crate::constraints::Constraints;
 use crate::preparation::Preparation;
 use crate::synthesizer::{TableModel, TableSynthesizer};
 
 /// What a fitted model can do with a given table, whose columns and kinds are those that it was fitted to.
 pub trait Completion<F> {
     /// The table with every cell of a learned column that is missing drawn given the others of its row. Special values and labels that the
-    /// model does not know count as missing here.
+    /// model does not know count as missing here. The rows keep the constraints as far as the cells that are there allow it.
     ///
     /// # Errors
     /// A table of another form.
-    fn complete(&self, fitted: &F, table: &Table, seed: u64) -> Result<Table>;
+    fn complete(&self, fitted: &F, table: &Table, constraints: &Constraints, seed: u64) -> Result<Table>;
 
     /// The negative log-likelihood of every cell in nats, `[rows][columns]`, given those before it in an order of the columns; `orders` orders
     /// are drawn by `seed`, and the result has one entry for each. What is missing in a row is 0.
@@ -47,12 +48,14 @@ impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
                 "cells of a table stay where they are given, and are drawn where they are empty; omit --mask".into(),
             ));
         }
-        if !request.conditions.is_empty() || !request.expressions.is_empty() || request.balance.is_some() {
-            return Err(Error::Condition("rows that are given cannot be asked to meet conditions; omit --where and --balance".into()));
+        if request.is_conditional() {
+            return Err(Error::Condition(
+                "rows to fill cannot be asked to meet conditions; omit --where, --balance, --distribution and --given".into(),
+            ));
         }
         let (completion, fitted, schema) = self.completion()?;
         let given = without(alike(init, schema)?, &request.redraw)?;
-        let drawn = completion.complete(fitted, &given, request.seed)?;
+        let drawn = completion.complete(fitted, &given, self.constraints(), request.seed)?;
         let drawn = self.prepared()?.restore(drawn, 0, request.seed)?;
         let absent = |name: &str| init.schema().index_of(name).is_err();
         let columns = (0..schema.columns.len()).map(|index| {
@@ -71,7 +74,7 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
     /// Of the mixture over orders that the model samples from: `samples` is the number of orders. Exact for one order alone.
     fn negative_log_likelihoods(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<f64>> {
         let (completion, fitted, schema) = self.completion()?;
-        let all = completion.negative_log_likelihoods(fitted, &alike(data, schema)?, samples.max(1), seed)?;
+        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&alike(data, schema)?)?, samples.max(1), seed)?;
         let row = |row: usize| {
             let nats: Vec<f64> = all.iter().map(|order| order[row].iter().sum()).collect();
             let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
@@ -82,7 +85,7 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
 
     fn parts(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<(String, Vec<f64>)>> {
         let (completion, fitted, schema) = self.completion()?;
-        let all = completion.negative_log_likelihoods(fitted, &alike(data, schema)?, samples.max(1), seed)?;
+        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&alike(data, schema)?)?, samples.max(1), seed)?;
         let mean = |column: usize, row: usize| all.iter().map(|order| order[row][column]).sum::<f64>() / all.len() as f64;
         let learned = schema.columns.iter().enumerate().filter(|(_, described)| described.kind.is_modelled());
         Ok(learned.map(|(column, described)| (described.name.clone(), (0..data.rows()).map(|row| mean(column, row)).collect())).collect())
@@ -102,7 +105,7 @@ fn without(table: Table, names: &[String]) -> Result<Table> {
 }
 
 /// The table with the columns of `schema` and of their kinds; those that it lacks are missing.
-fn alike(table: &Table, schema: &Schema) -> Result<Table> {
+pub(crate) fn alike(table: &Table, schema: &Schema) -> Result<Table> {
     let empty = |rows: usize, described: &semblant_data::table::ColumnSchema| match described.kind.is_number() {
         true => Column::Number(vec![f64::NAN; rows]),
         false => Column::from_labels((0..rows).map(|_| None::<&str>)),
@@ -114,6 +117,13 @@ fn alike(table: &Table, schema: &Schema) -> Result<Table> {
         Err(_) => empty(table.rows(), described),
     });
     Ok(Table::new(schema.clone(), columns.collect())?)
+}
+
+/// The sampled rows from `first` on with the cells of given rows, which come in turn.
+pub(crate) fn with_given(sampled: Table, given: &Table, first: u64) -> Result<Table> {
+    let rows: Vec<usize> = (first..first + sampled.rows() as u64).map(|row| (row % given.rows() as u64) as usize).collect();
+    let columns = sampled.columns().iter().zip(given.columns()).map(|(drawn, given)| filled(&given.take(&rows), drawn));
+    Ok(Table::new(sampled.schema().clone(), columns.collect())?)
 }
 
 /// `given` where it has a value, else `drawn`.

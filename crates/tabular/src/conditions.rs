@@ -3,36 +3,39 @@
 
 use std::borrow::Cow;
 
-use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING, Table};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING};
 use semblant_expressions::{self as expressions, Domains, Expression, Row, Type, Value};
 
 use crate::filter::{Domain, Predicate};
 
 /// The columns of a model as expressions see them.
 pub struct Names<'a> {
-    schemas: &'a [&'a ColumnSchema],
+    schemas: Vec<&'a ColumnSchema>,
     types: Vec<Type>,
+    definitions: &'a [Option<Expression>],
 }
 
 impl<'a> Names<'a> {
-    /// Columns whose labels are those of `domains`.
-    pub fn new(schemas: &'a [&'a ColumnSchema], domains: &[Domain<'_>]) -> Self {
-        let data_type = |(described, domain): (&&ColumnSchema, &Domain<'_>)| match described.kind {
-            ColumnKind::Datetime => Type::Time,
-            kind if kind.is_number() => Type::Number,
-            ColumnKind::Boolean if matches!(domain, Domain::Labels { labels, .. } if labels.iter().all(|(_, label)| truth(label).is_some())) => {
-                Type::Boolean
-            }
-            _ => Type::Text,
-        };
-        let types = schemas.iter().zip(domains).map(data_type).collect();
-        Self { schemas, types }
+    /// Columns of these types, some of which are computed from others.
+    pub fn of(schemas: Vec<&'a ColumnSchema>, types: Vec<Type>, definitions: &'a [Option<Expression>]) -> Self {
+        Self { schemas, types, definitions }
     }
 
     /// The types of the columns.
     pub fn types(&self) -> &[Type] {
         &self.types
     }
+}
+
+/// The types of columns, some of which hold truth values.
+pub fn types(schemas: &[&ColumnSchema], is_boolean: impl Fn(usize) -> bool) -> Vec<Type> {
+    let data_type = |(index, described): (usize, &&ColumnSchema)| match described.kind {
+        ColumnKind::Datetime => Type::Time,
+        kind if kind.is_number() => Type::Number,
+        ColumnKind::Boolean if is_boolean(index) => Type::Boolean,
+        _ => Type::Text,
+    };
+    schemas.iter().enumerate().map(data_type).collect()
 }
 
 impl expressions::Columns for Names<'_> {
@@ -54,6 +57,10 @@ impl expressions::Columns for Names<'_> {
             Type::Boolean => truth(text).map(Value::Boolean),
             _ => Some(Value::Text(Cow::Owned(text.to_owned()))),
         }
+    }
+
+    fn definition(&self, column: usize) -> Option<&Expression> {
+        self.definitions.get(column).and_then(Option::as_ref)
     }
 }
 
@@ -80,7 +87,7 @@ fn usual_time(text: &str) -> Option<Value<'static>> {
 }
 
 /// What a label of a column of truth values means.
-fn truth(label: &str) -> Option<bool> {
+pub(crate) fn truth(label: &str) -> Option<bool> {
     match label.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "1" => Some(true),
         "false" | "f" | "no" | "n" | "0" => Some(false),
@@ -106,19 +113,19 @@ pub fn label(data_type: Type, label: Option<&str>) -> Value<'_> {
     }
 }
 
-/// A row of a table.
-pub struct TableRow<'a> {
-    /// The table.
-    pub table: &'a Table,
-    /// The types of its columns.
+/// A row of columns.
+pub struct Cells<'a> {
+    /// The columns.
+    pub columns: &'a [Column],
+    /// Their types.
     pub types: &'a [Type],
     /// The row.
     pub row: usize,
 }
 
-impl Row for TableRow<'_> {
+impl Row for Cells<'_> {
     fn value(&self, column: usize) -> Value<'_> {
-        match &self.table.columns()[column] {
+        match &self.columns[column] {
             Column::Number(values) => number(self.types[column], values[self.row]),
             Column::Category { codes, .. } if codes[self.row] == MISSING => Value::Null,
             column_of_labels => label(self.types[column], column_of_labels.label(self.row)),

@@ -9,7 +9,7 @@ use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::Config;
 use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Run, Sample, Summary};
+use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::trainer::fingerprint;
 use semblant_core::{Error, Result};
 use semblant_data::table::encode::{ColumnTransform, EncodedTable, Layout, Mode, NumberOptions, TableTransform};
@@ -17,6 +17,7 @@ use semblant_data::table::{ColumnSchema, Table, TableRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::constraints::Constraints;
 use crate::filter::{Columns, Domain};
 use crate::rejection::{self, Fitting, RowMaker, Searched};
 use crate::synthesizer::TableModel;
@@ -108,14 +109,16 @@ impl<C: EncodedModel> TableModel for C {
         Ok((EncodedFitted { transform, layout, conditioning, net }, summary.with_encode_secs(encode_secs)))
     }
 
-    fn sample(&self, fitted: &EncodedFitted<C>, request: &TableRequest) -> Result<Sample<Table>> {
-        rejection::whole(TableModel::search(self, fitted, request, &mut |_| ())?)
-    }
-
-    fn search(&self, fitted: &EncodedFitted<C>, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Searched> {
+    fn search(
+        &self,
+        fitted: &EncodedFitted<C>,
+        request: &TableRequest,
+        constraints: &Constraints,
+        watch: &mut dyn FnMut(u64),
+    ) -> Result<Searched> {
         let maker = self.maker(&fitted.net, &fitted.layout, &fitted.conditioning);
         let block = |block: usize| C::condition_block(&fitted.conditioning, block);
-        rejection::search(&maker, &Fitting::new(&fitted.transform, block), request, watch)
+        rejection::search(&maker, &Fitting::new(&fitted.transform, block), request, constraints, watch)
     }
 
     fn write(&self, fitted: &EncodedFitted<C>, file: &mut Checkpoint, path: &Path) -> Result<()> {

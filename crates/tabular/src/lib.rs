@@ -7,6 +7,7 @@
 //!
 //! - [`completion`]: filling missing cells, and the likelihood of rows.
 //! - [`conditions`]: SQL conditions, in terms of the columns.
+//! - [`constraints`]: what holds in every row, learned and sampled.
 //! - [`filter`]: conditions, interpreted once for every model.
 //! - [`rejection`]: rows from a network that meet the conditions, with bounded effort.
 //! - [`early_stopping`]: how far sampled rows are from the table.
@@ -15,6 +16,7 @@
 
 pub mod completion;
 pub mod conditions;
+pub mod constraints;
 pub mod early_stopping;
 mod encoded;
 pub mod filter;

@@ -12,12 +12,16 @@ use semblant_core::{Error, Result};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING, Schema, Table, special_index, special_number};
 use serde::{Deserialize, Serialize};
 
+use crate::constraints::{Constraints, Learned, check_table, combinations};
+
 /// The label of all rare ones where no label is frequent.
 const OTHER: &str = "other";
 /// Group sizes that are kept of a key column.
 const SIZES: usize = 200;
 /// The least number of rows that the groups of a key column are spread over.
 const KEY_BLOCK: u64 = 32;
+/// The first stream of rows with rare combinations, after those of columns.
+const RARE_ROWS: u32 = 1 << 19;
 
 /// The preparation of a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +31,25 @@ pub struct Preparation {
     pub schema: Schema,
     /// One entry a column.
     pub columns: Vec<PreparedColumn>,
+    /// How the model sees columns with constraints.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub learned: Learned,
+}
+
+fn is_default(learned: &Learned) -> bool {
+    *learned == Learned::default()
+}
+
+/// A table that is ready to be learned.
+pub struct Prepared {
+    /// What is undone in samples.
+    pub preparation: Preparation,
+    /// The constraints of its schema.
+    pub constraints: Constraints,
+    /// The table.
+    pub table: Table,
+    /// One line for each thing that a user may want to know.
+    pub notes: Vec<String>,
 }
 
 /// What was found in a column, and what was replaced in it.
@@ -57,26 +80,52 @@ fn is_none(replaced: &[u64; 2]) -> bool {
 }
 
 impl Preparation {
-    /// Prepares a table for a model. Which frequent label takes the place of a rare one is drawn by `seed`.
+    /// Prepares a table for a model: rows that break a constraint are left out, rare labels and extreme numbers replaced. With `encoded` columns
+    /// with constraints become others that cannot break them. Which frequent label takes the place of a rare one is drawn by `seed`.
     ///
     /// # Errors
-    /// When the schema of the table is not sound.
-    pub fn fit(table: &Table, seed: u64) -> Result<(Self, Table)> {
-        let rare = table.schema().protect.rare;
-        let (mut columns, prepared): (Vec<PreparedColumn>, Vec<Column>) = (0..table.columns().len())
+    /// When the schema of the table is not sound, or its constraints do not fit the table.
+    pub fn fit(table: &Table, encoded: bool, seed: u64) -> Result<Prepared> {
+        let mut checked = check_table(table, encoded)?;
+        let kept = checked.rows.as_ref().map(|rows| table.take(rows));
+        let table = kept.as_ref().unwrap_or(table);
+        let (mut cells, rare) = (table.columns().to_vec(), table.schema().protect.rare);
+        let of_label = |described: &ColumnSchema| if described.protect == Some(false) { 0 } else { rare };
+        let mut rare_of: Vec<u64> = checked.schema.columns.iter().map(of_label).collect();
+        let mut notes = std::mem::take(&mut checked.notes);
+        for (number, columns) in checked.combinations().into_iter().enumerate() {
+            // Labels that are replaced one by one would make combinations that no row had.
+            let rare = columns.iter().map(|&column| std::mem::take(&mut rare_of[column])).min().unwrap_or(0);
+            notes.extend(without_rare_combinations(
+                &checked.schema,
+                &mut cells,
+                &columns,
+                rare,
+                &PROTECTION.nth(seed, RARE_ROWS + number as u32),
+            )?);
+        }
+        let (mut columns, prepared): (Vec<PreparedColumn>, Vec<Column>) = (0..cells.len())
             .into_par_iter()
-            .map(|index| {
-                let (described, column) = (&table.schema().columns[index], &table.columns()[index]);
-                let rare = if described.protect == Some(false) { 0 } else { rare };
-                prepare(described, column, rare, &PROTECTION.nth(seed, index as u32))
-            })
+            .map(|index| prepare(&checked.schema.columns[index], &cells[index], rare_of[index], &PROTECTION.nth(seed, index as u32)))
             .unzip();
-        let mut schema = table.schema().clone();
+        checked.complete(&prepared, table.rows())?;
+        let mut schema = checked.schema.clone();
         let keys = schema.columns.iter().zip(&mut columns).filter(|(described, _)| described.kind == ColumnKind::Key);
         keys.skip(1).for_each(|(_, column)| column.scattered = true);
         schema.columns.iter_mut().zip(table.columns()).for_each(|(described, column)| described.complete(column));
-        let table = Table::new(schema, prepared).map_err(Error::from)?;
-        Ok((Self { schema: table.schema().clone(), columns }, table))
+        let constraints = Constraints::new(&checked.schema, &checked.learned)?;
+        let table = constraints.learned(&Table::new(schema, prepared).map_err(Error::from)?)?;
+        let preparation = Self { schema: checked.schema, columns, learned: checked.learned };
+        notes.extend(preparation.note());
+        Ok(Prepared { preparation, constraints, table, notes })
+    }
+
+    /// The constraints of the schema.
+    ///
+    /// # Errors
+    /// A schema whose constraints do not fit its columns.
+    pub fn constraints(&self) -> Result<Constraints> {
+        Constraints::new(&self.schema, &self.learned)
     }
 
     /// Checks a preparation that was read from a file.
@@ -126,6 +175,26 @@ impl Preparation {
             })
             .collect();
         Ok(Table::new(self.schema.clone(), columns)?)
+    }
+}
+
+/// Combinations of fewer than `rare` rows give way to frequent ones; says so.
+fn without_rare_combinations(
+    schema: &Schema,
+    cells: &mut [Column],
+    columns: &[usize],
+    rare: u64,
+    stream: &Stream,
+) -> Result<Option<String>> {
+    let names = columns.iter().map(|&column| schema.columns[column].name.as_str()).collect::<Vec<_>>().join(", ");
+    match combinations::without_rare(cells, columns, rare, stream) {
+        Some(0) => Ok(None),
+        Some(rows) => Ok(Some(format!(
+            "combinations of {names} that fewer than {rare} rows have are replaced in {rows} rows, so that they cannot come back; `semblant fit --no-protect` keeps them"
+        ))),
+        None => Err(Error::Config(format!(
+            "no combination of {names} has {rare} rows, so each would come back as it is; name fewer columns, or `semblant fit --no-protect` keeps them"
+        ))),
     }
 }
 
@@ -367,23 +436,25 @@ mod tests {
             })
         });
         let column = Column::from_labels(labels);
-        let (found, prepared) =
-            Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), column.clone(), 5), 1).expect("prepared");
+        let Prepared { preparation: found, table: prepared, .. } =
+            Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), column.clone(), 5), true, 1).expect("prepared");
         assert_eq!(found.columns[0].replaced, [1, 2]);
         assert_eq!(prepared.columns()[0].categories().expect("labels").1, ["a", "b"]);
         assert!((2..100).all(|row| prepared.cell(row, 0) == column.label(row).expect("a label")));
-        let (_, kept) = Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), column, 0), 1).expect("prepared");
+        let Prepared { table: kept, .. } =
+            Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), column, 0), true, 1).expect("prepared");
         assert_eq!(kept.cell(0, 0), "rare");
         let all_rare = Column::from_labels((0..20).map(|row| Some(format!("city {row}"))));
-        let (_, other) = Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), all_rare, 5), 1).expect("prepared");
+        let Prepared { table: other, .. } =
+            Preparation::fit(&table(ColumnSchema::new("c", ColumnKind::Categorical), all_rare, 5), true, 1).expect("prepared");
         assert!((0..20).all(|row| other.cell(row, 0) == "other"));
     }
 
     #[test]
     fn extremes_are_cut_where_five_rows_reach() {
         let values: Vec<f64> = (0..1000).map(f64::from).chain([1e9]).collect();
-        let (found, prepared) =
-            Preparation::fit(&table(ColumnSchema::new("n", ColumnKind::Integer), Column::Number(values), 5), 1).expect("prepared");
+        let Prepared { preparation: found, table: prepared, .. } =
+            Preparation::fit(&table(ColumnSchema::new("n", ColumnKind::Integer), Column::Number(values), 5), true, 1).expect("prepared");
         assert_eq!(found.columns[0].range, Some([4.0, 996.0]));
         assert_eq!(prepared.cell(1000, 0), "996");
     }
@@ -392,8 +463,8 @@ mod tests {
     fn names_are_made_anew_with_gaps_and_groups() {
         let id = Some(IdFormat::Integer { start: 1000, step: 1 });
         let ids = Column::from_labels((0..200).map(|row| (row % 10 != 0).then(|| row.to_string())));
-        let (found, prepared) =
-            Preparation::fit(&table(ColumnSchema { id: id.clone(), ..ColumnSchema::new("id", ColumnKind::Id) }, ids, 5), 1)
+        let Prepared { preparation: found, table: prepared, .. } =
+            Preparation::fit(&table(ColumnSchema { id: id.clone(), ..ColumnSchema::new("id", ColumnKind::Id) }, ids, 5), true, 1)
                 .expect("prepared");
         let made = found.restore(prepared.clone(), 0, 7).expect("restored");
         let missing = made.columns()[0].missing();
@@ -404,8 +475,8 @@ mod tests {
         assert!((0..30).all(|row| later.cell(row, 0) == made.cell(50 + row, 0)), "rows are addressed");
 
         let keys = Column::from_labels((0..6000).map(|row| Some((row / 6).to_string())));
-        let (found, prepared) =
-            Preparation::fit(&table(ColumnSchema { id, ..ColumnSchema::new("key", ColumnKind::Key) }, keys, 5), 1).expect("prepared");
+        let Prepared { preparation: found, table: prepared, .. } =
+            Preparation::fit(&table(ColumnSchema { id, ..ColumnSchema::new("key", ColumnKind::Key) }, keys, 5), true, 1).expect("prepared");
         let made = found.restore(prepared, 0, 7).expect("restored");
         let mut groups: BTreeMap<String, usize> = BTreeMap::new();
         (0..6000).for_each(|row| *groups.entry(made.cell(row, 0)).or_default() += 1);
@@ -423,7 +494,8 @@ mod tests {
                 n => f64::from(n),
             })
             .collect();
-        let (found, prepared) = Preparation::fit(&table(described, Column::Number(values), 5), 1).expect("prepared");
+        let Prepared { preparation: found, table: prepared, .. } =
+            Preparation::fit(&table(described, Column::Number(values), 5), true, 1).expect("prepared");
         assert!((found.columns[0].missing - 0.1).abs() < 1e-9 && (found.columns[0].special[0] - 0.3).abs() < 1e-9);
         assert_eq!(prepared.cell(1, 0), "", "a model sees no special value");
         let made = found.restore(prepared, 0, 3).expect("restored");

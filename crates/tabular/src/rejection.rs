@@ -14,10 +14,25 @@ use semblant_core::{Error, Result};
 use semblant_data::table::encode::{ColumnTransform, Layout, TableTransform};
 use semblant_data::table::{Table, TableRequest};
 
+use crate::constraints::Constraints;
 use crate::filter::{Predicate, RowFilter};
 
-/// Draws that a row gets before the conditions are given up as too rare.
-const MOST_DRAWS: u32 = 2000;
+/// How much is tried for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// Draws that a row gets before the conditions are given up as too rare.
+    pub draws: u32,
+    /// Draws of one row at once, when few rows are left.
+    pub at_once: u32,
+}
+
+impl Default for Effort {
+    /// That of models whose cost is the number of draws.
+    fn default() -> Self {
+        Self { draws: 2000, at_once: 64 }
+    }
+}
+
 /// Rows that go through a network at once. Always this many, padded if need be: a matrix product may order its sums by the shape, and
 /// then a row's last bit would depend on its batch.
 pub const CHUNK: usize = 1024;
@@ -69,7 +84,7 @@ impl<'a> Fitting<'a> {
     }
 
     /// The rarest category that the conditions name, as the network's condition.
-    fn condition(&self, filter: &RowFilter, row: u64) -> Option<ConditionValue> {
+    fn condition(&self, filter: &RowFilter<'_>, row: u64) -> Option<ConditionValue> {
         let value = |column: usize| match (&self.transform.columns[column], filter.predicate(column, row)?.as_ref()) {
             (ColumnTransform::Category(category), Predicate::Label(code)) => Some((category, *code)),
             (ColumnTransform::Category(category), Predicate::Missing) => Some((category, category.levels.len() as u32)),
@@ -88,125 +103,133 @@ pub struct Searched {
     pub sample: Sample<Table>,
     /// The places of rows that do not meet the conditions, ascending. With one, the rows of later batches are lacking.
     pub unmet: Vec<usize>,
+    /// How many draws each of these had.
+    pub draws: u32,
 }
 
-/// Why rows are lacking.
-pub fn too_rare(unmet: usize) -> String {
-    let rows = if unmet == 1 { "one row meets".to_owned() } else { format!("{unmet} rows meet") };
-    format!("the conditions are too rare: {rows} them in none of {MOST_DRAWS} draws; widen a range or remove a condition")
+impl Searched {
+    /// Why rows are lacking.
+    pub fn too_rare(&self) -> String {
+        let rows = if self.unmet.len() == 1 { "one row meets".to_owned() } else { format!("{} rows meet", self.unmet.len()) };
+        format!("the conditions are too rare: {rows} them in none of {} draws; widen a range or remove a condition", self.draws)
+    }
 }
 
-/// All rows of a request.
-///
-/// # Errors
-/// Rows that do not meet the conditions.
-pub fn whole(searched: Searched) -> Result<Sample<Table>> {
-    if searched.unmet.is_empty() { Ok(searched.sample) } else { Err(Error::Condition(too_rare(searched.unmet.len()))) }
-}
-
-/// Searches the rows of `request` in draws of `maker`, batch by batch, and ends after a batch in which some rows are not found. Which these are
-/// does not depend on the batch, since every row has as many draws. `watch` hears how many rows were found.
+/// Searches the rows of `request` in draws of `maker`, as [`until_met`].
 ///
 /// # Errors
 /// Conditions that cannot be met.
-pub fn search(maker: &impl RowMaker, fitting: &Fitting<'_>, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Searched> {
-    let filter = RowFilter::new(fitting.transform, request)?;
+pub fn search(
+    maker: &impl RowMaker,
+    fitting: &Fitting<'_>,
+    request: &TableRequest,
+    constraints: &Constraints,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Searched> {
+    let filter = RowFilter::new(fitting.transform, request, constraints)?;
+    let mut draw = |attempts: &[Attempt]| {
+        let draw = |&Attempt { row, attempt }: &Attempt| Draw { row, attempt, condition: fitting.condition(&filter, row) };
+        let draws: Vec<Draw> = attempts.iter().map(draw).collect();
+        let made: Vec<Rows> = draws.par_chunks(CHUNK).map(|draws| maker.make(draws, request.seed)).collect();
+        let codes: Vec<u32> = made.iter().flat_map(|(codes, _)| codes).copied().collect();
+        let numbers: Vec<f32> = made.iter().flat_map(|(_, numbers)| numbers).copied().collect();
+        drop(made);
+        let addresses: Vec<u64> = draws.iter().map(|draw| draw.row).collect();
+        Ok(fitting.transform.decode(&codes, &numbers, &addresses, request.seed)?)
+    };
+    until_met(&filter, request, Effort::default(), watch, &mut draw)
+}
+
+/// A draw of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The row.
+    pub row: u64,
+    /// How many draws of this row there were before.
+    pub attempt: u32,
+}
+
+/// Draws rows until each meets the conditions, batch by batch, and ends after a batch in which some are not found. `draw` makes one row for each
+/// attempt, which depends on nothing else; row `i` is the first of its attempts that meets the conditions, so that which rows are found does not
+/// depend on the batch. The fewer rows are left, the more attempts of each are drawn at once, up to a bound. `watch` hears how many rows
+/// were found.
+///
+/// # Errors
+/// Those of `draw`.
+pub fn until_met(
+    filter: &RowFilter<'_>,
+    request: &TableRequest,
+    effort: Effort,
+    watch: &mut dyn FnMut(u64),
+    draw: &mut dyn FnMut(&[Attempt]) -> Result<Table>,
+) -> Result<Searched> {
     let rows: Vec<u64> = request.rows.clone().collect();
     let mut parts: Vec<Table> = Vec::new();
     let (mut drawn_rows, mut before, mut unmet) = (0, 0, Vec::new());
     for rows in rows.chunks(request.batch_rows.max(1)) {
-        let mut batch = Batch::new(fitting.transform, rows);
-        while !batch.pending.is_empty() && batch.attempt < MOST_DRAWS {
-            batch.draw(maker, fitting, &filter, request.seed)?;
-            watch((before + rows.len() - batch.pending.len()) as u64);
-        }
-        parts.push(fitting.transform.decode(&batch.codes, &batch.numbers, rows, request.seed)?);
-        drawn_rows += batch.drawn;
-        if !batch.pending.is_empty() {
-            unmet = batch.pending.into_iter().map(|index| before + index).collect();
+        let (table, pending, drawn) = Batch { filter, rows, effort }.find(draw, &mut |count| watch((before + count) as u64))?;
+        parts.push(table);
+        drawn_rows += drawn;
+        if !pending.is_empty() {
+            unmet = pending.into_iter().map(|index| before + index).collect();
             break;
         }
         before += rows.len();
     }
-    Ok(Searched { sample: Sample { data: semblant_core::data::Data::concat(parts)?, drawn_rows }, unmet })
+    Ok(Searched { sample: Sample { data: semblant_core::data::Data::concat(parts)?, drawn_rows }, unmet, draws: effort.draws })
 }
 
 /// Rows that are searched together.
 struct Batch<'a> {
+    filter: &'a RowFilter<'a>,
     rows: &'a [u64],
-    /// What was found, by row: codes and scalars; zeros before.
-    codes: Vec<u32>,
-    numbers: Vec<f32>,
-    /// Places of rows that were not found yet, ascending.
-    pending: Vec<usize>,
-    /// Draws that each of these had.
-    attempt: u32,
-    /// Draws that each of these gets next.
-    width: u32,
-    drawn: u64,
+    effort: Effort,
 }
 
-impl<'a> Batch<'a> {
-    fn new(transform: &TableTransform, rows: &'a [u64]) -> Self {
-        let layout = transform.layout();
-        Self {
-            rows,
-            codes: vec![0; rows.len() * layout.blocks().count()],
-            numbers: vec![0.0; rows.len() * layout.scalars().count()],
-            pending: (0..rows.len()).collect(),
-            attempt: 0,
-            width: 1,
-            drawn: 0,
-        }
-    }
-
-    /// One pass over the rows that were not found.
-    fn draw(&mut self, maker: &impl RowMaker, fitting: &Fitting<'_>, filter: &RowFilter, seed: u64) -> Result<()> {
-        let width = self.width.min(MOST_DRAWS - self.attempt);
-        let attempts = self.attempt..self.attempt + width;
-        let draws: Vec<Draw> = self
-            .pending
-            .iter()
-            .flat_map(|&index| attempts.clone().map(move |attempt| (index, attempt)))
-            .map(|(index, attempt)| (self.rows[index], attempt))
-            .map(|(row, attempt)| Draw { row, attempt, condition: fitting.condition(filter, row) })
-            .collect();
-        let made: Vec<Rows> = draws.par_chunks(CHUNK).map(|draws| maker.make(draws, seed)).collect();
-        let codes: Vec<u32> = made.iter().flat_map(|(codes, _)| codes).copied().collect();
-        let numbers: Vec<f32> = made.iter().flat_map(|(_, numbers)| numbers).copied().collect();
-        drop(made);
-        let fits = if filter.is_empty() {
-            vec![true; draws.len()]
-        } else {
-            let addresses: Vec<u64> = draws.iter().map(|draw| draw.row).collect();
-            let table = fitting.transform.decode(&codes, &numbers, &addresses, seed)?;
-            (0..draws.len()).map(|draw| filter.meets(&table, draw, draws[draw].row)).collect()
-        };
-        self.keep(width, &fits, (&codes, &numbers));
-        Ok(())
-    }
-
-    /// Keeps the first draw of each row that fits.
-    fn keep(&mut self, width: u32, fits: &[bool], (codes, numbers): (&[u32], &[f32])) {
-        let (blocks, scalars) = (self.codes.len() / self.rows.len(), self.numbers.len() / self.rows.len());
-        let mut still = Vec::new();
-        for (&index, first) in self.pending.iter().zip((0..).step_by(width as usize)) {
-            match (first..first + width as usize).find(|&draw| fits[draw]) {
-                None => {
-                    self.drawn += u64::from(width);
+impl Batch<'_> {
+    /// The rows, the places of those that were not found, and the number of draws.
+    fn find(&self, draw: &mut dyn FnMut(&[Attempt]) -> Result<Table>, watch: &mut dyn FnMut(usize)) -> Result<(Table, Vec<usize>, u64)> {
+        let mut pending: Vec<usize> = (0..self.rows.len()).collect();
+        // Found rows one after another, and where each row of the batch is among them.
+        let mut found: Option<Table> = None;
+        let mut place = vec![0; self.rows.len()];
+        let (mut attempt, mut width, mut drawn) = (0, 1, 0);
+        while !pending.is_empty() && attempt < self.effort.draws {
+            let attempts: Vec<Attempt> = (attempt..attempt + width)
+                .flat_map(|attempt| pending.iter().map(move |&index| Attempt { row: self.rows[index], attempt }))
+                .collect();
+            let addresses: Vec<u64> = attempts.iter().map(|attempt| attempt.row).collect();
+            let (table, met) = self.filter.met(draw(&attempts)?, &addresses)?;
+            let is_last = attempt + width == self.effort.draws;
+            let (mut still, mut taken) = (Vec::new(), Vec::new());
+            let before = found.as_ref().map_or(0, Table::rows);
+            for (number, &index) in pending.iter().enumerate() {
+                let first = (0..width as usize).find(|turn| met[turn * pending.len() + number]);
+                drawn += first.map_or(u64::from(width), |turn| turn as u64 + 1);
+                if first.is_none() {
                     still.push(index);
                 }
-                Some(draw) => {
-                    self.drawn += (draw - first + 1) as u64;
-                    self.codes[index * blocks..(index + 1) * blocks].copy_from_slice(&codes[draw * blocks..(draw + 1) * blocks]);
-                    self.numbers[index * scalars..(index + 1) * scalars].copy_from_slice(&numbers[draw * scalars..(draw + 1) * scalars]);
+                // What stands at the place of a row that is not found means nothing.
+                if let Some(turn) = first.or(is_last.then_some(0)) {
+                    place[index] = before + taken.len();
+                    taken.push(turn * pending.len() + number);
                 }
             }
+            let everything = taken.len() == table.rows() && found.is_none();
+            let part = if everything { table } else { table.take(&taken) };
+            match &mut found {
+                None => found = Some(part),
+                Some(found) => found.append(&part).map_err(Error::from)?,
+            }
+            attempt += width;
+            pending = still;
+            width =
+                ((self.rows.len() / pending.len().max(1)).max(1) as u32).min(self.effort.at_once).min((self.effort.draws - attempt).max(1));
+            watch(self.rows.len() - pending.len());
         }
-        self.attempt += width;
-        self.pending = still;
-        // The fewer rows are left, the more draws each gets at once, so that the network always has about one batch to do.
-        self.width = (self.rows.len() / self.pending.len().max(1)).clamp(1, 64) as u32;
+        let found = found.ok_or_else(|| Error::Config("the request has no rows; sample at least one".into()))?;
+        let in_order = place.iter().copied().eq(0..self.rows.len());
+        Ok((if in_order { found } else { found.take(&place) }, pending, drawn))
     }
 }
 
@@ -289,21 +312,21 @@ mod tests {
         let asked = |rows, batch_rows| TableRequest { rows, batch_rows, ..TableRequest::new(0, 1).with("c", "b") };
         let run = |request: &TableRequest| {
             let mut heard = Vec::new();
-            let found = search(&Late, &fitting, request, &mut |found| heard.push(found)).expect("searched");
+            let found = search(&Late, &fitting, request, &Constraints::default(), &mut |found| heard.push(found)).expect("searched");
             assert!(heard.is_sorted(), "{heard:?}");
             (found, heard)
         };
         let (found, heard) = run(&asked(0..10, 100));
         assert_eq!((found.unmet.as_slice(), heard.last()), ([7, 8, 9].as_slice(), Some(&7)));
         assert!(heard.len() > 20 && heard.contains(&3), "progress within a batch: {heard:?}");
-        assert_eq!(found.sample.drawn_rows, (0..7).map(|row| 300 * row + 1).sum::<u64>() + 3 * u64::from(MOST_DRAWS));
+        assert_eq!(found.sample.drawn_rows, (0..7).map(|row| 300 * row + 1).sum::<u64>() + 3 * u64::from(found.draws));
         assert!((0..7).all(|row| found.sample.data.cell(row, 0) == "b"));
-        assert!(whole(found).is_err_and(|error| error.to_string().contains("3 rows meet them in none of 2000 draws")));
+        assert!(found.too_rare().contains("3 rows meet them in none of 2000 draws"));
         // In whatever batch and range, the same rows are found.
         let (found, _) = run(&asked(5..10, 1));
         assert_eq!((found.unmet.as_slice(), found.sample.data.rows()), ([2].as_slice(), 3));
         let (found, heard) = run(&asked(2..6, 3));
         assert_eq!((found.unmet.len(), heard.last()), (0, Some(&4)));
-        assert_eq!(whole(found).expect("all").data.rows(), 4);
+        assert_eq!(found.sample.data.rows(), 4);
     }
 }

@@ -1,6 +1,7 @@
 //! Table models behind the `Synthesizer` trait.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
@@ -11,9 +12,11 @@ use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
 use serde_json::Value;
 
-use crate::completion::Completion;
-use crate::preparation::Preparation;
-use crate::rejection::{Searched, too_rare};
+use crate::completion::{Completion, alike, with_given};
+use crate::constraints::Constraints;
+use crate::constraints::unique::{self, Seen};
+use crate::preparation::{Preparation, Prepared};
+use crate::rejection::Searched;
 
 /// The metadata key of the preparation of the table.
 const PREPARATION: &str = "preparation";
@@ -33,19 +36,22 @@ pub trait TableModel: Config {
     /// As [`Synthesizer::fit`].
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(Self::Fitted, Summary)>;
 
-    /// Makes rows; every one meets every condition.
-    ///
-    /// # Errors
-    /// As [`Synthesizer::sample`].
-    fn sample(&self, fitted: &Self::Fitted, request: &TableRequest) -> Result<Sample<Table>>;
+    /// Whether the model excludes what constraints forbid while it draws. Else it learns columns with constraints in a form that cannot break
+    /// them.
+    const EXCLUDES: bool = false;
 
-    /// Makes rows, and says which could not be made to meet the conditions; `watch` hears how many do so far.
+    /// Makes rows of the user's columns, and says which could not be made to meet the conditions and the constraints; `watch` hears how many do so
+    /// far.
     ///
     /// # Errors
     /// As [`Synthesizer::search`].
-    fn search(&self, fitted: &Self::Fitted, request: &TableRequest, _watch: &mut dyn FnMut(u64)) -> Result<Searched> {
-        Ok(Searched { sample: self.sample(fitted, request)?, unmet: Vec::new() })
-    }
+    fn search(
+        &self,
+        fitted: &Self::Fitted,
+        request: &TableRequest,
+        constraints: &Constraints,
+        watch: &mut dyn FnMut(u64),
+    ) -> Result<Searched>;
 
     /// Puts what was learned into a file.
     ///
@@ -72,6 +78,8 @@ pub struct TableSynthesizer<C: TableModel> {
     fitted: Option<C::Fitted>,
     /// None for a model of a file that states none.
     preparation: Option<Preparation>,
+    constraints: Constraints,
+    seen: Mutex<Seen>,
 }
 
 impl<C: TableModel> TableSynthesizer<C> {
@@ -81,12 +89,12 @@ impl<C: TableModel> TableSynthesizer<C> {
     /// A setting out of its range.
     pub fn new(config: C) -> Result<Self> {
         config.check()?;
-        Ok(Self { config, fitted: None, preparation: None })
+        Ok(Self { config, ..Self::default() })
     }
 
     /// A model that was fitted elsewhere.
     pub fn from_fitted(config: C, fitted: C::Fitted) -> Self {
-        Self { config, fitted: Some(fitted), preparation: None }
+        Self { config, fitted: Some(fitted), ..Self::default() }
     }
 
     /// The fitted model in a file.
@@ -109,7 +117,9 @@ impl<C: TableModel> TableSynthesizer<C> {
         let preparation: Option<Preparation> =
             if file.metadata.contains_key(PREPARATION) { Some(file.metadata_as(PREPARATION, path)?) } else { None };
         preparation.as_ref().map_or(Ok(()), Preparation::check).map_err(|what| Error::checkpoint(path, what))?;
-        Ok(Self { config, fitted: Some(fitted), preparation })
+        let constraints = preparation.as_ref().map(Preparation::constraints).transpose();
+        let constraints = constraints.map_err(|error| Error::checkpoint(path, error.to_string()))?.unwrap_or_default();
+        Ok(Self { config, fitted: Some(fitted), preparation, constraints, seen: Mutex::default() })
     }
 
     /// The model as a file that is not yet written; `path` is only named in errors.
@@ -131,6 +141,10 @@ impl<C: TableModel> TableSynthesizer<C> {
         &self.config
     }
 
+    pub(crate) fn constraints(&self) -> &Constraints {
+        &self.constraints
+    }
+
     pub(crate) fn preparation(&self) -> Option<&Preparation> {
         self.preparation.as_ref()
     }
@@ -146,6 +160,15 @@ impl<C: TableModel> TableSynthesizer<C> {
         self.fitted()
     }
 
+    /// The request with given rows in the kinds of the model's columns.
+    fn with_own_columns(&self, request: &TableRequest) -> Result<TableRequest> {
+        let given = match (&request.given, &self.preparation) {
+            (Some(given), Some(preparation)) => Some(Arc::new(alike(given, &preparation.schema)?)),
+            _ => request.given.clone(),
+        };
+        Ok(TableRequest { given, ..request.clone() })
+    }
+
     /// Rows from the beginning of the request, with what the model did not learn.
     fn restored(&self, sample: Sample<Table>, request: &TableRequest) -> Result<Sample<Table>> {
         Ok(match &self.preparation {
@@ -158,37 +181,46 @@ impl<C: TableModel> TableSynthesizer<C> {
 impl<C: TableModel> Default for TableSynthesizer<C> {
     /// An unfitted model with the default settings.
     fn default() -> Self {
-        Self { config: C::default(), fitted: None, preparation: None }
+        Self { config: C::default(), fitted: None, preparation: None, constraints: Constraints::default(), seen: Mutex::default() }
     }
 }
 
 impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
-        let (preparation, prepared) = Preparation::fit(data, run.seed)?;
-        if let Some(note) = preparation.note() {
-            run.observer.event(Event::Note(&note));
-        }
-        let (fitted, summary) = self.config.fit(&prepared, run)?;
-        self.fitted = Some(fitted);
-        self.preparation = Some(preparation);
+        let Prepared { preparation, constraints, table, notes } = Preparation::fit(data, !C::EXCLUDES, run.seed)?;
+        notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
+        let (fitted, summary) = self.config.fit(&table, run)?;
+        (self.fitted, self.preparation, self.constraints, self.seen) = (Some(fitted), Some(preparation), constraints, Mutex::default());
         Ok(summary)
     }
 
     fn sample(&self, request: &TableRequest) -> Result<Sample<Table>> {
-        let fitted = self.asked(request)?;
-        self.restored(self.config.sample(fitted, request)?, request)
+        let Found { sample, cut } = self.search(request, &mut |_| ())?;
+        cut.map_or(Ok(sample), |why| Err(Error::Condition(why)))
     }
 
     fn search(&self, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Found<Table>> {
         let fitted = self.asked(request)?;
-        let Searched { sample, unmet } = self.config.search(fitted, request, watch)?;
+        let request = self.with_own_columns(request)?;
+        let searched = if self.constraints.unique().is_empty() {
+            self.config.search(fitted, &request, &self.constraints, watch)?
+        } else {
+            unique::search(&self.constraints, &request, &self.seen, &mut |request| {
+                self.config.search(fitted, request, &self.constraints, &mut |_| ())
+            })?
+        };
+        let cut = (!searched.unmet.is_empty()).then(|| searched.too_rare());
+        let Searched { sample, unmet, .. } = searched;
         // Names belong to addresses, so they are given before rows are taken out.
-        let sample = self.restored(sample, request)?;
-        if unmet.is_empty() {
-            return Ok(Found { sample, cut: None });
+        let mut sample = self.restored(sample, &request)?;
+        if let Some(given) = &request.given {
+            sample.data = with_given(sample.data, given, request.rows.start)?;
         }
-        let met: Vec<usize> = (0..sample.data.rows()).filter(|row| unmet.binary_search(row).is_err()).collect();
-        Ok(Found { sample: Sample { data: sample.data.take(&met), ..sample }, cut: Some(too_rare(unmet.len())) })
+        if !unmet.is_empty() {
+            let met: Vec<usize> = (0..sample.data.rows()).filter(|row| unmet.binary_search(row).is_err()).collect();
+            sample.data = sample.data.take(&met);
+        }
+        Ok(Found { sample, cut })
     }
 
     fn save(&self, path: &Path) -> Result<()> {

@@ -94,6 +94,10 @@ streams! {
     pub const ESTIMATES = 0x0300_0010..0x0300_0020;
     /// Directions onto which features are projected.
     pub const PROJECTIONS = 0x0300_0020..0x0300_0030;
+    /// Where target shares of a sample start.
+    pub const SHARES = 0x0300_0030..0x0300_0031;
+    /// Seeds of further draws of rows whose values no other row may have.
+    pub const REDRAWS = 0x0300_0031..0x0300_0032;
     /// First weights of learners that measure utility.
     pub const LEARNER_WEIGHTS = 0x0310_0000..0x0320_0000;
     /// Choices and orders of rows in metrics.

@@ -69,6 +69,17 @@ impl Data for Table {
                 "A condition that every row meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
             ),
             OptionSpec::value("balance", "COLUMN", "A categorical column whose values are all equally frequent"),
+            OptionSpec::value(
+                "distribution",
+                "COLUMN=VALUE:SHARE,...",
+                "Target shares of a categorical column's values, such as plan=free:0.7,paid:0.3; values without a share do not occur",
+            ),
+            OptionSpec::value(
+                "given",
+                "FILE",
+                "A table of rows some of whose cells are empty; these are drawn, the others stay, and each row is completed --draws times",
+            ),
+            OptionSpec::value("draws", "N", "With --given: how often each row is completed [default: 1]"),
             OptionSpec::list(
                 "redraw",
                 "COLUMN",
@@ -85,7 +96,7 @@ impl Data for Table {
 
     fn parse_request(request: TableRequest, values: &OptionValues) -> Result<TableRequest> {
         // Rows that meet conditions take many draws: smaller batches show how it goes, and are kept if later ones find none.
-        let usual = if values.has("where") || values.has("balance") { 1_024 } else { 32_768 };
+        let usual = if ["where", "balance", "distribution", "given"].iter().any(|name| values.has(name)) { 1_024 } else { 32_768 };
         let batch_rows = values.number("batch-rows")?.unwrap_or(usual);
         if batch_rows == 0 {
             return Err(Error::Config("--batch-rows 0: compute at least one row per batch".into()));
@@ -93,14 +104,31 @@ impl Data for Table {
         let (short, sql): (Vec<&String>, Vec<&String>) = values.all("where").iter().partition(|text| is_short(text));
         let conditions = short.into_iter().map(|text| condition(text)).collect::<Result<_>>()?;
         let expressions = sql.into_iter().cloned().collect();
-        Ok(TableRequest {
+        let given = values.text("given").map(|path| Self::read(path, &ReadOptions::default())).transpose()?;
+        let draws: Option<u64> = values.number("draws")?;
+        if draws == Some(0) {
+            return Err(Error::Config("--draws 0: complete each row at least once".into()));
+        }
+        if given.is_none() && draws.is_some() {
+            return Err(Error::Config("--draws says how often rows are completed that --given names; add --given".into()));
+        }
+        let asked = request.rows.clone();
+        let request = TableRequest {
             conditions,
             expressions,
             balance: values.text("balance").map(str::to_owned),
+            distribution: values.text("distribution").map(distribution).transpose()?,
             redraw: values.all("redraw").to_vec(),
             batch_rows,
             ..request
-        })
+        };
+        let request = match given {
+            Some(given) => request.with_given(given, draws.unwrap_or(1)),
+            None => request,
+        };
+        // A part of the completed rows may be asked for.
+        let whole = asked.is_empty() || request.given.is_none();
+        Ok(if whole { request } else { TableRequest { rows: asked, ..request } })
     }
 
     fn complete_options(options: ReadOptions, manifest: &Value) -> Result<ReadOptions> {
@@ -189,6 +217,28 @@ fn is_short(text: &str) -> bool {
     !column.contains(['<', '>', '!', '(', '\'', '"', '`']) && !value.starts_with('=') && !value.trim_start().starts_with('\'') && !is_sql
 }
 
+/// `column=value:share,value:share`. A share follows the last colon, so that values may hold others.
+fn distribution(text: &str) -> Result<(String, Vec<(String, f64)>)> {
+    let form = || Error::Config(format!("--distribution {text}: write column=value:share,value:share, for example plan=free:0.7,paid:0.3"));
+    let (column, shares) = text.split_once('=').ok_or_else(form)?;
+    let mut all = Vec::new();
+    let mut value = String::new();
+    for part in shares.split(',') {
+        value.push_str(part);
+        // A comma without a share before it belongs to the value.
+        match value.rsplit_once(':').and_then(|(value, share)| Some((value.to_owned(), share.trim().parse::<f64>().ok()?))) {
+            Some((value, share)) if share >= 0.0 && share.is_finite() => all.push((value, share)),
+            Some(_) => return Err(form()),
+            None => {
+                value.push(',');
+                continue;
+            }
+        }
+        value.clear();
+    }
+    if !value.is_empty() || all.is_empty() { Err(form()) } else { Ok((column.trim().to_owned(), all)) }
+}
+
 /// `column=value`, or `column=low..high`. A value that holds `..` but is no range of numbers is taken as it is.
 fn condition(text: &str) -> Result<Condition> {
     let Some((column, wanted)) = text.split_once('=') else {
@@ -206,6 +256,16 @@ fn condition(text: &str) -> Result<Condition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_numbers_after_the_last_colon() {
+        let read = |text: &str| distribution(text).expect("well formed");
+        assert_eq!(read("plan=free:0.7,paid:3"), ("plan".into(), vec![("free".into(), 0.7), ("paid".into(), 3.0)]));
+        assert_eq!(read("t=a:b:1,c,d:2"), ("t".into(), vec![("a:b".into(), 1.0), ("c,d".into(), 2.0)]));
+        for text in ["plan", "plan=", "plan=free", "plan=free:many", "plan=free:-1", "plan=free:1,paid"] {
+            assert!(distribution(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn conditions_are_values_or_ranges() {

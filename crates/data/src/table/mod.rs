@@ -1,6 +1,7 @@
 //! Tables: columns of numbers and categories with a schema, missing values included.
 
 mod column;
+mod constraint;
 mod data_type;
 mod datetime;
 pub mod encode;
@@ -18,6 +19,7 @@ mod style;
 mod write;
 
 pub use column::{Column, MISSING};
+pub use constraint::Constraint;
 pub use id::{Form, IdFormat, Pattern};
 pub(crate) use raw::shorten;
 pub use read::{Inferred, ReadOptions, TableFormat};

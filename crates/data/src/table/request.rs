@@ -1,9 +1,12 @@
 //! Requests for samples of rows.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use semblant_core::data::Request;
 use serde::{Deserialize, Serialize};
+
+use super::Table;
 
 /// A condition on one column, which every sampled row meets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +64,10 @@ pub struct TableRequest {
     pub expressions: Vec<String>,
     /// A categorical column whose values all come equally often.
     pub balance: Option<String>,
+    /// A categorical column with target shares of its values, which need not add up to 1.
+    pub distribution: Option<(String, Vec<(String, f64)>)>,
+    /// Rows that are given in part: row `i` has the cells of row `i` modulo their number; empty cells are drawn.
+    pub given: Option<Arc<Table>>,
     /// Columns that are drawn anew where rows are given.
     pub redraw: Vec<String>,
     /// Rows computed at once: changes memory and speed, never the result.
@@ -70,7 +77,17 @@ pub struct TableRequest {
 impl TableRequest {
     /// Rows `0..rows` of `seed`, without conditions.
     pub fn new(rows: u64, seed: u64) -> Self {
-        Self { rows: 0..rows, seed, conditions: Vec::new(), expressions: Vec::new(), balance: None, redraw: Vec::new(), batch_rows: 4096 }
+        Self {
+            rows: 0..rows,
+            seed,
+            conditions: Vec::new(),
+            expressions: Vec::new(),
+            balance: None,
+            distribution: None,
+            given: None,
+            redraw: Vec::new(),
+            batch_rows: 4096,
+        }
     }
 
     /// The same with one more condition: `column` has this value.
@@ -95,6 +112,28 @@ impl TableRequest {
     pub fn balanced(mut self, column: impl Into<String>) -> Self {
         self.balance = Some(column.into());
         self
+    }
+
+    /// The same with target shares of a categorical column's values; they need not add up to 1.
+    pub fn with_distribution<S: Into<String>>(mut self, column: impl Into<String>, shares: impl IntoIterator<Item = (S, f64)>) -> Self {
+        self.distribution = Some((column.into(), shares.into_iter().map(|(label, share)| (label.into(), share)).collect()));
+        self
+    }
+
+    /// The same with rows that are given in part, each of which is completed `draws` times.
+    pub fn with_given(mut self, given: Table, draws: u64) -> Self {
+        self.rows = 0..given.rows() as u64 * draws;
+        self.given = Some(Arc::new(given));
+        self
+    }
+
+    /// Whether rows are asked to be something.
+    pub fn is_conditional(&self) -> bool {
+        !self.conditions.is_empty()
+            || !self.expressions.is_empty()
+            || self.balance.is_some()
+            || self.distribution.is_some()
+            || self.given.is_some()
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::column::Column;
+use super::constraint::Constraint;
 use super::datetime;
 use super::id::IdFormat;
 use super::style::NumberStyle;
@@ -185,6 +186,9 @@ pub struct Schema {
     /// What is replaced before a model learns the table.
     #[serde(default, skip_serializing_if = "is_default")]
     pub protect: Protect,
+    /// What holds in every row.
+    #[serde(default, rename = "constraint", skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
     /// One entry per column.
     #[serde(default)]
     pub columns: Vec<ColumnSchema>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::schema::{ColumnKind, ColumnSchema, Schema};
-use super::{data_type, datetime};
+use super::{constraint, data_type, datetime};
 use crate::{Error, Result};
 
 impl Schema {
@@ -18,11 +18,13 @@ impl Schema {
     /// Reads a schema from a TOML file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML, has an unknown key (which is named), or fails [`Schema::check`].
+    /// When the file, or one that it names, cannot be read, is not TOML, has an unknown key (which is named), or fails [`Schema::check`].
     pub fn from_toml(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-        Self::parse_toml(&text).map_err(|error| Error::format(path, error.to_string()))
+        let mut schema = Self::parse_toml(&text).map_err(|error| Error::format(path, error.to_string()))?;
+        constraint::read_files(&mut schema, path.parent().unwrap_or(Path::new("")))?;
+        Ok(schema)
     }
 
     /// Reads a schema from TOML text.

@@ -17,6 +17,8 @@ use crate::value::{Type, Value};
 
 /// How deep our tree may be: what is made of it recurses.
 const DEEPEST: usize = 256;
+/// The most parts of a definition that is put in the place of a column.
+const LARGEST: usize = 1_000;
 
 /// A bound part of an expression.
 #[derive(Debug, Clone)]
@@ -95,7 +97,26 @@ impl<'a> Binder<'a> {
     fn column(&self, name: &str, at: Location) -> Result<Bound> {
         let index = find(&self.names, name).map_err(|kind| Error::new(self.text, at, kind))?;
         let data_type = self.columns.data_type(index);
-        Ok(Bound { node: Node::Column { index, data_type }, data_type: Some(data_type), at })
+        let node = match self.columns.definition(index) {
+            // Definitions of definitions can double at every step.
+            Some(definition) if definition.root().size() > LARGEST => {
+                let what =
+                    format!("what the column {name:?} is computed from has more than {LARGEST} parts; use fewer derived columns in it");
+                return self.fail(at, ErrorKind::TooLarge(what));
+            }
+            Some(definition) => definition.root().clone(),
+            None => Node::Column { index, data_type },
+        };
+        Ok(Bound { node, data_type: Some(data_type), at })
+    }
+
+    /// The column that a text assigns to.
+    pub(crate) fn target(&self, expr: &Expr) -> Result<(usize, Type)> {
+        let Expr::Identifier(name) = expr else {
+            return self.fail(start(expr), ErrorKind::NotAssignment);
+        };
+        let index = find(&self.names, &name.value).map_err(|kind| Error::new(self.text, start(expr), kind))?;
+        Ok((index, self.columns.data_type(index)))
     }
 
     fn literal(&self, value: &ValueWithSpan) -> Result<Bound> {

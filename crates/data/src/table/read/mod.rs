@@ -277,7 +277,8 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<(Vec<O
             return Err(Error::UnknownColumn { name: name.clone(), known: names.join(", ") });
         }
     }
-    if let Some(schema) = &options.schema {
+    // A schema without columns says something of the whole table, such as constraints.
+    if let Some(schema) = options.schema.as_ref().filter(|schema| !schema.columns.is_empty()) {
         schema.check()?;
         let used = |name: &str| !options.drop.iter().any(|dropped| dropped == name);
         if let Some(absent) = schema.names().find(|&name| used(name) && !names.iter().any(|known| known == name)) {
@@ -342,6 +343,7 @@ fn assemble(raw: Raw, options: &ReadOptions) -> Result<Inferred> {
         delimiter: declared.map_or(delimiter.filter(|&delimiter| delimiter != b',').map(char::from), |schema| schema.delimiter),
         missing: options.missing.clone().or_else(|| declared.and_then(|schema| schema.missing.clone())),
         protect: options.protect.or(declared.map(|schema| schema.protect)).unwrap_or_default(),
+        constraints: declared.map_or_else(Vec::new, |schema| schema.constraints.clone()),
         columns: Vec::with_capacity(decided.len()),
     };
     let mut columns = Vec::with_capacity(decided.len());
