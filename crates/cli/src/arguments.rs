@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Compare synthetic with real data and write a report.
     Evaluate(Evaluate),
+    /// Fit several models to one part of a data set and compare what they make with the rest.
+    Compare(Compare),
     /// Show what a data set holds: every column with its kind, missing values, range or most frequent labels.
     Schema(Schema),
     /// List all models, or every setting of one with its default and meaning.
@@ -120,13 +122,13 @@ pub(crate) struct Fit {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (image-to-image)"
+    after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors -n 1000 --distribution income='<=50K:0.5,>50K:0.5' -o even.csv\n  semblant sample adult.safetensors --given people.csv --draws 10 -o completed.csv\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (image-to-image)"
 )]
 pub(crate) struct Sample {
     /// The model file, or a folder written by Python's diffusers.
     pub(crate) model: PathBuf,
     /// The number of rows or images, also as 1e6.
-    #[arg(short, value_name = "N", value_parser = count, conflicts_with = "rows", required_unless_present_any = ["rows", "from"])]
+    #[arg(short, value_name = "N", value_parser = count, conflicts_with = "rows", required_unless_present_any = ["rows", "from", "given"])]
     pub(crate) n: Option<u64>,
     /// The number of rows, or the rows A..B of the endless sample of this seed.
     #[arg(long, value_name = "N or A..B")]
@@ -281,13 +283,57 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  semblant schema sales.csv\n  semblant schema sales.csv --drop notes")]
+#[command(
+    after_help = "Examples:\n  semblant compare sales.csv --target churned\n  semblant compare adult --holdout adult:test --models masked-diffusion,tvae --budget 10m -o models.html"
+)]
+pub(crate) struct Compare {
+    /// The data: a path, - for standard input, or the name of a public data set.
+    pub(crate) data: String,
+    /// The models, with their default settings.
+    #[arg(long, value_name = "MODEL,MODEL", value_delimiter = ',', default_value = "masked-diffusion,copula")]
+    pub(crate) models: Vec<String>,
+    /// How long each model is trained at most, as 90s, 10m or 2h; the result then depends on the machine.
+    #[arg(long, value_name = "TIME", value_parser = crate::compare::duration)]
+    pub(crate) budget: Option<std::time::Duration>,
+    /// Held-out data that no model sees, instead of a part of the data.
+    #[arg(long)]
+    pub(crate) holdout: Option<String>,
+    /// The share of the data that is held out.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, conflicts_with = "holdout")]
+    pub(crate) holdout_share: f64,
+    /// The kind of data, if its name does not show it: table or images.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// The seed of the split, of the fits and of the samples.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where to train: auto, cpu, cuda:0 or wgpu:0.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// The HTML page to write.
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace an output that was not written by semblant.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print scores and times as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  semblant schema sales.csv\n  semblant schema sales.csv --drop notes\n  semblant schema sales.csv --mine > constraints.toml"
+)]
 pub(crate) struct Schema {
     /// The data: a path, - for standard input, or the name of a public data set.
     pub(crate) data: String,
     /// The kind of data, if its name does not show it: table or images.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
+    /// Print constraints that hold in every row, as part of a schema file, to be accepted by hand.
+    #[arg(long)]
+    pub(crate) mine: bool,
 }
 
 /// A number of items: `1000`, `1_000` or `1e3`.

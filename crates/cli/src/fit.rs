@@ -248,7 +248,7 @@ pub(crate) fn check_writable(output: &Path) -> Result<(), Failure> {
 }
 
 /// Ctrl-C asks the run to save its state and leave; a second one ends the process at once.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     // Without a handler, Ctrl-C kills the process as usual; the last checkpoint is still there.

@@ -1,6 +1,7 @@
 //! The `semblant` command.
 
 mod arguments;
+mod compare;
 mod datasets;
 mod devices;
 mod evaluate;
@@ -109,7 +110,7 @@ fn one_line(text: &str) -> String {
 
 /// The whole command line: what is the same for every kind of data, and the options that kinds declare.
 pub(crate) fn command(registry: &Registry) -> clap::Command {
-    [("fit", Verb::Fit), ("sample", Verb::Sample), ("evaluate", Verb::Evaluate), ("schema", Verb::Schema)]
+    [("fit", Verb::Fit), ("sample", Verb::Sample), ("evaluate", Verb::Evaluate), ("compare", Verb::Compare), ("schema", Verb::Schema)]
         .into_iter()
         .fold(arguments::Arguments::command(), |command, (name, verb)| {
             command.mut_subcommand(name, |subcommand| groups::augment(subcommand, registry, verb))
@@ -127,6 +128,7 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
         Command::Score(score) => rows::score(&score, registry, quiet),
         Command::Export(export) => inspect::export(&export, registry),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, own, registry, quiet),
+        Command::Compare(compare) => compare::run(&compare, own, registry, quiet),
         Command::Schema(schema) => schema::run(&schema, own, registry, quiet),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut command(registry), "semblant", &mut std::io::stdout());

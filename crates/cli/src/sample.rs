@@ -15,7 +15,9 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     if arguments.from.is_none() && (arguments.mask.is_some() || ["strength", "size"].iter().any(|name| given(matches, name))) {
         return Err(Failure::Usage("--strength, --mask and --size need data to start from; give it with --from".into()));
     }
-    let rows = if arguments.from.is_some() { 0..0 } else { rows(arguments)? };
+    // Rows that are given say how many there are.
+    let counted = arguments.n.is_some() || arguments.rows.is_some();
+    let rows = if arguments.from.is_some() || !counted && given(matches, "given") { 0..0 } else { rows(arguments)? };
     let device = devices::choose(&arguments.device, true)?;
     let kind = registry.kind_of_file(&arguments.model)?;
     let options = groups::values(matches, registry, Verb::Sample, kind)?;
@@ -37,7 +39,8 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     outputs::record(&output);
     let to_stdout = outputs::is_stream(&output);
     if let Some(why) = cut {
-        let kept = format!("{items} of {asked} {} were found in {drawn} draws and are in {}", kind.items(), output.display());
+        let of = if asked > 0 { format!(" of {asked}") } else { String::new() };
+        let kept = format!("{items}{of} {} were found in {drawn} draws and are in {}", kind.items(), output.display());
         return Err(Failure::Work(format!("{why}; {kept}")));
     }
     let acceptance = items as f64 / drawn.max(1) as f64;
@@ -46,7 +49,9 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         print_document(&summary.to_string());
         return Ok(());
     }
-    if !quiet && (drawn != items || options.has("where") && kind.items() == "rows" || options.has("balance") && kind.items() == "rows") {
+    if !quiet
+        && (drawn != items || kind.items() == "rows" && ["where", "balance", "distribution", "given"].iter().any(|name| options.has(name)))
+    {
         say(&format!("{items} {} meet the conditions, out of {drawn} drawn: acceptance {:.1} %", kind.items(), 100.0 * acceptance));
     }
     if !to_stdout {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct Run {
     pub observer: Box<dyn Observer>,
     /// Set by a Ctrl-C handler: the run saves its state and ends.
     pub stop: Arc<AtomicBool>,
+    /// When training ends with what was learned until then. What it is then depends on the speed of the machine.
+    pub deadline: Option<Instant>,
 }
 
 impl Run {
@@ -64,6 +67,7 @@ impl Run {
             resume: false,
             observer: Box::new(Silent),
             stop: Arc::default(),
+            deadline: None,
         }
     }
 
@@ -82,6 +86,11 @@ impl Run {
     pub fn for_worker(&self, device: Device) -> Self {
         let Self { precision, seed, ref folder, resume, .. } = *self;
         Self { precision, folder: folder.clone(), resume, ..Self::new(device, seed) }
+    }
+
+    /// Whether the time for training is over.
+    pub fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Whether the run was asked to stop.

@@ -154,10 +154,14 @@ impl<M: Model> Trainer<'_, M> {
             state.clock.step += 1;
             let rows = step.rows_seen + step.batch_rows;
             run.observer.event(Event::Rows { done: rows, total: self.end(&state.clock) * self.schedule.batch_rows });
-            let (last, stopped) = (state.clock.step == self.end(&state.clock), run.stopped());
+            let (last, stopped, late) = (state.clock.step == self.end(&state.clock), run.stopped(), run.is_late());
             let [ticks, saves] = [self.schedule.tick_rows, self.schedule.checkpoint_rows].map(|every| crosses(step.rows_seen, rows, every));
-            if last || ticks {
+            if last || ticks || late {
                 named = self.tick(&mut state, &losses, &step, run, log.as_mut(), started)?;
+                if late && !last {
+                    run.observer.event(Event::Note("stopped by its time budget: longer training may be better"));
+                    break;
+                }
                 if self.schedule.anneal == 0.0 && self.out_of_patience(&state.clock) {
                     run.observer.event(Event::Note("stopped early: the score no longer improves"));
                     break;

@@ -84,6 +84,33 @@ impl Expression {
         Ok((column, Self::new(source(value, false), node, data_type, Vec::new())))
     }
 
+    /// The columns of a comparison of two columns by order, `start <= end`, the lesser one first, and whether they may not be equal; nothing for
+    /// other expressions.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn order(text: &str, columns: &dyn Columns) -> Result<Option<(usize, usize, bool)>, Error> {
+        let tree = parse(text)?;
+        let binder = Binder::new(text, columns);
+        let mut bare = &tree;
+        while let Expr::Nested(inner) = bare {
+            bare = inner;
+        }
+        let Expr::BinaryOp { left, op, right } = bare else { return Ok(None) };
+        let (low, high, strict) = match op {
+            BinaryOperator::Lt => (left, right, true),
+            BinaryOperator::LtEq => (left, right, false),
+            BinaryOperator::Gt => (right, left, true),
+            BinaryOperator::GtEq => (right, left, false),
+            _ => return Ok(None),
+        };
+        match (low.as_ref(), high.as_ref()) {
+            (Expr::Identifier(_), Expr::Identifier(_)) => Ok(Some((binder.target(low)?.0, binder.target(high)?.0, strict))),
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn root(&self) -> &Node {
         &self.root
     }

@@ -66,3 +66,10 @@ fn a_definition_takes_the_place_of_its_column() {
     let error = Expression::condition("result > 0", &columns).expect_err("too large").to_string();
     assert!(error.contains("fewer derived columns"), "{error}");
 }
+
+#[test]
+fn an_order_names_the_lesser_column_first() {
+    let order = |text: &str| Expression::order(text, &Table).expect("readable");
+    assert_eq!([order("a < b"), order("(b >= a)"), order("t <= u")], [Some((0, 1, true)), Some((0, 1, false)), Some((4, 5, false))]);
+    assert_eq!([order("a < 3"), order("a = b"), order("a < b and b < 3")], [None; 3]);
+}

@@ -23,7 +23,7 @@ mod source;
 
 pub use burn::tensor::Device;
 #[cfg(feature = "metrics")]
-pub use modality::Evaluator;
+pub use modality::{CompareJob, Compared, Evaluator};
 pub use modality::{
     EvaluateJob, EvaluationJob, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
     SampleJob, SampleOutcome, Verb,

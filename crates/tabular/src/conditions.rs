@@ -109,6 +109,7 @@ pub fn label(data_type: Type, label: Option<&str>) -> Value<'_> {
     match (label, data_type) {
         (None, _) => Value::Null,
         (Some(label), Type::Boolean) => truth(label).map_or(Value::Null, Value::Boolean),
+        (Some(label), Type::Number) => label.parse().map_or(Value::Null, Value::Number),
         (Some(label), _) => Value::Text(Cow::Borrowed(label)),
     }
 }

@@ -8,7 +8,7 @@ use semblant_core::options::{OptionSpec, OptionValues};
 use semblant_core::{Error, Result, files};
 use serde_json::{Value, json};
 
-use super::{Condition, Inferred, Protect, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
+use super::{Condition, Constraint, Inferred, Protect, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
 
 impl Data for Table {
     const KIND: &'static str = "table";
@@ -39,6 +39,7 @@ impl Data for Table {
             drop: values.all("drop").to_vec(),
             missing: values.has("missing").then(missing),
             protect: values.has("no-protect").then_some(Protect { rare: 0 }),
+            constraints: values.all("constraint").iter().cloned().map(Constraint::Check).collect(),
             ..ReadOptions::default()
         })
     }
@@ -46,6 +47,11 @@ impl Data for Table {
     fn fit_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::value("write-schema", "FILE", "Write the inferred schema to this file and exit"),
+            OptionSpec::list(
+                "constraint",
+                "EXPRESSION",
+                "What holds in every row, in SQL: \"shipped >= ordered\" or \"total = price * units\", which computes total; may be given several times. A schema declares other kinds",
+            ),
             OptionSpec::flag("no-protect", "Learn rare labels and extreme numbers as they are, so that they may come back in samples"),
         ];
         OPTIONS

@@ -3,9 +3,10 @@
 use semblant_core::options::OptionSpec;
 use semblant_core::progress::Event;
 use semblant_core::{Error, Result};
-use semblant_data::table::Table;
+use semblant_data::table::{Schema, Table};
 use semblant_metrics::membership::lira::Generate;
 use semblant_metrics::table::binning::BinRule;
+use semblant_metrics::table::rules::{Mined, mine};
 use semblant_metrics::{Options, Report, evaluate_with_shadows};
 
 use super::evaluation::{shadow_sample, shadows, sources};
@@ -62,5 +63,28 @@ impl Evaluator<Table> for TableEvaluator {
             Ok(evaluate_with_shadows(real, synthetic, holdout, &options, attack, &mut stage)?)
         };
         job.synthetics.iter().map(one).collect()
+    }
+
+    fn mine(&self, table: &Table) -> Result<String> {
+        let found = mine(table, 0);
+        if found.is_empty() {
+            return Err(Error::Data("no relation between columns holds in every row, so there is no constraint to propose".into()));
+        }
+        let mut text = String::from(
+            "# Constraints that hold in every row. Keep those that hold by their meaning, delete the others, and add the rest to a schema file.\n",
+        );
+        for Mined { constraint, words, shuffled } in found {
+            // Of this one alone, so that it stands below its comment.
+            let toml = Schema { constraints: vec![constraint], ..Schema::default() }.to_toml()?;
+            let toml: String =
+                toml.lines().skip_while(|line| !line.starts_with("[[constraint]]")).map(|line| format!("{line}\n")).collect();
+            let words = words.replace('\n', " ");
+            text.push_str(&format!(
+                "\n# {words}  (chance alone keeps {:.1} % of rows)\n{}",
+                100.0 * shuffled,
+                toml.replace("columns = []\n", "")
+            ));
+        }
+        Ok(text)
     }
 }

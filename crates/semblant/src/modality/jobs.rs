@@ -2,12 +2,19 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "metrics")]
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use burn::tensor::Device;
 use semblant_core::Result;
 use semblant_core::data::Data;
 use semblant_core::options::OptionValues;
 use semblant_core::synthesizer::Summary;
+#[cfg(feature = "metrics")]
+use semblant_metrics::report::Report;
 use serde_json::Value;
 
 use crate::source::Source;
@@ -22,6 +29,8 @@ pub enum Verb {
     Sample,
     /// Compare synthetic with real data.
     Evaluate,
+    /// Fit several models and compare them.
+    Compare,
     /// Show what data holds.
     Schema,
 }
@@ -105,6 +114,44 @@ pub struct EvaluateJob<'a> {
     pub date: Option<&'a str>,
     /// Options of the kind, as declared for [`Verb::Evaluate`].
     pub options: &'a OptionValues,
+}
+
+/// A comparison of models.
+#[cfg(feature = "metrics")]
+pub struct CompareJob<'a> {
+    /// The models by name, each with its settings.
+    pub models: Vec<(String, Value)>,
+    /// The data.
+    pub source: &'a Source,
+    /// Data that no model sees; without it a part of the data is held out.
+    pub holdout: Option<Source>,
+    /// The share of the data that is held out.
+    pub holdout_share: f64,
+    /// How long each model is trained at most; without it as long as its settings say. Models then depend on the speed of the machine.
+    pub budget: Option<Duration>,
+    /// The seed of the split, of the fits and of the samples.
+    pub seed: u64,
+    /// Where to train.
+    pub device: &'a Device,
+    /// The date, for the reports.
+    pub date: Option<&'a str>,
+    /// Set to end the comparison.
+    pub stop: Arc<AtomicBool>,
+    /// Options of the kind, as declared for [`Verb::Evaluate`].
+    pub options: &'a OptionValues,
+}
+
+/// One of the models of a comparison.
+#[cfg(feature = "metrics")]
+pub struct Compared {
+    /// The model.
+    pub model: String,
+    /// What its fit did.
+    pub summary: Summary,
+    /// How long its sample took.
+    pub sample_secs: f64,
+    /// Its scores.
+    pub report: Report,
 }
 
 /// Negative log-likelihoods in nats, one per item.

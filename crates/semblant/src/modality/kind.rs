@@ -13,7 +13,7 @@ use semblant_core::{Error, Result};
 use serde_json::Value;
 
 #[cfg(feature = "metrics")]
-use super::{EvaluateJob, EvaluationJob, Evaluator, Report, Retrain};
+use super::{CompareJob, Compared, EvaluateJob, EvaluationJob, Evaluator, Report, Retrain, compare};
 use super::{FitJob, FitOutcome, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, SampleJob, SampleOutcome, Verb};
 use crate::source::Source;
 
@@ -62,6 +62,12 @@ impl<D: Data> Kind<D> {
         self.evaluator = Some(Box::new(evaluator));
     }
 
+    #[cfg(feature = "metrics")]
+    fn own_evaluator(&self) -> Result<&dyn Evaluator<D>> {
+        let none = || Error::Config(format!("there is no evaluation for data of kind {}", D::KIND));
+        self.evaluator.as_deref().ok_or_else(none)
+    }
+
     pub(crate) fn add(&mut self, entry: Entry<D>) {
         self.entries.retain(|known| known.name != entry.name);
         self.entries.push(entry);
@@ -104,7 +110,7 @@ impl<D: Data> Kind<D> {
         Ok((data, notes.iter().map(|note| format!("{}: {note}", source.name())).collect()))
     }
 
-    fn open(&self, source: &Source, options: D::OpenOptions, observe: Observe<'_>) -> Result<D> {
+    pub(super) fn open(&self, source: &Source, options: D::OpenOptions, observe: Observe<'_>) -> Result<D> {
         let (data, notes) = self.read(source, options)?;
         let mut observer = observe();
         notes.iter().for_each(|note| observer.event(Event::Note(note)));
@@ -133,7 +139,7 @@ impl<D: Data> Modality for Kind<D> {
         let of_verb = match verb {
             Verb::Fit => [D::open_options(), D::fit_options()],
             Verb::Sample => [D::request_options(), &[][..]],
-            Verb::Schema => [D::open_options(), &[][..]],
+            Verb::Schema | Verb::Compare => [D::open_options(), &[][..]],
             #[cfg(feature = "metrics")]
             Verb::Evaluate => [D::open_options(), self.evaluator.as_ref().map_or(&[][..], |evaluator| evaluator.options())],
             #[cfg(not(feature = "metrics"))]
@@ -228,8 +234,7 @@ impl<D: Data> Modality for Kind<D> {
 
     #[cfg(feature = "metrics")]
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>> {
-        let none = || Error::Config(format!("there is no evaluation for data of kind {}", D::KIND));
-        let evaluator = self.evaluator.as_ref().ok_or_else(none)?;
+        let evaluator = self.own_evaluator()?;
         let shadow = job.shadow.map(|path| self.unfitted_like(path).map(|_| path)).transpose()?;
         let options = D::parse_open_options(job.options)?;
         let real = self.open(job.real, options.clone(), observe)?;
@@ -264,6 +269,17 @@ impl<D: Data> Modality for Kind<D> {
             },
             observe,
         )
+    }
+
+    #[cfg(feature = "metrics")]
+    fn mine(&self, source: &Source, options: &OptionValues) -> Result<String> {
+        let (data, _) = self.read(source, D::parse_open_options(options)?)?;
+        self.own_evaluator()?.mine(&data)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn compare(&self, job: CompareJob<'_>, observe: Observe<'_>) -> Result<Vec<Compared>> {
+        compare::compare(self, self.own_evaluator()?, job, observe)
     }
 
     fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods> {

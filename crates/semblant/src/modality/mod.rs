@@ -1,11 +1,15 @@
 //! What the command line does with data of any kind: fit, sample, evaluate, inspect, export, written once for all kinds.
 
+#[cfg(feature = "metrics")]
+mod compare;
 mod jobs;
 mod kind;
 
 use std::any::Any;
 use std::path::Path;
 
+#[cfg(feature = "metrics")]
+use semblant_core::Error;
 use semblant_core::Result;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::Setting;
@@ -16,6 +20,8 @@ use semblant_core::progress::Observer;
 use semblant_core::synthesizer::Run;
 use serde_json::Value;
 
+#[cfg(feature = "metrics")]
+pub use jobs::{CompareJob, Compared};
 pub use jobs::{
     EvaluateJob, EvaluationJob, FitJob, FitOutcome, LikelihoodJob, Likelihoods, ModelInfo, Retrain, SampleJob, SampleOutcome, Verb,
 };
@@ -39,6 +45,14 @@ pub trait Evaluator<D: Data>: Send + Sync {
     /// # Errors
     /// Data that cannot be compared, an option that cannot be used.
     fn evaluate(&self, job: &EvaluationJob<'_, D>, observe: Observe<'_>) -> Result<Vec<Report>>;
+
+    /// Proposes what may be declared to hold in all of such data, as the text of a schema file.
+    ///
+    /// # Errors
+    /// Data of which nothing can be declared.
+    fn mine(&self, _data: &D) -> Result<String> {
+        Err(Error::Config(format!("a schema declares nothing of data of kind {}", D::KIND)))
+    }
 }
 
 /// A kind of data with its models, without its type: what the command line works with.
@@ -86,6 +100,20 @@ pub trait Modality: Any + Send + Sync {
     /// As [`Data::open`] and [`Evaluator::evaluate`].
     #[cfg(feature = "metrics")]
     fn evaluate(&self, job: EvaluateJob<'_>, observe: Observe<'_>) -> Result<Vec<Report>>;
+
+    /// Proposes what may be declared to hold in all of the data, as the text of a schema file.
+    ///
+    /// # Errors
+    /// As [`Data::open`](semblant_core::data::Data::open) and [`Evaluator::mine`].
+    #[cfg(feature = "metrics")]
+    fn mine(&self, source: &Source, options: &OptionValues) -> Result<String>;
+
+    /// Fits several models to one part of the data, and compares what they sample with it and with the rest.
+    ///
+    /// # Errors
+    /// As [`Modality::fit`] and [`Modality::evaluate`].
+    #[cfg(feature = "metrics")]
+    fn compare(&self, job: CompareJob<'_>, observe: Observe<'_>) -> Result<Vec<Compared>>;
 
     /// Negative log-likelihoods of data.
     ///

@@ -18,6 +18,8 @@ pub struct Combinations {
     /// By combination: the label of each column, as a place in its `levels`, or [`MISSING`].
     pub rows: Vec<Vec<u32>>,
     places: HashMap<Vec<u32>, u32>,
+    /// Whether the columns hold numbers, whose texts are the labels.
+    numbers: bool,
 }
 
 impl Combinations {
@@ -41,7 +43,14 @@ impl Combinations {
             rows.push(row);
         }
         let places = rows.iter().cloned().zip(0..).collect();
-        Self { name, columns, levels: levels.into_iter().map(Arc::new).collect(), rows, places }
+        Self { name, columns, levels: levels.into_iter().map(Arc::new).collect(), rows, places, numbers: false }
+    }
+
+    /// One of several columns of numbers is 1, the others are 0.
+    pub(super) fn one_hot(name: String, columns: Vec<usize>) -> Self {
+        let text = |place: usize, hot: usize| if place == hot { "1" } else { "0" }.to_owned();
+        let allowed: Vec<Vec<String>> = (0..columns.len()).map(|hot| (0..columns.len()).map(|place| text(place, hot)).collect()).collect();
+        Self { numbers: true, ..Self::new(name, columns, &allowed) }
     }
 
     /// The combination of every row, by its number; `None` for one that is not allowed.
@@ -76,6 +85,15 @@ impl Combinations {
         let of_level: Vec<Option<&Vec<u32>>> =
             levels.iter().map(|level| level.parse().ok().and_then(|number: usize| self.rows.get(number))).collect();
         for (place, &column) in self.columns.iter().enumerate() {
+            if self.numbers {
+                let values: Vec<f64> = self.levels[place].iter().map(|text| text.parse().unwrap_or(f64::NAN)).collect();
+                let value = |&code: &u32| {
+                    let row = of_level.get(code as usize).copied().flatten();
+                    row.and_then(|row| values.get(row[place] as usize).copied()).unwrap_or(f64::NAN)
+                };
+                columns[column] = Column::Number(codes.iter().map(value).collect());
+                continue;
+            }
             let code = |&code: &u32| of_level.get(code as usize).copied().flatten().map_or(MISSING, |row| row[place]);
             columns[column] = Column::Category { codes: codes.iter().map(code).collect(), levels: self.levels[place].clone() };
         }
@@ -91,6 +109,10 @@ impl Combinations {
 /// The codes of a column in terms of other labels; `None` for a label that is not among them.
 fn codes(column: &Column, levels: &[String]) -> Vec<Option<u32>> {
     let known: HashMap<&str, u32> = levels.iter().map(String::as_str).zip(0..).collect();
+    if let Column::Number(values) = column {
+        let code = |value: &f64| if value.is_nan() { Some(MISSING) } else { known.get(format!("{value}").as_str()).copied() };
+        return values.iter().map(code).collect();
+    }
     let (codes, own) = column.categories().unwrap_or_default();
     let translated: Vec<Option<u32>> = own.iter().map(|label| known.get(label.as_str()).copied()).collect();
     codes.iter().map(|&code| if code == MISSING { Some(MISSING) } else { translated.get(code as usize).copied().flatten() }).collect()

@@ -97,7 +97,8 @@ fn with_increments(schema: &mut Schema) -> Result<()> {
     Ok(())
 }
 
-/// A check that says what a column is, `total = price * units`, computes that column: no model would meet it by chance.
+/// A check that says what a column is, `total = price * units`, computes that column: no model would meet it by chance. One that compares two
+/// columns, `start <= end`, is their order.
 fn with_definitions(schema: &mut Schema, table: &Table, learned: &Learned) -> Result<()> {
     let all = std::mem::take(&mut schema.constraints);
     // Definitions that are declared come first, whatever their place.
@@ -117,7 +118,13 @@ fn with_definitions(schema: &mut Schema, table: &Table, learned: &Learned) -> Re
                     && never_only_missing(table, &bound.types, column, &value)
             });
             // A column that is computed already, or is part of another definition, is checked.
-            if is_definition && with([kept.clone(), vec![derive.clone()]].concat()).is_ok() {
+            let order = Expression::order(&part.to_string(), &bound.names(false)).unwrap_or(None).map(|(low, high, strict)| {
+                let columns = [low, high].map(|place| schema.columns[place].name.clone()).to_vec();
+                Constraint::Order { columns, strict }
+            });
+            if let Some(order) = order.filter(|order| with([kept.clone(), vec![order.clone()]].concat()).is_ok()) {
+                kept.push(order);
+            } else if is_definition && with([kept.clone(), vec![derive.clone()]].concat()).is_ok() {
                 kept.push(derive);
             } else {
                 rest.push(part.to_string());

@@ -47,6 +47,8 @@ pub struct Constraints {
     /// Conditions as they stand, and with definitions in the place of computed columns.
     checks: Vec<Check>,
     combinations: Vec<Combinations>,
+    /// Numbers of which one is 1; they are excluded by checks, or encoded as combinations.
+    one_hot: Vec<Combinations>,
     unique: Vec<Vec<usize>>,
     /// What is learned as one column, by the place in [`Constraints::combinations`].
     joint: Vec<usize>,
@@ -204,7 +206,7 @@ impl Constraints {
                 self.gaps.push(Gaps { columns: places, strict: *strict, origins: Vec::new() });
                 Ok(())
             }
-            Constraint::OneHot(columns) => self.one_hot(columns),
+            Constraint::OneHot(columns) => self.add_one_hot(columns),
             Constraint::Combinations { columns, allowed, .. } => {
                 let what = format!("combinations = {columns:?}");
                 let places = columns.iter().map(|name| self.learned_column(name, &what)).collect::<Result<Vec<_>>>()?;
@@ -245,7 +247,7 @@ impl Constraints {
         Ok(())
     }
 
-    fn one_hot(&mut self, columns: &[String]) -> Result<()> {
+    fn add_one_hot(&mut self, columns: &[String]) -> Result<()> {
         let what = format!("one_hot = {columns:?}");
         let places = columns.iter().map(|name| self.learned_column(name, &what)).collect::<Result<Vec<_>>>()?;
         let mut terms = Vec::new();
@@ -263,6 +265,9 @@ impl Constraints {
                 }
             });
         }
+        if places.iter().all(|&place| self.types[place] == Type::Number) {
+            self.one_hot.push(Combinations::one_hot(what.clone(), places));
+        }
         self.check(&format!("{} = 1", terms.join(" + ")), &what)
     }
 
@@ -276,6 +281,7 @@ impl Constraints {
             }
             free
         };
+        self.combinations.append(&mut self.one_hot);
         self.joint = (0..self.combinations.len()).filter(|&place| take(&self.combinations[place].columns)).collect();
         self.gaps.retain(|gaps| take(&gaps.columns));
         for gaps in &mut self.gaps {

@@ -54,7 +54,7 @@ fn what_is_learned_gives_the_table_back() {
         assert!(notes.is_empty(), "{notes:?}");
         // The check says what total is, so it is computed.
         assert_eq!(learned.schema().columns[4].kind, ColumnKind::Constant);
-        assert_eq!(learned.schema().columns[6].kind == ColumnKind::Constant, encoded);
+        assert_eq!([6, 8].map(|column| learned.schema().columns[column].kind == ColumnKind::Constant), [encoded; 2]);
         assert_eq!(learned.columns()[1].numbers().expect("numbers").iter().any(|gap| *gap == 2.0 * 86_400.0 * 20.0), !encoded);
         let restored = constraints.restore(learned.clone()).expect("restored");
         for row in 0..table.rows() {

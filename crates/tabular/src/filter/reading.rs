@@ -260,6 +260,9 @@ impl<'a> Reading<'a> {
                     (Domain::Labels { .. }, labels @ Column::Category { .. }) => {
                         labels.label(row).and_then(|label| codes.get(label)).map(|&code| Predicate::Label(code))
                     }
+                    (Domain::Labels { .. }, Column::Number(values)) => {
+                        codes.get(format!("{}", values[row]).as_str()).map(|&code| Predicate::Label(code))
+                    }
                     (Domain::Numbers { range: Some((low, high)), .. }, Column::Number(values)) => {
                         let value = self.schemas[index].round_number(values[row]);
                         (*low..=*high).contains(&value).then_some(Predicate::Range { low: value, high: value })

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::arrow::{arrow_schema, record_batch};
+use super::constraint::Constraint;
 use super::infer::{Context, infer};
 use super::raw::RawColumn;
 use super::schema::{ColumnKind, ColumnSchema, Protect, Schema};
@@ -40,6 +41,8 @@ pub struct ReadOptions {
     pub kinds: Vec<(String, ColumnKind)>,
     /// What is replaced before a model learns the table; without it what the schema says.
     pub protect: Option<Protect>,
+    /// What holds in every row, beside what the schema says.
+    pub constraints: Vec<Constraint>,
     /// What separates the cells of a text file; without it a tab in `.tsv` files, else whichever of `,` `;` tab `|` the first lines have.
     pub delimiter: Option<u8>,
     /// Whether blanks around every cell are removed. Blanks around numbers and missing values never count.
@@ -343,7 +346,7 @@ fn assemble(raw: Raw, options: &ReadOptions) -> Result<Inferred> {
         delimiter: declared.map_or(delimiter.filter(|&delimiter| delimiter != b',').map(char::from), |schema| schema.delimiter),
         missing: options.missing.clone().or_else(|| declared.and_then(|schema| schema.missing.clone())),
         protect: options.protect.or(declared.map(|schema| schema.protect)).unwrap_or_default(),
-        constraints: declared.map_or_else(Vec::new, |schema| schema.constraints.clone()),
+        constraints: declared.into_iter().flat_map(|schema| &schema.constraints).chain(&options.constraints).cloned().collect(),
         columns: Vec::with_capacity(decided.len()),
     };
     let mut columns = Vec::with_capacity(decided.len());

@@ -4,6 +4,7 @@
 //! up, an end before its start, a city in another country.
 
 mod labels;
+mod mine;
 mod numbers;
 mod relation;
 
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 use semblant_data::table::{Column, Schema, Table};
 use serde::{Deserialize, Serialize};
 
+pub use self::mine::{Mined, mine};
 use self::relation::Relation;
 use super::align::align;
 use crate::Result;

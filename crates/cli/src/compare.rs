@@ -1,0 +1,101 @@
+//! `semblant compare`: several models on one split of the data.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use semblant::metrics::Report;
+use semblant::metrics::report::compare;
+use semblant::{CompareJob, Compared, Registry, Source, Verb, files};
+use serde_json::{Map, Value, json};
+
+use crate::arguments::Compare;
+use crate::evaluate::kind_of;
+use crate::fit::{check_writable, stop_on_interrupt};
+use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs, print, print_document};
+
+pub(crate) fn run(arguments: &Compare, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
+    let source = datasets::source(&arguments.data, "train")?;
+    let kind = kind_of(arguments.kind.as_deref(), &source, registry)?;
+    let options = groups::values(matches, registry, Verb::Compare, kind)?;
+    let holdout = arguments.holdout.as_deref().map(|holdout| datasets::source(holdout, "test")).transpose()?;
+    if !(arguments.holdout_share > 0.0 && arguments.holdout_share < 1.0) {
+        return Err(Failure::Usage(format!("--holdout-share {}: write a share between 0 and 1, such as 0.2", arguments.holdout_share)));
+    }
+    let inputs: Vec<&Path> = std::iter::once(&source).chain(&holdout).map(Source::path).collect();
+    let written: Vec<&Path> = arguments.output.iter().map(|path| path.as_path()).collect();
+    outputs::check(&written, &inputs, arguments.force)?;
+    written.into_iter().filter(|path| !outputs::is_stream(path)).try_for_each(check_writable)?;
+    let device = devices::choose(&arguments.device, quiet)?;
+    let date = date();
+    let job = CompareJob {
+        models: arguments.models.iter().map(|name| (name.clone(), Value::Object(Map::new()))).collect(),
+        source: &source,
+        holdout,
+        holdout_share: arguments.holdout_share,
+        budget: arguments.budget,
+        seed: arguments.seed,
+        device: &device,
+        date: Some(&date),
+        stop: stop_on_interrupt(),
+        options: &options,
+    };
+    deliver(arguments, kind.compare(job, &|| observer(quiet))?)
+}
+
+/// The scores side by side, with the times; the page if it was asked for.
+fn deliver(arguments: &Compare, compared: Vec<Compared>) -> Outcome {
+    let times: Vec<(String, f64, f64)> = compared
+        .iter()
+        .map(|Compared { model, summary, sample_secs, .. }| (model.clone(), summary.encode_secs + summary.train_secs, *sample_secs))
+        .collect();
+    let named: Vec<(String, Report)> = compared.into_iter().map(|one| (one.model, one.report)).collect();
+    let comparison = compare(&named)?;
+    let failed = |error: serde_json::Error| Failure::Work(error.to_string());
+    if let Some(path) = &arguments.output {
+        if outputs::is_stream(path) {
+            print_document(&comparison.to_html());
+            return Ok(());
+        }
+        files::write(path, comparison.to_html().as_bytes())?;
+        outputs::record(path);
+    }
+    if arguments.json {
+        let scores: Value = serde_json::from_str(&comparison.to_json().map_err(failed)?).map_err(failed)?;
+        let times: Vec<Value> =
+            times.iter().map(|(model, fit, sample)| json!({ "model": model, "fit_secs": fit, "sample_secs": sample })).collect();
+        print_document(&json!({ "scores": scores, "times": times }).to_string());
+        return Ok(());
+    }
+    comparison.to_text().iter().for_each(|line| print(line));
+    times.iter().for_each(|(model, fit, sample)| print(&format!("{model}: fitted in {fit:.1} s, sampled in {sample:.1} s")));
+    if let Some(path) = &arguments.output {
+        print(&path.display().to_string());
+    }
+    Ok(())
+}
+
+/// A time such as `90s`, `10m` or `2h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("write a time such as 90s, 10m or 2h".into()),
+    };
+    let number = digits.parse::<f64>().ok().filter(|number| *number > 0.0 && *number < 1e7);
+    number.map(|number| Duration::from_secs_f64(number * unit)).ok_or_else(|| "write a time such as 90s, 10m or 2h".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(["90", "90s", "1.5m"].map(|text| duration(text).expect("a time").as_secs()), [90; 3]);
+        assert_eq!(duration("2h").expect("a time").as_secs(), 7200);
+        assert!(["", "m", "-1m", "0", "10d", "1e99"].iter().all(|text| duration(text).is_err()));
+    }
+}
