@@ -10,7 +10,8 @@ distance of labels. The synthetic rows that fail are compared too. The last line
 condition does not mention.
 
 Empty cells are NULL, and columns of the real table with numbers only are numbers, all of them REAL, so that age / 2 is not rounded. LIKE
-heeds the case. Two numbers written out are divided as integers in SQLite: write 7.0 / 2.
+heeds the case. Two numbers written out are divided as integers in SQLite: write 7.0 / 2. A misspelt name in double quotes is a text to SQLite,
+not an error: see that the columns in the condition are marked as such.
 """
 import sqlite3, sys
 

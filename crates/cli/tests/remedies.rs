@@ -9,26 +9,27 @@ use std::path::{Path, PathBuf};
 use semblant::data::image::Images;
 use support::*;
 
-const COMMANDS: [&str; 12] =
-    ["fit", "sample", "impute", "score", "export", "evaluate", "schema", "models", "devices", "inspect", "data", "quickstart"];
+const COMMANDS: [&str; 13] =
+    ["fit", "sample", "impute", "score", "export", "evaluate", "compare", "schema", "models", "devices", "inspect", "data", "quickstart"];
 
 /// Which commands can print the messages of a source: the beginning of its path, a part of the message, and the commands. The first row that
 /// holds counts. A row without commands leaves out what no command prints as a message.
 const REACH: &[(&str, &str, &str)] = &[
     // Help, which has a test of its own.
     ("cli/src/arguments.rs", "", ""),
-    ("cli/src/evaluate.rs", "--kind", "evaluate schema"),
+    ("cli/src/compare.rs", "", "compare"),
+    ("cli/src/evaluate.rs", "--kind", "evaluate compare schema"),
     ("cli/src/evaluate.rs", "", "evaluate"),
     ("cli/src/fit.rs", "", "fit"),
     // The settings of a model, as a fit takes them.
     ("cli/src/inspect.rs", "--set", "fit"),
     ("cli/src/rows.rs", "--draws", "impute"),
-    ("cli/src/main.rs", "", "fit sample impute score export evaluate schema models devices inspect data quickstart"),
-    ("cli/src/outputs.rs", "", "fit sample impute score evaluate"),
+    ("cli/src/main.rs", "", "fit sample impute score export evaluate compare schema models devices inspect data quickstart"),
+    ("cli/src/outputs.rs", "", "fit sample impute score evaluate compare"),
     ("cli/src/quickstart.rs", "", "quickstart"),
     ("cli/src/sample.rs", "", "sample"),
     ("core/src/config.rs", "", "fit sample"),
-    ("core/src/device.rs", "", "fit sample impute score evaluate"),
+    ("core/src/device.rs", "", "fit sample impute score evaluate compare"),
     ("core/src/precision.rs", "", "fit"),
     ("core/src/synthesizer.rs", "--per-column", "score"),
     ("core/src/synthesizer.rs", "", "fit"),
@@ -38,7 +39,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("data/src/table/kind.rs", "A TOML schema", "fit evaluate schema"),
     ("data/src/table/kind.rs", "", "sample"),
     // Whoever reads a table.
-    ("data/src/table/", "", "fit evaluate schema"),
+    ("data/src/table/", "", "fit evaluate compare schema"),
     ("images/src/model.rs", "--precision", "fit"),
     ("images/src/model.rs", "", "sample"),
     ("metrics/src/report/page/", "", ""),
@@ -49,7 +50,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("semblant/src/modality/kind.rs", "--from", "sample"),
     ("tabular-masked/src/", "", "fit"),
     ("tabular/src/completion.rs", "", "sample"),
-    ("tabular/src/filter.rs", "", "sample"),
+    ("tabular/src/filter/", "", "sample"),
     ("tabular/src/encoded.rs", "--precision", "fit"),
     ("tabular/src/preparation.rs", "because of --no-protect", "fit"),
     ("tabular/src/", "", "fit quickstart"),

@@ -183,7 +183,9 @@ impl<M: Model> Trainer<'_, M> {
         let rows_seen = state.clock.step * self.schedule.batch_rows;
         let summary =
             Summary { steps: state.clock.step, rows_seen, encode_secs: 0.0, train_secs: started.elapsed().as_secs_f64(), losses: named };
-        Ok(Trained { sampled: state.best.unwrap_or(state.average), summary })
+        // What was annealed is the end of the run, whose marginals are exact, not the state of the best score before it.
+        let best = state.best.filter(|_| state.clock.anneal.is_none());
+        Ok(Trained { sampled: best.unwrap_or(state.average), summary })
     }
 
     /// Takes part in a run that another worker leads, to its end or until that one goes: the same steps on this worker's part of every batch.

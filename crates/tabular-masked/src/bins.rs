@@ -275,9 +275,22 @@ fn ranges(sorted: &[f64], count: usize) -> Vec<Bin> {
     }
     let mean = |values: &[f64]| values.iter().map(|value| value / values.len() as f64).sum::<f64>();
     let end = |first: usize, last: usize| mean(&sorted[first..last.min(sorted.len())]);
+    // A mean of the last rows lies short of them; about as far as three quarters of its distance from the mean of those before.
+    let beyond = |last: f64, before: f64| {
+        let end = last + 0.75 * (last - before);
+        // Where all numbers have one sign, so has the end.
+        match (sorted[0] >= 0.0, sorted[sorted.len() - 1] <= 0.0) {
+            (true, false) => end.max(0.0),
+            (false, true) => end.min(0.0),
+            _ => end,
+        }
+    };
     let edge = |cut: usize| match cut {
-        0 => end(0, KNOT_ROWS),
-        cut if cut == sorted.len() => end(sorted.len().saturating_sub(KNOT_ROWS), sorted.len()),
+        0 => beyond(end(0, KNOT_ROWS), end(KNOT_ROWS.min(sorted.len() - 1), 2 * KNOT_ROWS)),
+        cut if cut == sorted.len() => {
+            let last = sorted.len().saturating_sub(KNOT_ROWS);
+            beyond(end(last, sorted.len()), end(last.saturating_sub(KNOT_ROWS), last.max(1)))
+        }
         cut => end(cut.saturating_sub(KNOT_ROWS.div_ceil(2)), cut + KNOT_ROWS.div_ceil(2)),
     };
     kept.windows(2).map(|pair| range(&sorted[pair[0]..pair[1]], edge(pair[0]), edge(pair[1]))).collect()

@@ -64,7 +64,7 @@ pub struct PreparedColumn {
     /// How many rare labels were replaced, and in how many rows.
     #[serde(skip_serializing_if = "is_none")]
     pub replaced: [u64; 2],
-    /// Numbers beyond these were replaced by them.
+    /// Numbers beyond these were replaced by others that continue the distribution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
     /// Rows of each name of a key column, at equal steps of probability.
@@ -211,9 +211,15 @@ fn prepare(described: &ColumnSchema, column: &Column, rare: u64, stream: &Stream
             });
             found.special = special.iter().map(|&count| count as f64 / rows).collect();
             found.missing = (found.missing - found.special.iter().sum::<f64>()).max(0.0);
-            found.range = range(values, rare);
-            let [low, high] = found.range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
-            (found, Column::Number(values.iter().map(|&value| if value.is_nan() { f64::NAN } else { value.clamp(low, high) }).collect()))
+            let tails = tails(values, rare);
+            found.range = tails.as_ref().map(|[low, high]| [-low.end, high.end]);
+            let replaced = |(row, &value): (usize, &f64)| match &tails {
+                _ if value.is_nan() => f64::NAN,
+                Some([low, _]) if -value > low.end => described.round_number(-low.beyond(stream.uniform_f64(row as u64, 2))),
+                Some([_, high]) if value > high.end => described.round_number(high.beyond(stream.uniform_f64(row as u64, 2))),
+                _ => value,
+            };
+            (found, Column::Number(values.iter().enumerate().map(replaced).collect()))
         }
         Column::Category { codes, .. } if described.kind == ColumnKind::Key => {
             found.sizes = sizes(codes);
@@ -230,15 +236,51 @@ fn prepare(described: &ColumnSchema, column: &Column, rare: u64, stream: &Stream
     }
 }
 
-/// The numbers that at least `rare` rows reach on either side, one in twenty of a small table.
-fn range(values: &[f64], rare: u64) -> Option<[f64; 2]> {
+/// The upper end of numbers, or the lower one of their negatives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Tail {
+    /// The greatest number that enough rows reach.
+    end: f64,
+    /// How far twice as many rows lie below it.
+    scale: f64,
+    /// The shape of a generalised Pareto distribution.
+    shape: f64,
+    /// What no number lies beyond.
+    limit: f64,
+}
+
+impl Tail {
+    /// Of sorted numbers, of which the last `beyond` are not learned. Pickands (1975), equation 4, of the numbers that 1, 2 and 4 times as many rows
+    /// reach.
+    fn of(sorted: &[f64], beyond: usize) -> Self {
+        let at = |times: usize| sorted[sorted.len().saturating_sub(times * (beyond + 1))];
+        let (near, far) = (at(1) - at(2), at(2) - at(4));
+        let shape = if near > 0.0 && far > 0.0 { (near / far).log2().clamp(-1.0, 0.5) } else { 0.0 };
+        // Where all numbers have one sign, their tail has it too.
+        let limit = if sorted[sorted.len() - 1] <= 0.0 { 0.0 } else { f64::INFINITY };
+        Self { end: at(1), scale: near, shape, limit }
+    }
+
+    /// A number beyond the end, from a uniform one; it depends on no number beyond the end.
+    fn beyond(&self, uniform: f64) -> f64 {
+        // At most where one of ten times as many rows would be.
+        let share = 0.1 + 0.9 * uniform;
+        let grown = if self.shape.abs() < 1e-6 { -share.log2() } else { (share.powf(-self.shape) - 1.0) / (1.0 - 2f64.powf(-self.shape)) };
+        (self.end + self.scale * grown).min(self.limit)
+    }
+}
+
+/// The ends of the numbers, the lower one as that of their negatives: beyond the number that `rare` rows reach, one in twenty of a small table.
+fn tails(values: &[f64], rare: u64) -> Option<[Tail; 2]> {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     if rare == 0 || sorted.is_empty() {
         return None;
     }
     sorted.sort_unstable_by(f64::total_cmp);
     let beyond = (rare as usize - 1).min(sorted.len() / 20);
-    Some([sorted[beyond], sorted[sorted.len() - 1 - beyond]])
+    let high = Tail::of(&sorted, beyond);
+    let negative: Vec<f64> = sorted.iter().rev().map(|value| -value).collect();
+    Some([Tail::of(&negative, beyond), high])
 }
 
 type Labels = (Vec<u32>, Arc<Vec<String>>, [u64; 2]);
@@ -456,7 +498,30 @@ mod tests {
         let Prepared { preparation: found, table: prepared, .. } =
             Preparation::fit(&table(ColumnSchema::new("n", ColumnKind::Integer), Column::Number(values), 5), true, 1).expect("prepared");
         assert_eq!(found.columns[0].range, Some([4.0, 996.0]));
-        assert_eq!(prepared.cell(1000, 0), "996");
+        let replaced = prepared.columns()[0].numbers().expect("numbers");
+        // Of evenly spread numbers the end is where it was: nothing is known of the outlier, and none of them changes sign.
+        assert!([997, 998, 999, 1000].iter().all(|&row| (996.0..=1002.0).contains(&replaced[row])), "{:?}", &replaced[996..]);
+        assert!(replaced[..4].iter().all(|value| (0.0..=4.0).contains(value)), "{:?}", &replaced[..5]);
+        assert_eq!(replaced[4..997], (4..997).map(f64::from).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn tails_continue_as_they_came() {
+        let far = |inverse: &dyn Fn(f64) -> f64| {
+            let sorted: Vec<f64> = (0..5000).map(|i| inverse((f64::from(i) + 0.5) / 5000.0)).collect();
+            let tail = Tail::of(&sorted, 4);
+            ((tail.beyond(0.0) - tail.end) / (sorted[4999] - tail.end), (tail.beyond(1.0) - tail.end).abs())
+        };
+        // Uniform, exponential and Pareto: the farthest draw is about as far as the greatest number was.
+        for (inverse, low, high) in [
+            (&(|u: f64| u) as &dyn Fn(f64) -> f64, 0.9, 1.2),
+            (&|u: f64| -(1.0 - u).ln(), 0.9, 1.5),
+            (&|u: f64| (1.0 - u).powf(-0.5), 0.7, 1.6),
+        ] {
+            let (share, none) = far(inverse);
+            assert!((low..high).contains(&share) && none < 1e-9, "{share} {none}");
+        }
+        assert_eq!(Tail::of(&[3.0; 40], 2).beyond(0.0), 3.0);
     }
 
     #[test]

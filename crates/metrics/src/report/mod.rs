@@ -22,7 +22,7 @@ pub use section::{
     Axis, Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture, Scatter, Section,
     Sheet,
 };
-pub use tables::{Options, evaluate, evaluate_with_shadows};
+pub use tables::{Options, evaluate, evaluate_tabsyn, evaluate_with_shadows};
 pub use text::{short_names, text_table};
 pub use verdict::{Grade, Verdict};
 

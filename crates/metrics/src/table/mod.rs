@@ -23,4 +23,5 @@ pub mod privacy;
 pub mod rules;
 pub mod shapes;
 pub mod support;
+pub mod tabsyn;
 pub mod utility;

@@ -5,6 +5,7 @@ use semblant_core::progress::Event;
 use semblant_core::{Error, Result};
 use semblant_data::table::{Schema, Table};
 use semblant_metrics::membership::lira::Generate;
+use semblant_metrics::report::evaluate_tabsyn;
 use semblant_metrics::table::binning::BinRule;
 use semblant_metrics::table::rules::{Mined, mine};
 use semblant_metrics::{Options, Report, evaluate_with_shadows};
@@ -25,6 +26,11 @@ const OPTIONS: &[OptionSpec] = &[
         "max-rows",
         "ROWS",
         "The maximum number of rows of each table for distances, copies, detection, support and attacks; fewer take less time and miss some copies",
+    ),
+    OptionSpec::value(
+        "protocol",
+        "NAME",
+        "Print the scores of a published protocol instead: tabsyn (TabSyn, TabDiff: Shape, Trend, alpha-precision, beta-recall, C2ST, MLE, DCR share)",
     ),
     OptionSpec::value("shadows", "MODELS", "With --shadow: the number of shadow models [default: 16]"),
     OptionSpec::value(
@@ -54,8 +60,13 @@ impl Evaluator<Table> for TableEvaluator {
             max_rows,
             ..Options::default()
         };
+        let tabsyn = job.options.choice("protocol", &[("tabsyn", true)])?.unwrap_or(false);
         let one = |&(name, synthetic): &(&str, &Table)| -> Result<Report> {
             let options = Options { sources: sources(job, name), ..base.clone() };
+            if tabsyn {
+                observe().event(Event::Stage("scores of TabSyn's protocol"));
+                return Ok(evaluate_tabsyn(real, synthetic, job.holdout.map(|(_, holdout)| holdout), &options)?);
+            }
             let mut generate = |rows: &Table, number: u64| shadow_sample(job, observe, &plan, rows, synthetic.rows(), number);
             let attack = job.retrain.is_some().then_some((&plan, &mut generate as Generate<Table>));
             let mut stage = |name: &str| observe().event(Event::Stage(name));

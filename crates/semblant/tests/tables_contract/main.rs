@@ -6,6 +6,7 @@
 mod support;
 
 mod conditions;
+mod constraints;
 mod files;
 mod odd_tables;
 

@@ -116,3 +116,40 @@ fn accept(constraints: &Constraints, table: &Table, row: usize, seen: &mut Seen)
     });
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use semblant_core::seeds::streams::ROWS;
+    use semblant_data::table::{Column, ColumnKind, Schema};
+
+    use super::*;
+    use crate::constraints::Learned;
+
+    /// One of 40 numbers in each row.
+    fn made(request: &TableRequest) -> Result<Searched> {
+        let values = request.rows.clone().map(|row| ROWS.of(request.seed).below(row, 0, 40) as f64).collect();
+        let data = Table::from_columns(vec![("n", ColumnKind::Integer, Column::Number(values))])?;
+        Ok(Searched { sample: Sample { drawn_rows: data.rows() as u64, data }, unmet: Vec::new(), draws: 1 })
+    }
+
+    #[test]
+    fn no_value_comes_twice_and_ranges_agree() {
+        let schema =
+            Schema::parse_toml("[[constraint]]\nunique = [\"n\"]\n[[columns]]\nname = \"n\"\nkind = \"integer\"\n").expect("a schema");
+        let constraints = Constraints::new(&schema, &Learned::default()).expect("sound");
+        let find = |rows: std::ops::Range<u64>, seen: &Mutex<Seen>| {
+            search(&constraints, &TableRequest { rows, ..TableRequest::new(0, 7) }, seen, &mut made).expect("made")
+        };
+        let values = |found: &Searched| found.sample.data.columns()[0].numbers().expect("numbers").to_vec();
+        let whole = find(0..36, &Mutex::default());
+        assert!(whole.unmet.is_empty() && whole.sample.drawn_rows > 36);
+        assert_eq!(values(&whole).iter().map(|value| value.to_bits()).collect::<HashSet<_>>().len(), 36);
+        // One after another, with what was seen; and each on its own.
+        let seen = Mutex::default();
+        let parts: Vec<f64> = [0..10, 10..25, 25..36].into_iter().flat_map(|rows| values(&find(rows, &seen))).collect();
+        assert_eq!(parts, values(&whole));
+        assert_eq!(values(&find(20..30, &Mutex::default())), values(&whole)[20..30]);
+        // There are no more than 40 values.
+        assert!(find(0..45, &Mutex::default()).unmet.len() >= 5);
+    }
+}

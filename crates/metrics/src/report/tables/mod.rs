@@ -1,6 +1,7 @@
 //! The evaluation of a table, stage by stage.
 
 mod figures;
+mod protocol;
 mod scores;
 mod sections;
 mod verdict;
@@ -8,6 +9,7 @@ mod verdict;
 use burn::tensor::Device;
 use semblant_data::table::Table;
 
+pub use self::protocol::evaluate_tabsyn;
 use self::scores::{Compared, Scores, Spread};
 use super::{FORMAT, Report, Sources, marks};
 use crate::learn::Learner;
