@@ -9,8 +9,7 @@ fn main() -> anyhow::Result<()> {
     // Any table will do: Table::read("patients.csv", &ReadOptions::with_target("diagnosis"))?
     let patients = simulate_patients(4000, 0);
 
-    let train = TrainConfig { epochs: 100, ..CtganConfig::default().train };
-    let mut model = Ctgan::new(CtganConfig { train, ..CtganConfig::default() })?;
+    let mut model = MaskedDiffusion::default();
     let mut run = Run { observer: Box::new(Terminal::default()), ..Run::new(semblant::device::select("auto")?, 0) };
     model.fit(&patients, &mut run)?;
 

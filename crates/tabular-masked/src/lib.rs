@@ -23,6 +23,7 @@
 
 mod asked;
 pub mod bins;
+mod calibration;
 pub mod masked_diffusion;
 pub mod net;
 pub mod sampling;

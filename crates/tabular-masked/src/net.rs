@@ -204,6 +204,16 @@ impl Net {
         self.head.forward(hidden)
     }
 
+    /// What the heads add to the logits, `[spans.width]`.
+    pub(crate) fn head_bias(&self) -> Option<Tensor<1>> {
+        self.head.bias.as_ref().map(|bias| bias.val())
+    }
+
+    /// Sets what the heads add to the logits.
+    pub(crate) fn set_head_bias(&mut self, bias: Tensor<1>) {
+        self.head.bias = Some(Param::from_tensor(bias));
+    }
+
     /// The device that it is on.
     pub fn on(&self) -> Device {
         self.embedding.val().device()

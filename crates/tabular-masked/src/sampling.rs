@@ -1,5 +1,7 @@
 //! Rows from a fitted network: column by column, what is asked for first.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use semblant_core::Result;
 use semblant_core::seeds::Stream;
@@ -54,6 +56,15 @@ pub(crate) fn search(
         exact(table, &filter, &rows)
     };
     until_met(&filter, request, EFFORT, watch, &mut draw)
+}
+
+/// Rows that nothing is asked of, as cells.
+pub(crate) fn unconditional(config: &MaskedDiffusionConfig, fitted: &Fitted, rows: Range<u64>, seed: u64) -> Vec<Vec<Cell>> {
+    let sampler = Sampler::new(config, fitted);
+    let free: Case = vec![None; fitted.layout.spans.len()];
+    let rows: Vec<u64> = rows.collect();
+    let of_block = |rows: &[u64]| sampler.draw(rows, &Conditions { asked: &vec![&free; rows.len()], joint: None }, seed, 0);
+    rows.par_chunks(BLOCK).flat_map_iter(of_block).collect()
 }
 
 /// Numbers that are asked for are what they were asked to be, to the last bit.

@@ -139,11 +139,19 @@ impl Data for Table {
 
     fn complete_options(options: ReadOptions, manifest: &Value) -> Result<ReadOptions> {
         let schema = manifest.get("schema").filter(|schema| !schema.is_null());
-        if options.schema.is_some() || !options.drop.is_empty() || schema.is_none() {
+        let declares = options.schema.as_ref().is_some_and(|schema| !schema.columns.is_empty());
+        if declares || !options.drop.is_empty() || schema.is_none() {
             return Ok(options);
         }
         let schema = serde_json::from_value(schema.cloned().unwrap_or_default());
-        Ok(ReadOptions { schema: Some(schema.map_err(|error| Error::Data(error.to_string()))?), ..options })
+        let mut schema: Schema = schema.map_err(|error| Error::Data(error.to_string()))?;
+        // A schema without columns says something of the whole table.
+        if let Some(Schema { target, missing, protect, constraints, .. }) = options.schema {
+            schema.target = target.or(schema.target);
+            schema.missing = missing.or(schema.missing);
+            (schema.protect, schema.constraints) = (protect, constraints);
+        }
+        Ok(ReadOptions { schema: Some(schema), ..options })
     }
 
     fn options_to_compare(options: ReadOptions) -> ReadOptions {
