@@ -323,7 +323,7 @@ pub(crate) struct Compare {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  semblant schema sales.csv\n  semblant schema sales.csv --drop notes\n  semblant schema sales.csv --mine > constraints.toml"
+    after_help = "Examples:\n  semblant schema sales.csv\n  semblant schema sales.csv --drop notes\n  semblant schema sales.csv --mine"
 )]
 pub(crate) struct Schema {
     /// The data: a path, - for standard input, or the name of a public data set.

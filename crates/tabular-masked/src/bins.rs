@@ -275,9 +275,11 @@ fn ranges(sorted: &[f64], count: usize) -> Vec<Bin> {
     }
     let mean = |values: &[f64]| values.iter().map(|value| value / values.len() as f64).sum::<f64>();
     let end = |first: usize, last: usize| mean(&sorted[first..last.min(sorted.len())]);
-    // A mean of the last rows lies short of them; about as far as three quarters of its distance from the mean of those before.
-    let beyond = |last: f64, before: f64| {
-        let end = last + 0.75 * (last - before);
+    // A mean of the last rows lies short of them: by 0.4 of its distance from the mean of those before where rows are evenly spread, by twice that
+    // where they thin out exponentially, which the distance before tells.
+    let outward = |last: f64, before: f64, first: f64| {
+        let thinning = ((last - before) / (before - first)).clamp(1.0, 2.5);
+        let end = last + if thinning.is_finite() { 0.13 + 0.27 * thinning } else { 0.4 } * (last - before);
         // Where all numbers have one sign, so has the end.
         match (sorted[0] >= 0.0, sorted[sorted.len() - 1] <= 0.0) {
             (true, false) => end.max(0.0),
@@ -285,12 +287,17 @@ fn ranges(sorted: &[f64], count: usize) -> Vec<Bin> {
             _ => end,
         }
     };
+    let group = |from_end: usize| {
+        let last = sorted.len().saturating_sub(from_end * KNOT_ROWS).max(1);
+        end(last.saturating_sub(KNOT_ROWS), last)
+    };
     let edge = |cut: usize| match cut {
-        0 => beyond(end(0, KNOT_ROWS), end(KNOT_ROWS.min(sorted.len() - 1), 2 * KNOT_ROWS)),
-        cut if cut == sorted.len() => {
-            let last = sorted.len().saturating_sub(KNOT_ROWS);
-            beyond(end(last, sorted.len()), end(last.saturating_sub(KNOT_ROWS), last.max(1)))
-        }
+        0 => outward(
+            end(0, KNOT_ROWS),
+            end(KNOT_ROWS.min(sorted.len() - 1), 2 * KNOT_ROWS),
+            end((2 * KNOT_ROWS).min(sorted.len() - 1), 3 * KNOT_ROWS),
+        ),
+        cut if cut == sorted.len() => outward(group(0), group(1), group(2)),
         cut => end(cut.saturating_sub(KNOT_ROWS.div_ceil(2)), cut + KNOT_ROWS.div_ceil(2)),
     };
     kept.windows(2).map(|pair| range(&sorted[pair[0]..pair[1]], edge(pair[0]), edge(pair[1]))).collect()

@@ -109,13 +109,13 @@ impl Preparation {
             .map(|index| prepare(&checked.schema.columns[index], &cells[index], rare_of[index], &PROTECTION.nth(seed, index as u32)))
             .unzip();
         checked.complete(&prepared, table.rows())?;
-        let mut schema = checked.schema.clone();
+        let mut schema = checked.schema;
         let keys = schema.columns.iter().zip(&mut columns).filter(|(described, _)| described.kind == ColumnKind::Key);
         keys.skip(1).for_each(|(_, column)| column.scattered = true);
         schema.columns.iter_mut().zip(table.columns()).for_each(|(described, column)| described.complete(column));
-        let constraints = Constraints::new(&checked.schema, &checked.learned)?;
-        let table = constraints.learned(&Table::new(schema, prepared).map_err(Error::from)?)?;
-        let preparation = Self { schema: checked.schema, columns, learned: checked.learned };
+        let constraints = Constraints::new(&schema, &checked.learned)?;
+        let table = constraints.learned(&Table::new(schema.clone(), prepared).map_err(Error::from)?)?;
+        let preparation = Self { schema, columns, learned: checked.learned };
         notes.extend(preparation.note());
         Ok(Prepared { preparation, constraints, table, notes })
     }
@@ -211,15 +211,9 @@ fn prepare(described: &ColumnSchema, column: &Column, rare: u64, stream: &Stream
             });
             found.special = special.iter().map(|&count| count as f64 / rows).collect();
             found.missing = (found.missing - found.special.iter().sum::<f64>()).max(0.0);
-            let tails = tails(values, rare);
-            found.range = tails.as_ref().map(|[low, high]| [-low.end, high.end]);
-            let replaced = |(row, &value): (usize, &f64)| match &tails {
-                _ if value.is_nan() => f64::NAN,
-                Some([low, _]) if -value > low.end => described.round_number(-low.beyond(stream.uniform_f64(row as u64, 2))),
-                Some([_, high]) if value > high.end => described.round_number(high.beyond(stream.uniform_f64(row as u64, 2))),
-                _ => value,
-            };
-            (found, Column::Number(values.iter().enumerate().map(replaced).collect()))
+            let (values, range) = without_extremes(described, values, rare);
+            found.range = range;
+            (found, Column::Number(values))
         }
         Column::Category { codes, .. } if described.kind == ColumnKind::Key => {
             found.sizes = sizes(codes);
@@ -241,12 +235,10 @@ fn prepare(described: &ColumnSchema, column: &Column, rare: u64, stream: &Stream
 struct Tail {
     /// The greatest number that enough rows reach.
     end: f64,
-    /// How far twice as many rows lie below it.
+    /// How far the number that twice as many rows reach lies below it.
     scale: f64,
     /// The shape of a generalised Pareto distribution.
     shape: f64,
-    /// What no number lies beyond.
-    limit: f64,
 }
 
 impl Tail {
@@ -256,31 +248,45 @@ impl Tail {
         let at = |times: usize| sorted[sorted.len().saturating_sub(times * (beyond + 1))];
         let (near, far) = (at(1) - at(2), at(2) - at(4));
         let shape = if near > 0.0 && far > 0.0 { (near / far).log2().clamp(-1.0, 0.5) } else { 0.0 };
-        // Where all numbers have one sign, their tail has it too.
-        let limit = if sorted[sorted.len() - 1] <= 0.0 { 0.0 } else { f64::INFINITY };
-        Self { end: at(1), scale: near, shape, limit }
+        // A number that so many rows share is a limit of its own.
+        let heap = sorted.iter().rev().filter(|&&value| value == at(1)).count();
+        let scale = if heap > beyond { 0.0 } else { near };
+        Self { end: at(1), scale, shape }
     }
 
-    /// A number beyond the end, from a uniform one; it depends on no number beyond the end.
-    fn beyond(&self, uniform: f64) -> f64 {
-        // At most where one of ten times as many rows would be.
-        let share = 0.1 + 0.9 * uniform;
+    /// The number that `place` of the `beyond` rows reach, counted from the farthest, 1. It depends on no number beyond the end.
+    fn beyond(&self, place: usize, beyond: usize) -> f64 {
+        let share = place as f64 / (beyond + 1) as f64;
         let grown = if self.shape.abs() < 1e-6 { -share.log2() } else { (share.powf(-self.shape) - 1.0) / (1.0 - 2f64.powf(-self.shape)) };
-        (self.end + self.scale * grown).min(self.limit)
+        self.end + self.scale * grown
     }
 }
 
-/// The ends of the numbers, the lower one as that of their negatives: beyond the number that `rare` rows reach, one in twenty of a small table.
-fn tails(values: &[f64], rare: u64) -> Option<[Tail; 2]> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-    if rare == 0 || sorted.is_empty() {
-        return None;
+/// The numbers with others in the place of those beyond what `rare` rows reach on either side, one in twenty of a small table; and what they reach.
+/// The farthest one stays the farthest, at where the distribution before it leads.
+fn without_extremes(described: &ColumnSchema, values: &[f64], rare: u64) -> (Vec<f64>, Option<[f64; 2]>) {
+    let mut changed: Vec<f64> = values.iter().map(|&value| if value.is_nan() { f64::NAN } else { value }).collect();
+    let mut order: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
+    if rare == 0 || order.is_empty() {
+        return (changed, None);
     }
-    sorted.sort_unstable_by(f64::total_cmp);
-    let beyond = (rare as usize - 1).min(sorted.len() / 20);
-    let high = Tail::of(&sorted, beyond);
-    let negative: Vec<f64> = sorted.iter().rev().map(|value| -value).collect();
-    Some([Tail::of(&negative, beyond), high])
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
+    let beyond = (rare as usize - 1).min(order.len() / 20);
+    let mut replace = |order: &[usize], sign: f64| {
+        let sorted: Vec<f64> = order.iter().map(|&row| sign * values[row]).collect();
+        let tail = Tail::of(&sorted, beyond);
+        for (place, &row) in order.iter().rev().take(beyond).enumerate().filter(|(_, row)| sign * values[**row] > tail.end) {
+            let value = described.round_number(sign * tail.beyond(place + 1, beyond));
+            // Where all numbers have one sign, the replaced ones have it too.
+            let crosses = sorted[sorted.len() - 1] <= 0.0 && sign * value > 0.0;
+            changed[row] = if crosses || !value.is_finite() { sign * tail.end } else { value };
+        }
+        sign * tail.end
+    };
+    let high = replace(&order, 1.0);
+    order.reverse();
+    let low = replace(&order, -1.0);
+    (changed, Some([low, high]))
 }
 
 type Labels = (Vec<u32>, Arc<Vec<String>>, [u64; 2]);
@@ -510,7 +516,7 @@ mod tests {
         let far = |inverse: &dyn Fn(f64) -> f64| {
             let sorted: Vec<f64> = (0..5000).map(|i| inverse((f64::from(i) + 0.5) / 5000.0)).collect();
             let tail = Tail::of(&sorted, 4);
-            ((tail.beyond(0.0) - tail.end) / (sorted[4999] - tail.end), (tail.beyond(1.0) - tail.end).abs())
+            ((tail.beyond(1, 4) - tail.end) / (sorted[4999] - tail.end), (tail.beyond(5, 4) - tail.end).abs())
         };
         // Uniform, exponential and Pareto: the farthest draw is about as far as the greatest number was.
         for (inverse, low, high) in [
@@ -521,7 +527,7 @@ mod tests {
             let (share, none) = far(inverse);
             assert!((low..high).contains(&share) && none < 1e-9, "{share} {none}");
         }
-        assert_eq!(Tail::of(&[3.0; 40], 2).beyond(0.0), 3.0);
+        assert_eq!(Tail::of(&[3.0; 40], 2).beyond(1, 2), 3.0);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use semblant::data::table::{Column, ColumnSchema, Constraint};
 use semblant::prelude::*;
 
-use crate::support::fits::*;
 use crate::support::tables::*;
 
 for_every!(tables: constraints_hold_in_every_row, unique_values_do_not_depend_on_range_or_batch, target_shares_are_met,
