@@ -280,12 +280,7 @@ fn ranges(sorted: &[f64], count: usize) -> Vec<Bin> {
     let outward = |last: f64, before: f64, first: f64| {
         let thinning = ((last - before) / (before - first)).clamp(1.0, 2.5);
         let end = last + if thinning.is_finite() { 0.13 + 0.27 * thinning } else { 0.4 } * (last - before);
-        // Where all numbers have one sign, so has the end.
-        match (sorted[0] >= 0.0, sorted[sorted.len() - 1] <= 0.0) {
-            (true, false) => end.max(0.0),
-            (false, true) => end.min(0.0),
-            _ => end,
-        }
+        end.clamp(sorted[0], sorted[sorted.len() - 1])
     };
     let group = |from_end: usize| {
         let last = sorted.len().saturating_sub(from_end * KNOT_ROWS).max(1);

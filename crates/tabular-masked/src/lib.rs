@@ -22,6 +22,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod asked;
+mod batches;
 pub mod bins;
 mod calibration;
 pub mod masked_diffusion;

@@ -2,6 +2,9 @@
 //!
 //! Rare labels are replaced, extreme numbers are cut, names are left to be made anew. The model file states it all.
 
+mod extremes;
+mod keys;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,14 +15,12 @@ use semblant_core::{Error, Result};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING, Schema, Table, special_index, special_number};
 use serde::{Deserialize, Serialize};
 
+use self::extremes::without_extremes;
+use self::keys::{Keys, sizes};
 use crate::constraints::{Constraints, Learned, check_table, combinations};
 
 /// The label of all rare ones where no label is frequent.
 const OTHER: &str = "other";
-/// Group sizes that are kept of a key column.
-const SIZES: usize = 200;
-/// The least number of rows that the groups of a key column are spread over.
-const KEY_BLOCK: u64 = 32;
 /// The first stream of rows with rare combinations, after those of columns.
 const RARE_ROWS: u32 = 1 << 19;
 
@@ -230,65 +231,6 @@ fn prepare(described: &ColumnSchema, column: &Column, rare: u64, stream: &Stream
     }
 }
 
-/// The upper end of numbers, or the lower one of their negatives.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Tail {
-    /// The greatest number that enough rows reach.
-    end: f64,
-    /// How far the number that twice as many rows reach lies below it.
-    scale: f64,
-    /// The shape of a generalised Pareto distribution.
-    shape: f64,
-}
-
-impl Tail {
-    /// Of sorted numbers, of which the last `beyond` are not learned. Pickands (1975), equation 4, of the numbers that 1, 2 and 4 times as many rows
-    /// reach.
-    fn of(sorted: &[f64], beyond: usize) -> Self {
-        let at = |times: usize| sorted[sorted.len().saturating_sub(times * (beyond + 1))];
-        let (near, far) = (at(1) - at(2), at(2) - at(4));
-        let shape = if near > 0.0 && far > 0.0 { (near / far).log2().clamp(-1.0, 0.5) } else { 0.0 };
-        // A number that so many rows share is a limit of its own.
-        let heap = sorted.iter().rev().filter(|&&value| value == at(1)).count();
-        let scale = if heap > beyond { 0.0 } else { near };
-        Self { end: at(1), scale, shape }
-    }
-
-    /// The number that `place` of the `beyond` rows reach, counted from the farthest, 1. It depends on no number beyond the end.
-    fn beyond(&self, place: usize, beyond: usize) -> f64 {
-        let share = place as f64 / (beyond + 1) as f64;
-        let grown = if self.shape.abs() < 1e-6 { -share.log2() } else { (share.powf(-self.shape) - 1.0) / (1.0 - 2f64.powf(-self.shape)) };
-        self.end + self.scale * grown
-    }
-}
-
-/// The numbers with others in the place of those beyond what `rare` rows reach on either side, one in twenty of a small table; and what they reach.
-/// The farthest one stays the farthest, at where the distribution before it leads.
-fn without_extremes(described: &ColumnSchema, values: &[f64], rare: u64) -> (Vec<f64>, Option<[f64; 2]>) {
-    let mut changed: Vec<f64> = values.iter().map(|&value| if value.is_nan() { f64::NAN } else { value }).collect();
-    let mut order: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
-    if rare == 0 || order.is_empty() {
-        return (changed, None);
-    }
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
-    let beyond = (rare as usize - 1).min(order.len() / 20);
-    let mut replace = |order: &[usize], sign: f64| {
-        let sorted: Vec<f64> = order.iter().map(|&row| sign * values[row]).collect();
-        let tail = Tail::of(&sorted, beyond);
-        for (place, &row) in order.iter().rev().take(beyond).enumerate().filter(|(_, row)| sign * values[**row] > tail.end) {
-            let value = described.round_number(sign * tail.beyond(place + 1, beyond));
-            // Where all numbers have one sign, the replaced ones have it too.
-            let crosses = sorted[sorted.len() - 1] <= 0.0 && sign * value > 0.0;
-            changed[row] = if crosses || !value.is_finite() { sign * tail.end } else { value };
-        }
-        sign * tail.end
-    };
-    let high = replace(&order, 1.0);
-    order.reverse();
-    let low = replace(&order, -1.0);
-    (changed, Some([low, high]))
-}
-
 type Labels = (Vec<u32>, Arc<Vec<String>>, [u64; 2]);
 
 /// Rare labels give way to frequent ones, drawn by their frequency; to one label for all of them where none is frequent.
@@ -336,20 +278,6 @@ fn without_rare(described: &ColumnSchema, codes: &[u32], levels: &Arc<Vec<String
         })
         .collect();
     (codes, Arc::new(names), [labels, rows])
-}
-
-/// How many rows the names of a key column have, smallest first; the few largest groups count as the next smaller one.
-fn sizes(codes: &[u32]) -> Vec<u32> {
-    let mut counts: HashMap<u32, u32> = HashMap::new();
-    codes.iter().filter(|&&code| code != MISSING).for_each(|&code| *counts.entry(code).or_default() += 1);
-    let mut sizes: Vec<u32> = counts.into_values().collect();
-    sizes.sort_unstable();
-    let cut = sizes.len() - (sizes.len() / 20).min(4);
-    if let Some(&limit) = sizes[..cut].last() {
-        sizes.iter_mut().for_each(|size| *size = (*size).min(limit));
-    }
-    let last = sizes.len().saturating_sub(1);
-    if sizes.len() > SIZES { (0..SIZES).map(|step| sizes[step * last / (SIZES - 1)]).collect() } else { sizes }
 }
 
 impl PreparedColumn {
@@ -426,43 +354,6 @@ impl PreparedColumn {
     }
 }
 
-/// Groups of rows that share a name: blocks of rows are divided into groups of drawn sizes, neighbours unless they are scattered over the block.
-struct Keys<'a> {
-    sizes: &'a [u32],
-    scattered: bool,
-    stream: Stream,
-    block: u64,
-}
-
-impl<'a> Keys<'a> {
-    fn new(sizes: &'a [u32], scattered: bool, stream: Stream) -> Self {
-        let largest = u64::from(sizes.last().copied().unwrap_or(1));
-        Self { sizes, scattered, stream, block: KEY_BLOCK.max(8 * largest) }
-    }
-
-    /// The group of every row of a block.
-    fn of_block(&self, block: u64) -> Vec<u32> {
-        let mut groups: Vec<u32> = Vec::with_capacity(self.block as usize);
-        let mut group = 0;
-        while (groups.len() as u64) < self.block {
-            let size = match self.sizes.len() as u64 {
-                0 => 1,
-                count => self.sizes[self.stream.below(block * self.block + u64::from(group), 1, count) as usize] as usize,
-            };
-            let left = self.block as usize - groups.len();
-            groups.extend(std::iter::repeat_n(group, size.min(left)));
-            group += 1;
-        }
-        if self.scattered {
-            for place in (1..groups.len()).rev() {
-                let other = self.stream.below(block * self.block + place as u64, 2, place as u64 + 1) as usize;
-                groups.swap(place, other);
-            }
-        }
-        groups
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, HashSet};
@@ -506,28 +397,9 @@ mod tests {
         assert_eq!(found.columns[0].range, Some([4.0, 996.0]));
         let replaced = prepared.columns()[0].numbers().expect("numbers");
         // Of evenly spread numbers the end is where it was: nothing is known of the outlier, and none of them changes sign.
-        assert!([997, 998, 999, 1000].iter().all(|&row| (996.0..=1002.0).contains(&replaced[row])), "{:?}", &replaced[996..]);
+        assert!([997, 998, 999, 1000].iter().all(|&row| (996.0..=1001.0).contains(&replaced[row])), "{:?}", &replaced[996..]);
         assert!(replaced[..4].iter().all(|value| (0.0..=4.0).contains(value)), "{:?}", &replaced[..5]);
         assert_eq!(replaced[4..997], (4..997).map(f64::from).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn tails_continue_as_they_came() {
-        let far = |inverse: &dyn Fn(f64) -> f64| {
-            let sorted: Vec<f64> = (0..5000).map(|i| inverse((f64::from(i) + 0.5) / 5000.0)).collect();
-            let tail = Tail::of(&sorted, 4);
-            ((tail.beyond(1, 4) - tail.end) / (sorted[4999] - tail.end), (tail.beyond(5, 4) - tail.end).abs())
-        };
-        // Uniform, exponential and Pareto: the farthest draw is about as far as the greatest number was.
-        for (inverse, low, high) in [
-            (&(|u: f64| u) as &dyn Fn(f64) -> f64, 0.9, 1.2),
-            (&|u: f64| -(1.0 - u).ln(), 0.9, 1.5),
-            (&|u: f64| (1.0 - u).powf(-0.5), 0.7, 1.6),
-        ] {
-            let (share, none) = far(inverse);
-            assert!((low..high).contains(&share) && none < 1e-9, "{share} {none}");
-        }
-        assert_eq!(Tail::of(&[3.0; 40], 2).beyond(1, 2), 3.0);
     }
 
     #[test]

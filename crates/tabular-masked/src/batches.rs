@@ -1,0 +1,142 @@
+//! What a training step sees: which columns of a row are shown, and which are predicted; and the rows that are held out.
+
+use std::sync::Arc;
+
+use semblant_core::host;
+use semblant_core::seeds::Stream;
+use semblant_masked_diffusion::{Cell, DeviceSpans, Orders, Smoothing, Targets, cross_entropy};
+
+use crate::net::{Input, Layout, Net};
+use crate::tokens::{Position, TableTokens};
+
+/// Purposes of random numbers.
+pub(crate) mod purpose {
+    use semblant_core::seeds::streams::TRAINING;
+    use semblant_core::streams;
+
+    streams! {
+        in TRAINING;
+        pub(crate) const ORDER = 1..2;
+        pub(crate) const HELD_OUT = 2..3;
+        pub(crate) const SHOWN = 3..4;
+        pub(crate) const DROPOUT = 4..5;
+        pub(crate) const JITTER = 5..6;
+    }
+}
+
+/// What a step needs beside the weights.
+#[derive(Debug)]
+pub(crate) struct Constants {
+    pub(crate) layout: Layout,
+    pub(crate) smoothing: Vec<Option<Smoothing>>,
+    pub(crate) on_device: Option<DeviceSpans>,
+    pub(crate) dropout: f64,
+}
+
+/// One batch: what is shown, and what the rest is.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub(crate) input: Input,
+    pub(crate) targets: Targets,
+}
+
+/// The rows that are learned, as batches.
+pub(crate) struct Batches<'a> {
+    pub(crate) cells: &'a [Vec<Cell>],
+    pub(crate) layout: &'a Layout,
+    pub(crate) orders: &'a Orders,
+    pub(crate) jitter: f64,
+}
+
+impl Batches<'_> {
+    /// The batch of these rows, whose random numbers are those of `addresses`.
+    pub(crate) fn batch(&self, rows: &[usize], addresses: std::ops::Range<u64>, shown: &Stream, jitter: Option<&Stream>) -> Batch {
+        let (positions, layout) = (self.cells.len(), self.layout);
+        let (places, count) = (layout.places_width(), rows.len());
+        let mut input = Input { embeddings: Vec::with_capacity(count * positions), places: vec![0.0; count * places] };
+        let mut targets = (Vec::with_capacity(count * positions), vec![0.0f32; count * positions]);
+        let (mut is_shown, mut shifts) = (vec![false; positions], vec![0.0; layout.bins.len()]);
+        // One random offset for the whole batch, then even steps.
+        let offset = shown.uniform_f64(addresses.start, positions as u32 + 1);
+        for (index, (&row, address)) in rows.iter().zip(addresses).enumerate() {
+            let place = (offset + index as f64 / count as f64).fract();
+            let k = self.orders.show(shown, address, place, &mut is_shown);
+            let weight = positions as f32 / ((positions - k) as f32 * count as f32);
+            if let Some(stream) = jitter {
+                stream.normals(address, &mut shifts);
+            }
+            for position in 0..positions {
+                let cell = self.cells[position][row];
+                let token = Some(cell.token).filter(|_| is_shown[position]);
+                input.embeddings.push(layout.embedding_of(position, token) as i32);
+                targets.0.push(cell.token);
+                if !is_shown[position] {
+                    targets.1[index * positions + position] = weight;
+                } else if let Some(number) = layout.numbers[position] {
+                    let first = index * places + number * layout.place_width();
+                    let shift = self.jitter as f32 * shifts[number];
+                    layout.write_place(number, cell, shift, &mut input.places[first..first + layout.place_width()]);
+                }
+            }
+        }
+        Batch { input, targets: Targets { tokens: Arc::new(targets.0), weights: Arc::new(targets.1) } }
+    }
+}
+
+/// The held-out loss in nats a row, of fixed masks.
+pub(crate) struct Held<'a> {
+    batches: Vec<Batch>,
+    constants: &'a Constants,
+    rows: usize,
+}
+
+impl<'a> Held<'a> {
+    /// Every held-out row comes with this many masks.
+    const MASKS: u64 = 4;
+    /// Rows that are judged at once.
+    const ROWS: usize = 1024;
+
+    pub(crate) fn new(batches: &Batches<'_>, rows: &[usize], constants: &'a Constants, seed: u64) -> Self {
+        let stream = purpose::SHOWN.of(seed ^ 0x5eed);
+        let mut all = Vec::new();
+        for mask in 0..Self::MASKS {
+            for (chunk, rows) in rows.chunks(Self::ROWS).enumerate() {
+                let first = (mask << 40) + (chunk * Self::ROWS) as u64;
+                let mut batch = batches.batch(rows, first..first + rows.len() as u64, &stream, None);
+                // A batch's weights are those of a mean over it.
+                let scale = rows.len() as f32;
+                batch.targets.weights = Arc::new(batch.targets.weights.iter().map(|weight| weight * scale).collect());
+                all.push(batch);
+            }
+        }
+        Self { batches: all, constants, rows: rows.len() }
+    }
+
+    pub(crate) fn score(&self, net: &Net) -> f64 {
+        let plain: Vec<Option<Smoothing>> = vec![None; self.constants.layout.spans.len()];
+        let loss = |batch: &Batch| {
+            let logits = net.forward(&batch.input, &self.constants.layout, &[]);
+            let (loss, _) = cross_entropy(&logits, &self.constants.layout.spans, &batch.targets, &plain, self.constants.on_device.as_ref());
+            f64::from(host::scalar(loss))
+        };
+        self.batches.iter().map(loss).sum::<f64>() / (Self::MASKS as usize * self.rows) as f64
+    }
+}
+
+/// The rows that are held out, and the others.
+pub(crate) fn held_out(rows: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut order = purpose::HELD_OUT.of(seed).permutation(0, rows);
+    let count = ((rows as f64 * share) as usize).max(20).min(rows / 2);
+    let learned = order.split_off(count);
+    // A table of one row is judged by that row.
+    if order.is_empty() { (learned.clone(), learned) } else { (order, learned) }
+}
+
+pub(crate) fn smoothing(tokens: &TableTokens, share: f64) -> Vec<Option<Smoothing>> {
+    let of = |position: Position| {
+        let bins = tokens.bins(position)?;
+        let ranges = bins.bins.iter().filter(|bin| !bin.is_single()).count();
+        (share > 0.0 && ranges > 1).then(|| Smoothing::new(&bins.alone(), share * ranges as f64))
+    };
+    tokens.positions().into_iter().map(of).collect()
+}
