@@ -16,8 +16,8 @@ fn orders(place: &Place) {
         let (city, state) = [("Bonn", "NW"), ("Ulm", "BW"), ("Jena", "TH"), ("Essen", "NW")][mixed as usize % 4];
         let express = if mixed % 5 == 0 { "yes" } else { "no" };
         text.push_str(&format!(
-            "2024-01-{day:02},2024-02-{:02},{:.2},{units},{:.2},{city},{state},{express}\n",
-            day.min(26) + later,
+            "2024-01-{day:02},2024-01-{:02},{:.2},{units},{:.2},{city},{state},{express}\n",
+            day + later,
             f64::from(price) / 100.0,
             f64::from(price * units) / 100.0
         ));

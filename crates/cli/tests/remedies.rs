@@ -52,7 +52,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("tabular/src/completion.rs", "", "sample"),
     ("tabular/src/filter/", "", "sample"),
     ("tabular/src/encoded.rs", "--precision", "fit"),
-    ("tabular/src/preparation.rs", "because of --no-protect", "fit"),
+    ("tabular/src/preparation/", "because of --no-protect", "fit"),
     ("tabular/src/", "", "fit quickstart"),
 ];
 

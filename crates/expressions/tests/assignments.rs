@@ -36,7 +36,7 @@ fn an_assignment_is_a_column_and_a_value() {
     assert_eq!(value.evaluate(&Values(&row)), Value::Number(6.0));
     for (text, said) in [
         ("a * b", "a column, an equals sign"),
-        ("a + 1 = b", "a column, an equals sign"),
+        ("a + 1 = b + 1", "a column, an equals sign"),
         ("result = a and b = 1", "a column, an equals sign"),
         ("rslt = a", "did you mean \"result\""),
         ("result = s", "takes a number"),

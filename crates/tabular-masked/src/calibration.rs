@@ -11,8 +11,8 @@ use semblant_masked_diffusion::Cell;
 use crate::masked_diffusion::{Fitted, MaskedDiffusionConfig};
 use crate::sampling;
 
-/// Rows that are drawn in a round.
-const ROWS: u64 = 16_384;
+/// Rows that are drawn in a round, at least and at most; four for each row of the table between.
+const ROWS: [u64; 2] = [1_024, 16_384];
 /// The most that a bias moves in a round.
 const FARTHEST: f64 = 0.5;
 /// Tokens of a number, as a share of all, over which counts are averaged on either side.
@@ -30,8 +30,9 @@ pub(crate) fn calibrate(config: &MaskedDiffusionConfig, fitted: &mut Fitted, cel
     let wanted: Vec<f64> = count(&mut of_table.into_iter());
     let alone: Vec<Option<Vec<bool>>> =
         fitted.tokens.positions().into_iter().map(|position| fitted.tokens.bins(position).map(|bins| bins.alone())).collect();
+    let rows = (4 * cells.first().map_or(0, Vec::len) as u64).clamp(ROWS[0], ROWS[1]);
     for round in 0..rounds {
-        let drawn = sampling::unconditional(config, fitted, 0..ROWS, CALIBRATION.nth(seed, round).below(0, 0, u64::MAX));
+        let drawn = sampling::unconditional(config, fitted, 0..rows, CALIBRATION.nth(seed, round).below(0, 0, u64::MAX));
         let of_rows = drawn.iter().flat_map(|row| row.iter().enumerate().map(|(position, cell)| (position, cell.token)));
         let found = count(&mut of_rows.into_iter());
         let mut moves = vec![0.0f32; spans.width()];
