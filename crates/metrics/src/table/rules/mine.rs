@@ -26,7 +26,7 @@ pub fn mine(table: &Table, seed: u64) -> Vec<Mined> {
     let (schema, columns) = (table.schema(), table.columns());
     let is_learned = |relation: &Relation| relation.columns().iter().all(|&column| schema.columns[column].kind.is_modelled());
     let mut found: Vec<(Relation, f64)> = Search::new(table, seed).run();
-    found.retain(|(relation, _)| is_learned(relation));
+    found.retain(|(relation, _)| is_learned(relation) && !relation.determines_by_time(schema));
     found.truncate(MOST_RULES);
     // A column is computed once; further relations of it are checked.
     let mut computed = vec![false; columns.len()];
@@ -86,6 +86,12 @@ impl Relation {
                 })
             }
         }
+    }
+
+    /// Whether a time determines something, or is determined: a list of moments, and no law.
+    fn determines_by_time(&self, schema: &Schema) -> bool {
+        let is_time = |column: &usize| schema.columns[*column].kind == ColumnKind::Datetime;
+        matches!(self, Self::Determines { key, value, .. } if is_time(key) || is_time(value))
     }
 
     /// Whether the total is what its parts give, rounded as the column is.
