@@ -219,9 +219,10 @@ impl<'a> Joint<'a> {
             let last = !expression.columns().iter().any(|other| is_open(&other));
             let row = Partial { joint: self, cells, column, token };
             let outcomes = expression.outcomes(&row);
-            if !outcomes.may_be_true && !(*may_be_null && outcomes.may_be_null) {
+            let kept_by_null = *may_be_null && outcomes.may_be_null;
+            if !(outcomes.may_be_true || kept_by_null) {
                 places.clear();
-            } else if last && outcomes.may_be_true && !outcomes.is_always_true() && !(*may_be_null && outcomes.may_be_null) {
+            } else if last && outcomes.may_be_true && !outcomes.is_always_true() && !kept_by_null {
                 self.narrow_bin(expression, &row, places);
             }
         }

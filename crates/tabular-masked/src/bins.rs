@@ -280,7 +280,9 @@ fn ranges(sorted: &[f64], count: usize) -> Vec<Bin> {
     let outward = |last: f64, before: f64, first: f64| {
         let thinning = ((last - before) / (before - first)).clamp(1.0, 2.5);
         let end = last + if thinning.is_finite() { 0.13 + 0.27 * thinning } else { 0.4 } * (last - before);
-        end.clamp(sorted[0], sorted[sorted.len() - 1])
+        // Nothing lies where no number lay, and no number itself is kept.
+        let farthest = if last > before { sorted[sorted.len() - 1] } else { sorted[0] };
+        if (end - last).abs() < (farthest - last).abs() { end } else { last + 0.75 * (farthest - last) }
     };
     let group = |from_end: usize| {
         let last = sorted.len().saturating_sub(from_end * KNOT_ROWS).max(1);

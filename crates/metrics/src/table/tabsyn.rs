@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn curves_have_the_values_of_synthcity() {
         // Golden values of synthcity's naive variant, recomputed with NumPy.
-        let real = table((0..50).map(|i| f64::from(i)).map(|i| [i.sin(), (2.0 * i).cos()]));
-        let synthetic = table((0..50).map(|i| f64::from(i)).map(|i| [0.9 * (i + 0.1).sin(), (2.0 * i + 0.3).cos()]));
+        let real = table((0..50).map(f64::from).map(|i| [i.sin(), (2.0 * i).cos()]));
+        let synthetic = table((0..50).map(f64::from).map(|i| [0.9 * (i + 0.1).sin(), (2.0 * i + 0.3).cos()]));
         let [alpha, beta] = alpha_precision_beta_recall(&real, &synthetic, 0).expect("defined");
         assert!((alpha - 0.886_344_827_586_206_9).abs() < 1e-9, "{alpha}");
         assert!((beta - 0.238_666_666_666_666_8).abs() < 1e-9, "{beta}");
@@ -230,9 +230,8 @@ mod tests {
 
     #[test]
     fn the_protocol_has_all_scores() {
-        let points = |first: u32| {
-            table((first..first + 120).map(|i| f64::from(i)).map(|i| [(i * 0.7).sin(), (i * 0.7).sin() * 2.0 + (i * 1.3).cos()]))
-        };
+        let points =
+            |first: u32| table((first..first + 120).map(f64::from).map(|i| [(i * 0.7).sin(), (i * 0.7).sin() * 2.0 + (i * 1.3).cos()]));
         let found = tabsyn(&points(0), &points(500), Some(&points(1000)), Some("y"), 0).expect("defined");
         assert!(found.shape_error < Some(0.2) && found.trend_error < Some(0.2), "{found:?}");
         assert!(found.alpha_precision > 0.8 && found.dcr_share.is_some_and(|share| (0.2..0.8).contains(&share)), "{found:?}");
