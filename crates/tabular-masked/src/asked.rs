@@ -299,6 +299,8 @@ impl Domains for Partial<'_> {
 pub(crate) struct Conditions<'a> {
     pub(crate) asked: &'a [&'a Case],
     pub(crate) joint: Option<&'a Joint<'a>>,
+    /// Whether rows are asked to be something; constraints ask nothing. It is the same for all rows of a request, whatever their block.
+    pub(crate) conditional: bool,
 }
 
 impl Conditions<'_> {

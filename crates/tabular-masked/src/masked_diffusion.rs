@@ -2,8 +2,7 @@
 //! columns as tokens. Its nearest relative for tables is TabularARGN (Tiwald et al. 2025), which trains a perceptron for each column.
 //!
 //! In a training step a random number of columns, the first ones of an order, is shown; the others are predicted from one trunk. Half of the
-//! rows have the order of the schema, the others a random one. Sampling shows one column a pass, in the order of the schema after what is given,
-//! so that whatever is given conditions exactly.
+//! rows have the order of the schema, the others a random one. Sampling shows one column a pass, first what is given, so that it conditions exactly.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -63,8 +62,8 @@ pub struct MaskedDiffusionConfig {
     pub smoothing: f64,
     /// The deviation of the places of shown numbers, as a share of their range.
     pub jitter: f64,
-    /// The share of rows that are learned in the order of the schema; others have a random order. Rows are sampled in the order of the schema, what
-    /// is asked for first; in a random order where this is 0.
+    /// The share of rows that are learned in the order of the schema; others have a random order. Rows that nothing is asked of are sampled in the
+    /// order of the schema, unless this is 0; others show what is asked for first, and have the schema's order in this share.
     pub schema_order: f64,
     /// The share of rows that are held out to judge the model while it is trained.
     pub validation: f64,
