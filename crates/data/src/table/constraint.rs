@@ -192,7 +192,7 @@ by = 500.0
     #[test]
     fn mistakes_are_named() {
         let said = |text: &str| Schema::parse_toml(&format!("[[constraint]]\n{text}\n")).expect_err("a mistake").to_string();
-        assert!(said("chek = \"a\"").contains("chek"));
+        assert!(said("condition = \"a\"").contains("condition"));
         assert!(said("check = \"a\"\nderive = \"b\"").contains("one of: check, derive"));
         assert!(said("check = \"a\"\nstrict = true").contains("strict is for order"));
         assert!(said("combinations = [\"a\"]").contains("two columns"));
