@@ -20,6 +20,7 @@ impl Gaps {
         for place in 1..self.columns.len() {
             let base = |row: usize| (0..place).rev().map(|before| values[before][row]).find(|value| !value.is_nan());
             let gap = |(row, value): (usize, &f64)| match base(row) {
+                _ if value.is_nan() => f64::NAN,
                 Some(base) => (value - base).max(0.0),
                 None => value - self.origins[place],
             };
