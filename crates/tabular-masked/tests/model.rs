@@ -99,7 +99,7 @@ fn missing_cells_are_filled_and_the_others_stay() {
     let Column::Number(x) = &mut columns[2] else { panic!("numbers") };
     x.iter_mut().step_by(7).for_each(|x| *x = f64::NAN);
     columns[1] = Column::from_labels((0..6_000).map(|row| table.columns()[1].label(row).filter(|_| row % 11 > 0).map(str::to_owned)));
-    let model = fitted(&Table::new(table.schema().clone(), columns).expect("a table"), 200_000, |_| {});
+    let model = fitted(&Table::new(table.schema().clone(), columns).expect("a table"), 400_000, |_| {});
     let mut columns = table.columns().to_vec();
     let Column::Number(x) = &mut columns[2] else { panic!("numbers") };
     x.iter_mut().step_by(2).for_each(|x| *x = f64::NAN);

@@ -2,7 +2,7 @@
 
 use semblant_data::table::{Column, MISSING};
 
-/// A condition in terms of a column's [`Domain`].
+/// A condition in terms of a column's [`Domain`](super::Domain).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Predicate {
     /// The label of this code.
