@@ -158,19 +158,25 @@ pub(crate) fn without_rare(columns: &mut [Column], of: &[usize], rare: u64, stre
     let mut sources: Vec<usize> = (0..rows).collect();
     let mut replaced = 0;
     for (row, source) in sources.iter_mut().enumerate().filter(|(row, _)| counts[of_row[*row]] < rare) {
-        let mut left = stream.below(row as u64, 1, total);
-        let drawn = frequent.iter().find(|&&number| {
-            let found = left < counts[number];
-            left = left.saturating_sub(counts[number]);
-            found
-        });
-        *source = first[drawn.copied().unwrap_or(frequent[0])];
+        let drawn = by_frequency(frequent.iter().map(|&number| counts[number]), stream.below(row as u64, 1, total));
+        *source = first[frequent[drawn]];
         replaced += 1;
     }
     for &column in of {
         columns[column] = without_unused(columns[column].take(&sources));
     }
     Some(replaced)
+}
+
+/// The place at which so many counts are passed; the first one if there are fewer.
+pub(crate) fn by_frequency(counts: impl Iterator<Item = u64>, mut left: u64) -> usize {
+    for (place, count) in counts.enumerate() {
+        if left < count {
+            return place;
+        }
+        left -= count;
+    }
+    0
 }
 
 /// The column without labels that no row has.

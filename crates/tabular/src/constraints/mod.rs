@@ -135,11 +135,9 @@ impl Constraints {
         self.joint.iter().map(|&place| (self.combinations[place].columns[0], &self.combinations[place]))
     }
 
-    /// Whether a model sees something else in the place of a column.
-    pub fn replaces(&self, column: usize) -> bool {
-        self.definitions.get(column).is_some_and(Option::is_some)
-            || self.joint().any(|(_, joint)| joint.columns.contains(&column))
-            || self.gaps.iter().any(|gaps| gaps.columns[1..].contains(&column))
+    /// Whether a column is computed from what a model learns in the place of it and of others; parts of combinations are not.
+    pub fn computes(&self, column: usize) -> bool {
+        self.definitions.get(column).is_some_and(Option::is_some) || self.gaps.iter().any(|gaps| gaps.columns[1..].contains(&column))
     }
 
     fn names(&self, with_definitions: bool) -> Names<'_> {

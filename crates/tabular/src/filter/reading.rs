@@ -49,8 +49,7 @@ impl<'a> Reading<'a> {
                 domains[column] = Domain::Labels { labels, missing };
             }
         }
-        let encoded = |column: usize| constraints.replaces(column) && !carried.iter().any(|(_, one, _)| one.columns.contains(&column));
-        (0..domains.len()).filter(|&column| encoded(column)).for_each(|column| domains[column] = Domain::Unlearned);
+        (0..domains.len()).filter(|&column| constraints.computes(column)).for_each(|column| domains[column] = Domain::Unlearned);
         let is_boolean = |column: usize| matches!(&domains[column], Domain::Labels { labels, .. } if labels.iter().all(|(_, label)| conditions::truth(label).is_some()));
         let types = if constraints.is_empty() { types(&schemas, is_boolean) } else { constraints.types().to_vec() };
         let names = Names::of(schemas.clone(), types.clone(), &[]);
@@ -62,7 +61,7 @@ impl<'a> Reading<'a> {
     /// A condition in the short form.
     pub(super) fn short(&mut self, condition: &Condition) -> Result<()> {
         let index = position(&self.schemas, &condition.column)?;
-        if self.is_computed(index) {
+        if self.constraints.computes(index) {
             return self.sql(&as_sql(condition));
         }
         match read(self.schemas[index], &self.domains[index], condition) {
@@ -97,7 +96,7 @@ impl<'a> Reading<'a> {
         let columns = part.plain.columns().to_vec();
         let none = |what: String| Error::Condition(format!("--where {}: {what} in the training data meets it", part.plain));
         if let [index] = columns[..]
-            && !self.is_computed(index)
+            && !self.constraints.computes(index)
             && let Some(predicate) =
                 conditions::of_one_column(&part.plain, index, self.schemas[index], self.names.types()[index], &self.domains[index])
         {
@@ -119,11 +118,6 @@ impl<'a> Reading<'a> {
         // The predicate's ends may be a hair too wide.
         self.joint.push(part);
         Ok(())
-    }
-
-    /// Whether a column is made from what a model learns, and is no part of a combination.
-    fn is_computed(&self, column: usize) -> bool {
-        self.constraints.replaces(column) && !self.carried.iter().any(|(_, one, _)| one.columns.contains(&column))
     }
 
     /// Asks for more in one of the user's columns.
@@ -165,7 +159,7 @@ impl<'a> Reading<'a> {
 
     /// Refuses a condition on a column whose values are made anew for every row.
     fn refuse_unlearned(&self, condition: &Expression) -> Result<()> {
-        let unlearned = |column: &&usize| self.domains[**column] == Domain::Unlearned && !self.is_computed(**column);
+        let unlearned = |column: &&usize| self.domains[**column] == Domain::Unlearned && !self.constraints.computes(**column);
         match condition.columns().iter().find(unlearned) {
             Some(&column) => {
                 let ColumnSchema { name, kind, .. } = self.schemas[column];
@@ -247,7 +241,7 @@ impl<'a> Reading<'a> {
         for (described, column) in given.iter() {
             let index = position(&self.schemas, &described.name)?;
             let known = (0..given.rows()).find(|&row| !column.is_missing(row));
-            if let (Some(_), true) = (known, self.is_computed(index)) {
+            if let (Some(_), true) = (known, self.constraints.computes(index)) {
                 let what = format!("--given: column \"{}\" is computed from others; give those, or ask for it by --where", described.name);
                 return Err(Error::Condition(what));
             }

@@ -249,14 +249,7 @@ fn without_rare(described: &ColumnSchema, codes: &[u32], levels: &Arc<Vec<String
     let is_text = described.data_type.as_deref().is_none_or(|data_type| data_type.contains("Utf8"));
     let total: u64 = kept.iter().map(|&code| counts[code]).sum();
     let replacement = |row: usize| -> u32 {
-        let mut left = stream.below(row as u64, 0, total);
-        for (place, &code) in kept.iter().enumerate() {
-            if left < counts[code] {
-                return place as u32;
-            }
-            left -= counts[code];
-        }
-        0
+        combinations::by_frequency(kept.iter().map(|&code| counts[code]), stream.below(row as u64, 0, total)) as u32
     };
     if kept.is_empty() && is_text {
         names.push(OTHER.to_owned());
