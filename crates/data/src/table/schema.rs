@@ -113,6 +113,12 @@ pub struct ColumnSchema {
     /// Whether rare labels and extreme numbers of this column are replaced before a model learns them; `true` without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protect: Option<bool>,
+    /// Whether an evaluation tries to infer this column from the others, as an attacker would; without any such column it tries each.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+    /// Whether an evaluation compares the groups of this column one by one, such as women and men.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 impl ColumnSchema {
@@ -134,6 +140,8 @@ impl ColumnSchema {
             missing: None,
             special: Vec::new(),
             protect: None,
+            secret: false,
+            protected: false,
         }
     }
 }
