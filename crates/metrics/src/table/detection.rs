@@ -1,5 +1,7 @@
 //! Detection: how well classifiers distinguish synthetic from real rows.
 
+use std::collections::HashMap;
+
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
 use super::align::align;
@@ -51,19 +53,18 @@ const TWIN: f64 = 1.0 / 3.0;
 fn twins([real, synthetic]: &[Table; 2]) -> Vec<usize> {
     let scale = Scale::new(real);
     let points = [scale.points(real), scale.points(synthetic)];
-    let trees = [BoxTree::new(&points[0]), BoxTree::new(&points[1])];
     let size = real.rows();
-    // The first row of its own table that is equal.
-    let mut groups: Vec<usize> = [0, size]
-        .into_iter()
+    // The first row that is equal, of either table.
+    let mut seen: HashMap<Vec<u64>, usize> = HashMap::new();
+    let all = (0..size).map(|row| points[0].row(row)).chain((0..synthetic.rows()).map(|row| points[1].row(row)));
+    let mut groups: Vec<usize> = all
         .enumerate()
-        .flat_map(|(table, first)| trees[table].nearest_points(&points[table]).into_iter().map(move |(_, row)| first + row))
+        .map(|(row, point)| *seen.entry(point.iter().map(|value| (value + 0.0).to_bits()).collect()).or_insert(row))
         .collect();
-    let nearest = trees[0].nearest_points(&points[1]);
-    let second = trees[0].nearest_of_all::<2>(&points[1]);
-    for (row, (&(distance, twin), [_, second])) in nearest.iter().zip(second).enumerate() {
-        if distance == 0.0 || distance < TWIN * second {
-            groups[size + row] = groups[twin];
+    let near = BoxTree::new(&points[0]).nearest_points(&points[1]);
+    for (row, near) in near.iter().enumerate() {
+        if groups[size + row] >= size && near.distance < TWIN * near.second {
+            groups[size + row] = groups[near.point];
         }
     }
     groups

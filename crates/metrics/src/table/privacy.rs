@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::align::align;
 use super::binning::range;
 use super::copies::{copied_share, new_row_synthesis, repeated_shares};
-use super::distance::{BoxTree, Points, Scale, closest_record_distances};
+use super::distance::{BoxTree, Nearest, Points, Scale, closest_record_distances};
 use crate::Result;
 use crate::error::undefined;
 use crate::random::{random, subsample};
@@ -54,15 +54,15 @@ pub struct Privacy {
 
 impl Privacy {
     /// From the closest row, with its distance, of the training rows and of the holdout rows, `size` of each.
-    fn compare_sides(&mut self, [train, holdout]: [Vec<(f64, usize)>; 2], size: usize) {
+    fn compare_sides(&mut self, [train, holdout]: [Vec<Nearest>; 2], size: usize) {
         let mut closest_to = [vec![0; size], vec![0; size]];
         let mut tied = 0;
-        for (&(to_train, train), &(to_holdout, holdout)) in train.iter().zip(&holdout) {
+        for (train, holdout) in train.iter().zip(&holdout) {
             // Distances that differ by rounding only are ties.
-            match to_train - to_holdout {
+            match train.distance - holdout.distance {
                 difference if difference.abs() <= 1e-12 => tied += 1,
-                difference if difference < 0.0 => closest_to[0][train] += 1,
-                _ => closest_to[1][holdout] += 1,
+                difference if difference < 0.0 => closest_to[0][train.point] += 1,
+                _ => closest_to[1][holdout.point] += 1,
             }
         }
         let rows = train.len() as f64;
