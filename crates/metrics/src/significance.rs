@@ -30,8 +30,7 @@ pub fn lower_tail(scores: &[f64], new: &[f64]) -> Tail {
     if scores.is_empty() || new.is_empty() {
         return nothing;
     }
-    let mut pooled: Vec<(f64, bool)> =
-        scores.iter().map(|&score| (score, true)).chain(new.iter().map(|&score| (score, false))).collect();
+    let mut pooled: Vec<(f64, bool)> = scores.iter().map(|&score| (score, true)).chain(new.iter().map(|&score| (score, false))).collect();
     pooled.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let most = ((pooled.len() as f64 * TAIL) as usize).max(FIRST);
     let mut counts: Vec<(usize, usize)> = Vec::new(); // (all, of `scores`)

@@ -80,12 +80,8 @@ pub(super) fn utility(kept: Option<Estimate>, because: String) -> Verdict {
         );
     };
     let [low, high] = kept.interval;
-    let because = format!(
-        "{because} Of the gain over a guess {:.0} % are kept ({:.0} to {:.0} %).",
-        100.0 * kept.value,
-        100.0 * low,
-        100.0 * high
-    );
+    let because =
+        format!("{because} Of the gain over a guess {:.0} % are kept ({:.0} to {:.0} %).", 100.0 * kept.value, 100.0 * low, 100.0 * high);
     let (grade, answer) = match (low, high) {
         (_, high) if high < 0.85 => (Grade::Poor, "Less useful than real data"),
         (_, high) if high < 0.97 => (Grade::Fair, "Almost as useful as real data"),

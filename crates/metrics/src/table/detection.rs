@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
 use super::align::align;
+use super::distance::{BoxTree, Scale};
 use super::privacy::quantile;
 use super::shapes::mean;
-use super::distance::{BoxTree, Scale};
 use crate::Result;
 use crate::bootstrap::Estimate;
 use crate::error::undefined;

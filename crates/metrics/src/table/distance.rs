@@ -191,7 +191,15 @@ fn far_axes_first(points: &Points) -> Vec<usize> {
 
 impl BoxTree {
     pub(crate) fn new(points: &Points) -> Self {
-        let mut tree = Self { axes: points.axes, axis_order: far_axes_first(points), labels: Vec::new(), points: Vec::new(), order: Vec::new(), nodes: Vec::new(), corners: Vec::new() };
+        let mut tree = Self {
+            axes: points.axes,
+            axis_order: far_axes_first(points),
+            labels: Vec::new(),
+            points: Vec::new(),
+            order: Vec::new(),
+            nodes: Vec::new(),
+            corners: Vec::new(),
+        };
         let mut order: Vec<usize> = (0..points.rows()).collect();
         let points = &points.columns(&tree.axis_order);
         tree.labels = points.labels.clone();

@@ -36,7 +36,8 @@ pub fn labels(real: &Table, synthetic: &Table) -> Result<Vec<Label>> {
     let mut found = Vec::new();
     for (place, (described, column)) in tables[0].iter().enumerate() {
         let Some((real, levels)) = column.categories() else { continue };
-        let counts = [real, tables[1].columns()[place].categories().map_or(&[][..], |(codes, _)| codes)].map(|codes| counts(codes, levels.len()));
+        let counts =
+            [real, tables[1].columns()[place].categories().map_or(&[][..], |(codes, _)| codes)].map(|codes| counts(codes, levels.len()));
         for (code, label) in levels.iter().enumerate() {
             let rows = [counts[0][code], counts[1][code]];
             let sizes = [tables[0].rows(), tables[1].rows()];
@@ -75,7 +76,15 @@ mod tests {
     #[test]
     fn dropped_and_invented_labels_are_listed_with_their_rows() {
         let table = |rare: usize, new: usize| {
-            let labels = (0..1000).map(|row| Some(if row < rare { "rare" } else if row < rare + new { "new" } else { "usual" }));
+            let labels = (0..1000).map(|row| {
+                Some(if row < rare {
+                    "rare"
+                } else if row < rare + new {
+                    "new"
+                } else {
+                    "usual"
+                })
+            });
             Table::from_columns(vec![("c", ColumnKind::Categorical, Column::from_labels(labels))]).unwrap()
         };
         let found = labels(&table(30, 0), &table(0, 2)).unwrap();

@@ -44,10 +44,14 @@ pub fn rare_values(train: &Table, synthetic: &Table, holdout: &Table) -> Vec<Rar
             let (synthetic, holdout) = (synthetic?, holdout?);
             let found = match (column, synthetic, holdout) {
                 (Column::Number(train), Column::Number(synthetic), Column::Number(holdout)) => {
-                    let bits = |values: &[f64]| values.iter().filter(|value| !value.is_nan()).map(|value| (value + 0.0).to_bits()).collect::<Vec<_>>();
+                    let bits = |values: &[f64]| {
+                        values.iter().filter(|value| !value.is_nan()).map(|value| (value + 0.0).to_bits()).collect::<Vec<_>>()
+                    };
                     compare(&bits(train), &bits(synthetic), &bits(holdout))
                 }
-                _ => compare(&texts(column).collect::<Vec<_>>(), &texts(synthetic).collect::<Vec<_>>(), &texts(holdout).collect::<Vec<_>>()),
+                _ => {
+                    compare(&texts(column).collect::<Vec<_>>(), &texts(synthetic).collect::<Vec<_>>(), &texts(holdout).collect::<Vec<_>>())
+                }
             };
             found.map(|(values, returned, p_value)| RareValues { column: described.name.clone(), values, returned, p_value })
         })

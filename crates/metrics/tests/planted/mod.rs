@@ -133,7 +133,8 @@ pub(crate) fn with_numbers(parts: &Parts) -> (Parts, Table) {
 /// With a column of surnames, most of them rare, of which the rows of 2 % have one that a single training row has.
 pub(crate) fn with_names(parts: &Parts) -> (Parts, Table) {
     let mut random = random(3, 3);
-    let mut names = |rows: usize| -> Vec<String> { (0..rows).map(|_| format!("name {}", (20.0 / (random.unit() + 2e-4)) as usize)).collect() };
+    let mut names =
+        |rows: usize| -> Vec<String> { (0..rows).map(|_| format!("name {}", (20.0 / (random.unit() + 2e-4)) as usize)).collect() };
     let [of_train, of_honest, of_holdout] = [&parts.train, &parts.honest, &parts.holdout].map(|table| names(table.rows()));
     let with = |table: &Table, names: &[String]| {
         let mut schema = table.schema().clone();
@@ -145,11 +146,8 @@ pub(crate) fn with_names(parts: &Parts) -> (Parts, Table) {
     let mut leaked = of_honest.clone();
     let rows = count(&parts.honest, 0.02).min(alone.len());
     leaked.iter_mut().zip(&alone).take(rows).for_each(|(name, lone)| name.clone_from(lone));
-    let parts_with = Parts {
-        train: with(&parts.train, &of_train),
-        honest: with(&parts.honest, &of_honest),
-        holdout: with(&parts.holdout, &of_holdout),
-    };
+    let parts_with =
+        Parts { train: with(&parts.train, &of_train), honest: with(&parts.honest, &of_honest), holdout: with(&parts.holdout, &of_holdout) };
     (parts_with, with(&parts.honest, &leaked))
 }
 

@@ -89,9 +89,7 @@ impl Tests {
     pub(super) fn found(&self) -> Vec<(&Test, Grade)> {
         let graded = self.0.iter().map(|test| (test, self.grade(test)));
         let mut found: Vec<(&Test, Grade)> = graded.filter(|(_, grade)| *grade != Grade::Good).collect();
-        found.sort_by(|(a, grade), (b, other)| {
-            (*grade != Grade::Poor).cmp(&(*other != Grade::Poor)).then(a.p_value.total_cmp(&b.p_value))
-        });
+        found.sort_by(|(a, grade), (b, other)| (*grade != Grade::Poor).cmp(&(*other != Grade::Poor)).then(a.p_value.total_cmp(&b.p_value)));
         found
     }
 
@@ -145,7 +143,11 @@ fn of_rows(privacy: &Privacy, tests: &mut Vec<Test>) {
         column: None,
     });
     let near = [
-        ("Near copies of single training rows", &privacy.near_copies, "lie much closer to one training row than to any other, as copies with small changes do"),
+        (
+            "Near copies of single training rows",
+            &privacy.near_copies,
+            "lie much closer to one training row than to any other, as copies with small changes do",
+        ),
         (
             "Copies of single training rows with one label changed",
             &privacy.changed_copies,

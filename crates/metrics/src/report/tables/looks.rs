@@ -158,12 +158,7 @@ impl Looks {
 }
 
 /// Columns whose similarity is below that of new real rows by 0.05 and more than the noise of both.
-fn worst_columns(
-    tables: &Compared,
-    of_synthetic: &ColumnScores,
-    of_new: Option<&ColumnScores>,
-    size: usize,
-) -> Result<Vec<ColumnLoss>> {
+fn worst_columns(tables: &Compared, of_synthetic: &ColumnScores, of_new: Option<&ColumnScores>, size: usize) -> Result<Vec<ColumnLoss>> {
     let noise = 1.6 * (1.0 / size as f64 + 1.0 / tables.real.rows() as f64).sqrt();
     let far = wasserstein_distances(tables.real, tables.synthetic)?;
     let mut columns: Vec<ColumnLoss> = Vec::new();

@@ -11,9 +11,9 @@ mod verdict;
 use burn::tensor::Device;
 use semblant_data::table::{ColumnSchema, Table};
 
-pub use self::protocol::evaluate_tabsyn;
 use self::evidence::Tests;
 use self::looks::Looks;
+pub use self::protocol::evaluate_tabsyn;
 use self::scores::{Compared, Scores, Spread};
 use super::{FORMAT, Report, Sources, marks};
 use crate::learn::Learner;
@@ -186,13 +186,7 @@ pub fn evaluate_with_shadows(
         tests: tests.as_ref(),
         same_rows: same_rows(real, synthetic)?,
     };
-    let verdicts = verdict::verdicts(
-        &scores.list,
-        &looks,
-        utility.as_ref().and_then(|utility| utility.kept),
-        &leaks,
-        holdout.is_some(),
-    );
+    let verdicts = verdict::verdicts(&scores.list, &looks, utility.as_ref().and_then(|utility| utility.kept), &leaks, holdout.is_some());
     let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
     let names = aligned[0].schema().names().map(str::to_owned).collect();
     let sections = [

@@ -51,7 +51,8 @@ fn of_columns(looks: &Looks) -> Vec<Finding> {
     let mut found = Vec::new();
     if looks.shape_loss > 0.03 {
         let grade = if looks.shape_loss > 0.1 { Grade::Poor } else { Grade::Fair };
-        let sentence = format!("Single columns are less similar to the real ones than those of new rows, by {:.3} on average.", looks.shape_loss);
+        let sentence =
+            format!("Single columns are less similar to the real ones than those of new rows, by {:.3} on average.", looks.shape_loss);
         found.push(Finding::new(grade, sentence));
     }
     if !looks.columns.is_empty() {
@@ -91,7 +92,9 @@ fn of_rows(looks: &Looks) -> Vec<Finding> {
         );
         found.push(match () {
             () if low > 0.65 => Finding::partly("Close column by column, not row by row", sentence),
-            () if high < 0.48 => Finding::partly("Rows repeat each other", sentence + " Below 0.50 rows of the two tables repeat each other."),
+            () if high < 0.48 => {
+                Finding::partly("Rows repeat each other", sentence + " Below 0.50 rows of the two tables repeat each other.")
+            }
             () => Finding::new(Grade::Good, sentence),
         });
     }
@@ -234,7 +237,13 @@ fn with_holdout(leaks: &Leaks) -> Verdict {
     }
     because += &format!(" {} tests were made, which together suspect an honest table once in {:.0} cases.", tests.0.len(), 1.0 / LEVEL);
     let worst = |grade: Grade| found.iter().any(|(_, other)| *other == grade);
-    let verdict = privacy(worst(Grade::Poor), worst(Grade::Fair), None, because, " These checks can find leakage; they cannot prove that there is none.");
+    let verdict = privacy(
+        worst(Grade::Poor),
+        worst(Grade::Fair),
+        None,
+        because,
+        " These checks can find leakage; they cannot prove that there is none.",
+    );
     if found.first().is_some_and(|(test, grade)| *grade == Grade::Poor && test.column.is_some()) {
         return Verdict { answer: "Identifying values come back".into(), ..verdict };
     }

@@ -60,7 +60,10 @@ mod tests {
         );
         let mut blind = |rows: &Table, seed: u64| Ok(population(300 + seed, rows.rows()));
         let nothing = by_shadows(&train, &population(23, 1200), &holdout, &shadows, &mut blind).unwrap();
-        assert!(nothing.auc.interval[0] < 0.5 && nothing.auc.interval[1] > 0.5 && nothing.found_at_1_percent.unwrap().value < 0.03, "{nothing:?}");
+        assert!(
+            nothing.auc.interval[0] < 0.5 && nothing.auc.interval[1] > 0.5 && nothing.found_at_1_percent.unwrap().value < 0.03,
+            "{nothing:?}"
+        );
         let mut copies = |rows: &Table, _: u64| Ok(rows.clone());
         let all = by_shadows(&train, &train, &holdout, &shadows, &mut copies).unwrap();
         assert!(all.auc.value > 0.999 && all.found_at_01_percent.unwrap().value > 0.99, "{all:?}");

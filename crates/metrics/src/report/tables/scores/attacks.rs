@@ -74,7 +74,8 @@ impl Scores {
             )?,
             self.risk(("linkability", "Linkability"), link(), "two halves of a target's columns lead to the same synthetic row")?,
         ];
-        let mut outcomes: Vec<(String, Outcome)> = outcomes.into_iter().flatten().map(|(name, outcome)| (name.to_owned(), outcome)).collect();
+        let mut outcomes: Vec<(String, Outcome)> =
+            outcomes.into_iter().flatten().map(|(name, outcome)| (name.to_owned(), outcome)).collect();
         outcomes.extend(self.inferences(tables, holdout, secrets, seed)?);
         let membership = [
             self.members(
@@ -146,12 +147,7 @@ impl Scores {
         self.members("shadow", found, &by_shadow_models(shadows.models))
     }
 
-    fn members(
-        &mut self,
-        by: &'static str,
-        found: Result<Membership>,
-        how: &str,
-    ) -> Result<Option<(&'static str, Membership)>> {
+    fn members(&mut self, by: &'static str, found: Result<Membership>, how: &str) -> Result<Option<(&'static str, Membership)>> {
         let found = reason(found)?;
         self.list.extend(of_membership(by, found.as_ref(), "rows", how));
         Ok(found.ok().map(|found| (by, found)))
