@@ -97,10 +97,6 @@ fn main() {
         return;
     }
     let parts = planted::parts(&table, rows, 1000);
-    if std::env::var_os("ONE").is_some() {
-        judge("noisy 1", set, &parts, &planted::noisy_copies(&parts, 0.05, true));
-        return;
-    }
     let honest = &parts.honest;
     for share in [0.01, 0.05, 0.2] {
         judge(&format!("exact copies, {share}"), set, &parts, &planted::copies(&parts, share));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
 use super::align::align;
-use super::distance::{BoxTree, Scale};
+use super::distance::{BoxTree, Points, Scale};
 use super::privacy::quantile;
 use super::shapes::mean;
 use crate::Result;
@@ -21,8 +21,8 @@ const FOLDS: usize = 3;
 /// Classifier two-sample test: the mean ROC AUC over 3 stratified folds of boosted trees ([`Boosting::default`]) that distinguish the rows of
 /// the two tables, after the larger is cut to the size of the smaller by `seed`. The interval of 95 % is that of the test rows (DeLong et al. 1988).
 ///
-/// Range 0 to 1, lower is better: 0.5 means indistinguishable, 1 that every row is recognized. Rows that are equal, or much closer to one
-/// row of the other table than to any other, stay in one fold: were a copy's twin among the training rows, with the other answer, the model would
+/// Range 0 to 1, lower is better: 0.5 means indistinguishable, 1 that every row is recognized. Rows that are equal (ten at most), or much closer to
+/// one row of the other table than to any other, stay in one fold: were a copy's twin among the training rows, with the other answer, the model would
 /// call the copy real, and a table of copies would have an AUC below 0.5. The AUC rises with the number of rows, and
 /// a harmless constant difference (three decimals instead of two) is enough for 1, so read it together with the other scores. Source:
 /// Lopez-Paz and Oquab 2017; SDMetrics' LogisticDetection does the same with a logistic regression, which detects less.
@@ -46,8 +46,13 @@ pub fn detection_auc(real: &Table, synthetic: &Table, seed: u64) -> Result<Estim
     Ok(Estimate { value, interval: [(value - 1.96 * deviation).max(0.0), (value + 1.96 * deviation).min(1.0)] })
 }
 
-/// A row is the twin of one whose distance is below this share of that to any other.
+/// A row is the twin of one whose distance is below this share of that to any other, and below the share that one real row in a hundred has.
 const TWIN: f64 = 1.0 / 3.0;
+const RARE: f64 = 0.01;
+/// Real rows that decide what is rare.
+const COMPARED: usize = 1_000;
+/// Rows of which more are equal are no copies of each other.
+const MOST_EQUAL: usize = 10;
 
 /// The group of each row of the first table, then of the second: equal rows and twins share one.
 fn twins([real, synthetic]: &[Table; 2]) -> Vec<usize> {
@@ -57,17 +62,33 @@ fn twins([real, synthetic]: &[Table; 2]) -> Vec<usize> {
     // The first row that is equal, of either table.
     let mut seen: HashMap<Vec<u64>, usize> = HashMap::new();
     let all = (0..size).map(|row| points[0].row(row)).chain((0..synthetic.rows()).map(|row| points[1].row(row)));
-    let mut groups: Vec<usize> = all
+    let groups: Vec<usize> = all
         .enumerate()
         .map(|(row, point)| *seen.entry(point.iter().map(|value| (value + 0.0).to_bits()).collect()).or_insert(row))
         .collect();
-    let near = BoxTree::new(&points[0]).nearest_points(&points[1]);
-    for (row, near) in near.iter().enumerate() {
-        if groups[size + row] >= size && near.distance < TWIN * near.second {
+    let mut counts = vec![0; groups.len()];
+    groups.iter().for_each(|&group| counts[group] += 1);
+    let of_row = |row: usize| if counts[groups[row]] > MOST_EQUAL { row } else { groups[row] };
+    let mut groups: Vec<usize> = (0..groups.len()).map(of_row).collect();
+    let tree = BoxTree::new(&points[0]);
+    // Honest rows are linked so rarely that links do not tell the classifier where rows of one table are alone.
+    let limit = TWIN.min(rare_ratio(&tree, &points[0]));
+    for (row, near) in tree.nearest_points(&points[1]).iter().enumerate() {
+        if groups[size + row] >= size && near.distance < limit * near.second {
             groups[size + row] = groups[near.point];
         }
     }
     groups
+}
+
+/// The ratio of the distances to the closest and the second closest other row that one real row in a hundred falls below.
+fn rare_ratio(tree: &BoxTree, points: &Points) -> f64 {
+    let rows: Vec<usize> = (0..points.rows()).step_by(points.rows().div_ceil(COMPARED)).collect();
+    // The closest is the row itself.
+    let ratio = |[_, first, second]: [f64; 3]| if second > 0.0 && second.is_finite() { first / second } else { 1.0 };
+    let mut ratios: Vec<f64> = tree.nearest_of_all::<3>(&points.take(&rows)).into_iter().map(ratio).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    quantile(&ratios, RARE)
 }
 
 /// A fold for each row, such that groups stay together and every fold has about as many rows of each table.

@@ -21,7 +21,7 @@ const MOST_ROWS: usize = 2_500;
 /// `1 / n` (the delete-d jackknife, Shao and Wu 1989).
 pub(super) fn widen(task: &Task, learner: Learner, trains: [&Table; 2], made: [&mut Made; 2]) -> Result<Option<Estimate>> {
     let [real, synthetic] = made;
-    let of_training = [0, 1].map(|side: usize| training_variance(task, learner, trains[side], 100 * (side as u64 + 1)));
+    let of_training = [0, 1].map(|side: usize| training_variance(task, learner, trains[side]));
     let gain = |made: &Made, rows: &[usize]| -> Result<f64> { Ok(task.measure(&made.predicted, rows)? - task.floor()) };
     let all: Vec<usize> = (0..task.truth.len()).collect();
     let (of_real, of_synthetic) = (gain(real, &all)?, gain(synthetic, &all)?);
@@ -45,12 +45,12 @@ pub(super) fn widen(task: &Task, learner: Learner, trains: [&Table; 2], made: [&
     Ok(kept)
 }
 
-fn training_variance(task: &Task, learner: Learner, train: &Table, purpose: u64) -> f64 {
+fn training_variance(task: &Task, learner: Learner, train: &Table) -> f64 {
     let rows = train.rows();
     let part = (rows / 2).min(MOST_ROWS);
     let all: Vec<usize> = (0..task.truth.len()).collect();
     let score = |draw: usize| -> Option<f64> {
-        let part = train.take(&subsample(rows, part, task.options.seed, 0x9000 + purpose + draw as u64));
+        let part = train.take(&subsample(rows, part, task.options.seed, 0x9000 + draw as u64));
         task.measure(&task.predict(learner, &part).ok()?, &all).ok()
     };
     let scores: Vec<f64> = (0..PARTS).into_par_iter().filter_map(score).collect();
