@@ -5,16 +5,14 @@
 //! The arguments are a data set, the number of rows, and how many honest draws to judge.
 #![allow(clippy::print_stdout)]
 
-#[path = "../tests/planted/mod.rs"]
-mod planted;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use planted::Parts;
 use semblant_data::table::Table;
 use semblant_metrics::learn::Learner;
 use semblant_metrics::report::{Content, Grade};
 use semblant_metrics::{Options, evaluate};
+use support::planted::{self, Parts};
 
 /// What each data set plants: a group of about a tenth, a column of numbers, a label of about a fiftieth, and the target.
 struct Set {

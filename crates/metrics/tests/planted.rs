@@ -1,12 +1,11 @@
 //! The answers on planted leaks and planted damage, on Adult, where `SEMBLANT_DATA` has it.
 
-mod planted;
 mod support;
 
-use planted::Parts;
 use semblant_data::table::Table;
 use semblant_metrics::report::{Grade, Group, Verdict};
 use semblant_metrics::{Options, Report, evaluate};
+use support::planted::{self, Parts};
 
 const ROWS: usize = 2000;
 
