@@ -13,6 +13,10 @@ use crate::{Error, Result};
 
 /// Pairs count as related if shuffling the columns costs them this much similarity, beyond what new rows of their number lose.
 const RELATED: f64 = 0.05;
+/// The same over the root of the number of rows: three deviations of the difference of two similarities.
+const NOISE: f64 = 1.3;
+/// Fewest rows of a table.
+const LEAST_ROWS: usize = 30;
 /// Draws of rows behind the interval.
 const DRAWS: usize = 20;
 /// Most rows of each table; bins of a hundred cells are then known to a few thousandths.
@@ -49,15 +53,19 @@ impl RelatedPair {
 
 /// Compares the joint shares of every pair of columns, in ten quantile bins of the real table ([`super::accuracy`]), with those of the real table,
 /// and places them between shuffled columns and new real rows: `sum of (synthetic - shuffled) / sum of (new - shuffled)` over the pairs that
-/// shuffling costs 0.05 or more. New rows are the holdout's, as many as there are synthetic rows (both cut to the smaller number, at most 20,000),
+/// shuffling costs 0.05 or more, and more than noise does. New rows are the holdout's, as many as there are synthetic rows (both cut to the smaller number, at most 20,000),
 /// or without a holdout what is expected of as many. The interval is 1.96 deviations over 20 draws of both.
 ///
 /// # Errors
-/// [`Error::Undefined`] when no two columns are related; [`Error::Tables`] when the tables share no column or one has no rows.
+/// [`Error::Undefined`] when no two columns are related or there are fewer than 30 rows; [`Error::Tables`] when the tables share no column or one has no rows.
 pub fn relations(real: &Table, synthetic: &Table, holdout: Option<&Table>, seed: u64) -> Result<Relations> {
     let tables: Vec<&Table> = [real, synthetic].into_iter().chain(holdout).collect();
     let tables = align(&tables)?;
     let size = tables[1..].iter().map(Table::rows).min().unwrap_or(0).min(MOST_ROWS);
+    if size < LEAST_ROWS {
+        return undefined(format!("fewer than {LEAST_ROWS} rows"));
+    }
+    let least = RELATED.max(NOISE / (size as f64).sqrt());
     let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), size, seed, purpose));
     let (synthetic, new) = (cut(&tables[1], 80), tables.get(2).map(|holdout| cut(holdout, 81)));
     let shuffled = shuffled(&tables[0], size, seed)?;
@@ -74,7 +82,7 @@ pub fn relations(real: &Table, synthetic: &Table, holdout: Option<&Table>, seed:
             reference: if a.new.is_some() { law.similarity(a, b, Side::New, &all) } else { law.expected(size) },
             shuffled: law.similarity(a, b, Side::Shuffled, &all),
         };
-        (pair.reference - pair.shuffled >= RELATED).then_some(((i, j), law, pair))
+        (pair.reference - pair.shuffled >= least).then_some(((i, j), law, pair))
     };
     let related: Vec<_> = places.par_iter().filter_map(of_pair).collect();
     if related.is_empty() {
@@ -99,9 +107,10 @@ pub fn relations(real: &Table, synthetic: &Table, holdout: Option<&Table>, seed:
         });
         position(&drawn.collect::<Vec<_>>())
     };
-    let draws: Vec<f64> = (0..DRAWS).into_par_iter().map(draw).collect();
-    let mean = draws.iter().sum::<f64>() / DRAWS as f64;
-    let half = 1.96 * (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (DRAWS - 1) as f64).sqrt();
+    let draws: Vec<f64> = (0..DRAWS).into_par_iter().map(draw).filter(|draw| draw.is_finite()).collect();
+    let count = draws.len() as f64;
+    let mean = draws.iter().sum::<f64>() / count.max(1.0);
+    let half = 1.96 * (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
     let mut pairs: Vec<RelatedPair> = related.into_iter().map(|(_, _, pair)| pair).collect();
     pairs.sort_by(|a, b| (b.reference - b.synthetic).total_cmp(&(a.reference - a.synthetic)));
     Ok(Relations { kept: Estimate { value, interval: [value - half, value + half] }, pairs })

@@ -80,7 +80,7 @@ impl Default for Options {
 /// A score that is not defined for these tables is reported with the reason and does not stop the others.
 ///
 /// # Errors
-/// [`Error::Tables`] when the tables share no column or one has no rows, [`Error::Data`] when the target does not exist.
+/// [`Error::Tables`] when the tables share no column or one has no rows, [`Error::Data`] when the target or another named column does not exist.
 pub fn evaluate(
     real: &Table,
     synthetic: &Table,
@@ -107,6 +107,9 @@ pub fn evaluate_with_shadows(
     let target = options.target.as_deref().or(real.schema().target.as_deref());
     if let Some(target) = target {
         real.schema().index_of(target)?;
+    }
+    for name in options.secret.iter().chain(&options.protected) {
+        real.schema().index_of(name)?;
     }
     let aligned = align(&[real, synthetic])?;
     // Most privacy scores compare all three tables at once.
