@@ -21,7 +21,7 @@ impl Schema {
     /// When the file, or one that it names, cannot be read, is not TOML, has an unknown key (which is named), or fails [`Schema::check`].
     pub fn from_toml(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        let text = semblant_core::memory::read_text(path)?;
         let mut schema = Self::parse_toml(&text).map_err(|error| Error::format(path, error.to_string()))?;
         constraint::read_files(&mut schema, path.parent().unwrap_or(Path::new("")))?;
         Ok(schema)

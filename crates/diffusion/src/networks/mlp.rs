@@ -3,13 +3,14 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use semblant_core::Result;
+use semblant_core::config::check_range;
 use semblant_core::nn::{Init, Linear, LinearConfig, gated_residual, modulated_norm, silu};
 use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::embedder::Embedder;
-use super::{Condition, Network};
+use super::{Condition, MOST_DEPTH, MOST_WIDTH, Network};
 use semblant_images::ImageShape;
 
 /// The size of a perceptron.
@@ -28,21 +29,14 @@ impl Default for MlpConfig {
     }
 }
 
-/// The widest layer and the most blocks of a network here; more is a mistake in a settings file.
-const MOST: usize = 1 << 16;
-
 impl MlpConfig {
     /// Checks the sizes.
     ///
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        for (field, value) in [("width", self.width), ("depth", self.depth)] {
-            if value == 0 || value > MOST {
-                return Err(Error::Config(format!("{field} = {value} of an MLP is out of range; choose a number from 1 to {MOST}")));
-            }
-        }
-        Ok(())
+        check_range("width of an MLP", self.width, 1, MOST_WIDTH)?;
+        check_range("depth of an MLP", self.depth, 1, MOST_DEPTH)
     }
 }
 
@@ -139,6 +133,6 @@ mod tests {
         assert_eq!(out.dims(), [2, 1, 1, 3]);
         let gradients = (out - 1.0).square().mean().backward();
         assert!(net.last.weight.val().grad(&gradients).expect("a gradient").abs().max().into_scalar::<f32>() > 0.0);
-        assert!(MlpConfig { depth: 0, ..config }.check().expect_err("refused").to_string().contains("depth = 0"));
+        assert!(MlpConfig { depth: 0, ..config }.check().expect_err("refused").to_string().contains("depth of an MLP = 0"));
     }
 }
