@@ -32,7 +32,7 @@ pub enum Error {
     #[error("{0}")]
     Condition(String),
     /// Something that takes more memory than it may; see [`Memory`](crate::memory::Memory).
-    #[error("{what} takes {needed} of memory or more, and {limit} are allowed; is it what it should be? raise --memory if so")]
+    #[error("{what} would take {needed} of memory or more, where {limit} are allowed; is it what it should be? raise --memory if so")]
     Memory {
         /// What it is, and where.
         what: String,

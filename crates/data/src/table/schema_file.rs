@@ -69,12 +69,6 @@ fn check_column(column: &ColumnSchema) -> Result<()> {
     if let Some(zone) = &column.zone {
         datetime::check_zone(zone).map_err(named)?;
     }
-    if let Some(id) = &column.id {
-        id.check().map_err(named)?;
-    }
-    if column.step.is_some_and(|step| !(step.is_finite() && step > 0.0)) {
-        return Err(named("its step must be a number above 0".into()));
-    }
     if let Some(text) = &column.data_type {
         data_type::parse(text).map_err(named)?;
     }
