@@ -54,11 +54,11 @@ impl DitConfig {
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self, shape: &ImageShape) -> Result<()> {
-        check_range("patch of a DiT", self.patch, 1, MOST_PATCH)?;
-        check_range("width of a DiT", self.width, 1, MOST_WIDTH)?;
-        check_range("depth of a DiT", self.depth, 1, MOST_DEPTH)?;
-        check_range("heads of a DiT", self.heads, 1, MOST_WIDTH)?;
-        check_range("norm_epsilon of a DiT", self.norm_epsilon, 1e-12, 1.0)?;
+        check_range("patch", self.patch, 1, MOST_PATCH)?;
+        check_range("width", self.width, 1, MOST_WIDTH)?;
+        check_range("depth", self.depth, 1, MOST_DEPTH)?;
+        check_range("heads", self.heads, 1, MOST_WIDTH)?;
+        check_range("norm_epsilon", self.norm_epsilon, 1e-12, 1.0)?;
         if !self.width.is_multiple_of(self.heads) || !self.width.is_multiple_of(4) {
             return Err(Error::Config(format!("width = {} of a DiT must be a multiple of heads = {} and of 4", self.width, self.heads)));
         }

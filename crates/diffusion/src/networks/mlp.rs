@@ -35,8 +35,8 @@ impl MlpConfig {
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        check_range("width of an MLP", self.width, 1, MOST_WIDTH)?;
-        check_range("depth of an MLP", self.depth, 1, MOST_DEPTH)
+        check_range("width", self.width, 1, MOST_WIDTH)?;
+        check_range("depth", self.depth, 1, MOST_DEPTH)
     }
 }
 
@@ -133,6 +133,6 @@ mod tests {
         assert_eq!(out.dims(), [2, 1, 1, 3]);
         let gradients = (out - 1.0).square().mean().backward();
         assert!(net.last.weight.val().grad(&gradients).expect("a gradient").abs().max().into_scalar::<f32>() > 0.0);
-        assert!(MlpConfig { depth: 0, ..config }.check().expect_err("refused").to_string().contains("depth of an MLP = 0"));
+        assert!(MlpConfig { depth: 0, ..config }.check().expect_err("refused").to_string().contains("depth = 0"));
     }
 }

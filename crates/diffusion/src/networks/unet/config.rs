@@ -171,10 +171,10 @@ impl UnetConfig {
     pub fn check(&self, shape: &ImageShape) -> Result<()> {
         let refuse = |what: String| Err(Error::Config(format!("{what} of a UNet")));
         let levels = self.block_out_channels.len();
-        check_range("layers_per_block of a UNet", self.layers_per_block, 1, MOST_LAYERS)?;
-        check_range("block_out_channels of a UNet: the number of levels", levels, 1, MOST_LEVELS)?;
-        self.block_out_channels.iter().try_for_each(|&channels| check_range("block_out_channels of a UNet", channels, 1, MOST_WIDTH))?;
-        check_range("time_embedding_dim of a UNet", self.time_embedding_dim.unwrap_or(1), 1, 4 * MOST_WIDTH)?;
+        check_range("layers_per_block", self.layers_per_block, 1, MOST_LAYERS)?;
+        check_range("block_out_channels: the number of levels", levels, 1, MOST_LEVELS)?;
+        self.block_out_channels.iter().try_for_each(|&channels| check_range("block_out_channels", channels, 1, MOST_WIDTH))?;
+        check_range("time_embedding_dim", self.time_embedding_dim.unwrap_or(1), 1, 4 * MOST_WIDTH)?;
         for (name, found) in [("down_block_types", self.down_block_types.len()), ("up_block_types", self.up_block_types.len())] {
             if found != levels {
                 return refuse(format!("{name} has {found} levels, block_out_channels {levels}; the numbers must be equal: no level"));
