@@ -1,6 +1,8 @@
 //! A bounded run of the fuzzing entry points on a stable compiler: sound files are mutated with a fixed seed, and whatever they become, a loader
 //! returns. `SEMBLANT_FUZZ_SECS` says for how long each is tried; without it the run is a second, to show that it works.
 
+#![allow(clippy::print_stdout, reason = "a run says how much it tried")]
+
 #[allow(dead_code, reason = "shared with the targets of fuzz/")]
 mod loaders;
 mod mutate;
