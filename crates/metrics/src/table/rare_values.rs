@@ -10,6 +10,9 @@ use super::align::is_id;
 use super::identifying::{RARE_ROWS, texts};
 use crate::significance::more_often;
 
+/// What p-values are multiplied by, by the number of rows that have a value: half of the chance of a false alarm is for values of one row.
+const WEIGHTS: [f64; RARE_ROWS] = [f64::INFINITY, 2.0, 6.0, 6.0, 6.0];
+
 /// How often the rare values of a column come back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RareValues {
@@ -34,7 +37,8 @@ impl RareValues {
 /// back. Columns without such values are left out. Labels are compared as text, numbers exactly.
 ///
 /// A rare value could as well have been a holdout row's. Values are compared among those that equally many rows have (1, 2, 3 or 4), all on one
-/// side, by Fisher's exact test; the p-value is the smallest of the four, times four. It does not depend on the numbers of rows.
+/// side, by Fisher's exact test; the p-value is the smallest of twice that of values of one row and six times those of the others. It does not
+/// depend on the numbers of rows.
 pub fn rare_values(train: &Table, synthetic: &Table, holdout: &Table) -> Vec<RareValues> {
     let columns: Vec<_> = train.iter().filter(|(described, _)| !is_id(described.kind)).collect();
     columns
@@ -75,8 +79,8 @@ fn compare<T: std::hash::Hash + Eq>(train: &[T], synthetic: &[T], holdout: &[T])
         }
     }
     let sum = |side: usize, what: usize| strata.iter().map(|stratum| stratum[side][what]).sum::<usize>();
-    let tested = strata[1..].iter().map(|&[train, holdout]| more_often(train, holdout));
-    let p_value = (tested.fold(1.0, f64::min) * (RARE_ROWS - 1) as f64).min(1.0);
+    let tested = strata.iter().enumerate().skip(1).map(|(rows, &[train, holdout])| WEIGHTS[rows] * more_often(train, holdout));
+    let p_value = tested.fold(1.0, f64::min);
     (sum(0, 1) > 0).then(|| ([sum(0, 1), sum(1, 1)], [sum(0, 0), sum(1, 0)], p_value))
 }
 

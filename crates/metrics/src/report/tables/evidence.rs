@@ -11,7 +11,7 @@ use crate::table::privacy::Privacy;
 use crate::table::rare_values::RareValues;
 
 /// The chance that any test suspects a table that was made without knowledge of the training rows.
-pub(super) const LEVEL: f64 = 0.002;
+pub(super) const LEVEL: f64 = 0.005;
 
 /// One test.
 pub(super) struct Test {
@@ -108,7 +108,7 @@ impl Tests {
                 }),
             ],
         };
-        let text = "Each test asks whether training rows are treated otherwise than holdout rows. The chance is that of such an effect in a table made without knowledge of the training rows, with all tests counted; below 0.002 something is found. The effect is the share of rows or values beyond what the holdout has, the risk of an attack, or an AUC less 0.5.";
+        let text = "Each test asks whether training rows are treated otherwise than holdout rows. The chance is that of such an effect in a table made without knowledge of the training rows, with all tests counted; below 0.005 something is found. The effect is the share of rows or values beyond what the holdout has, the risk of an attack, or an AUC less 0.5.";
         let content = Content::Table(Grid::new(&["Test", "Effect", "Chance", "Finding"], self.0.iter().map(row).collect()));
         Section::new("tests", "Tests of leakage", text, content)
     }
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_found_is_significant_among_all_tests_and_large_enough() {
         let mut tests = Tests(vec![test(0.001, 0.1), test(1e-9, 0.001), test(1e-9, 0.02), test(1e-5, 0.3)]);
-        assert_eq!(tests.level(), 0.0005);
+        assert_eq!(tests.level(), 0.00125);
         let grades: Vec<Grade> = tests.0.iter().map(|test| tests.grade(test)).collect();
         assert_eq!(grades, [Grade::Good, Grade::Good, Grade::Fair, Grade::Poor]);
         assert_eq!(tests.found().iter().map(|(_, grade)| *grade).collect::<Vec<_>>(), [Grade::Poor, Grade::Fair]);
