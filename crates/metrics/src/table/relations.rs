@@ -123,7 +123,7 @@ fn shuffled(real: &Table, rows: usize, seed: u64) -> Result<Table> {
         let drawn: Vec<usize> = (0..rows).map(|_| random.below(real.rows())).collect();
         column.take(&drawn)
     });
-    Ok(Table::new(real.schema().clone(), columns.collect()).map_err(Error::Data)?)
+    Table::new(real.schema().clone(), columns.collect()).map_err(Error::Data)
 }
 
 /// A column of all tables as bins.
