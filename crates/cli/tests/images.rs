@@ -417,7 +417,7 @@ fn a_vae_gives_likelihoods_and_rebuilds_images() {
 
     place.good(&[FIT, SMALL].concat());
     place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "m.safetensors"], &["flow", "likelihood"]);
-    place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "0"], &["samples = 0"]);
+    place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--samples", "0"], &["--samples", "0 is not in 1"]);
     place.bad(2, &["evaluate", "--real", "shapes"], &["--synthetic"]);
     place.bad(2, &["evaluate", "--real", "shapes", "--likelihood", "v.safetensors", "--synthetic", "shapes"], &["--synthetic"]);
 }
