@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_is_found_is_significant_among_all_tests_and_large_enough() {
-        let mut tests = Tests(vec![test(0.001, 0.1), test(1e-9, 0.001), test(1e-9, 0.02), test(1e-5, 0.3)]);
+        let mut tests = Tests(vec![test(0.002, 0.1), test(1e-9, 0.001), test(1e-9, 0.02), test(1e-5, 0.3)]);
         assert_eq!(tests.level(), 0.00125);
         let grades: Vec<Grade> = tests.0.iter().map(|test| tests.grade(test)).collect();
         assert_eq!(grades, [Grade::Good, Grade::Good, Grade::Fair, Grade::Poor]);
