@@ -58,8 +58,8 @@ fn a_file_is_held_at_most_once() {
     let (folder, path) = (tempfile::tempdir().expect("temp"), Path::new("m"));
     let path = folder.path().join(path);
     let (module, empty) = (layers(1), layers(2));
-    // Weights are drawn when they are first asked for.
-    for layer in &module.layers {
+    // Weights are drawn when they are first asked for; those of the second module give their memory to the loaded ones.
+    for layer in module.layers.iter().chain(&empty.layers) {
         let _ = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
     }
     let write = || {
