@@ -13,6 +13,7 @@ use semblant::data::table::encode::{EncodedTable, Layout, NumberOptions};
 use semblant::data::table::{TableFormat, simulate_patients};
 use semblant::host;
 use semblant::model::{Losses, Model, Sampler, Step};
+use semblant::nn;
 use semblant::optim::{Adam, Optimizers};
 use semblant::passes::Passes;
 use semblant::prelude::*;
@@ -65,11 +66,16 @@ struct LatentClasses {
 
 impl LatentClasses {
     fn new(classes: usize, layout: &Layout, seed: u64, device: &Device) -> Self {
-        let outputs = Tensor::from_inner(WEIGHTS.of(seed).normals_on(0..classes as u64, layout.width, device)) * 0.3;
+        // Made when they are first needed: a file that claims more classes than it holds costs nothing.
+        let (stream, width) = (WEIGHTS.of(seed), layout.width);
+        let outputs = move || {
+            let normals = stream.matrix(0..classes as u64, width, Stream::normals);
+            normals.into_iter().map(|value| 0.3 * value).collect()
+        };
         Self {
-            weights: Param::from_tensor(Tensor::zeros([1, classes], device)),
-            outputs: Param::from_tensor(outputs),
-            log_deviations: Param::from_tensor(Tensor::full([classes, layout.width], -1.0, device)),
+            weights: nn::filled([1, classes], device, 0.0),
+            outputs: nn::parameter([classes, width], device, outputs),
+            log_deviations: nn::filled([classes, width], device, -1.0),
             layout: layout.clone(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 /// Synthetic data by deep generative models: fit, sample, evaluate.
@@ -18,6 +19,10 @@ pub(crate) struct Arguments {
     /// Print results and errors only.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// The most memory that one structure may take (data as it is read, the weights of a network, an image), as 4G or 500M; half of what is free
+    /// unless given. What would take more ends in an error before it is made.
+    #[arg(long, global = true, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -199,7 +204,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "holdout", "output"])]
     pub(crate) likelihood: Option<PathBuf>,
     /// With --likelihood: latent samples per item; more are closer to the exact value.
-    #[arg(long, default_value_t = 1000, requires = "likelihood")]
+    #[arg(long, default_value_t = 1000, requires = "likelihood", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) samples: usize,
     /// The HTML report to write.
     #[arg(long, short)]
@@ -237,7 +242,7 @@ pub(crate) struct Impute {
     #[arg(long)]
     pub(crate) escape_formulas: bool,
     /// The number of draws, each a file of its own.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000))]
     pub(crate) draws: u64,
     /// The seed: equal seeds fill in equal values.
     #[arg(long, default_value_t = 0)]
@@ -339,6 +344,17 @@ pub(crate) struct Schema {
     /// Print constraints that hold in every row, as part of a schema file, to be accepted by hand.
     #[arg(long)]
     pub(crate) mine: bool,
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1,024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let plain = text.trim_end_matches(['B', 'b']).trim_end_matches(['i', 'I']);
+    let power = plain.chars().last().and_then(|unit| "KMGT".find(unit.to_ascii_uppercase())).map_or(0, |place| place + 1);
+    let number = if power > 0 { &plain[..plain.len() - 1] } else { plain };
+    let value = number.trim().parse::<f64>().ok().map(|number| number * 1024f64.powi(power as i32));
+    let value = value.filter(|bytes| (1e6..1e18).contains(bytes)).map(|bytes| bytes as u64);
+    value.ok_or_else(|| "give a number of bytes of at least 1 MB, such as 4G or 500M".into())
 }
 
 /// A number of items: `1000`, `1_000` or `1e3`.

@@ -260,8 +260,8 @@ fn forget_fruitless(folder: &Path) {
 pub(crate) fn settings(file: Option<&Path>, pairs: &[String]) -> Result<Value, Failure> {
     let mut settings = Map::new();
     if let Some(path) = file {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-        settings = toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        let text = semblant::memory::read_text(path).map_err(|error| Failure::Usage(error.to_string()))?;
+        settings = semblant::config::of_toml(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         // A recipe has its settings in a table of their own, beside the scores that it reached.
         if let Some(Value::Object(inner)) = settings.get("settings") {
             settings = inner.clone();

@@ -128,6 +128,9 @@ pub(crate) fn command(registry: &Registry) -> clap::Command {
 fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registry) -> Outcome {
     use arguments::Command;
     let quiet = arguments.quiet;
+    if let Some(bytes) = arguments.memory {
+        semblant::memory::Memory::of(bytes).set_for_process()?;
+    }
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     match arguments.command {
         Command::Fit(fit) => fit::run(&fit, own, registry, quiet),

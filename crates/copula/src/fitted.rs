@@ -104,6 +104,9 @@ impl Fitted {
                 }
                 _ => !schema.kind.is_number(),
             };
+            if let Values::Names(format) = values {
+                format.check().map_err(|why| format!("column \"{}\": {why}; fit the model again", schema.name))?;
+            }
             if !fits || !(0.0..=1.0).contains(missing) {
                 return Err(format!("column \"{}\" is damaged; fit the model again", schema.name));
             }

@@ -66,7 +66,7 @@ impl Marginal {
         let at = u.clamp(0.0, 1.0) * last as f64;
         let (below, part) = ((at as usize).min(last), at.fract());
         let above = (below + 1).min(last);
-        self.schema.round_number(quantiles[below] + part * (quantiles[above] - quantiles[below]))
+        self.schema.round_number(along(quantiles[below], quantiles[above], part))
     }
 
     /// The distance between neighbouring values that the column can hold, if there is one.
@@ -81,7 +81,7 @@ impl Marginal {
         let last = quantiles.len().saturating_sub(1).max(1) as f64;
         let between = |below: usize, value: f64| {
             let (from, to) = (quantiles[below], quantiles[below + 1]);
-            (below as f64 + (value - from) / (to - from)) / last
+            (below as f64 + share(from, to, value)) / last
         };
         // The first probability at which the value is reached, and the last at which it is not yet passed.
         let first = quantiles.partition_point(|&q| q < low - half);
@@ -120,6 +120,18 @@ impl Marginal {
     }
 }
 
+/// The number that lies `part` of the way from `low` to `high`, which may be as far apart as numbers are.
+fn along(low: f64, high: f64, part: f64) -> f64 {
+    let span = high - low;
+    if span.is_finite() { low + part * span } else { low * (1.0 - part) + high * part }
+}
+
+/// How far `value` is on the way from `low` to `high`; see [`along`].
+fn share(low: f64, high: f64, value: f64) -> f64 {
+    let span = high - low;
+    if span.is_finite() { (value - low) / span } else { (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0) }
+}
+
 fn quantiles(numbers: &[f64]) -> Vec<f64> {
     let mut sorted: Vec<f64> = numbers.iter().copied().filter(|number| !number.is_nan()).collect();
     sorted.sort_by(f64::total_cmp);
@@ -129,7 +141,7 @@ fn quantiles(numbers: &[f64]) -> Vec<f64> {
         .map(|step| {
             let at = step as f64 / steps as f64 * last as f64;
             let (below, above) = (at.floor() as usize, at.ceil() as usize);
-            sorted[below] + at.fract() * (sorted[above] - sorted[below])
+            along(sorted[below], sorted[above], at.fract())
         })
         .collect()
 }
@@ -190,6 +202,17 @@ mod tests {
         let (low, high) = marginal.interval(0.0, 0.0);
         assert!(low == 0.0 && (high - 0.6).abs() < 0.005, "{low} {high}");
         assert_eq!(marginal.number(0.5), 0.0);
+    }
+
+    #[test]
+    fn numbers_may_be_as_far_apart_as_they_can() {
+        let marginal = numbers(ColumnKind::Continuous, vec![-1e308, 1e308, 0.0, f64::MAX]);
+        for u in [0.0, 0.1, 0.25, 0.5, 0.9, 1.0] {
+            assert!(marginal.number(u).is_finite(), "{u}: {}", marginal.number(u));
+        }
+        let two = numbers(ColumnKind::Continuous, vec![-f64::MAX, f64::MAX]);
+        assert_eq!(two.number(0.5), 0.0);
+        assert_eq!(two.interval(-f64::MAX, 0.0), (0.0, 0.5));
     }
 
     #[test]

@@ -22,7 +22,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::{Value, json};
 
 use crate::data::Data;
-use crate::{Error, Result, files};
+use crate::memory::Memory;
+use crate::{Error, Result, files, parameters};
 
 /// The version of the layout that this build writes, and the only one it reads.
 pub const FORMAT_VERSION: &str = "1";
@@ -127,6 +128,9 @@ impl Checkpoint {
 
     /// Loads the tensors behind `prefix`, or all where that is empty, into a module of the same structure.
     ///
+    /// A module whose parameters are made by [`nn::parameter`](crate::nn::parameter) takes no memory before its shapes were found in the file, so
+    /// settings that describe a larger network than the file holds cost nothing.
+    ///
     /// # Errors
     /// A tensor that is missing, of another shape, or left over; the message names it and `path`.
     pub fn load_module<M: Module>(&self, prefix: &str, mut module: M, path: &Path) -> Result<M> {
@@ -136,10 +140,18 @@ impl Checkpoint {
             tensor.name = name.strip_prefix(&behind)?.to_owned();
             Some(tensor)
         });
+        let part: Vec<StoredTensor> = part.collect();
+        let held = part.iter().map(|tensor| tensor.byte_len() as u64 / 4).sum::<u64>();
+        let wanted = parameters::count(&module);
         let failed = |what: String| {
-            Error::checkpoint(path, format!("{what}; the file is damaged or was written by another version, fit the model again"))
+            let sizes = match wanted {
+                Some(wanted) if wanted <= held => String::new(),
+                Some(wanted) => format!(" (the settings describe {wanted} weights, the file holds {held})"),
+                None => format!(" (the settings describe more weights than can be counted, the file holds {held})"),
+            };
+            Error::checkpoint(path, format!("{what}{sizes}; the file is damaged or was written by another version, fit the model again"))
         };
-        let ApplyResult { missing, unused, errors, .. } = module.apply(part.collect(), None, Some(Box::new(PyTorchToBurnAdapter)), true);
+        let ApplyResult { missing, unused, errors, .. } = module.apply(part, None, Some(Box::new(PyTorchToBurnAdapter)), true);
         if let Some(error) = errors.first() {
             return Err(failed(format!("in \"{prefix}\": {}", one_line(&error.to_string()))));
         }
@@ -202,8 +214,7 @@ impl Checkpoint {
     /// # Errors
     /// A file that is missing, truncated, not safetensors, or of another version.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        Self::from_bytes(bytes, path)
+        Self::from_bytes(Memory::of_process().read(path)?, path)
     }
 
     /// Reads a file's bytes; `path` only names it in errors.
@@ -343,6 +354,16 @@ mod tests {
         assert!(file().load_module("net", wider, Path::new("m")).expect_err("refused").to_string().contains("weight"));
         let error = file().load_module("other", layer(0), Path::new("m")).expect_err("refused").to_string();
         assert!(error.contains("missing"), "{error}");
+    }
+
+    /// Weights of 2^62 numbers would take more memory than there is, if they were made.
+    #[test]
+    fn a_network_that_the_file_does_not_hold_is_not_made() {
+        let huge = LinearConfig::new(1 << 31, 1 << 31).init(Stream::new(0, 0), &Device::flex());
+        let error = file().load_module("net", huge, Path::new("m")).expect_err("refused").to_string();
+        assert!(error.contains("describe 4611686020574871552 weights, the file holds 8"), "{error}");
+        let beyond = LinearConfig::new(1 << 40, 1 << 40).init(Stream::new(0, 0), &Device::flex());
+        assert!(file().load_module("net", beyond, Path::new("m")).expect_err("refused").to_string().contains("can be counted"));
     }
 
     #[test]

@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 
+mod bounds;
+
+pub use bounds::{LARGEST_COUNT, LARGEST_SIZE, MOST_AT_ONCE, MOST_ENTRIES};
+
 /// A model's settings: plain data with defaults and ranges.
 pub trait Config: Serialize + DeserializeOwned + JsonSchema + Default + Clone + Send + Sync + 'static {
     /// Checks the range of every field.
@@ -38,6 +42,8 @@ pub struct Setting {
     pub default: Value,
     /// The documentation of its field.
     pub about: String,
+    /// Whether it is the path of a file, which the field says with `#[schemars(extend("format" = "path"))]`.
+    pub is_path: bool,
 }
 
 /// All settings of a configuration, in the order of their names, with the documentation of their fields.
@@ -57,7 +63,8 @@ fn describe(prefix: &str, defaults: &Value, schema: &Value, root: &Value, found:
             describe(&format!("{name}."), default, field.unwrap_or(&Value::Null), root, found);
         } else {
             let about = field.and_then(|field| documented(field, root)).unwrap_or_else(|| choices(schema, key, root)).replace('\n', " ");
-            found.push(Setting { name, default: default.clone(), about });
+            let format = field.and_then(|field| resolved(field, root).get("format")?.as_str());
+            found.push(Setting { name, default: default.clone(), about, is_path: format == Some("path") });
         }
     }
 }
@@ -99,6 +106,8 @@ fn documented(field: &Value, root: &Value) -> Option<String> {
 /// the message.
 pub fn from_value<C: Config>(owner: &str, values: Value) -> Result<C> {
     let config: C = overlaid(&C::default(), owner, current::<C>(values))?;
+    let settings = serde_json::to_value(&config).map_err(|error| Error::Config(format!("settings of {owner}: {error}")))?;
+    bounds::check(owner, &settings, &schema_for!(C).to_value())?;
     config.check()?;
     Ok(config)
 }
@@ -138,10 +147,23 @@ pub fn overlaid<S: Serialize + DeserializeOwned>(base: &S, owner: &str, values: 
 /// Puts a setting written `key=value` into `settings`. The value is TOML, or text where it is none; keys of nested settings have dots.
 ///
 /// # Errors
-/// [`Error::Config`] without a `=`, or where a part of the key is a value already.
+/// [`Error::Config`] without a `=`, with a key of more parts than any setting has, a number that is not finite, or where a part of the key
+/// is a value already.
 pub fn set(settings: &mut Map<String, Value>, pair: &str) -> Result<()> {
     let Some((key, text)) = pair.split_once('=') else { return Err(Error::Config(format!("--set {pair}: write key=value"))) };
-    let parsed = toml::from_str::<Map<String, Value>>(&format!("v = {text}")).ok().and_then(|mut parsed| parsed.remove("v"));
+    if key.split('.').count() > bounds::DEEPEST {
+        let parts = key.split('.').count();
+        return Err(Error::Config(format!(
+            "--set: a key of {parts} parts between dots is no setting's; the longest has {}",
+            bounds::DEEPEST
+        )));
+    }
+    let parsed = match toml::from_str::<toml::Table>(&format!("v = {text}")) {
+        Ok(mut parsed) => {
+            parsed.remove("v").map(|value| finite(key, value)).transpose().map_err(|what| Error::Config(format!("--set {what}")))?
+        }
+        Err(_) => None,
+    };
     let mut group = settings;
     let (groups, name) = key.rsplit_once('.').map_or((None, key), |(groups, name)| (Some(groups), name));
     for part in groups.into_iter().flat_map(|groups| groups.split('.')) {
@@ -152,6 +174,32 @@ pub fn set(settings: &mut Map<String, Value>, pair: &str) -> Result<()> {
     }
     group.insert(name.to_owned(), parsed.unwrap_or_else(|| Value::String(text.to_owned())));
     Ok(())
+}
+
+/// The settings in the text of a TOML file.
+///
+/// # Errors
+/// [`Error::Config`] with the first mistake in the text, or a number that is not finite.
+pub fn of_toml(text: &str) -> Result<Map<String, Value>> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| Error::Config(error.to_string()))?;
+    table.into_iter().map(|(key, value)| finite(&key, value).map(|value| (key, value))).collect::<Result<_, _>>().map_err(Error::Config)
+}
+
+/// TOML as JSON, which has no infinities: left to itself, serde makes them `null`, and a setting that may be left out would silently be.
+fn finite(key: &str, value: toml::Value) -> Result<Value, String> {
+    Ok(match value {
+        toml::Value::Float(number) if !number.is_finite() => {
+            return Err(format!("{key} = {number} is not a finite number; choose another"));
+        }
+        toml::Value::Array(entries) => entries.into_iter().map(|entry| finite(key, entry)).collect::<Result<_, _>>()?,
+        toml::Value::Table(group) => group
+            .into_iter()
+            .map(|(inner, value)| finite(&format!("{key}.{inner}"), value).map(|value| (inner, value)))
+            .collect::<Result<Map<_, _>, _>>()
+            .map(Value::Object)?,
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        other => serde_json::to_value(other).map_err(|error| format!("{key}: {error}"))?,
+    })
 }
 
 /// `values` under today's names.

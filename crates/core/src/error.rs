@@ -31,6 +31,16 @@ pub enum Error {
     /// A condition that cannot be met, or that contradicts another.
     #[error("{0}")]
     Condition(String),
+    /// Something that takes more memory than it may; see [`Memory`](crate::memory::Memory).
+    #[error("{what} would take {needed} of memory or more, where {limit} are allowed; is it what it should be? raise --memory if so")]
+    Memory {
+        /// What it is, and where.
+        what: String,
+        /// The memory that it takes at least.
+        needed: String,
+        /// The limit.
+        limit: String,
+    },
     /// A loss or a value of the state (a weight, an average, a moment) became NaN or infinite.
     #[error("{what} became {value} at step {step} ({rows_seen} rows seen); {kept}; try a lower learning rate")]
     NotFinite {

@@ -31,6 +31,7 @@ pub mod files;
 pub mod host;
 pub mod launches;
 pub mod math;
+pub mod memory;
 pub mod model;
 mod multi_tensor;
 pub mod nn;

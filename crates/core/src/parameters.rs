@@ -20,6 +20,21 @@ pub(crate) fn ids<M: Module>(module: &M) -> Vec<ParamId> {
     ids.0
 }
 
+/// How many numbers all parameters hold, by their shapes alone: none where that is beyond any count. Nothing is drawn for it.
+pub(crate) fn count<M: Module>(module: &M) -> Option<u64> {
+    struct Count(Option<u64>);
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let sides = param.lazy_shape();
+            let here = sides.iter().try_fold(1u64, |count, &side| count.checked_mul(side as u64));
+            self.0 = self.0.zip(here).and_then(|(before, here)| before.checked_add(here));
+        }
+    }
+    let mut count = Count(Some(0));
+    module.visit(&mut count);
+    count.0
+}
+
 /// The values of all parameters.
 pub(crate) fn values<M: Module>(module: &M) -> Vec<Tensor<1>> {
     struct Values(Vec<Tensor<1>>);

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::checkpoint::Checkpoint;
 use crate::ema::Ema;
+use crate::memory::Memory;
 use crate::model::{Losses, Model, Part, Step};
 use crate::optim::Optimizers;
 use crate::parallel::Rank;
@@ -211,6 +212,8 @@ impl<M: Model> Trainer<'_, M> {
     /// What a run begins with: fresh, or from the state in its folder.
     fn begin(&mut self, model: M, mut optimizers: Optimizers, run: &mut Run) -> Result<State<M>> {
         run.precision.check(&run.device)?;
+        // Nothing was drawn yet, so a network that is too large has cost nothing.
+        Memory::of_process().check_training(&model)?;
         if run.precision != Precision::F32 {
             self.fingerprint.push_str("-bf16");
         }

@@ -28,6 +28,9 @@ pub enum Error {
     /// Images are not usable as given.
     #[error("{0}")]
     Images(String),
+    /// Something that would take more memory than it may.
+    #[error(transparent)]
+    Memory(semblant_core::Error),
     /// A column that the table does not have.
     #[error("no column \"{name}\"; the columns are: {known}")]
     UnknownColumn {
@@ -53,11 +56,23 @@ impl Error {
     }
 }
 
+/// What reading a file and reckoning with memory can end in.
+impl From<semblant_core::Error> for Error {
+    fn from(error: semblant_core::Error) -> Self {
+        match error {
+            semblant_core::Error::Io { path, source } => Self::Io { path, source },
+            semblant_core::Error::Memory { .. } => Self::Memory(error),
+            other => Self::Table(other.to_string()),
+        }
+    }
+}
+
 impl From<Error> for semblant_core::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Io { path, source } => Self::Io { path, source },
             Error::UnknownColumn { .. } => Self::Config(error.to_string()),
+            Error::Memory(error) => error,
             other => Self::Data(other.to_string()),
         }
     }

@@ -15,6 +15,7 @@
 //! ```
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod bounded;
 pub mod catalog;
 mod error;
 pub mod image;

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{Level, Path};
 
+/// The most timesteps of a table.
+pub(crate) const MOST_TIMESTEPS: usize = 1 << 20;
+
 /// How the noise added at each of the timesteps of DDPM grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

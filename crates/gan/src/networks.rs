@@ -2,9 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::nn::{GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, conv_transpose2d, draw};
+use semblant_core::config::check_range;
+use semblant_core::nn::{GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, conv_transpose2d, drawn};
 use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result, host};
+use semblant_core::{Error, Result};
 use semblant_images::{ImageKind, ImageShape, init_streams};
 use serde::{Deserialize, Serialize};
 
@@ -46,14 +47,15 @@ impl NetConfig {
     /// Names the field, its value and the range.
     pub fn check(&self) -> Result<()> {
         const MOST: usize = 1 << 14;
+        const MOST_REPEATED: usize = 64;
         let numbers = [("latent", self.latent), ("class_features", self.class_features), ("features", self.features)];
-        let sizes = [("blocks", self.blocks), ("expansion", self.expansion)];
         let channels = self.channels.iter().map(|&channels| ("channels", channels));
-        for (field, value) in numbers.into_iter().chain(sizes).chain(channels) {
-            if value == 0 || value > MOST {
-                return Err(Error::Config(format!("network.{field} = {value} is out of range; choose a number from 1 to {MOST}")));
-            }
+        for (field, value) in numbers.into_iter().chain(channels) {
+            check_range(&format!("network.{field}"), value, 1, MOST)?;
         }
+        check_range("network.blocks", self.blocks, 1, MOST_REPEATED)?;
+        check_range("network.expansion", self.expansion, 1, MOST_REPEATED)?;
+        check_range("network.group_channels", self.group_channels, 0, MOST * MOST_REPEATED)?;
         if self.channels.is_empty() || self.channels.len() > 8 {
             return Err(Error::Config("network.channels must have from 1 to 8 entries, one for each resolution".into()));
         }
@@ -171,8 +173,7 @@ impl Generator {
         let norm = |channels: usize| GroupNormConfig::new(groups_of(channels), channels).init(device);
         let block = |pair: &[usize], stream| {
             let fan = (pair[0] * 4, pair[1] * 4); // Each pixel is reached by four places of the kernel.
-            let weight = draw(Init::Xavier, fan, pair[0] * pair[1] * 16, stream, 0);
-            UpBlock { norm: norm(pair[0]), weight: Param::from_tensor(host::tensor(weight, [pair[0], pair[1], 4, 4], device)) }
+            UpBlock { norm: norm(pair[0]), weight: drawn(Init::Xavier, fan, [pair[0], pair[1], 4, 4], (stream, 0), device) }
         };
         let finest = *config.channels.last().unwrap_or(&1);
         let blocks = config.channels.windows(2).map(|pair| block(pair, streams())).collect();
@@ -207,8 +208,8 @@ impl Generator {
         let first = LinearConfig::new(config.latent + told, config.channels[0] * smallest[0] * smallest[1])
             .with_init(Init::Xavier)
             .init(streams(), device);
-        let features = draw(Init::Normal(1.0), (1, 1), classes * told, streams(), 0);
-        let classes = (classes > 0).then(|| Param::from_tensor(host::tensor(features, [classes, told], device)));
+        let features = drawn(Init::Normal(1.0), (1, 1), [classes, told], (streams(), 0), device);
+        let classes = (classes > 0).then_some(features);
         Ok(Self { classes, first, body, smallest, latent: config.latent })
     }
 }

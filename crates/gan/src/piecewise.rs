@@ -6,11 +6,12 @@
 //! gives the gradient of any penalty on it, exactly, almost everywhere. What is no such layer (batch norm, attention) has no place among
 //! [`Layer`]s.
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{Device, Int, Shape, Tensor};
 use semblant_core::host;
 use semblant_core::nn::{
-    Conv, ConvConfig, Init, Linear, LinearConfig, average_pool, blur, conv_transpose2d, conv2d, draw, leaky_relu, times, upsample_nearest,
+    Conv, ConvConfig, Init, Linear, LinearConfig, average_pool, blur, conv_transpose2d, conv2d, draw, drawn, leaky_relu, times,
+    upsample_nearest,
 };
 use semblant_core::seeds::Stream;
 
@@ -47,10 +48,10 @@ impl SpectralConv {
 
     /// This convolution with spectral normalisation (Miyato et al. 2018); a stream of random numbers draws the first singular vector.
     pub fn normalised(mut self, stream: Stream) -> Self {
-        let weight = self.conv.weight.val();
-        let outputs = weight.dims()[0];
-        let vector = host::tensor(draw(Init::Normal(1.0), (1, 1), outputs, stream, 0), [outputs], &weight.device());
-        self.singular = Some(Param::from_tensor(unit(vector)).set_require_grad(false));
+        let (outputs, device) = (self.conv.weight.lazy_shape()[0], self.conv.weight.lazy_device());
+        let first =
+            move |device: &Device, _: bool| unit(host::tensor(draw(Init::Normal(1.0), (1, 1), outputs, stream, 0), [outputs], device));
+        self.singular = Some(Param::uninitialized(ParamId::new(), first, device, false, Shape::from([outputs])));
         self
     }
 
@@ -264,10 +265,7 @@ impl PiecewiseCritic {
     pub fn new(layers: Vec<Layer>, flat: usize, features: usize, classes: usize, streams: [Stream; 3], device: &Device) -> Self {
         let [first, second, third] = streams;
         let deviation = 1.0 / (features as f32).sqrt();
-        let by_class = || {
-            let values = draw(Init::Normal(deviation), (features, 1), classes * features, third, 0);
-            Param::from_tensor(host::tensor(values, [classes, features], device))
-        };
+        let by_class = || drawn(Init::Normal(deviation), (features, 1), [classes, features], (third, 0), device);
         Self {
             layers,
             features: LinearConfig::new(flat, features).with_init(Init::Xavier).init(first, device),

@@ -1,10 +1,13 @@
 //! What images are: their shape and their classes.
 
+use semblant_core::config::LARGEST_COUNT;
+use semblant_core::memory::Memory;
 use semblant_core::{Error, Result};
 use semblant_data::image::{ClassRequest, ImageRequest, Images};
 use serde::{Deserialize, Serialize};
 
 use crate::batches::purpose::CLASS;
+use crate::draw::CHUNK;
 
 /// The shape of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +57,10 @@ impl ImageKind {
     /// Images without pixels or of a size beyond reason, or classes that no image has.
     pub fn check(&self) -> Result<()> {
         let ImageShape { channels, height, width } = self.shape;
-        let sound =
-            self.class_counts.len() == self.class_names.len() && (self.class_names.is_empty() || self.class_counts.iter().any(|&n| n > 0));
+        // Counts are added up when classes are drawn.
+        let counted = self.class_counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
+        let sound = self.class_counts.len() == self.class_names.len()
+            && counted.is_some_and(|images| images <= LARGEST_COUNT as usize && (images > 0 || self.class_names.is_empty()));
         if !sound
             || channels == 0
             || height == 0
@@ -67,6 +72,22 @@ impl ImageKind {
             return Err(Error::Config("the file describes images that cannot be; fit the model again".into()));
         }
         Ok(())
+    }
+
+    /// Checks that sampling `images` of them fits into memory: the images, and what a network holds while it makes a chunk of them. That depends
+    /// on the network; this is what the narrowest would need, and refuses what none could do.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] with the size of an image.
+    pub fn check_memory(&self, images: usize) -> Result<()> {
+        /// Numbers that a network keeps for every pixel, at least.
+        const FOR_EACH_PIXEL: u64 = 32;
+        let ImageShape { channels, height, width } = self.shape;
+        let pixels = height as u64 * width as u64;
+        // Its f32 and its bytes.
+        let held = (images as u64).saturating_mul(pixels * channels as u64).saturating_mul(5);
+        let at_work = CHUNK as u64 * pixels * 4 * FOR_EACH_PIXEL.max(channels as u64);
+        Memory::of_process().check(format!("sampling {images} images of {height} x {width} pixels"), held.saturating_add(at_work), 1)
     }
 
     /// The class of each row of a request: the one named, each in turn, or drawn with the frequency that it has in the training images.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{self, Config};
+use semblant_core::memory::Memory;
 use semblant_core::model::{Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::precision::Precision;
@@ -200,6 +201,9 @@ impl<C: ImageModel> Synthesizer<Images> for ImageSynthesizer<C> {
             run.check_single_device(C::NAME, why)?;
         }
         let started = Instant::now();
+        let (images, [_, channels, height, width]) = (self.config.train().batch_rows, data.shape());
+        let batch = format!("a batch of {images} images of {height} x {width} pixels");
+        Memory::of_process().check(batch, images, 4 * (channels * height * width) as u64)?;
         self.config = self.config.clone().resolve()?;
         let (config, kind, device) = (self.config.clone(), self.config.kind(data), run.device.clone());
         let begin = Begin::<C> { config: &config, kind: &kind, data };
@@ -284,6 +288,7 @@ impl<C: ImageModel> Export for ImageSynthesizer<C> {
 /// A class that is not known, and as `make`.
 pub fn sampled(kind: &ImageKind, request: &ImageRequest, make: impl FnOnce(&[ImageDraw]) -> Result<Vec<f32>>) -> Result<Sample<Images>> {
     let class = kind.classes(request)?;
+    kind.check_memory(usize::try_from(request.rows.end.saturating_sub(request.rows.start)).unwrap_or(usize::MAX))?;
     let draws: Vec<ImageDraw> = match request.between {
         None => request.rows.clone().map(|row| ImageDraw { row, towards: None, class: class(row) }).collect(),
         Some([from, to]) => {
@@ -311,6 +316,7 @@ pub fn rebuilt(
         return Err(Error::Config("images are interpolated between noises, not between images; leave --interpolate or --from out".into()));
     }
     check_shape(kind, init)?;
+    kind.check_memory(init.count())?;
     let class = kind.classes(request)?;
     // An image keeps its class unless the request names one; an image whose class is not known has none.
     let own = |row: u64| init.class_of(row as usize).filter(|_| init.class_names() == kind.class_names);

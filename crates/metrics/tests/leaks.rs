@@ -4,9 +4,12 @@ use semblant_data::table::{Column, ColumnKind, Table};
 use semblant_metrics::report::{Content, Grade, ReferenceFrom, Verdict};
 use semblant_metrics::{Options, Report, evaluate};
 
-/// A number of 40 bits that looks independent for each row and purpose.
+/// A number of 40 bits that looks independent for each row and purpose (SplitMix64).
 fn hash(row: usize, purpose: u64) -> u64 {
-    ((row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ (purpose << 11)).rotate_left(29).wrapping_mul(0xD1B5_4A32_D192_ED03)) >> 24
+    let mut state = (row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(purpose << 40);
+    state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (state ^ (state >> 31)) >> 24
 }
 
 /// Three columns of numbers and one of labels; `from` is the first row of an endless population.
@@ -136,7 +139,8 @@ fn names_that_are_declared_categories_fail_and_the_remedy_is_named() {
     for holdout in [Some(&holdout), None] {
         let verdict = privacy(&real, &repeated, holdout);
         poor(&verdict, "Identifying values come back", &["`name`", "`kind = \"id\"`", "`semblant fit --drop name`"]);
-        assert_ne!(privacy(&real, &new, holdout).grade, Grade::Poor);
+        let fresh = privacy(&real, &new, holdout);
+        assert!(!matches!(fresh.grade, Grade::Poor | Grade::Fair), "{fresh:?}");
     }
 }
 

@@ -43,6 +43,7 @@ pub type LatentDit = ImageSynthesizer<LatentDitConfig>;
 #[serde(default)]
 pub struct LatentDitConfig {
     /// The file of a fitted `autoencoder-kl`, or a folder with an `AutoencoderKL` of diffusers.
+    #[schemars(extend("format" = "path"))]
     pub autoencoder: Option<PathBuf>,
     /// The size of that autoencoder; found in its file.
     pub autoencoder_network: Option<KlConfig>,

@@ -11,7 +11,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Linear, LinearConfig};
+use semblant_core::nn::{Linear, LinearConfig, filled};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::StreamRange;
 
@@ -62,7 +62,7 @@ pub struct Generator {
 
 impl Residual {
     fn new(inputs: usize, outputs: usize, stream: Stream, device: &Device) -> Self {
-        let constant = |value: f32| Param::from_tensor(Tensor::full([outputs], value, device));
+        let constant = |value: f32| filled([outputs], device, value);
         Self {
             weight: LinearConfig::new(inputs, outputs).init(stream, device).weight,
             gamma: constant(1.0),

@@ -13,10 +13,12 @@ pub(crate) fn check_min_steps(steps: u64) -> Result<()> {
 }
 
 /// Refuses widths that no table needs, before they exhaust the memory.
-pub(crate) fn check_widths<'a>(noise: usize, mut widths: impl Iterator<Item = &'a usize>) -> Result<()> {
+pub(crate) fn check_widths<'a>(noise: usize, widths: impl Iterator<Item = &'a usize>) -> Result<()> {
     const WIDEST: usize = 1 << 16;
-    if noise > WIDEST || widths.any(|&width| width > WIDEST) {
+    const MOST_LAYERS: usize = 64;
+    let widths: Vec<&usize> = widths.collect();
+    if noise > WIDEST || widths.iter().any(|&&width| width > WIDEST) {
         return Err(Error::Config(format!("the noise and every layer must be at most {WIDEST} wide")));
     }
-    Ok(())
+    check_range("the number of layers", widths.len(), 0, MOST_LAYERS)
 }

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{Linear, LinearConfig};
+use semblant_core::nn::{Linear, LinearConfig, filled};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::streams::StreamRange;
 use semblant_core::train_config::TrainConfig;
@@ -122,7 +122,7 @@ impl Decoder {
     fn new(config: &TvaeConfig, outputs: usize, seed: u64, device: &Device) -> Self {
         let (hidden, last) = layers(config.latent_width, &config.decoder_widths, seed, purpose::DECODER, device);
         let head = LinearConfig::new(last, outputs).init(purpose::DECODER_HEAD.of(seed), device);
-        Self { hidden, head, sigma: Param::from_tensor(Tensor::full([outputs], 0.1, device)) }
+        Self { hidden, head, sigma: filled([outputs], device, 0.1) }
     }
 
     /// `[batch, latent_width]` gives raw rows `[batch, layout.width]`.

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Init, Linear, LinearConfig, modulated_norm, silu, times};
+use semblant_core::nn::{Init, Linear, LinearConfig, drawn, filled, modulated_norm, parameter, silu, times};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::StreamRange;
 use semblant_masked_diffusion::{Cell, Network, Spans};
@@ -145,9 +145,7 @@ impl Net {
         let entries = layout.spans.width() + positions;
         let stream = |range: StreamRange| range.of(seed);
         let spread = 1.0 / (embedding as f32).sqrt();
-        let values =
-            semblant_core::nn::draw(Init::Normal(spread), (entries, embedding), entries * embedding, stream(purpose::EMBEDDING), 0);
-        let norm = || Param::from_tensor(Tensor::zeros([1, width], device));
+        let norm = || filled([1, width], device, 0.0);
         let block = |index: u32| Block {
             scale: norm(),
             shift: norm(),
@@ -157,10 +155,10 @@ impl Net {
         let mut head = LinearConfig::new(width, layout.spans.width()).with_init(Init::Zero).init(stream(purpose::HEAD), device);
         let logs: Vec<f32> = rows.iter().map(|&rows| (rows.max(1) as f32).ln()).collect();
         if logs.len() == layout.spans.width() {
-            head.bias = Some(Param::from_tensor(host::tensor(logs, [layout.spans.width()], device)));
+            head.bias = Some(parameter([layout.spans.width()], device, move || logs));
         }
         Self {
-            embedding: Param::from_tensor(host::tensor(values, [entries, embedding], device)),
+            embedding: drawn(Init::Normal(spread), (entries, embedding), [entries, embedding], (stream(purpose::EMBEDDING), 0), device),
             inner: LinearConfig::new(positions * embedding + layout.places_width(), width).init(stream(purpose::INNER), device),
             blocks: (0..depth as u32).map(block).collect(),
             scale: norm(),

@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::Config;
+use semblant_core::memory::Memory;
 use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
@@ -98,6 +99,7 @@ impl<C: EncodedModel> TableModel for C {
         let encoded = transform.encode(table, run.seed)?;
         let layout = transform.layout();
         let conditioning = self.conditioning(&layout, &encoded);
+        Memory::of_process().check_training(&self.init_sampled(&layout, &conditioning, &run.device))?;
         let settings = [serde_json::to_string(self).ok(), serde_json::to_string(&transform).ok()];
         let scalars: Vec<u32> = encoded.scalars.iter().flatten().map(|value| value.to_bits()).collect();
         let fingerprint = fingerprint((C::NAME, run.seed, settings, &encoded.codes, scalars));

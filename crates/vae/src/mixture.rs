@@ -5,8 +5,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
-use semblant_core::host;
 use semblant_core::seeds::Stream;
+use semblant_core::{host, nn};
 
 /// The mixture's numbers as a model file keeps them.
 #[derive(Module, Debug)]
@@ -179,9 +179,9 @@ impl Mixture {
     /// A mixture that is a standard normal distribution, whose numbers are put in when the training has ended.
     pub(crate) fn standard(components: usize, width: usize, device: &Device) -> Self {
         Self {
-            log_weights: Param::from_tensor(Tensor::full([components], -(components as f64).ln(), device)),
-            means: Param::from_tensor(Tensor::zeros([components, width], device)),
-            deviations: Param::from_tensor(Tensor::ones([components, width], device)),
+            log_weights: nn::filled([components], device, -(components as f64).ln() as f32),
+            means: nn::filled([components, width], device, 0.0),
+            deviations: nn::filled([components, width], device, 1.0),
         }
     }
 

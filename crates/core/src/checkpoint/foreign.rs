@@ -10,6 +10,7 @@ use pytorch_reader::{DType as TorchType, PytorchError, PytorchReader};
 use safetensors::SafeTensors;
 
 use super::{Checkpoint, one_line, places, shared};
+use crate::memory::{self, Memory};
 use crate::{Error, Result};
 
 /// How many training batches a normalisation has seen: no weight, and a whole number where all others are real.
@@ -50,6 +51,12 @@ impl Checkpoint {
     fn insert_as(&mut self, name: &str, shape: Vec<usize>, (bytes, kind): (Vec<u8>, DType), path: &Path) -> Result<()> {
         let data = TensorData::from_bytes_vec(bytes, shape.clone(), kind);
         let values = data.try_into_vec_as::<f32>().map_err(|error| Error::checkpoint(path, format!("{name}: {error}")))?;
+        if shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side)) != Some(values.len()) {
+            return Err(Error::checkpoint(
+                path,
+                format!("{name} has the shape {shape:?} and {} values; copy the file again", values.len()),
+            ));
+        }
         self.insert(name, &shape, values);
         Ok(())
     }
@@ -59,8 +66,7 @@ impl Checkpoint {
 /// eight bytes of length, which may look like the start of a pickle.
 fn is_torch(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
-    read.map_err(|source| Error::io(path, source))?;
+    memory::open(path)?.take(9).read_to_end(&mut start).map_err(|source| Error::io(path, source))?;
     Ok(start.get(8) != Some(&b'{') && (start.starts_with(b"PK") || start.first() == Some(&0x80)))
 }
 
@@ -69,7 +75,7 @@ fn refused(path: &Path, name: &str, kind: &dyn std::fmt::Debug) -> Error {
 }
 
 fn read_safetensors(path: &Path) -> Result<Checkpoint> {
-    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let bytes = Memory::of_process().read(path)?;
     let damaged = |error: safetensors::SafeTensorError| {
         let what = format!("not a readable safetensors file ({}); was it truncated? copy it again", one_line(&error.to_string()));
         Error::checkpoint(path, what)
@@ -98,9 +104,17 @@ fn read_torch(path: &Path) -> Result<Checkpoint> {
         let what = format!("not a readable PyTorch file ({}); was it truncated? copy it again", one_line(&error));
         Error::checkpoint(path, what)
     };
+    let length = memory::open(path)?.metadata().map_err(|source| Error::io(path, source))?.len();
     let reader = PytorchReader::new(path).map_err(|error: PytorchError| damaged(error.to_string()))?;
-    let mut file = Checkpoint::foreign();
+    let (mut file, mut taken) = (Checkpoint::foreign(), 0u64);
     for (name, tensor) in reader.into_tensors() {
+        // A stride of 0 repeats one number as often as a file likes; no model is stored so.
+        let count = tensor.shape().iter().try_fold(1u64, |count, &side| count.checked_mul(side as u64));
+        let Some(count) = count.filter(|&count| count <= length) else {
+            return Err(damaged(format!("the tensor {name} of shape {:?} is larger than the file", tensor.shape())));
+        };
+        taken = taken.saturating_add(count);
+        Memory::of_process().check(format!("{}: its tensors", path.display()), taken, 4)?;
         let kind = match tensor.dtype() {
             _ if name.ends_with(COUNTER) => continue,
             TorchType::F32 => DType::F32,

@@ -8,8 +8,7 @@ use rayon::prelude::*;
 use super::correlate::{Correlate, CorrelateWeights, Grid, lanes, pack};
 use super::host_op::{HostOp, on_host};
 use super::sums::sum_by;
-use super::{Init, draw};
-use crate::host;
+use super::{Init, drawn, filled};
 use crate::precision::{is_narrow, narrow, wide};
 use crate::seeds::Stream;
 
@@ -46,11 +45,12 @@ impl ConvConfig {
     pub fn init(&self, stream: Stream, device: &Device) -> Conv {
         let &Self { inputs, outputs, kernel, init } = self;
         let (window, fan_in) = (kernel * kernel, inputs * kernel * kernel);
-        let weight = draw(init, (fan_in, outputs * window), outputs * fan_in, stream, 0);
-        let bias = if init == Init::Uniform { draw(init, (fan_in, outputs), outputs, stream, 1) } else { vec![0.0; outputs] };
         Conv {
-            weight: Param::from_tensor(host::tensor(weight, [outputs, inputs, kernel, kernel], device)),
-            bias: Param::from_tensor(host::tensor(bias, [outputs], device)),
+            weight: drawn(init, (fan_in, outputs * window), [outputs, inputs, kernel, kernel], (stream, 0), device),
+            bias: match init {
+                Init::Uniform => drawn(init, (fan_in, outputs), [outputs], (stream, 1), device),
+                _ => filled([outputs], device, 0.0),
+            },
         }
     }
 }

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation};
 use rayon::prelude::*;
 
+use super::filled;
 use super::host_op::{HostOp, on_host};
 use super::matrix::column_sums;
 use super::sums::sum_by;
@@ -45,8 +46,8 @@ impl GroupNormConfig {
 
     /// A normalisation that scales by 1 and shifts by 0.
     pub fn init(&self, device: &Device) -> GroupNorm {
-        let (weight, bias) = (Tensor::ones([self.channels], device), Tensor::zeros([self.channels], device));
-        GroupNorm { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), groups: self.groups, epsilon: self.epsilon }
+        let (weight, bias) = (filled([self.channels], device, 1.0), filled([self.channels], device, 0.0));
+        GroupNorm { weight, bias, groups: self.groups, epsilon: self.epsilon }
     }
 }
 

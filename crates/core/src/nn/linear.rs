@@ -6,8 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::host_op::{HostOp, on_host};
 use super::matrix::{Matrix, column_sums, multiply};
-use super::{Init, draw};
-use crate::host;
+use super::{Init, drawn, filled};
 use crate::precision::{is_narrow, narrow, wide};
 use crate::seeds::Stream;
 
@@ -49,14 +48,12 @@ impl LinearConfig {
     /// Draws the layer.
     pub fn init(&self, stream: Stream, device: &Device) -> Linear {
         let &Self { inputs, outputs, init } = self;
-        let weight = draw(init, (inputs, outputs), inputs * outputs, stream, 0);
-        let bias = match init {
-            Init::Uniform => draw(init, (inputs, outputs), outputs, stream, 1),
-            _ => vec![0.0; outputs],
-        };
         Linear {
-            weight: Param::from_tensor(host::tensor(weight, [inputs, outputs], device)),
-            bias: Some(Param::from_tensor(host::tensor(bias, [outputs], device))),
+            weight: drawn(init, (inputs, outputs), [inputs, outputs], (stream, 0), device),
+            bias: Some(match init {
+                Init::Uniform => drawn(init, (inputs, outputs), [outputs], (stream, 1), device),
+                _ => filled([outputs], device, 0.0),
+            }),
         }
     }
 }

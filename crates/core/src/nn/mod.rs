@@ -36,6 +36,10 @@ pub use slopes::{blur, leaky_relu, leaky_relu_dropout, times};
 pub use transposed::conv_transpose2d;
 pub use unit_vectors::unit_vectors;
 
+use burn::module::{Param, ParamId};
+use burn::tensor::{Device, Shape, Tensor};
+
+use crate::host;
 use crate::seeds::Stream;
 
 /// How the weights of a new layer are drawn.
@@ -68,4 +72,37 @@ pub fn draw(init: Init, fan: (usize, usize), len: usize, stream: Stream, row: u6
     stream.uniforms(row, &mut values);
     values.iter_mut().for_each(|value| *value = (2.0 * *value - 1.0) * bound);
     values
+}
+
+/// A parameter of this shape whose first values are made when they are first asked for.
+///
+/// Every parameter of a network is made here or in [`filled`], so that a network takes no memory before it is trained or run. A model file is
+/// read into such a network: the shapes of its settings are compared with those in the file before there is anything to fill, and nothing is
+/// drawn to be thrown away.
+pub fn parameter<const D: usize>(
+    shape: [usize; D],
+    device: &Device,
+    values: impl FnOnce() -> Vec<f32> + Send + Sync + 'static,
+) -> Param<Tensor<D>> {
+    let first = move |device: &Device, tracked: bool| {
+        let tensor = host::tensor(values(), shape, device);
+        if tracked { tensor.require_grad() } else { tensor }
+    };
+    Param::uninitialized(ParamId::new(), first, device.clone(), true, Shape::from(shape))
+}
+
+/// As [`parameter`], with one value everywhere.
+pub fn filled<const D: usize>(shape: [usize; D], device: &Device, value: f32) -> Param<Tensor<D>> {
+    parameter(shape, device, move || vec![value; shape.iter().product()])
+}
+
+/// As [`parameter`], drawn from row `row` of a stream; see [`draw`].
+pub fn drawn<const D: usize>(
+    init: Init,
+    fan: (usize, usize),
+    shape: [usize; D],
+    (stream, row): (Stream, u64),
+    device: &Device,
+) -> Param<Tensor<D>> {
+    parameter(shape, device, move || draw(init, fan, shape.iter().product(), stream, row))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use semblant_core::config::MOST_AT_ONCE;
 use semblant_core::data::{Data, Opened, Writer};
 use semblant_core::options::{OptionSpec, OptionValues, number};
 use semblant_core::{Error, Result, files};
@@ -74,8 +75,8 @@ impl Data for Images {
             _ => None,
         };
         let batch_rows = values.number("batch-rows")?.unwrap_or(request.batch_rows);
-        if batch_rows == 0 {
-            return Err(Error::Config("--batch-rows 0: compute at least one image per batch".into()));
+        if !(1..=MOST_AT_ONCE).contains(&batch_rows) {
+            return Err(Error::Config(format!("--batch-rows {batch_rows}: compute from 1 to {MOST_AT_ONCE} images per batch")));
         }
         Ok(ImageRequest { class: class(values)?, settings, between, batch_rows, ..request })
     }
@@ -83,7 +84,7 @@ impl Data for Images {
     fn complete_options(options: ImageOptions, manifest: &Value) -> Result<ImageOptions> {
         let own = manifest.get("images").cloned().unwrap_or_default();
         let own: ImageOptions = serde_json::from_value(own).map_err(|error| Error::Data(error.to_string()))?;
-        Ok(ImageOptions { size: options.size.or(own.size), strict: options.strict || own.strict, ..own })
+        Ok(ImageOptions { size: options.size.or(own.size), strict: options.strict || own.strict, memory: options.memory, ..own })
     }
 
     fn describe(metadata: &BTreeMap<String, String>) -> (Vec<String>, Value) {

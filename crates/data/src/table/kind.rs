@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use semblant_core::config::MOST_AT_ONCE;
 use semblant_core::data::{Data, Opened, Writer};
 use semblant_core::options::{Names, OptionSpec, OptionValues};
 use semblant_core::{Error, Result, files};
 use serde_json::{Value, json};
 
 use super::{Condition, Constraint, Inferred, Protect, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
+
+/// The most times that each row is completed.
+const MOST_DRAWS: u64 = 1_000_000;
 
 impl Data for Table {
     const KIND: &'static str = "table";
@@ -110,16 +114,16 @@ impl Data for Table {
         // Rows that meet conditions take many draws: smaller batches show how it goes, and are kept if later ones find none.
         let usual = if ["where", "balance", "distribution", "given"].iter().any(|name| values.has(name)) { 1_024 } else { 32_768 };
         let batch_rows = values.number("batch-rows")?.unwrap_or(usual);
-        if batch_rows == 0 {
-            return Err(Error::Config("--batch-rows 0: compute at least one row per batch".into()));
+        if !(1..=MOST_AT_ONCE).contains(&batch_rows) {
+            return Err(Error::Config(format!("--batch-rows {batch_rows}: compute from 1 to {MOST_AT_ONCE} rows per batch")));
         }
         let (short, sql): (Vec<&String>, Vec<&String>) = values.all("where").iter().partition(|text| is_short(text));
         let conditions = short.into_iter().map(|text| condition(text)).collect::<Result<_>>()?;
         let expressions = sql.into_iter().cloned().collect();
         let given = values.text("given").map(|path| Self::read(path, &ReadOptions::default())).transpose()?;
         let draws: Option<u64> = values.number("draws")?;
-        if draws == Some(0) {
-            return Err(Error::Config("--draws 0: complete each row at least once".into()));
+        if let Some(draws) = draws.filter(|draws| !(1..=MOST_DRAWS).contains(draws)) {
+            return Err(Error::Config(format!("--draws {draws}: complete each row from 1 to {MOST_DRAWS} times")));
         }
         if given.is_none() && draws.is_some() {
             return Err(Error::Config("--draws says how often rows are completed that --given names; add --given".into()));

@@ -22,6 +22,7 @@ pub use column::{Column, MISSING};
 pub use constraint::Constraint;
 pub use id::{Form, IdFormat, Pattern};
 pub(crate) use raw::shorten;
+pub(crate) use read::LARGEST_RECORD;
 pub use read::{Inferred, ReadOptions, TableFormat};
 pub use request::{Condition, TableRequest, Wanted};
 pub use schema::{ColumnKind, ColumnSchema, Protect, Schema, is_unread, special_index, special_number, unread_number};

@@ -243,6 +243,8 @@ pub(crate) struct RawColumn {
     pub(crate) marked: usize,
     /// Whole numbers that were rounded.
     pub(crate) large: usize,
+    /// Values of the file that are outside of what a column holds, and are missing for that.
+    pub(crate) beyond: usize,
     scratch: String,
 }
 
@@ -260,6 +262,7 @@ impl RawColumn {
             missing: 0,
             marked: 0,
             large: 0,
+            beyond: 0,
             scratch: String::new(),
         }
     }
@@ -269,6 +272,22 @@ impl RawColumn {
             Cells::Numbers(numbers) => numbers.values.len(),
             Cells::Texts { codes, .. } => codes.len(),
         }
+    }
+
+    /// The bytes of the cells so far, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        let cells = match &self.cells {
+            Cells::Numbers(numbers) => 9 * numbers.values.len() + numbers.odd.values().map(|text| text.len() + 64).sum::<usize>(),
+            // The end of a text, its place in the table, and the table's own need.
+            Cells::Texts { codes, texts } => 4 * codes.len() + texts.bytes.len() + 16 * texts.ends.len(),
+        };
+        (cells + size_of::<Self>() + self.name.len()) as u64
+    }
+
+    /// A value that the file has and that no column can hold.
+    pub(crate) fn push_beyond(&mut self) {
+        self.beyond += 1;
+        self.push_missing();
     }
 
     pub(crate) fn push_missing(&mut self) {

@@ -113,9 +113,25 @@ pub struct ColumnSchema {
     /// Whether rare labels and extreme numbers of this column are replaced before a model learns them; `true` without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protect: Option<bool>,
+    /// Whether an evaluation tries to infer this column from the others, as an attacker would; without any such column it tries each.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+    /// Whether an evaluation compares the groups of this column one by one, such as women and men.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 impl ColumnSchema {
+    /// Checks what is computed with, whichever file it comes from.
+    fn check(&self) -> Result<()> {
+        let named = |why: String| Error::Table(format!("column \"{}\": {why}", self.name));
+        self.id.as_ref().map_or(Ok(()), |id| id.check()).map_err(named)?;
+        if self.step.is_some_and(|step| !(step.is_finite() && step > 0.0)) {
+            return Err(named("its step must be a number above 0".into()));
+        }
+        Ok(())
+    }
+
     /// A column with every optional field unset.
     pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
         Self {
@@ -134,6 +150,8 @@ impl ColumnSchema {
             missing: None,
             special: Vec::new(),
             protect: None,
+            secret: false,
+            protected: false,
         }
     }
 }
@@ -210,7 +228,7 @@ impl Schema {
             .ok_or_else(|| Error::UnknownColumn { name: name.to_owned(), known: self.names().collect::<Vec<_>>().join(", ") })
     }
 
-    /// Checks that names are unique and the target exists.
+    /// Checks that names are unique, that the target exists, and that ids and steps can be computed with.
     ///
     /// # Errors
     /// Names the offending column.
@@ -222,7 +240,7 @@ impl Schema {
         if let Some(target) = &self.target {
             self.index_of(target)?;
         }
-        Ok(())
+        self.columns.iter().try_for_each(ColumnSchema::check)
     }
 }
 

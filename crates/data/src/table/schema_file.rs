@@ -21,7 +21,7 @@ impl Schema {
     /// When the file, or one that it names, cannot be read, is not TOML, has an unknown key (which is named), or fails [`Schema::check`].
     pub fn from_toml(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        let text = semblant_core::memory::read_text(path)?;
         let mut schema = Self::parse_toml(&text).map_err(|error| Error::format(path, error.to_string()))?;
         constraint::read_files(&mut schema, path.parent().unwrap_or(Path::new("")))?;
         Ok(schema)
@@ -68,12 +68,6 @@ fn check_column(column: &ColumnSchema) -> Result<()> {
     }
     if let Some(zone) = &column.zone {
         datetime::check_zone(zone).map_err(named)?;
-    }
-    if let Some(id) = &column.id {
-        id.check().map_err(named)?;
-    }
-    if column.step.is_some_and(|step| !(step.is_finite() && step > 0.0)) {
-        return Err(named("its step must be a number above 0".into()));
     }
     if let Some(text) = &column.data_type {
         data_type::parse(text).map_err(named)?;

@@ -144,7 +144,7 @@ fn read_block(tensors: &mut Tensors, index: usize, width: usize, rows: usize, de
         augmentation: None,
         constants: Constants::default(),
     };
-    let (mut weight, mut bias) = (Vec::with_capacity(3 * width * width), Vec::with_capacity(3 * width));
+    let (mut weight, mut bias) = (Vec::new(), Vec::new());
     for part in ["to_q", "to_k", "to_v"] {
         weight.extend(tensors.take(&name(&format!("attn1.{part}.weight")), &[width, width])?);
         bias.extend(tensors.take(&name(&format!("attn1.{part}.bias")), &[width])?);

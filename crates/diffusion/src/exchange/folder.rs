@@ -162,6 +162,10 @@ impl Folder {
                 ));
             }
             let path = self.network.join(name);
+            if path.is_symlink() {
+                let what = "is a symbolic link, and may lead anywhere; copy the folder with its links followed (cp -rL)";
+                return Err(Error::checkpoint(path, what));
+            }
             if !path.is_file() {
                 return Err(Error::checkpoint(
                     path,

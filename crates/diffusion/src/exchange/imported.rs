@@ -34,13 +34,14 @@ pub fn open_folder(path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<I
         return Err(Error::checkpoint(path, "holds a network without a scheduler; add scheduler/scheduler_config.json"));
     };
     let (shape, classes) = match &pipeline.network {
-        Net::Dit(net) => (net.shape, net.embedders[0].classes.val().dims()[0] - 1),
+        Net::Dit(net) => (net.shape, net.embedders[0].classes.lazy_shape()[0] - 1),
         Net::Unet(net) => (*net.shape(), net.classes()),
         Net::Mlp(_) => return Err(Error::checkpoint(path, "holds a network that diffusers does not have")),
     };
     let named = pipeline.class_names.len() == classes;
     let class_names = if named { pipeline.class_names.clone() } else { (0..classes).map(|class| class.to_string()).collect() };
     let kind = ImageKind { shape, class_counts: vec![1; class_names.len()], class_names };
+    kind.check().map_err(|error| Error::checkpoint(path, error.to_string()))?;
     let steps = if scheduler.class == SchedulerClass::EdmEuler { 18 } else { 50 };
     let solver = scheduler.solver().to_owned();
     let sampling = Sampling { steps, solver, clip: scheduler.clip().unwrap_or(0.0), ..Sampling::default() };

@@ -12,7 +12,7 @@ pub(super) type Object = Map<String, Value>;
 
 /// Reads an object. Python writes `Infinity` and `NaN`, which JSON does not know; they become `null`.
 pub(super) fn read(path: &Path) -> Result<Object> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+    let text = semblant_core::memory::read_text(path)?;
     match serde_json::from_str(&without_infinities(&text)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::checkpoint(path, "holds no JSON object; fetch or save the folder again")),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::json::{self, Object};
 use crate::process::Prediction;
-use crate::schedule::{BetaSchedule, DdpmTable};
+use crate::schedule::{BetaSchedule, DdpmTable, MOST_TIMESTEPS};
 
 /// The schedulers of diffusers that Semblant has a solver for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,7 +276,18 @@ impl SchedulerConfig {
             let remedy = "if the model was trained on a table of betas, set \"_class_name\" to DDIMScheduler";
             return Err(Error::checkpoint(path, format!("the class {name} is not one of {}; {remedy}", known.join(", "))));
         };
-        Ok(Self { class: *class, ..json::overlay(&Self::new(*class), &object, path)? })
+        let read = Self { class: *class, ..json::overlay(&Self::new(*class), &object, path)? };
+        let lists = [("trained_betas", read.trained_betas.as_ref().map_or(1, Vec::len))];
+        let numbers = [("num_train_timesteps", read.num_train_timesteps), ("steps_offset", read.steps_offset.saturating_add(1))];
+        for (key, count) in numbers.into_iter().chain(lists) {
+            if !(1..=MOST_TIMESTEPS).contains(&count) {
+                return Err(Error::checkpoint(
+                    path,
+                    format!("\"{key}\" is out of range, at most {MOST_TIMESTEPS} can be read; edit the file"),
+                ));
+            }
+        }
+        Ok(read)
     }
 
     /// What `scheduler_config.json` says: the settings of the class, and what else was read.

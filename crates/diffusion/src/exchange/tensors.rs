@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, View};
+use semblant_core::memory::Memory;
 use semblant_core::nn::Linear;
 use semblant_core::{Error, Result, host};
 
@@ -38,7 +39,7 @@ impl Tensors {
     /// # Errors
     /// A file that is missing, damaged, or holds other numbers.
     pub fn read(&mut self, file: &Path) -> Result<()> {
-        let bytes = std::fs::read(file).map_err(|source| Error::io(file, source))?;
+        let bytes = Memory::of_process().read(file)?;
         let damaged = |error: safetensors::SafeTensorError| {
             Error::checkpoint(file, format!("not a readable safetensors file ({error}); was it truncated? fetch or copy it again"))
         };

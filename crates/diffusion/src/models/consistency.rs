@@ -32,6 +32,7 @@ use crate::training::{Batch, Training, column, default_network, level_normals, t
 #[serde(default)]
 pub struct ConsistencyConfig {
     /// The file of the trained model of kind `edm` to begin with; its network and levels are taken over.
+    #[schemars(extend("format" = "path"))]
     pub from: PathBuf,
     /// The network; what `from` holds when it is left out.
     pub network: NetConfig,

@@ -5,7 +5,7 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use semblant_core::config::Config;
+use semblant_core::config::{Config, check_range};
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
 use semblant_core::{Error, Result};
@@ -15,7 +15,7 @@ use crate::exchange::{SchedulerConfig, TimestepSpacing};
 use crate::networks::{Net, NetConfig};
 use crate::pipeline::Process;
 use crate::process::{Prediction, Weighting};
-use crate::schedule::{BetaSchedule, DdpmTable, Plan, Spacing};
+use crate::schedule::{BetaSchedule, DdpmTable, MOST_TIMESTEPS, Plan, Spacing};
 use crate::solvers::Sampling;
 use crate::training::{Batch, Training, default_network, denoising_loss, purpose, training_noise};
 
@@ -26,6 +26,7 @@ pub struct DdpmConfig {
     /// The network.
     pub network: NetConfig,
     /// Timesteps of the table.
+    #[schemars(range(max = 1_048_576))]
     pub timesteps: usize,
     /// How the noise grows over them.
     pub schedule: BetaSchedule,
@@ -103,10 +104,7 @@ impl Model for DdpmModel {
 impl Config for DdpmConfig {
     fn check(&self) -> Result<()> {
         self.check_parts()?;
-        const MOST_TIMESTEPS: usize = 1 << 20;
-        if self.timesteps > MOST_TIMESTEPS {
-            return Err(Error::Config(format!("timesteps = {} must be at most {MOST_TIMESTEPS}", self.timesteps)));
-        }
+        check_range("timesteps", self.timesteps, 1, MOST_TIMESTEPS)?;
         if matches!(self.prediction, Prediction::Edm { .. } | Prediction::Velocity) {
             return Err(Error::Config("prediction of ddpm must be epsilon, sample or v; the models edm and flow have the others".into()));
         }

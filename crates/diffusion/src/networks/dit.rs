@@ -4,15 +4,16 @@
 //! Layers and arithmetic are those of diffusers' `DiTTransformer2DModel`, so weights go both ways. One embedder of time and class serves all
 //! blocks, as in the paper; a loaded model may have one per block.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use semblant_core::config::check_range;
 use semblant_core::nn::{self, Constants, Init, Linear, LinearConfig, attention, gated_residual, gelu_tanh, modulated_norm, silu};
 use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result, host};
+use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::embedder::Embedder;
-use super::{Condition, Network};
+use super::{Condition, MOST_DEPTH, MOST_WIDTH, Network};
 use semblant_images::ImageShape;
 
 /// The size of a DiT.
@@ -53,9 +54,11 @@ impl DitConfig {
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self, shape: &ImageShape) -> Result<()> {
-        if self.patch == 0 || self.width == 0 || self.depth == 0 || self.heads == 0 {
-            return Err(Error::Config("patch, width, depth and heads of a DiT must be at least 1".into()));
-        }
+        check_range("patch", self.patch, 1, MOST_PATCH)?;
+        check_range("width", self.width, 1, MOST_WIDTH)?;
+        check_range("depth", self.depth, 1, MOST_DEPTH)?;
+        check_range("heads", self.heads, 1, MOST_WIDTH)?;
+        check_range("norm_epsilon", self.norm_epsilon, 1e-12, 1.0)?;
         if !self.width.is_multiple_of(self.heads) || !self.width.is_multiple_of(4) {
             return Err(Error::Config(format!("width = {} of a DiT must be a multiple of heads = {} and of 4", self.width, self.heads)));
         }
@@ -68,6 +71,9 @@ impl DitConfig {
         Ok(())
     }
 }
+
+/// The largest patch: one that an image of a usual size consists of.
+const MOST_PATCH: usize = 1024;
 
 /// Added to the variance in the first normalisation of a block and the last of the network.
 const EPSILON: f32 = 1e-6;
@@ -87,13 +93,10 @@ pub struct Block {
 impl Block {
     fn new(width: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
         // Three square layers side by side, each drawn with its own fan.
-        let packed = nn::draw(Init::Xavier, (width, width), width * 3 * width, stream(), 0);
+        let packed = nn::drawn(Init::Xavier, (width, width), [width, 3 * width], (stream(), 0), device);
         Self {
             modulation: LinearConfig::new(width, 6 * width).with_init(Init::Zero).init(stream(), device),
-            packed: Linear {
-                weight: Param::from_tensor(host::tensor(packed, [width, 3 * width], device)),
-                bias: Some(Param::from_tensor(Tensor::zeros([3 * width], device))),
-            },
+            packed: Linear { weight: packed, bias: Some(nn::filled([3 * width], device, 0.0)) },
             mixed: LinearConfig::new(width, width).with_init(Init::Xavier).init(stream(), device),
             up: LinearConfig::new(width, 4 * width).with_init(Init::Xavier).init(stream(), device),
             down: LinearConfig::new(4 * width, width).with_init(Init::Xavier).init(stream(), device),

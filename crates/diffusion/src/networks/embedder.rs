@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::host;
 use semblant_core::nn::{self, Constants, Init, Linear, LinearConfig, silu};
 use semblant_core::seeds::Stream;
 use semblant_data::image::augment::LABELS;
@@ -26,11 +25,11 @@ pub struct Embedder {
 
 impl Embedder {
     pub(crate) fn new(width: usize, classes: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
-        let table = nn::draw(Init::Normal(0.02), (0, 0), (classes + 1) * width, stream(), 0);
+        let table = nn::drawn(Init::Normal(0.02), (0, 0), [classes + 1, width], (stream(), 0), device);
         Self {
             time_1: LinearConfig::new(TIME_WIDTH, width).with_init(Init::Normal(0.02)).init(stream(), device),
             time_2: LinearConfig::new(width, width).with_init(Init::Normal(0.02)).init(stream(), device),
-            classes: Param::from_tensor(host::tensor(table, [classes + 1, width], device)),
+            classes: table,
             augmentation: None,
             constants: Constants::default(),
         }
@@ -38,9 +37,8 @@ impl Embedder {
 
     /// This embedder with an input for augmentation labels. The new weights are zero.
     pub(crate) fn with_augmentation(mut self) -> Self {
-        let table = self.classes.val();
-        let weight = Tensor::zeros([LABELS, table.dims()[1]], &table.device());
-        self.augmentation = Some(Linear { weight: Param::from_tensor(weight), bias: None });
+        let weight = nn::filled([LABELS, self.classes.lazy_shape()[1]], &self.classes.lazy_device(), 0.0);
+        self.augmentation = Some(Linear { weight, bias: None });
         self
     }
 

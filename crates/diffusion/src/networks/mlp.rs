@@ -3,13 +3,14 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use semblant_core::Result;
+use semblant_core::config::check_range;
 use semblant_core::nn::{Init, Linear, LinearConfig, gated_residual, modulated_norm, silu};
 use semblant_core::seeds::Stream;
-use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::embedder::Embedder;
-use super::{Condition, Network};
+use super::{Condition, MOST_DEPTH, MOST_WIDTH, Network};
 use semblant_images::ImageShape;
 
 /// The size of a perceptron.
@@ -28,21 +29,14 @@ impl Default for MlpConfig {
     }
 }
 
-/// The widest layer and the most blocks of a network here; more is a mistake in a settings file.
-const MOST: usize = 1 << 16;
-
 impl MlpConfig {
     /// Checks the sizes.
     ///
     /// # Errors
     /// Names the field, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        for (field, value) in [("width", self.width), ("depth", self.depth)] {
-            if value == 0 || value > MOST {
-                return Err(Error::Config(format!("{field} = {value} of an MLP is out of range; choose a number from 1 to {MOST}")));
-            }
-        }
-        Ok(())
+        check_range("width", self.width, 1, MOST_WIDTH)?;
+        check_range("depth", self.depth, 1, MOST_DEPTH)
     }
 }
 

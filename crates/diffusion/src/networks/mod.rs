@@ -15,6 +15,12 @@ use semblant_images::ImageShape;
 pub(crate) use semblant_images::init_streams;
 use serde::{Deserialize, Serialize};
 
+/// The widest layer of a network here, in numbers or channels; more is a mistake in a settings file.
+pub(crate) const MOST_WIDTH: usize = 1 << 16;
+
+/// The most blocks, one after another.
+pub(crate) const MOST_DEPTH: usize = 1024;
+
 /// The conditioning of a network, besides noised images and noise levels.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {

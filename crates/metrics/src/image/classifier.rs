@@ -20,7 +20,7 @@ use semblant_core::passes::Passes;
 use semblant_core::seeds::streams::{CLASSIFIER_WEIGHTS, TRAINING};
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer};
-use semblant_core::{Error, Result, host, streams};
+use semblant_core::{Error, Result, config, host, streams};
 use semblant_data::image::augment::Augmentation;
 use semblant_data::image::{DeviceImages, Images};
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,9 @@ streams! {
     const AUGMENTATION = 1..2;
 }
 
+/// The most channels, or features.
+const MOST_WIDTH: usize = 1 << 16;
+
 impl Net {
     fn new(config: &ClassifierConfig, shape: [usize; 3], classes: usize, seed: u64, device: &Device) -> Self {
         let [channels, height, width] = shape;
@@ -76,16 +79,15 @@ impl Net {
         let convolution = |inputs: usize, outputs: usize, number| {
             // He initialisation: half of the values do not pass the rectifier.
             let spread = (2.0 / (9 * inputs) as f32).sqrt();
-            let weight = nn::draw(Init::Normal(spread), (0, 0), outputs * inputs * 9, stream(number), 0);
-            Param::from_tensor(host::tensor(weight, [outputs, inputs, 3, 3], device))
+            nn::drawn(Init::Normal(spread), (0, 0), [outputs, inputs, 3, 3], (stream(number), 0), device)
         };
         let [one, two] = config.channels;
         let left = two * (height / 2 / 2).max(1) * (width / 2 / 2).max(1);
         Self {
             first: convolution(channels, one, 0),
-            first_bias: Param::from_tensor(Tensor::zeros([one], device)),
+            first_bias: nn::filled([one], device, 0.0),
             second: convolution(one, two, 1),
-            second_bias: Param::from_tensor(Tensor::zeros([two], device)),
+            second_bias: nn::filled([two], device, 0.0),
             features: LinearConfig::new(left, config.features).with_init(Init::Xavier).init(stream(2), device),
             scores: LinearConfig::new(config.features, classes).with_init(Init::Xavier).init(stream(3), device),
         }
@@ -254,6 +256,10 @@ impl Classifier {
         let about: About = file.metadata_as("about", path)?;
         if about.shape.iter().any(|&side| side == 0 || side > 1 << 15) || about.class_names.len() < 2 {
             return Err(Error::checkpoint(path, "it describes images that cannot be; train it again"));
+        }
+        let [one, two] = about.config.channels;
+        for (field, size) in [("channels", one), ("channels", two), ("features", about.config.features)] {
+            config::check_range(field, size, 1, MOST_WIDTH).map_err(|error| Error::checkpoint(path, error.to_string()))?;
         }
         let net = Net::new(&about.config, about.shape, about.class_names.len(), 0, device);
         Ok(Self { net: file.load_module("model", net, path)?, about, device: device.clone() })

@@ -18,6 +18,27 @@ pub fn roc_auc(positive: &[bool], scores: &[f64]) -> Result<f64> {
     Ok((rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives))
 }
 
+/// The area under the ROC curve and its standard deviation over draws of rows (DeLong et al. 1988).
+///
+/// # Errors
+/// As [`roc_auc`].
+pub fn roc_auc_with_deviation(positive: &[bool], scores: &[f64]) -> Result<(f64, f64)> {
+    let auc = roc_auc(positive, scores)?;
+    let among_all = ranks(scores);
+    // The share of the other class that each row is on the right side of: its rank among all, less that among its own class.
+    let placements = |class: bool| -> Vec<f64> {
+        let rows: Vec<usize> = (0..scores.len()).filter(|&row| positive[row] == class).collect();
+        let among_own = ranks(&rows.iter().map(|&row| scores[row]).collect::<Vec<_>>());
+        let others = (scores.len() - rows.len()) as f64;
+        rows.iter().zip(among_own).map(|(&row, own)| (among_all[row] - own) / others).collect()
+    };
+    let variance = |values: Vec<f64>| {
+        let (count, mean) = (values.len() as f64, values.iter().sum::<f64>() / values.len() as f64);
+        values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0) / count
+    };
+    Ok((auc, (variance(placements(true)) + variance(placements(false))).sqrt()))
+}
+
 /// Mean of the one-against-rest [`roc_auc`] over the classes that occur; `probabilities` holds one list per class.
 ///
 /// # Errors
@@ -75,6 +96,9 @@ mod tests {
         assert_eq!(roc_auc(&[false, false, true, true], &[0.1, 0.4, 0.35, 0.8]).unwrap(), 0.75);
         assert_eq!(roc_auc(&[false, true], &[0.5, 0.5]).unwrap(), 0.5);
         assert!(roc_auc(&[true], &[0.5]).is_err());
+        // Placements 1, 1/2 of the positives and 1/2, 1 of the negatives: variances of 1/8, each over 2.
+        let (auc, deviation) = roc_auc_with_deviation(&[false, false, true, true], &[0.1, 0.4, 0.35, 0.8]).unwrap();
+        assert!(auc == 0.75 && (deviation - 0.125_f64.sqrt()).abs() < 1e-12);
         assert_eq!(f1(&[true, true, false, false], &[true, false, true, false]), 0.5);
         assert_eq!(macro_f1(&[0, 1, 2], &[0, 1, 2], 4), 1.0);
         assert_eq!(r2(&[1.0, 2.0, 3.0], &[2.0, 2.0, 2.0]).unwrap(), 0.0);

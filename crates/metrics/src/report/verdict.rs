@@ -70,19 +70,23 @@ pub(super) fn fidelity(grade: Grade, partly: Option<&str>, because: String) -> V
     Verdict { group: Group::Fidelity, grade, answer: partly.unwrap_or(answer).into(), because }
 }
 
-/// What a model trained on synthetic data (`synthetic`) retains of what one trained on real data (`real`) gains over a guess (`floor`): at
-/// least 97 % is good, 85 % fair.
-pub(super) fn utility([synthetic, real, floor]: [f64; 3], because: String) -> Verdict {
-    if !(real > floor && synthetic.is_finite()) {
+/// What a model trained on synthetic data retains of what one trained on real data gains over a guess: 97 % is good, 85 % fair, as far as the
+/// interval tells. `kept` is `None` where the latter gains nothing.
+pub(super) fn utility(kept: Option<Estimate>, because: String) -> Verdict {
+    let Some(kept) = kept.filter(|kept| kept.value.is_finite()) else {
         return not_assessed(
             Group::Utility,
             "A model trained on the real data predicts no better than guessing, so there is nothing to compare.",
         );
-    }
-    let (grade, answer) = match (synthetic - floor) / (real - floor) {
-        kept if kept >= 0.97 => (Grade::Good, "As useful as real data"),
-        kept if kept >= 0.85 => (Grade::Fair, "Almost as useful as real data"),
-        _ => (Grade::Poor, "Less useful than real data"),
+    };
+    let [low, high] = kept.interval;
+    let because =
+        format!("{because} Of the gain over a guess {:.0} % are kept ({:.0} to {:.0} %).", 100.0 * kept.value, 100.0 * low, 100.0 * high);
+    let (grade, answer) = match (low, high) {
+        (_, high) if high < 0.85 => (Grade::Poor, "Less useful than real data"),
+        (_, high) if high < 0.97 => (Grade::Fair, "Almost as useful as real data"),
+        (low, _) if low < 0.75 => (Grade::Unknown, "Too few rows to tell"),
+        _ => (Grade::Good, "As useful as real data"),
     };
     Verdict { group: Group::Utility, grade, answer: answer.into(), because }
 }

@@ -83,14 +83,14 @@ fn triple(mut number: usize) -> Vec<usize> {
 }
 
 /// A column of both tables as bins.
-struct Binned {
-    real: Vec<u8>,
-    synthetic: Vec<u8>,
-    bins: usize,
+pub(super) struct Binned {
+    pub(super) real: Vec<u8>,
+    pub(super) synthetic: Vec<u8>,
+    pub(super) bins: usize,
 }
 
 impl Binned {
-    fn new(real: &Column, synthetic: &Column) -> Option<Self> {
+    pub(super) fn new(real: &Column, synthetic: &Column) -> Option<Self> {
         match (real, synthetic) {
             (Column::Number(real), Column::Number(synthetic)) => {
                 let edges = edges(real)?;

@@ -52,7 +52,7 @@ impl Scale {
                 values[row * axes + place] = axis.place(column, row);
             }
         }
-        Points { axes, values }
+        Points { axes, labels: self.0.iter().map(|axis| matches!(axis, Axis::Same)).collect(), values }
     }
 }
 
@@ -89,6 +89,8 @@ fn ordinal(value: f64) -> f64 {
 /// Rows as points, one after the other.
 pub(crate) struct Points {
     axes: usize,
+    /// Which axes are equal or not, rather than near or far.
+    labels: Vec<bool>,
     values: Vec<f64>,
 }
 
@@ -104,7 +106,7 @@ impl Points {
     /// The points with the axes at `places` only.
     pub(crate) fn columns(&self, places: &[usize]) -> Self {
         let values = (0..self.rows()).flat_map(|row| places.iter().map(move |&place| self.row(row)[place])).collect();
-        Self { axes: places.len(), values }
+        Self { axes: places.len(), labels: places.iter().map(|&place| self.labels[place]).collect(), values }
     }
 
     /// The points nearest to the query, all that are equally near, ascending.
@@ -122,9 +124,27 @@ impl Points {
         rows
     }
 
+    /// For each axis of `left_out`: the point closest to the query on all other axes, the first of several.
+    pub(crate) fn closest_without_each(&self, query: &[f64], left_out: &[usize]) -> Vec<usize> {
+        let mut best = vec![(f64::INFINITY, 0); left_out.len()];
+        let mut parts = vec![0.0; self.axes];
+        for (row, point) in self.values.chunks_exact(self.axes).enumerate() {
+            parts.iter_mut().zip(query).zip(point).for_each(|((part, a), b)| *part = (a - b).abs().min(1.0));
+            let sum: f64 = parts.iter().sum();
+            for (best, &axis) in best.iter_mut().zip(left_out) {
+                let distance = sum - parts[axis];
+                // Rounding does not make a later point nearer.
+                if distance < best.0 - 1e-12 {
+                    *best = (distance, row);
+                }
+            }
+        }
+        best.into_iter().map(|(_, row)| row).collect()
+    }
+
     /// The points at `rows`.
     pub(crate) fn take(&self, rows: &[usize]) -> Self {
-        Self { axes: self.axes, values: rows.iter().flat_map(|&row| self.row(row)).copied().collect() }
+        Self { axes: self.axes, labels: self.labels.clone(), values: rows.iter().flat_map(|&row| self.row(row)).copied().collect() }
     }
 }
 
@@ -133,8 +153,13 @@ impl Points {
 /// Categories are split like numbers, by code: a box that holds a single code of a column costs a query with another code the full 1.
 pub(crate) struct BoxTree {
     axes: usize,
+    /// The axes of the points as given, in the order of those of the tree.
+    axis_order: Vec<usize>,
+    labels: Vec<bool>,
     /// The points, in the order of the leaves.
     points: Vec<f64>,
+    /// Where each of them was given.
+    order: Vec<usize>,
     nodes: Vec<Node>,
     /// Lower and upper corner of each node, one after the other.
     corners: Vec<f64>,
@@ -148,13 +173,39 @@ struct Node {
 }
 
 const LEAF_POINTS: usize = 16;
+/// Pairs of points whose differences decide the order of axes.
+const PAIRS: usize = 512;
+
+/// The axes on which points differ most first, so that a sum of differences exceeds its limit after few of them.
+fn far_axes_first(points: &Points) -> Vec<usize> {
+    let rows = points.rows();
+    let mut far = vec![0.0; points.axes];
+    for pair in 0..if rows > 1 { PAIRS } else { 0 } {
+        let (a, b) = (points.row(pair * 7919 % rows), points.row((pair * 104_729 + 1) % rows));
+        far.iter_mut().zip(a).zip(b).for_each(|((far, a), b)| *far += (a - b).abs().min(1.0));
+    }
+    let mut order: Vec<usize> = (0..points.axes).collect();
+    order.sort_by(|&a, &b| far[b].total_cmp(&far[a]));
+    order
+}
 
 impl BoxTree {
     pub(crate) fn new(points: &Points) -> Self {
-        let mut tree = Self { axes: points.axes, points: Vec::new(), nodes: Vec::new(), corners: Vec::new() };
+        let mut tree = Self {
+            axes: points.axes,
+            axis_order: far_axes_first(points),
+            labels: Vec::new(),
+            points: Vec::new(),
+            order: Vec::new(),
+            nodes: Vec::new(),
+            corners: Vec::new(),
+        };
         let mut order: Vec<usize> = (0..points.rows()).collect();
+        let points = &points.columns(&tree.axis_order);
+        tree.labels = points.labels.clone();
         tree.grow(points, &mut order, 0);
         tree.points = points.take(&order).values;
+        tree.order = order;
         tree
     }
 
@@ -190,31 +241,124 @@ impl BoxTree {
 
     fn nearest<const K: usize>(&self, query: &[f64]) -> [f64; K] {
         let mut best = Smallest::<K>::new();
-        let mut waiting = vec![(self.bound(0, query), 0)];
+        self.search(query, Metric::All, |distance, _| {
+            best.add(distance);
+            best.0[K - 1]
+        });
+        best.0
+    }
+
+    /// As [`Self::nearest_of_all`], without one label in which query and point differ: the distance to a copy with one label changed.
+    pub(crate) fn nearest_but_one_label<const K: usize>(&self, queries: &Points) -> Vec<[f64; K]> {
+        let one = |row: usize| {
+            let mut best = Smallest::<K>::new();
+            self.search(queries.row(row), Metric::ButOneLabel, |distance, _| {
+                best.add(distance);
+                best.0[K - 1]
+            });
+            best.0.map(|sum| sum / self.axes as f64)
+        };
+        (0..queries.rows()).into_par_iter().map(one).collect()
+    }
+
+    /// For every query the nearest point, the first of several, and how far the next is.
+    pub(crate) fn nearest_points(&self, queries: &Points) -> Vec<Nearest> {
+        let one = |row: usize| {
+            let mut best = Nearest { distance: f64::INFINITY, point: usize::MAX, second: f64::INFINITY };
+            self.search(queries.row(row), Metric::All, |distance, place| {
+                let point = self.order[place];
+                if distance < best.distance || (distance == best.distance && point < best.point) {
+                    best = Nearest { distance, point, second: best.distance };
+                } else {
+                    best.second = best.second.min(distance);
+                }
+                // Points as far as the second are looked at too, so that the first of equal ones is found.
+                best.second * (1.0 + 1e-15) + f64::MIN_POSITIVE
+            });
+            let axes = self.axes as f64;
+            Nearest { distance: best.distance / axes, second: best.second / axes, ..best }
+        };
+        (0..queries.rows()).into_par_iter().map(one).collect()
+    }
+
+    /// Calls `found` with the distance and the place of every point that may be nearer than the limit that it returned last.
+    fn search(&self, query: &[f64], metric: Metric, mut found: impl FnMut(f64, usize) -> f64) {
+        let query: Vec<f64> = self.axis_order.iter().map(|&axis| query[axis]).collect();
+        let query = query.as_slice();
+        let mut limit = f64::INFINITY;
+        let mut waiting = vec![(self.bound(0, query, metric), 0)];
         while let Some((bound, place)) = waiting.pop() {
-            if bound >= best.0[K - 1] {
+            if bound >= limit {
                 continue;
             }
             let node = &self.nodes[place];
             if let Some((left, right)) = node.children {
-                let (left, right) = ((self.bound(left, query), left), (self.bound(right, query), right));
+                let (left, right) = ((self.bound(left, query, metric), left), (self.bound(right, query, metric), right));
                 let (near, far) = if left.0 <= right.0 { (left, right) } else { (right, left) };
                 waiting.push(far);
                 waiting.push(near);
             } else {
-                for point in self.points[node.start * self.axes..node.end * self.axes].chunks_exact(self.axes) {
-                    best.add(distance(query, point, best.0[K - 1]));
+                let points = self.points[node.start * self.axes..node.end * self.axes].chunks_exact(self.axes);
+                for (place, point) in (node.start..).zip(points) {
+                    limit = found(metric.distance(query, point, &self.labels, limit), place);
                 }
             }
         }
-        best.0
     }
 
     /// No point of the node is closer to the query than this.
-    fn bound(&self, place: usize, query: &[f64]) -> f64 {
+    fn bound(&self, place: usize, query: &[f64], metric: Metric) -> f64 {
         let (low, high) = self.corners[place * 2 * self.axes..][..2 * self.axes].split_at(self.axes);
+        let parts = query.iter().zip(low).zip(high).map(|((&q, &low), &high)| (low - q).max(q - high).clamp(0.0, 1.0));
         // Shaved by more than rounding can add, so that no point is lost to the order of additions.
-        query.iter().zip(low).zip(high).map(|((&q, &low), &high)| (low - q).max(q - high).clamp(0.0, 1.0)).sum::<f64>() * (1.0 - 1e-12)
+        match metric {
+            Metric::All => parts.sum::<f64>() * (1.0 - 1e-12),
+            Metric::ButOneLabel => {
+                let add = |(sum, most): (f64, f64), (part, &label): (f64, &bool)| (sum + part, if label { most.max(part) } else { most });
+                let (sum, most) = parts.zip(&self.labels).fold((0.0, 0.0), add);
+                (sum - most) * (1.0 - 1e-12) - 1e-12
+            }
+        }
+    }
+}
+
+/// The nearest point to a query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nearest {
+    pub(crate) distance: f64,
+    /// Where it was given.
+    pub(crate) point: usize,
+    /// The distance to the second nearest; infinity where there is none.
+    pub(crate) second: f64,
+}
+
+/// Which axes a distance counts.
+#[derive(Clone, Copy)]
+enum Metric {
+    All,
+    /// All but the label with the largest difference.
+    ButOneLabel,
+}
+
+impl Metric {
+    fn distance(self, a: &[f64], b: &[f64], labels: &[bool], limit: f64) -> f64 {
+        match self {
+            Self::All => distance(a, b, limit),
+            Self::ButOneLabel => {
+                let (mut sum, mut most) = (0.0, 0.0_f64);
+                for ((a, b), labels) in a.chunks(4).zip(b.chunks(4)).zip(labels.chunks(4)) {
+                    for ((a, b), &label) in a.iter().zip(b).zip(labels) {
+                        let part = (a - b).abs().min(1.0);
+                        sum += part;
+                        most = if label { most.max(part) } else { most };
+                    }
+                    if sum - most >= limit {
+                        return f64::INFINITY;
+                    }
+                }
+                (sum - most).max(0.0)
+            }
+        }
     }
 }
 

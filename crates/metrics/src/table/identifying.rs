@@ -94,7 +94,7 @@ pub fn identifying_values(real: &Table, synthetic: &Table, holdout: Option<&Tabl
 }
 
 /// The known values as text.
-fn texts(column: &Column) -> impl Iterator<Item = Cow<'_, str>> {
+pub(super) fn texts(column: &Column) -> impl Iterator<Item = Cow<'_, str>> {
     (0..column.len()).filter(|&row| !column.is_missing(row)).filter_map(move |row| match column {
         Column::Number(values) => Some(Cow::Owned(ColumnSchema::new("", whole(values[row])).format_number(values[row]))),
         Column::Category { .. } => column.label(row).map(Cow::Borrowed),

@@ -11,14 +11,17 @@ use serde::{Deserialize, Serialize};
 use super::align::align;
 use super::binning::range;
 use super::copies::{copied_share, new_row_synthesis, repeated_shares};
-use super::distance::{BoxTree, Scale, closest_record_distances};
-use super::shapes::mean;
+use super::distance::{BoxTree, Nearest, Points, Scale, closest_record_distances};
 use crate::Result;
 use crate::error::undefined;
 use crate::random::{random, subsample};
+use crate::significance::{Balance, Tail, balance, lower_tail};
 
 /// Random rows whose median is taken: it is then accurate to about 1 %, and distances of far rows are the slowest to compute.
 const MOST_RANDOM: usize = 2_000;
+/// Rows of each table that are searched for copies with one label changed, and columns from which on they are.
+const MOST_CHANGED: usize = 10_000;
+const LEAST_COLUMNS: usize = 4;
 /// Real rows that are compared with the other real rows where there is no holdout.
 const MOST_WITHIN: usize = 10_000;
 
@@ -37,11 +40,44 @@ pub struct Privacy {
     pub closer_to_train: Option<f64>,
     /// Share of synthetic rows equally close to both.
     pub tied: Option<f64>,
+    /// The synthetic rows that are closer to one side, counted for the real row that each is closest to.
+    pub lean: Option<Balance>,
+    /// Whether more synthetic rows than holdout rows lie so close to one training row, by the ratio of the distances to the closest and the
+    /// second closest, as copies of it with noise do.
+    pub near_copies: Option<Tail>,
+    /// The same by distances that leave out one label in which two rows differ, as copies with one label changed do. `None` for tables of
+    /// fewer than four columns or without labels. At most 10,000 rows of each.
+    pub changed_copies: Option<Tail>,
     /// Median distance to the training rows of random rows within each column's range and labels ([`random_rows`]), at most 2,000 of them.
     pub random_median: f64,
 }
 
 impl Privacy {
+    /// From the closest row, with its distance, of the training rows and of the holdout rows, `size` of each.
+    fn compare_sides(&mut self, [train, holdout]: [Vec<Nearest>; 2], size: usize) {
+        let mut closest_to = [vec![0; size], vec![0; size]];
+        let mut tied = 0;
+        for (train, holdout) in train.iter().zip(&holdout) {
+            // Distances that differ by rounding only are ties.
+            match train.distance - holdout.distance {
+                difference if difference.abs() <= 1e-12 => tied += 1,
+                difference if difference < 0.0 => closest_to[0][train.point] += 1,
+                _ => closest_to[1][holdout.point] += 1,
+            }
+        }
+        let rows = train.len() as f64;
+        self.tied = Some(tied as f64 / rows);
+        self.closer_to_train = Some(closest_to[0].iter().sum::<usize>() as f64 / rows);
+        self.lean = Some(balance(&closest_to[0], &closest_to[1]));
+    }
+
+    /// The 95 % confidence interval of [`Self::closer_to_train`].
+    pub fn closer_interval(&self) -> Option<[f64; 2]> {
+        let (closer, tied, lean) = (self.closer_to_train?, self.tied?, self.lean?);
+        let half = 1.96 * lean.deviation * (1.0 - tied);
+        Some([(closer - half).max(0.0), (closer + half).min(1.0)])
+    }
+
     /// What new rows would score: the holdout, or the real rows among themselves.
     pub fn reference(&self) -> Option<&Closeness> {
         self.holdout.as_ref().or(self.within.as_ref())
@@ -67,12 +103,14 @@ pub struct Closeness {
     /// Distance to the closest training row, one entry per row.
     #[serde(skip)]
     pub distances: Vec<f64>,
-    /// Their median.
+    /// That distance over the one to the second closest training row, 1 where both are 0.
+    #[serde(skip)]
+    pub ratios: Vec<f64>,
+    /// The median distance.
     pub median: f64,
-    /// Their 5th percentile.
+    /// The 5th percentile of the distances.
     pub percentile_5: f64,
-    /// 5th percentile over rows of the distance to the closest over that to the second closest training row: near 0 where a row sits on one
-    /// outlier of the training rows. A row that equals two counts as 1.
+    /// The 5th percentile of the ratios: near 0 where a row sits on one outlier of the training rows.
     pub ratio_percentile_5: f64,
     /// Share of rows that equal a training row.
     pub copies: f64,
@@ -100,23 +138,33 @@ pub fn privacy(train: &Table, synthetic: &Table, holdout: Option<&Table>, seed: 
     let mut random = tree.distances(&scale.points(&random_rows(&tables[0], synthetic.rows().min(MOST_RANDOM), seed)?));
     random.sort_unstable_by(f64::total_cmp);
     let random_median = quantile(&random, 0.5);
-    let mut result =
-        Privacy { synthetic: close(&tables[1])?, holdout: None, within: None, closer_to_train: None, tied: None, random_median };
+    let mut result = Privacy {
+        synthetic: close(&tables[1])?,
+        holdout: None,
+        within: None,
+        closer_to_train: None,
+        tied: None,
+        lean: None,
+        near_copies: None,
+        changed_copies: None,
+        random_median,
+    };
     if let Some(holdout) = tables.get(2) {
-        result.holdout = Some(close(holdout)?);
+        let new = close(holdout)?;
+        result.near_copies = Some(lower_tail(&result.synthetic.ratios, &new.ratios));
+        result.holdout = Some(new);
+        let labels = tables[0].columns().iter().any(|column| column.numbers().is_none());
+        result.changed_copies = (labels && tables[0].columns().len() >= LEAST_COLUMNS).then(|| {
+            let changed = |table: &Table, purpose| {
+                let points = scale.points(table).take(&subsample(table.rows(), MOST_CHANGED, seed, purpose));
+                tree.nearest_but_one_label(&points).iter().map(ratio).collect::<Vec<f64>>()
+            };
+            lower_tail(&changed(&tables[1], 24), &changed(holdout, 25))
+        });
         let size = train_points.rows().min(holdout.rows());
-        let to_train = match size < train_points.rows() {
-            true => BoxTree::new(&train_points.take(&subsample(train_points.rows(), size, seed, 1))).distances(&synthetic_points),
-            false => result.synthetic.distances.clone(),
-        };
-        let holdout_points = scale.points(holdout).take(&subsample(holdout.rows(), size, seed, 2));
-        let to_holdout = BoxTree::new(&holdout_points).distances(&synthetic_points);
-        // Distances that differ by rounding only are ties.
-        let share = |holds: fn(f64) -> bool| {
-            mean(to_train.iter().zip(&to_holdout).map(|(train, holdout)| f64::from(u8::from(holds(train - holdout)))))
-        };
-        result.closer_to_train = share(|difference| difference < -1e-12);
-        result.tied = share(|difference| difference.abs() <= 1e-12);
+        let part = |points: &Points, purpose| points.take(&subsample(points.rows(), size, seed, purpose));
+        let sides = [part(&train_points, 1), part(&scale.points(holdout), 2)];
+        result.compare_sides(sides.map(|points| BoxTree::new(&points).nearest_points(&synthetic_points)), size);
     } else if train.rows() > 1 {
         let rows = subsample(train.rows(), MOST_WITHIN, seed, 23);
         result.within = Some(within(&tables[0], &rows, tree.nearest_of_all(&train_points.take(&rows)))?);
@@ -133,6 +181,7 @@ fn within(train: &Table, rows: &[usize], nearest: Vec<[f64; 2]>) -> Result<Close
     Ok(Closeness {
         median: quantile(&sorted, 0.5),
         percentile_5: quantile(&sorted, 0.05),
+        ratios: Vec::new(),
         ratio_percentile_5: f64::NAN,
         copies,
         new_rows: 1.0 - near,
@@ -140,18 +189,24 @@ fn within(train: &Table, rows: &[usize], nearest: Vec<[f64; 2]>) -> Result<Close
     })
 }
 
+/// The distance to the closest over that to the second closest row. 0 over 0 is a row that several training rows are equal to: no outlier is given
+/// away.
+fn ratio([first, second]: &[f64; 2]) -> f64 {
+    if *second > 0.0 && second.is_finite() { first / second } else { 1.0 }
+}
+
 fn closeness(train: &Table, table: &Table, nearest: Vec<[f64; 2]>) -> Result<Closeness> {
     let distances: Vec<f64> = nearest.iter().map(|[first, _]| *first).collect();
     let mut sorted = distances.clone();
     sorted.sort_unstable_by(f64::total_cmp);
-    // 0 over 0 is a row that many training rows are equal to: no outlier is given away.
-    let mut ratios: Vec<f64> =
-        nearest.iter().map(|[first, second]| if *second > 0.0 && second.is_finite() { first / second } else { 1.0 }).collect();
-    ratios.sort_unstable_by(f64::total_cmp);
+    let ratios: Vec<f64> = nearest.iter().map(ratio).collect();
+    let mut sorted_ratios = ratios.clone();
+    sorted_ratios.sort_unstable_by(f64::total_cmp);
     Ok(Closeness {
         median: quantile(&sorted, 0.5),
         percentile_5: quantile(&sorted, 0.05),
-        ratio_percentile_5: quantile(&ratios, 0.05),
+        ratio_percentile_5: quantile(&sorted_ratios, 0.05),
+        ratios,
         copies: copied_share(train, table)?,
         new_rows: new_row_synthesis(train, table)?,
         distances,

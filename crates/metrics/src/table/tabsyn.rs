@@ -59,7 +59,7 @@ pub fn tabsyn(train: &Table, synthetic: &Table, holdout: Option<&Table>, target:
         alpha_precision,
         beta_recall,
         c2st_logistic: logistic_detection(train, synthetic, seed).ok(),
-        c2st_boosted: detection_auc(train, synthetic, seed).ok(),
+        c2st_boosted: detection_auc(train, synthetic, seed).ok().map(|found| found.value),
         mle: mle.and_then(|found| {
             let first = found.learners.into_iter().next()?;
             Some([first.synthetic.ok().map(|score| score.main().value), Some(first.real.main().value)])

@@ -1,6 +1,8 @@
 //! Tables that several tests read.
 #![allow(dead_code)]
 
+pub(crate) mod planted;
+
 use std::path::{Path, PathBuf};
 
 use semblant_data::catalog::Catalog;

@@ -32,6 +32,16 @@ const OPTIONS: &[OptionSpec] = &[
         "NAME",
         "Print the scores of a published protocol instead: tabsyn (TabSyn, TabDiff: Shape, Trend, alpha-precision, beta-recall, C2ST, MLE, DCR share)",
     ),
+    OptionSpec::list(
+        "protected",
+        "COLUMN",
+        "Compare the rows of each label of this column by themselves, as those of the target; may be given several times. A schema says `protected = true`",
+    ),
+    OptionSpec::list(
+        "secret",
+        "COLUMN",
+        "Let attackers infer this column only; may be given several times. Without it they infer every column. A schema says `secret = true`",
+    ),
     OptionSpec::value("shadows", "MODELS", "With --shadow: the number of shadow models [default: 16]"),
     OptionSpec::value(
         "targets",
@@ -56,6 +66,8 @@ impl Evaluator<Table> for TableEvaluator {
             target: job.options.text("target").map(str::to_owned).or_else(|| real.schema().target.clone()),
             seed: job.seed,
             bins: job.options.choice("bins", &[("each-table", BinRule::EachTable), ("real", BinRule::Real)])?.unwrap_or(BinRule::EachTable),
+            secret: job.options.all("secret").to_vec(),
+            protected: job.options.all("protected").to_vec(),
             device: job.device.clone(),
             max_rows,
             ..Options::default()

@@ -100,7 +100,20 @@ impl<D: Data> Kind<D> {
     fn unfitted_like(&self, path: &Path) -> Result<Box<dyn Synthesizer<D>>> {
         let file = Checkpoint::read(path)?;
         let settings = if file.metadata.contains_key("config") { file.metadata_as("config", path)? } else { Value::Null };
-        let build = || (self.entry(file.model())?.build)(settings);
+        let build = || {
+            let entry = self.entry(file.model())?;
+            // A model file may come from a stranger: what it names is not opened, since the user did not name it.
+            let named = (entry.settings)().into_iter().filter(|setting| setting.is_path).find_map(|setting| {
+                let value = settings.pointer(&format!("/{}", setting.name.replace('.', "/")))?.as_str()?;
+                (!value.is_empty()).then(|| format!("{} = \"{value}\"", setting.name))
+            });
+            match named {
+                Some(named) => Err(Error::Config(format!(
+                    "its settings name another file ({named}), which is not opened for that; use --shadow with a model that needs no other file"
+                ))),
+                None => (entry.build)(settings),
+            }
+        };
         build().map_err(|error| Error::checkpoint(path, error.to_string()))
     }
 

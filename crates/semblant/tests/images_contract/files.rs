@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::support::fits::*;
 use crate::support::images::*;
 
-for_every!(images: files_keep_images_and_settings, damaged_files_are_refused_by_name, damaged_headers_never_panic);
+for_every!(images: files_keep_images_and_settings, damaged_files_are_refused_by_name, damaged_headers_never_panic,
+    any_number_in_a_file_is_survived);
 
 /// Whether `whole` has everything that `part` says.
 fn holds(whole: &Value, part: &Value) -> bool {
@@ -92,4 +93,8 @@ fn files_of_another_kind_are_refused_and_recognized() {
     assert_eq!(registry.kind_of_file(&image).expect("sound").kind(), "images");
     assert_eq!(registry.kind_of_file(&table).expect("sound").kind(), "table");
     says("an empty folder", semblant::load::<Images>(folder.path(), "cpu"), &["model_index.json"]);
+}
+
+fn any_number_in_a_file_is_survived(name: &str) {
+    survives_any_number::<Images>(name, &bytes(&fitted(name, &bars())));
 }

@@ -136,3 +136,69 @@ pub(crate) fn survives_damaged_headers<D: Data>(name: &str, whole: &[u8], positi
     }
     assert!(loaded > 0 && refused > 0, "{name}: {loaded} loaded, {refused} refused");
 }
+
+/// What a settings file from a stranger may say where a size belongs.
+const ANY_NUMBERS: [u64; 5] = [0, 1, 1 << 31, 1 << 63, u64::MAX];
+
+/// Puts [`ANY_NUMBERS`] into every number of what a file says of itself, one at a time: settings, shapes, counts, what was learned of columns. Each
+/// file is loaded and can then sample, or is refused with an error that names it, quickly and without memory for what it claims.
+pub(crate) fn survives_any_number<D: Data>(name: &str, whole: &[u8]) {
+    let (registry, path) = (Registry::default(), Path::new("claims.safetensors"));
+    let device = semblant::device::select("cpu").expect("always there");
+    let entry = registry.models::<D>().find(|entry| entry.name == name).expect("listed");
+    let file = Checkpoint::from_bytes(whole.to_vec(), path).expect("sound");
+    let (mut tried, mut refused) = (0, 0);
+    for (key, text) in &file.metadata {
+        let Ok(said) = serde_json::from_str::<Value>(text) else { continue };
+        let mut places = Vec::new();
+        numbers(String::new(), &said, &mut places);
+        for (place, number) in places.iter().flat_map(|place| ANY_NUMBERS.map(|number| (place, number))) {
+            let mut changed = said.clone();
+            match changed.pointer_mut(place) {
+                Some(value) => *value = json!(number),
+                None => continue,
+            }
+            let bytes = with_metadata(whole, key, &changed.to_string());
+            let Ok(file) = Checkpoint::from_bytes(bytes, path) else { continue };
+            let started = std::time::Instant::now();
+            tried += 1;
+            match (entry.load)(&file, path, &device) {
+                Ok(model) => drop(model.sample(&D::Request::new(2, 1)).map(|made| assert_eq!(made.data.len(), 2, "{name}: {key}{place}"))),
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains("claims.safetensors"), "{name}: {key}{place} = {number}: {error}");
+                }
+            }
+            let took = started.elapsed();
+            assert!(took.as_secs() < 10, "{name}: {key}{place} = {number} took {took:?}");
+            let [resident, reserved] = peaks();
+            assert!(resident < 2 << 30 && reserved < 64 << 30, "{name}: {key}{place} = {number} took {resident} of {reserved} bytes");
+        }
+    }
+    assert!(tried > 0 && refused > 0, "{name}: {tried} tried, {refused} refused");
+}
+
+/// The places of all numbers, as JSON pointers; of a list the first and the last.
+fn numbers(place: String, value: &Value, places: &mut Vec<String>) {
+    match value {
+        Value::Number(_) => places.push(place),
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+            numbers(format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), value, places);
+        }),
+        Value::Array(entries) => {
+            let ends = [0, entries.len().wrapping_sub(1)];
+            let ends = if entries.len() > 1 { &ends[..] } else { &ends[..entries.len()] };
+            ends.iter().for_each(|&index| numbers(format!("{place}/{index}"), &entries[index], places));
+        }
+        _ => {}
+    }
+}
+
+/// The most memory, and the most address space, that this process has had; nothing where the system does not say.
+fn peaks() -> [u64; 2] {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ["VmHWM:", "VmPeak:"].map(|key| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) * 1024
+    })
+}

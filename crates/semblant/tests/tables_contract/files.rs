@@ -8,7 +8,7 @@ use crate::support::fits::*;
 use crate::support::tables::*;
 
 for_every!(tables: files_keep_rows_and_settings, files_hold_no_training_id, damaged_files_are_refused_by_name,
-    damaged_headers_never_panic);
+    damaged_headers_never_panic, any_number_in_a_file_is_survived);
 
 fn files_keep_rows_and_settings(name: &str) {
     let (table, folder) = (patients(), tempfile::tempdir().expect("a folder"));
@@ -80,4 +80,8 @@ fn damaged_files_are_refused_by_name(name: &str) {
 
 fn damaged_headers_never_panic(name: &str) {
     survives_damaged_headers::<Table>(name, &bytes(&fitted(name, &patients())), 400);
+}
+
+fn any_number_in_a_file_is_survived(name: &str) {
+    survives_any_number::<Table>(name, &bytes(&fitted(name, &patients())));
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::nn::unit_vectors;
+use semblant_core::nn::{filled, unit_vectors};
 
 /// The vectors that others are replaced by.
 #[derive(Module, Debug)]
@@ -34,7 +34,7 @@ const SMOOTHING: f64 = 1e-5;
 
 impl Codebook {
     pub(crate) fn new(codes: usize, width: usize, device: &Device) -> Self {
-        Self { vectors: Param::from_tensor(Tensor::zeros([codes, width], device)) }
+        Self { vectors: filled([codes, width], device, 0.0) }
     }
 
     /// The code nearest to each vector: `z [rows, width]` gives `[rows]`.
@@ -54,7 +54,7 @@ impl Codebook {
 
 impl Usage {
     pub(crate) fn new(codes: usize, width: usize, device: &Device) -> Self {
-        Self { sizes: Param::from_tensor(Tensor::zeros([codes], device)), sums: Param::from_tensor(Tensor::zeros([codes, width], device)) }
+        Self { sizes: filled([codes], device, 0.0), sums: filled([codes, width], device, 0.0) }
     }
 
     /// Codes that are hardly used, as all are before the first step, get vectors `z [rows, width]` of this step, `chosen [codes]` among

@@ -101,10 +101,7 @@ impl Block {
 impl CodePrior {
     pub(crate) fn new(config: &PriorConfig, [codes, places]: [usize; 2], classes: usize, make: &mut Maker<'_>) -> Self {
         let width = config.width;
-        let mut table = |rows: usize| {
-            let values = nn::draw(Init::Normal(0.02), (0, 0), rows * width, (make.stream)(), 0);
-            Param::from_tensor(host::tensor(values, [rows, width], make.device))
-        };
+        let mut table = |rows: usize| nn::drawn(Init::Normal(0.02), (0, 0), [rows, width], ((make.stream)(), 0), make.device);
         let (tokens, places, class_table) = (table(codes + 1), table(places), table(classes + 1));
         Self {
             tokens,

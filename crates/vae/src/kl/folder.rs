@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::{Error, Result, files};
-use semblant_images::ImageShape;
+use semblant_images::{ImageKind, ImageShape};
 use serde_json::{Map, Value, json};
 
 use super::{KlConfig, KlNet};
@@ -39,7 +39,7 @@ pub fn is_autoencoder(folder: &Path) -> bool {
 
 fn read_config(folder: &Path) -> Result<Map<String, Value>> {
     let path = folder.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
+    let text = semblant_core::memory::read_text(&path)?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::checkpoint(path, "holds no JSON object; fetch or save the folder again")),
@@ -102,7 +102,8 @@ pub fn read(folder: &Path, device: &Device) -> Result<Stored> {
     }
     let side = number("sample_size", DEFAULT_SIDE)?;
     let shape = ImageShape { channels: inputs, height: side, width: side };
-    config.check(&shape).map_err(|error| refuse(error.to_string()))?;
+    let kind = ImageKind { shape, class_names: Vec::new(), class_counts: Vec::new() };
+    kind.check().and_then(|()| config.check(&shape)).map_err(|error| refuse(error.to_string()))?;
     let scaling_factor = found("scaling_factor").map_or(Some(DEFAULT_SCALING), Value::as_f64).filter(|value| *value > 0.0);
     let scaling_factor = scaling_factor.ok_or_else(|| refuse("\"scaling_factor\" must be a number above 0; set it in the file".into()))?;
     let weights = folder.join(WEIGHTS);

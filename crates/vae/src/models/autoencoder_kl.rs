@@ -11,7 +11,7 @@ use semblant_core::config::Config;
 use semblant_core::config::check_range;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_core::{Result, host};
+use semblant_core::{Result, host, nn};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ impl ScaledKl {
 
     /// A network with its factor.
     pub fn of(net: KlNet, scaling_factor: f64, device: &Device) -> Self {
-        Self { net, scaling_factor: Param::from_tensor(Tensor::full([1], scaling_factor, device)) }
+        Self { net, scaling_factor: nn::filled([1], device, scaling_factor as f32) }
     }
 
     /// What latent images are multiplied by to have unit variance.

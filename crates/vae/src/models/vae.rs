@@ -11,7 +11,7 @@ use semblant_core::config::Config;
 use semblant_core::config::check_range;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, nn};
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
@@ -160,7 +160,7 @@ impl VaeNet {
         Ok(Self {
             encoder,
             decoder,
-            log_scale: Param::from_tensor(Tensor::full([1], -1.0, device)),
+            log_scale: nn::filled([1], device, -1.0),
             mixture: Mixture::standard(config.mixture_components, latent, device),
         })
     }

@@ -2,8 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
+use semblant_core::Result;
 use semblant_core::nn::{self, Init, Linear, LinearConfig, silu};
-use semblant_core::{Result, host};
 use semblant_images::ImageShape;
 use serde::{Deserialize, Serialize};
 
@@ -60,9 +60,12 @@ impl Hidden {
 
 /// Class vectors, small as a linear layer's on a one-hot vector would be; nothing for no class.
 pub(crate) fn class_table(classes: usize, width: usize, make: &mut Maker<'_>) -> Param<Tensor<2>> {
-    let mut table = nn::draw(Init::Normal(0.02), (0, 0), classes * width, (make.stream)(), 0);
-    table.resize((classes + 1) * width, 0.0);
-    Param::from_tensor(host::tensor(table, [classes + 1, width], make.device))
+    let stream = (make.stream)();
+    nn::parameter([classes + 1, width], make.device, move || {
+        let mut table = nn::draw(Init::Normal(0.02), (0, 0), classes * width, stream, 0);
+        table.resize((classes + 1) * width, 0.0);
+        table
+    })
 }
 
 /// From images to vectors.

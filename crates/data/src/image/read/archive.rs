@@ -8,17 +8,22 @@ use tar::Archive;
 use super::decode::{LARGEST_FILE, is_image_name};
 use super::merge::{Found, class_of, is_hidden, join, note_on};
 use super::{ImageOptions, ReadImages, open, unreadable};
+use crate::bounded::Bounded;
 use crate::{Error, Result};
 
 /// The most bytes of image files that are held while an archive is read.
 const MOST_ENCODED: u64 = 8 << 30;
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
-    let mut archive = Archive::new(open(path)?);
+    let most = MOST_ENCODED.min(options.memory.bytes());
+    // A name or a note may be as long as its header says, and is read as a whole.
+    let (bounded, part) = Bounded::new(open(path)?, most, "one file of an archive");
+    let mut archive = Archive::new(bounded);
     let said = |error: std::io::Error| unreadable(path, &error);
     let (mut found, mut others, mut held) = (Vec::new(), Vec::new(), 0);
     for entry in archive.entries().map_err(said)? {
         let mut entry = entry.map_err(said)?;
+        part.ended();
         let inside = entry.path().map_err(said)?.into_owned();
         let kind = entry.header().entry_type();
         // `git archive` puts a header of its own in front.
@@ -34,8 +39,8 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
         let mut bytes = Vec::new();
         entry.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(said)?;
         held += bytes.len() as u64;
-        if held > MOST_ENCODED {
-            let what = format!("unpacks to more than {} GiB; unpack it into a folder and give that", MOST_ENCODED >> 30);
+        if held > most {
+            let what = format!("unpacks to more than {} MiB; unpack it into a folder and give that", most >> 20);
             return Err(Error::format(path, what));
         }
         if entry.header().size().map_err(said)? != bytes.len() as u64 {

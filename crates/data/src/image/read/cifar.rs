@@ -65,7 +65,8 @@ fn read(path: &Path, files: &[PathBuf], options: &ImageOptions, notes: Vec<Strin
     let mut parts = Vec::with_capacity(files.len());
     for file in files {
         let mut bytes = Vec::new();
-        open(file)?.take(super::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;
+        open(file)?.take(options.memory.bytes().saturating_add(1)).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;
+        check_memory(file, bytes.len() as u128, options)?;
         let layout = layout(file, bytes.len())?;
         parts.push((file, layout, bytes));
     }
@@ -73,7 +74,7 @@ fn read(path: &Path, files: &[PathBuf], options: &ImageOptions, notes: Vec<Strin
     if let Some((odd, _, _)) = parts.iter().find(|(_, other, _)| *other != layout) {
         return Err(Error::format(odd.as_path(), "has another layout than the other files; keep CIFAR-10 and CIFAR-100 apart"));
     }
-    check_memory(path, parts.iter().map(|(_, _, bytes)| bytes.len() as u128).sum())?;
+    check_memory(path, parts.iter().map(|(_, _, bytes)| bytes.len() as u128).sum(), options)?;
     let record = layout.labels() + PIXELS;
     let records: Vec<(&Path, usize, &[u8])> = parts
         .iter()
@@ -119,7 +120,7 @@ fn class_names(file: &Path, layout: Layout) -> Result<Vec<String>> {
     if !path.is_file() {
         return Ok(numbers());
     }
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
+    let text = semblant_core::memory::read_text(&path)?;
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.len() != layout.classes() {
         let what = format!("names {} classes instead of {}; correct or remove it", names.len(), layout.classes());

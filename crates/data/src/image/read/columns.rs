@@ -6,15 +6,17 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::merge::{check_memory, refit_all};
 use super::{ImageOptions, ReadImages, classes_from, open};
+use crate::bounded::Bounded;
 use crate::image::Images;
-use crate::table::shorten;
+use crate::table::{LARGEST_RECORD, shorten};
 use crate::{Error, Result};
 
 /// Default names of the class column.
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(open(path)?);
+    let (bounded, part) = Bounded::new(open(path)?, LARGEST_RECORD.min(options.memory.bytes() / 4), "a row; look for an unclosed quote");
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(bounded);
     let header = reader.headers().map_err(|error| broken(path, &error))?.clone();
     let label = label_column(&header, options)?;
     let width = header.len() - usize::from(label.is_some());
@@ -31,7 +33,8 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
             values.push(pixel(path, &header[column], row, cell)?);
         }
         labels.push(label.map_or("", |label| record[label].trim()).to_owned());
-        check_memory(path, values.len() as u128 * 4)?;
+        part.ended();
+        check_memory(path, values.len() as u128 * 4, options)?;
     }
     if labels.is_empty() {
         return Err(Error::format(path, "has a header but no rows; an image is a row"));

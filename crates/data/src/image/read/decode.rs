@@ -63,6 +63,19 @@ fn limits() -> Limits {
     limits
 }
 
+/// Height and width that decoding would give, by the header alone; nothing where that cannot be told.
+pub(super) fn size_of(bytes: &[u8]) -> Option<[usize; 2]> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), image::guess_format(bytes).ok()?);
+    reader.limits(limits());
+    let mut decoder = reader.into_decoder().ok()?;
+    let (width, height) = decoder.dimensions();
+    let turned = matches!(
+        decoder.orientation(),
+        Ok(Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH)
+    );
+    Some(if turned { [width as usize, height as usize] } else { [height as usize, width as usize] })
+}
+
 /// The image, or the first frame of an animation, and whether it is one.
 fn first_frame(bytes: &[u8], format: ImageFormat) -> ImageResult<(DynamicImage, bool)> {
     let animated = match format {

@@ -13,13 +13,13 @@ const BYTES: u8 = 8;
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     let mut notes = Vec::new();
-    let (sides, all) = read_values(path, 3, "labels, not images; name the file of images")?;
+    let (sides, all) = read_values(path, 3, options, "labels, not images; name the file of images")?;
     let [count, height, width] = [sides[0], sides[1], sides[2]];
     if count == 0 {
         return Err(Error::format(path, "holds no images; fetch it again"));
     }
     let labels = match options.labels.clone().or_else(|| labels_beside(path)) {
-        Some(labels) => Some(read_labels(&labels, path, count)?),
+        Some(labels) => Some(read_labels(&labels, path, count, options)?),
         None => {
             let note = format!("{}: there are no labels under the usual name, so the images have no classes", path.display());
             notes.push(note);
@@ -37,8 +37,8 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     refit_all(path, images, options, notes)
 }
 
-fn read_labels(path: &Path, images: &Path, count: usize) -> Result<Vec<String>> {
-    let (sides, labels) = read_values(path, 1, "images, not labels; name the file of labels")?;
+fn read_labels(path: &Path, images: &Path, count: usize, options: &ImageOptions) -> Result<Vec<String>> {
+    let (sides, labels) = read_values(path, 1, options, "images, not labels; name the file of labels")?;
     if sides[0] != count {
         let what = format!("holds {} labels, but {} holds {count} images; use two files of one set", sides[0], images.display());
         return Err(Error::format(path, what));
@@ -47,7 +47,7 @@ fn read_labels(path: &Path, images: &Path, count: usize) -> Result<Vec<String>> 
 }
 
 /// The dimensions and values of a file that must have `rank` dimensions; `otherwise` says what it is if it has those of its sibling.
-fn read_values(path: &Path, rank: usize, otherwise: &str) -> Result<(Vec<usize>, Vec<u8>)> {
+fn read_values(path: &Path, rank: usize, options: &ImageOptions, otherwise: &str) -> Result<(Vec<usize>, Vec<u8>)> {
     let mut file = open(path)?;
     let refuse = |what: String| Err(Error::format(path, what));
     let mut header = [0; 4];
@@ -76,7 +76,7 @@ fn read_values(path: &Path, rank: usize, otherwise: &str) -> Result<(Vec<usize>,
         ));
     }
     let promised: u128 = sides.iter().map(|&side| side as u128).product();
-    check_memory(path, promised)?;
+    check_memory(path, promised, options)?;
     // The memory grows with what is really there, not with what the header promises.
     let mut values = Vec::new();
     file.take(promised as u64 + 1).read_to_end(&mut values).map_err(|error| unreadable(path, &error))?;

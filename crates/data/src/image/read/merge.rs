@@ -4,8 +4,8 @@ use std::path::{Component, Path};
 
 use rayon::prelude::*;
 
-use super::decode::{Picture, decode, refit};
-use super::{ImageOptions, MOST_BYTES, ReadImages, classes_from};
+use super::decode::{Picture, decode, refit, size_of};
+use super::{ImageOptions, ReadImages, classes_from};
 use crate::image::Images;
 use crate::{Error, Result};
 
@@ -72,11 +72,18 @@ pub(super) fn join<S: Sync>(
     let mut stack = Stack::default();
     let mut kept = Vec::with_capacity(chosen.len());
     let (mut damaged, mut animated, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    let mut known = None;
     for part in chosen.chunks(AT_ONCE) {
-        let decoded: Vec<Result<Picture, String>> = part
-            .par_iter()
-            .map(|&index| load(&found[index].source).and_then(|bytes| decode(&bytes, options.size, options.channels)))
-            .collect();
+        if options.size.is_none() {
+            known = one_size(path, &found, part, known, &load)?;
+        }
+        let [height, width] = options.size.or(known.map(|(_, size)| size)).unwrap_or([1, 1]);
+        check_memory(path, chosen.len() as u128 * height as u128 * width as u128, options)?;
+        // Colours, and once more while they are turned into planes.
+        let at_once = options.memory.bytes() / 4 / (6 * height as u64 * width as u64).max(1);
+        let parts = part.chunks((at_once as usize).clamp(1, AT_ONCE));
+        let picture = |&index: &usize| load(&found[index].source).and_then(|bytes| decode(&bytes, options.size, options.channels));
+        let decoded = parts.flat_map(|part| part.par_iter().map(picture).collect::<Vec<Result<Picture, String>>>());
         for (&index, decoded) in part.iter().zip(decoded) {
             let name = &found[index].name;
             match decoded {
@@ -84,7 +91,7 @@ pub(super) fn join<S: Sync>(
                     if picture.animated {
                         animated.push(name.clone());
                     }
-                    stack.push(path, name, picture)?;
+                    stack.push(path, name, picture, options)?;
                     kept.push(index);
                 }
                 Err(what) if options.strict => {
@@ -137,19 +144,14 @@ struct Stack {
 }
 
 impl Stack {
-    fn push(&mut self, path: &Path, name: &str, mut picture: Picture) -> Result<()> {
+    fn push(&mut self, path: &Path, name: &str, mut picture: Picture, options: &ImageOptions) -> Result<()> {
         if self.pixels.is_empty() {
             (self.channels, self.height, self.width) = (picture.channels, picture.height, picture.width);
             self.first = name.to_owned();
         }
         let (height, width) = (self.height, self.width);
         if (picture.height, picture.width) != (height, width) {
-            let what = format!(
-                "{name} is {} x {} pixels where {} is {height} x {width} (height x width); give a size, such as size = [{height}, {width}], \
-                 to bring all images to it",
-                picture.height, picture.width, self.first
-            );
-            return Err(Error::format(path, what));
+            return Err(differ(path, [name, &self.first], [[picture.height, picture.width], [height, width]]));
         }
         if picture.channels > self.channels {
             // All so far were grey.
@@ -160,16 +162,47 @@ impl Stack {
             self.mixed = true;
         }
         self.pixels.append(&mut picture.pixels);
-        check_memory(path, self.pixels.len() as u128)
+        check_memory(path, self.pixels.len() as u128, options)
     }
 }
 
-pub(super) fn check_memory(path: &Path, bytes: u128) -> Result<()> {
-    if bytes > u128::from(MOST_BYTES) {
-        let what = format!("holds more than {} GiB of pixels; read a part (limit) or smaller ones (size)", MOST_BYTES >> 30);
-        return Err(Error::format(path, what));
+pub(super) fn check_memory(path: &Path, bytes: u128, options: &ImageOptions) -> Result<()> {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    Ok(options.memory.check(format!("{}: its pixels (read a part with limit, or smaller ones with size)", path.display()), bytes, 1)?)
+}
+
+/// The first file of all whose size is known, with that size, when all of `part` have it: by their headers, before any is decoded, so that a
+/// folder of huge pictures of mixed sizes is refused at once. A file that cannot be decoded is none of another size.
+fn one_size<S: Sync>(
+    path: &Path,
+    found: &[Found<S>],
+    part: &[usize],
+    mut known: Option<(usize, [usize; 2])>,
+    load: &(impl Fn(&S) -> Result<Vec<u8>, String> + Sync),
+) -> Result<Option<(usize, [usize; 2])>> {
+    let of = |&index: &usize| Some((index, size_of(&load(&found[index].source).ok()?)?));
+    let sizes: Vec<Option<(usize, [usize; 2])>> = part.par_iter().map(of).collect();
+    let whole = |index: usize| load(&found[index].source).and_then(|bytes| decode(&bytes, None, None)).is_ok();
+    for (index, size) in sizes.into_iter().flatten() {
+        match known {
+            Some((_, first)) if first == size => {}
+            Some(_) if !whole(index) => {}
+            Some((first, of_first)) if whole(first) => {
+                return Err(differ(path, [&found[index].name, &found[first].name], [size, of_first]));
+            }
+            _ => known = Some((index, size)),
+        }
     }
-    Ok(())
+    Ok(known)
+}
+
+/// The error of two images whose sizes differ, height first.
+fn differ(path: &Path, [name, first]: [&str; 2], [[high, wide], [height, width]]: [[usize; 2]; 2]) -> Error {
+    let what = format!(
+        "{name} is {high} x {wide} pixels where {first} is {height} x {width} (height x width); give a size, such as size = [{height}, {width}], \
+         to bring all images to it"
+    );
+    Error::format(path, what)
 }
 
 /// Images that a file holds as plain bytes, brought to the requested size and channels.
@@ -181,7 +214,7 @@ pub(super) fn refit_all(path: &Path, images: Images, options: &ImageOptions, not
     }
     let wanted = options.size.unwrap_or([height, width]);
     let new_shape = [count, options.channels.unwrap_or(channels), wanted[0], wanted[1]];
-    check_memory(path, new_shape.iter().map(|&side| side as u128).product())?;
+    check_memory(path, new_shape.iter().map(|&side| side as u128).product(), options)?;
     let refitted: Vec<Vec<u8>> = (0..count)
         .into_par_iter()
         .map(|index| refit(images.pixels_of(index), [channels, height, width], options.size, options.channels).0)

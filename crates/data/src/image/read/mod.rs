@@ -10,18 +10,16 @@ mod jpeg;
 mod merge;
 mod npz;
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use semblant_core::memory::{self, Memory};
 use serde::{Deserialize, Serialize};
 
 use super::Images;
 use crate::{Error, Result};
 
-/// The most bytes of pixels that one data set may have in memory; beyond it a file is taken for a mistake or an attack.
-const MOST_BYTES: u64 = 64 << 30;
 /// The longest side of an image to read or make.
 const LONGEST_SIDE: usize = 1 << 15;
 
@@ -51,6 +49,9 @@ pub struct ImageOptions {
     /// The value of white in a CSV file; without it 1 if no pixel is above 1, 16 if none is above 16, and else 255.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_max: Option<f64>,
+    /// The memory that the images may take while they are read.
+    #[serde(skip)]
+    pub memory: Memory,
 }
 
 impl ImageOptions {
@@ -202,8 +203,8 @@ fn recognise(path: &Path) -> Result<Format> {
 fn open(path: &Path) -> Result<Box<dyn Read>> {
     let said = |source| Error::io(path, source);
     let mut magic = Vec::new();
-    File::open(path).and_then(|file| file.take(2).read_to_end(&mut magic)).map_err(said)?;
-    let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(said)?);
+    memory::open(path)?.take(2).read_to_end(&mut magic).map_err(said)?;
+    let file = BufReader::with_capacity(1 << 16, memory::open(path)?);
     Ok(if magic == [0x1f, 0x8b] { Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 

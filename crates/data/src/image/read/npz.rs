@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::merge::{check_memory, refit_all};
-use super::{ImageOptions, LONGEST_SIDE, MOST_BYTES, ReadImages, classes_from, unreadable};
+use super::{ImageOptions, LONGEST_SIDE, ReadImages, classes_from, unreadable};
 use crate::image::Images;
 use crate::{Error, Result};
 
@@ -28,9 +28,9 @@ struct Header {
 }
 
 pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
-    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = semblant_core::memory::open(path)?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, &error))?;
-    let Some((name, header, bytes)) = array(&mut archive, path, &["images", "arr_0"])? else {
+    let Some((name, header, bytes)) = array(&mut archive, path, options, &["images", "arr_0"])? else {
         let names: Vec<_> = archive.file_names().flatten().take(10).collect();
         let what = format!("has no array called images or arr_0, but {}; save the images under one of these names", names.join(", "));
         return Err(Error::format(path, what));
@@ -47,11 +47,11 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
     if count == 0 || height == 0 || width == 0 || height > LONGEST_SIDE || width > LONGEST_SIDE {
         return Err(Error::format(path, format!("{name} has {count} images of {height} x {width} pixels; there is nothing to read")));
     }
-    let labels = match array(&mut archive, path, &["labels", "arr_1"])? {
+    let labels = match array(&mut archive, path, options, &["labels", "arr_1"])? {
         Some((name, header, bytes)) => Some(labels(path, &name, &header, &bytes, count)?),
         None => None,
     };
-    let names = match array(&mut archive, path, &["class_names"])? {
+    let names = match array(&mut archive, path, options, &["class_names"])? {
         Some((name, header, bytes)) => Some(texts(path, &name, &header, &bytes)?),
         None => None,
     };
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
         (0..channels).flat_map(move |channel| image.iter().skip(channel).step_by(channels).copied())
     };
     let pixels = chosen.iter().flat_map(|&index| planes(index)).collect();
-    let classes = labels.map(|labels| {
+    let classes = labels.map(|labels| -> Result<_> {
         let (ids, names) = named(path, &labels, names)?;
         Ok((chosen.iter().map(|&index| ids[index]).collect(), names))
     });
@@ -74,7 +74,7 @@ pub(super) fn read(path: &Path, options: &ImageOptions) -> Result<ReadImages> {
 fn labels(path: &Path, name: &str, header: &Header, bytes: &[u8], count: usize) -> Result<Vec<String>> {
     let Header { kind, shape } = header;
     // One number an image, also as a column.
-    if shape.iter().product::<usize>() != count || shape.first() != Some(&count) {
+    if shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side)) != Some(count) || shape.first() != Some(&count) {
         return Err(Error::format(
             path,
             format!("{name} has the shape {shape:?} where there are {count} images; one label belongs to each"),
@@ -133,7 +133,7 @@ fn width(kind: &str) -> usize {
 }
 
 /// The first of these arrays that the archive has: its name, what it is, and its bytes.
-fn array(archive: &mut Archive, path: &Path, names: &[&str]) -> Result<Option<(String, Header, Vec<u8>)>> {
+fn array(archive: &mut Archive, path: &Path, options: &ImageOptions, names: &[&str]) -> Result<Option<(String, Header, Vec<u8>)>> {
     for name in names {
         let mut file = match archive.by_name(&format!("{name}.npy")) {
             Ok(file) => file,
@@ -143,10 +143,10 @@ fn array(archive: &mut Archive, path: &Path, names: &[&str]) -> Result<Option<(S
         let header = header(&mut file, path, name)?;
         let values = header.shape.iter().try_fold(1u128, |product, &side| product.checked_mul(side as u128));
         let length = values.and_then(|values| values.checked_mul(width(&header.kind).max(1) as u128)).unwrap_or(u128::MAX);
-        check_memory(path, length)?;
+        check_memory(path, length, options)?;
         let mut bytes = Vec::new();
         // What an archive says of its size is not believed; no more than the array needs is unpacked.
-        file.take(MOST_BYTES.min(length as u64 + 1)).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        file.take(length as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
         if width(&header.kind) > 0 && bytes.len() as u128 != length {
             let what = format!("{name} has {} bytes where a shape of {:?} has {length}; it is damaged", bytes.len(), header.shape);
             return Err(Error::format(path, what));

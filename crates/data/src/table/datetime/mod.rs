@@ -93,6 +93,11 @@ pub(crate) fn seconds(units: i64, per_second: i64) -> f64 {
     units.div_euclid(per_second) as f64 + units.rem_euclid(per_second) as f64 / per_second as f64
 }
 
+/// Whether seconds since 1970-01-01 lie within the years -9999 to 9999.
+pub(crate) fn is_held(seconds: f64) -> bool {
+    seconds.abs() < 4e11 && EPOCH.checked_add(SignedDuration::from_micros(micros(seconds))).is_ok()
+}
+
 /// The civil time of seconds since 1970-01-01; times beyond the years -9999 to 9999 are moved to that limit.
 fn datetime(seconds: f64) -> DateTime {
     let micros = micros(seconds.clamp(-4e11, 4e11));

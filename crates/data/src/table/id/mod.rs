@@ -76,8 +76,11 @@ impl IdFormat {
         Self::Prefix { prefix: format!("{}-", column.trim()), start: 1, width: 6 }
     }
 
-    /// Why the format of a file is not usable, if it is not.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Checks the format of a file.
+    ///
+    /// # Errors
+    /// Says why it is not usable.
+    pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Integer { step: 0, .. } => Err("the step of an id must not be 0".into()),
             Self::Pattern(pattern) => pattern.check(),

@@ -112,7 +112,7 @@ impl Pattern {
 
     /// The text of `index`; equal texts of different indices begin only beyond the number of texts that the forms have.
     pub(crate) fn generate(&self, index: u64, seed: u64) -> String {
-        let total: u64 = self.forms.iter().map(|form| form.rows).sum();
+        let total = self.forms.iter().fold(0u64, |total, form| total.saturating_add(form.rows));
         let mut at = mix(index ^ mix(seed ^ 0xF0)) % total.max(1);
         for form in &self.forms {
             if at < form.rows {

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt64Type};
+use arrow_array::types::{
+    Date32Type, Date64Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt64Type,
+};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema as ArrowSchema, TimeUnit};
@@ -16,6 +18,7 @@ use crate::{Error, Result};
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const MICROS: i64 = 1_000_000;
+const MILLIS_PER_DAY: i64 = 86_400_000;
 
 impl Table {
     /// Reads a table from record batches of one schema. Columns of nested or binary types are left out, with a note.
@@ -26,7 +29,7 @@ impl Table {
         let place = Path::new("record batches");
         let Some(first) = batches.first() else { return Err(Error::Table("there are no record batches; give at least one".into())) };
         let schema = first.schema();
-        let (mut columns, notes) = columns(place, schema.fields(), options)?;
+        let (mut columns, mut notes) = columns(place, schema.fields(), options)?;
         for batch in batches {
             if batch.schema().fields() != schema.fields() {
                 return Err(Error::Table("the record batches have different schemas; give batches of one schema".into()));
@@ -35,6 +38,7 @@ impl Table {
                 column.as_mut().map_or(Ok(()), |column| push(column, array, options))?;
             }
         }
+        notes.extend(notes_on_beyond(&columns));
         let (columns, rows) = (columns.into_iter().flatten().collect(), batches.iter().map(RecordBatch::num_rows).sum());
         assembled(place, Raw { columns, notes, rows, delimiter: None }, options)
     }
@@ -120,13 +124,18 @@ pub(super) fn push(into: &mut RawColumn, array: &ArrayRef, options: &ReadOptions
             let scale = decimal_scale(kind);
             let values = to(&DataType::Decimal128(38, scale))?;
             let values = values.as_primitive::<Decimal128Type>();
-            each(into, array, |into, row| push_decimal(into, values.value(row), i32::from(scale)));
+            held(into, array, values, |into, row| push_decimal(into, values.value(row), i32::from(scale)));
         }
-        DataType::Date32 | DataType::Date64 => {
+        DataType::Date32 => {
             into.datetime = Some("%Y-%m-%d".into());
-            let values = to(&DataType::Date32)?;
-            let values = values.as_primitive::<Date32Type>();
-            each(into, array, |into, row| into.push_number(f64::from(values.value(row)) * SECONDS_PER_DAY));
+            let values = array.as_primitive::<Date32Type>();
+            each(into, array, |into, row| push_time(into, f64::from(values.value(row)) * SECONDS_PER_DAY));
+        }
+        // Milliseconds; a cast to days would wrap around.
+        DataType::Date64 => {
+            into.datetime = Some("%Y-%m-%d".into());
+            let values = array.as_primitive::<Date64Type>();
+            each(into, array, |into, row| push_time(into, values.value(row).div_euclid(MILLIS_PER_DAY) as f64 * SECONDS_PER_DAY));
         }
         DataType::Time32(_) | DataType::Time64(_) => {
             into.datetime = Some("%H:%M:%S%.f".into());
@@ -139,7 +148,7 @@ pub(super) fn push(into: &mut RawColumn, array: &ArrayRef, options: &ReadOptions
             into.datetime = Some(format!("{}{}", datetime::DEFAULT_FORMAT, if zone.is_some() { "%:z" } else { "" }));
             let values = to(&DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
             let values = values.as_primitive::<TimestampMicrosecondType>();
-            each(into, array, |into, row| into.push_number(datetime::seconds(values.value(row), MICROS)));
+            held(into, array, values, |into, row| push_time(into, datetime::seconds(values.value(row), MICROS)));
         }
         DataType::FixedSizeBinary(16) => {
             let values = array.as_fixed_size_binary();
@@ -180,6 +189,27 @@ fn uuid_text(bytes: &[u8]) -> String {
         text.push_str(&format!("{byte:02x}"));
     }
     text
+}
+
+/// As [`each`], where a cast left out what its type does not hold.
+fn held(into: &mut RawColumn, array: &ArrayRef, cast: &dyn Array, value: impl Fn(&mut RawColumn, usize)) {
+    each(into, array, |into, row| if cast.is_null(row) { into.push_beyond() } else { value(into, row) });
+}
+
+/// Seconds of a civil time, which ends with the year 9999.
+fn push_time(into: &mut RawColumn, seconds: f64) {
+    if datetime::is_held(seconds) { into.push_number(seconds) } else { into.push_beyond() }
+}
+
+/// Notes on values that no column can hold.
+pub(super) fn notes_on_beyond(columns: &[Option<RawColumn>]) -> Vec<String> {
+    let beyond = columns.iter().flatten().filter(|column| column.beyond > 0);
+    beyond
+        .map(|RawColumn { name, beyond, datetime, .. }| {
+            let what = if datetime.is_some() { "beyond the years -9999 to 9999" } else { "of more than 38 digits" };
+            format!("column \"{name}\": {beyond} values are {what} and are taken for missing")
+        })
+        .collect()
 }
 
 fn each(into: &mut RawColumn, array: &ArrayRef, value: impl Fn(&mut RawColumn, usize)) {

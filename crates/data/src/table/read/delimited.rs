@@ -7,18 +7,26 @@ use csv::{ByteRecord, ErrorKind, Position};
 use flate2::read::MultiGzDecoder;
 
 use super::{Raw, ReadOptions, header};
+use crate::bounded::Bounded;
 use crate::table::raw::shorten;
 use crate::{Error, Result};
 
 /// How far the header is searched for its separator.
 const HEADER_BYTES: usize = 1 << 16;
 
+/// The longest row; no table has one, however many its columns.
+pub(crate) const LARGEST_RECORD: u64 = 256 << 20;
+
+/// Rows between two looks at the memory that they take.
+const CHECKED_ROWS: usize = 4096;
+
 /// Lines on which separators are counted.
 const COUNTED_LINES: usize = 50;
 
 pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, delimiter: Option<u8>, options: &ReadOptions) -> Result<Raw> {
     let plain: Box<dyn Read + 'a> = if gzipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
-    let mut text = BufReader::with_capacity(HEADER_BYTES, plain);
+    let (bounded, part) = Bounded::new(plain, LARGEST_RECORD.min(options.memory.bytes() / 4), "a row; look for an unclosed quote");
+    let mut text = BufReader::with_capacity(HEADER_BYTES, bounded);
     let start = text.fill_buf().map_err(|source| unreadable(path, source))?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
         return Err(Error::format(path, "is UTF-16; save it as UTF-8"));
@@ -39,9 +47,13 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, delimit
     // A list of texts that mean a missing value takes the place of the usual ones.
     let listed = options.missing.is_some() || options.schema.as_ref().is_some_and(|schema| schema.missing.is_some());
     columns.iter_mut().flatten().for_each(|column| column.nulls = listed);
-    let mut rows = 0;
+    let mut rows: usize = 0;
     while reader.read_byte_record(&mut record).map_err(|error| malformed(path, error))? {
         rows += 1;
+        part.ended();
+        if rows.is_multiple_of(CHECKED_ROWS) {
+            super::check_memory(path, columns.iter().flatten(), rows, options)?;
+        }
         for (field, column) in columns.iter_mut().enumerate() {
             let Some(column) = column else { continue };
             let text = utf8(path, &record, field, Some(&column.name))?;
@@ -53,6 +65,7 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, delimit
             }
         }
     }
+    super::check_memory(path, columns.iter().flatten(), rows, options)?;
     Ok(Raw { columns: columns.into_iter().flatten().collect(), notes, rows, delimiter: Some(delimiter) })
 }
 

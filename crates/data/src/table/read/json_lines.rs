@@ -13,6 +13,9 @@ use super::{Raw, ReadOptions, header};
 use crate::table::raw::RawColumn;
 use crate::{Error, Result};
 
+/// The longest line.
+const LARGEST_LINE: u64 = 256 << 20;
+
 /// The fields of an object, in the order in which they are written.
 struct Fields(Vec<(String, Value)>);
 
@@ -47,8 +50,12 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, options
     loop {
         line.clear();
         number += 1;
-        if lines.read_line(&mut line).map_err(|source| Error::io(path, source))? == 0 {
+        let most = LARGEST_LINE.min(options.memory.bytes() / 4);
+        if lines.by_ref().take(most).read_line(&mut line).map_err(|source| Error::io(path, source))? == 0 {
             break;
+        }
+        if line.len() as u64 >= most {
+            return Err(Error::format(path, format!("line {number} is longer than {} MiB; write one object a line", most >> 20)));
         }
         if line.trim().is_empty() {
             continue;
@@ -56,6 +63,11 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, options
         let Fields(fields) =
             serde_json::from_str(&line).map_err(|error| Error::format(path, format!("line {number} is no JSON object: {error}")))?;
         for (name, value) in fields {
+            if !places.contains_key(&name) {
+                // Every field has a cell in every row, so a field more on every line is a square of cells.
+                let cells = (columns.len() as u64 + 1).saturating_mul(rows as u64 + 1);
+                options.memory.check(format!("{}: {} fields in {} rows", path.display(), columns.len() + 1, rows + 1), cells, 9)?;
+            }
             let place = *places.entry(name).or_insert_with_key(|name| {
                 columns.push(Field::new(name, rows));
                 columns.len() - 1
@@ -63,6 +75,9 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, options
             columns[place].push(value, rows, options);
         }
         rows += 1;
+        if rows.is_multiple_of(4096) {
+            super::check_memory(path, columns.iter().map(|field| &field.column), rows, options)?;
+        }
     }
     let names: Vec<String> = columns.iter().map(|field| field.column.name.clone()).collect();
     let (kept, mut notes) = header(path, &names, options)?;

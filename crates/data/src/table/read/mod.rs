@@ -7,15 +7,16 @@ mod conform;
 mod delimited;
 mod json_lines;
 
-use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
 use rayon::prelude::*;
+use semblant_core::memory::{self, Memory};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::arrow::{arrow_schema, record_batch};
+pub(crate) use self::delimited::LARGEST_RECORD;
 use super::constraint::Constraint;
 use super::infer::{Context, infer};
 use super::raw::RawColumn;
@@ -47,6 +48,8 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// Whether blanks around every cell are removed. Blanks around numbers and missing values never count.
     pub trim: bool,
+    /// The memory that the table may take while it is read.
+    pub memory: Memory,
 }
 
 impl ReadOptions {
@@ -222,7 +225,7 @@ fn read_raw(path: &Path, options: &ReadOptions) -> Result<Raw> {
     if metadata.is_dir() {
         return Err(Error::format(path, format!("is a folder; give a {KNOWN} file")));
     }
-    let mut file = File::open(path).map_err(|source| Error::io(path, source))?;
+    let mut file = memory::open(path)?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|source| Error::io(path, source))?;
     if magic.is_empty() {
@@ -253,7 +256,9 @@ const KNOWN: &str = ".csv, .tsv, .jsonl (each also .gz) or .parquet";
 /// Reads a stream without a name, whose first bytes say what it is.
 fn read_stream(place: &Path, mut stream: impl Read, options: &ReadOptions) -> Result<Raw> {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).map_err(|source| Error::io(place, source))?;
+    let most = options.memory.bytes();
+    stream.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|source| Error::io(place, source))?;
+    options.memory.check("standard input", bytes.len() as u64, 1)?;
     let mut start = bytes.as_slice();
     let mut unzipped = [0; 64];
     let gzipped = bytes.starts_with(&GZIP);
@@ -270,9 +275,16 @@ fn read_stream(place: &Path, mut stream: impl Read, options: &ReadOptions) -> Re
     }
 }
 
+/// Checks that the columns read so far fit into memory, and once more as what they become.
+fn check_memory<'a>(path: &Path, columns: impl Iterator<Item = &'a RawColumn>, rows: usize, options: &ReadOptions) -> Result<()> {
+    let bytes: u64 = columns.map(RawColumn::bytes).sum();
+    Ok(options.memory.check(format!("{}: its first {rows} rows", path.display()), bytes, 2)?)
+}
+
 /// Checks the names in a file's header; gives the columns to read, `None` for one to leave out, and notes on names that were made.
 fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<(Vec<Option<RawColumn>>, Vec<String>)> {
     let mut notes = Vec::new();
+    options.memory.check(format!("{}: its {} columns", path.display(), names.len()), names.len() as u64, size_of::<RawColumn>() as u64)?;
     let names = usable_names(names, &mut notes);
     let dropped = options.drop.iter().filter(|_| !options.drop_if_there);
     for name in dropped.chain(options.target.iter()).chain(options.kinds.iter().map(|(name, _)| name)) {

@@ -3,7 +3,16 @@
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use semblant_core::config::check_range;
 use semblant_images::ImageShape;
+
+use crate::networks::MOST_WIDTH;
+
+/// The most levels: the coarsest of the largest images would have one pixel.
+const MOST_LEVELS: usize = 16;
+
+/// The most residual blocks of a level.
+const MOST_LAYERS: usize = 64;
 
 /// One level on the way down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -162,11 +171,10 @@ impl UnetConfig {
     pub fn check(&self, shape: &ImageShape) -> Result<()> {
         let refuse = |what: String| Err(Error::Config(format!("{what} of a UNet")));
         let levels = self.block_out_channels.len();
-        if levels == 0 || self.block_out_channels.contains(&0) || self.layers_per_block == 0 {
-            return Err(Error::Config(
-                "block_out_channels of a UNet needs one number above 0 per level, and layers_per_block at least 1".into(),
-            ));
-        }
+        check_range("layers_per_block", self.layers_per_block, 1, MOST_LAYERS)?;
+        check_range("block_out_channels: the number of levels", levels, 1, MOST_LEVELS)?;
+        self.block_out_channels.iter().try_for_each(|&channels| check_range("block_out_channels", channels, 1, MOST_WIDTH))?;
+        check_range("time_embedding_dim", self.time_embedding_dim.unwrap_or(1), 1, 4 * MOST_WIDTH)?;
         for (name, found) in [("down_block_types", self.down_block_types.len()), ("up_block_types", self.up_block_types.len())] {
             if found != levels {
                 return refuse(format!("{name} has {found} levels, block_out_channels {levels}; the numbers must be equal: no level"));
@@ -207,9 +215,6 @@ impl UnetConfig {
         }
         if self.downsample_padding > 1 {
             return refuse(format!("downsample_padding = {} of a UNet must be 0 or 1", self.downsample_padding));
-        }
-        if self.time_embedding_dim == Some(0) {
-            return refuse("time_embedding_dim = 0 of a UNet must be at least 1, or not be given".into());
         }
         let within = |name: &str, value: f64, low: f64, high: f64| {
             if (low..=high).contains(&value) {

@@ -9,8 +9,7 @@ pub mod names;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::host;
-use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, draw, silu};
+use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, drawn, filled, silu};
 use semblant_data::image::augment::LABELS;
 
 pub use blocks::{Attention, DownBlock, MidBlock, Resample, Resnet, Sampler, UpBlock};
@@ -86,18 +85,14 @@ impl UNet2D {
         let time = config.time_width();
         let fourier = config.time_embedding_type == TimeEmbeddingType::Fourier;
         let conv_in = make.conv(Init::Uniform, shape.channels, first, 3);
-        let time_proj = fourier.then(|| {
-            let frequencies = draw(Init::Normal(16.0), (0, 0), first, (make.stream)(), 0);
-            TimeProjection { weight: Param::from_tensor(host::tensor(frequencies, [first], device)) }
-        });
+        let time_proj =
+            fourier.then(|| TimeProjection { weight: drawn(Init::Normal(16.0), (0, 0), [first], ((make.stream)(), 0), device) });
         let time_embedding = TimeEmbedding {
             linear_1: make.linear(Init::Uniform, if fourier { 2 * first } else { first }, time),
             linear_2: make.linear(Init::Uniform, time, time),
         };
-        let class_embedding = (classes > 0).then(|| {
-            let rows = draw(Init::Normal(1.0), (0, 0), (classes + 1) * time, (make.stream)(), 0);
-            ClassEmbedding { weight: Param::from_tensor(host::tensor(rows, [classes + 1, time], device)) }
-        });
+        let class_embedding = (classes > 0)
+            .then(|| ClassEmbedding { weight: drawn(Init::Normal(1.0), (0, 0), [classes + 1, time], ((make.stream)(), 0), device) });
         let down_blocks = (0..levels).map(|i| {
             let attends = config.down_block_types[i] == DownBlockType::AttnDownBlock2D;
             DownBlock::new(&mut make, channels[i.saturating_sub(1)], channels[i], attends, i + 1 == levels)
@@ -130,8 +125,8 @@ impl UNet2D {
 
     /// This network with an input for augmentation labels. The new weights are zero.
     pub fn with_augmentation(mut self) -> Self {
-        let weight = Tensor::zeros([LABELS, self.config.time_width()], &self.conv_in.weight.val().device());
-        self.augmentation = Some(Linear { weight: Param::from_tensor(weight), bias: None });
+        let weight = filled([LABELS, self.config.time_width()], &self.conv_in.weight.lazy_device(), 0.0);
+        self.augmentation = Some(Linear { weight, bias: None });
         self
     }
 
@@ -142,7 +137,7 @@ impl UNet2D {
 
     /// How many classes it knows; the row after the last one means none.
     pub fn classes(&self) -> usize {
-        self.class_embedding.as_ref().map_or(0, |table| table.weight.val().dims()[0] - 1)
+        self.class_embedding.as_ref().map_or(0, |table| table.weight.lazy_shape()[0] - 1)
     }
 
     /// The shape of its images.

@@ -127,8 +127,8 @@ impl Write {
             return Err(format!("tensor \"{name}\" of shape {expected:?} is missing"));
         };
         let squeezed = found.len() == 4 && expected.len() == 2 && found[2..] == [1, 1] && found[..2] == expected;
-        let count = expected.iter().product::<usize>();
-        if (found != expected && !squeezed) || values.len() != count {
+        let count = expected.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
+        if (found != expected && !squeezed) || Some(values.len()) != count {
             return Err(format!("tensor \"{name}\" has the shape {found:?} and {} values, not {expected:?}", values.len()));
         }
         Ok(if turned { turn(&values, shape[1], shape[0]) } else { values })
@@ -148,7 +148,8 @@ impl ModuleMapper for Write {
         if self.wrong.is_some() || self.place.is_own() {
             return param;
         }
-        let (shape, turned) = (param.val().dims(), D == 2 && self.place.is_turned());
+        // The network is not drawn before the file is known to hold what it asks for.
+        let (shape, turned) = (param.lazy_shape().dims::<D>(), D == 2 && self.place.is_turned());
         let values = match self.take(&shape, turned) {
             Ok(values) => values,
             Err(wrong) => {
@@ -156,8 +157,7 @@ impl ModuleMapper for Write {
                 return param;
             }
         };
-        let (id, weight, mapper) = param.consume();
-        let new = host::tensor(values, shape, &weight.device());
-        Param::from_mapped_value(id, if weight.is_require_grad() { new.require_grad() } else { new }, mapper)
+        let (id, device) = (param.id, param.lazy_device());
+        param.transform_for_load(host::tensor(values, shape, &device), id)
     }
 }

@@ -70,7 +70,12 @@ fn of_utility(utility: Option<&ImageUtility>) -> Verdict {
         100.0 * utility.both.overall,
     );
     let floor = 1.0 / utility.class_names.len().max(2) as f64;
-    verdict::utility([utility.synthetic.overall, utility.real.overall, floor], because)
+    // The test images are the same, and the two accuracies vary about equally.
+    let gain = utility.real.overall - floor;
+    let deviation = |share: f64| (share * (1.0 - share) / utility.tested.max(1) as f64).sqrt();
+    let value = (utility.synthetic.overall - floor) / gain;
+    let half = 1.96 * deviation(utility.synthetic.overall).hypot(deviation(utility.real.overall)) / gain;
+    verdict::utility((gain > 0.0).then_some(Estimate { value, interval: [value - half, value + half] }), because)
 }
 
 /// Memorized images beyond chance, the median distance to the closest training image, and membership inference by shadow models.

@@ -1,14 +1,18 @@
 //! The evaluation of a table, stage by stage.
 
+mod evidence;
 mod figures;
+mod looks;
 mod protocol;
 mod scores;
 mod sections;
 mod verdict;
 
 use burn::tensor::Device;
-use semblant_data::table::Table;
+use semblant_data::table::{ColumnSchema, Table};
 
+use self::evidence::Tests;
+use self::looks::Looks;
 pub use self::protocol::evaluate_tabsyn;
 use self::scores::{Compared, Scores, Spread};
 use super::{FORMAT, Report, Sources, marks};
@@ -22,6 +26,7 @@ use crate::table::detection::detection_auc;
 use crate::table::identifying::identifying_values;
 use crate::table::pairs::column_pair_trends;
 use crate::table::privacy::privacy;
+use crate::table::rare_values::rare_values;
 use crate::table::rules::{MOST_COLUMNS, Rules};
 use crate::table::shapes::column_shapes;
 use crate::table::utility::{Utility, UtilityOptions, utility};
@@ -40,6 +45,10 @@ pub struct Options {
     pub bins: BinRule,
     /// The kinds of models whose utility is measured.
     pub learners: Vec<Learner>,
+    /// The columns that an attacker is to infer from the others, with those that the real table's schema marks `secret`; without any, each column.
+    pub secret: Vec<String>,
+    /// The columns whose groups are compared one by one, with those that the real table's schema marks `protected` and a categorical target.
+    pub protected: Vec<String>,
     /// The device on which neural networks are trained.
     pub device: Device,
     /// Points per table in the scatter plot, and most rows its axes are fitted to (times ten).
@@ -56,6 +65,8 @@ impl Default for Options {
             max_rows: None,
             bins: BinRule::EachTable,
             learners: Learner::ALL.to_vec(),
+            secret: Vec::new(),
+            protected: Vec::new(),
             device: Device::flex(),
             scatter_points: 500,
             sources: Sources::default(),
@@ -69,7 +80,7 @@ impl Default for Options {
 /// A score that is not defined for these tables is reported with the reason and does not stop the others.
 ///
 /// # Errors
-/// [`Error::Tables`] when the tables share no column or one has no rows, [`Error::Data`] when the target does not exist.
+/// [`Error::Tables`] when the tables share no column or one has no rows, [`Error::Data`] when the target or another named column does not exist.
 pub fn evaluate(
     real: &Table,
     synthetic: &Table,
@@ -97,6 +108,9 @@ pub fn evaluate_with_shadows(
     if let Some(target) = target {
         real.schema().index_of(target)?;
     }
+    for name in options.secret.iter().chain(&options.protected) {
+        real.schema().index_of(name)?;
+    }
     let aligned = align(&[real, synthetic])?;
     // Most privacy scores compare all three tables at once.
     let comparable = |holdout: &Table| -> Result<bool> {
@@ -123,11 +137,18 @@ pub fn evaluate_with_shadows(
     progress("detection");
     let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), options.max_rows.unwrap_or(usize::MAX), options.seed, purpose));
     let (real_cut, synthetic_cut, holdout_cut) = (cut(real, 11), cut(synthetic, 12), holdout.map(|holdout| cut(holdout, 13)));
-    let reference = holdout_cut.as_ref().and_then(|holdout| detection_auc(&real_cut, holdout, options.seed).ok());
-    scores.detection(detection_auc(&real_cut, &synthetic_cut, options.seed), reference)?;
+    let detect = |other: &Table, of: &Table| detection_auc(of, other, options.seed);
+    let reference = holdout_cut.as_ref().and_then(|holdout| detect(holdout, &real_cut).ok());
+    let detection = detect(&synthetic_cut, &real_cut);
+    let detected = detection.as_ref().ok().copied();
+    scores.detection(detection, reference.map(|found| found.value))?;
+    scores.detection_holdout(holdout_cut.as_ref().map(|holdout| detect(&synthetic_cut, holdout)))?;
 
     let whole = Compared { real, synthetic, holdout };
     let cut = Compared { real: &real_cut, synthetic: &synthetic_cut, holdout: holdout_cut.as_ref() };
+    progress("relations and groups");
+    let looks = Looks::new(&whole, detected, &groups(real, target, options), options.seed)?;
+    scores.looks(&looks);
     progress("coverage and distances between distributions");
     scores.distributions(&whole, options.seed)?;
     scores.accuracy(&whole, options.seed)?;
@@ -146,7 +167,7 @@ pub fn evaluate_with_shadows(
     scores.protection(&privacy, &cut, target, options.seed)?;
 
     progress("attacks");
-    let mut attacks = scores.attacks(&cut, target, options.seed)?;
+    let mut attacks = scores.attacks(&cut, &secrets(real, options), options.seed)?;
     if let Some((shadows, generate)) = shadows {
         progress("shadow models");
         attacks.membership.extend(scores.shadows(&whole, shadows, generate)?);
@@ -159,13 +180,25 @@ pub fn evaluate_with_shadows(
 
     marks::set(&mut scores.list, [privacy.synthetic.distances.len(), privacy.reference().map_or(1, |new| new.distances.len())]);
     progress("figures");
-    let leaks = verdict::Leaks { attacks: &attacks, privacy: &privacy, identifying: &identifying, same_rows: same_rows(real, synthetic)? };
-    let verdicts = verdict::verdicts(&scores.list, &leaks, holdout.is_some());
+    let rare = holdout.map_or_else(Vec::new, |holdout| rare_values(real, synthetic, holdout));
+    let tests = holdout.map(|_| Tests::new(&privacy, &attacks, &rare));
+    let leaks = verdict::Leaks {
+        attacks: &attacks,
+        privacy: &privacy,
+        identifying: &identifying,
+        tests: tests.as_ref(),
+        same_rows: same_rows(real, synthetic)?,
+    };
+    let verdicts = verdict::verdicts(&scores.list, &looks, utility.as_ref().and_then(|utility| utility.kept), &leaks, holdout.is_some());
     let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
     let names = aligned[0].schema().names().map(str::to_owned).collect();
     let sections = [
         utility.as_ref().map(|utility| sections::models(utility, holdout.is_some())),
         utility.as_ref().and_then(sections::classes),
+        looks.relations_section(),
+        looks.labels_section(),
+        looks.groups_section(),
+        tests.as_ref().map(Tests::section),
         sections::attacks(&attacks),
         sections::identifying(&identifying),
         rules.as_ref().map(sections::rules),
@@ -185,6 +218,23 @@ pub fn evaluate_with_shadows(
         sections: sections.into_iter().flatten().collect(),
         notes: notes(&whole, given.is_some(), &aligned[0], rules.as_ref(), options),
     })
+}
+
+/// The columns named in the options or marked in the schema.
+fn secrets(real: &Table, options: &Options) -> Vec<String> {
+    named(real, &options.secret, |column| column.secret)
+}
+
+/// The columns whose groups are compared: the target, if it has labels, and protected ones.
+fn groups(real: &Table, target: Option<&str>, options: &Options) -> Vec<String> {
+    let mut names: Vec<String> = options.protected.clone();
+    names.extend(target.map(str::to_owned));
+    named(real, &names, |column| column.protected)
+}
+
+fn named(real: &Table, names: &[String], marked: impl Fn(&ColumnSchema) -> bool) -> Vec<String> {
+    let wanted = |column: &&ColumnSchema| marked(column) || names.contains(&column.name);
+    real.schema().columns.iter().filter(wanted).map(|column| column.name.clone()).collect()
 }
 
 /// Utility on the holdout; without one, on a fifth of the real rows, which the model trained on real rows is not trained on.

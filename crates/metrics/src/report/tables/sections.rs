@@ -65,8 +65,8 @@ pub(super) fn classes(utility: &Utility) -> Option<Section> {
 /// The success rates behind the risks; none without a holdout.
 pub(super) fn attacks(attacks: &Attacks) -> Option<Section> {
     let rate = |rate: Rate| Cell::estimate(rate.rate, [rate.rate - rate.half_width, rate.rate + rate.half_width]);
-    let row = |(name, outcome): &(&str, crate::table::attacks::Outcome)| GridRow {
-        name: (*name).into(),
+    let row = |(name, outcome): &(String, crate::table::attacks::Outcome)| GridRow {
+        name: name.clone(),
         cells: vec![rate(outcome.main), rate(outcome.control), rate(outcome.baseline), Cell::estimate(outcome.risk, outcome.interval)],
     };
     let rows: Vec<GridRow> = attacks.outcomes.iter().map(row).collect();

@@ -1,42 +1,144 @@
 //! The verdicts on a table.
 
+use super::evidence::{LEVEL, Tests};
+use super::looks::{ColumnLoss, GroupRelations, Looks};
 use super::scores::Attacks;
-use crate::report::verdict::{chance, fidelity, find, not_assessed, privacy, utility};
+use crate::bootstrap::Estimate;
+use crate::report::verdict::{chance, fidelity, not_assessed, privacy, utility};
 use crate::report::{Grade, Group, Score, Verdict};
-use crate::table::identifying::{Finding, Identifying, What};
+use crate::table::identifying::{self, Identifying, What};
+use crate::table::labels::Label;
 use crate::table::privacy::Privacy;
 
-pub(super) fn verdicts(scores: &[Score], leaks: &Leaks, holdout: bool) -> Vec<Verdict> {
-    vec![of_fidelity(scores), of_utility(scores, holdout), of_privacy(leaks, holdout)]
+pub(super) fn verdicts(scores: &[Score], looks: &Looks, kept: Option<Estimate>, leaks: &Leaks, holdout: bool) -> Vec<Verdict> {
+    vec![of_fidelity(looks), of_utility(scores, kept, holdout), of_privacy(leaks, holdout)]
 }
 
-fn of_fidelity(scores: &[Score]) -> Verdict {
-    let (Some(quality), reference) = find(scores, "quality") else {
-        return not_assessed(Group::Fidelity, "No column could be compared.");
+/// The worst of what was looked at: single columns, relations, whole rows, labels and groups.
+fn of_fidelity(looks: &Looks) -> Verdict {
+    let found = [of_columns(looks), of_relations(looks), of_rows(looks), of_labels_and_groups(looks)].concat();
+    let poor = found.iter().any(|finding| finding.grade == Grade::Poor);
+    let partly = found.iter().find(|finding| finding.grade == Grade::Fair);
+    let (grade, answer) = match partly {
+        _ if poor => (Grade::Poor, None),
+        Some(finding) => (Grade::Fair, finding.answer),
+        None => (Grade::Good, None),
     };
-    let gap = reference.unwrap_or(1.0) - quality;
-    let detection = find(scores, "detection_auc").0;
-    let mut because = format!("Columns and pairs of columns match the real table to {:.1} %", 100.0 * quality);
-    if let Some(reference) = reference.filter(|reference| *reference < 1.0) {
-        because += &format!(" (new real rows: {:.1} %)", 100.0 * reference);
+    let sentences: Vec<&str> = found.iter().map(|finding| finding.sentence.as_str()).collect();
+    fidelity(grade, answer, sentences.join(" "))
+}
+
+/// What one look says.
+#[derive(Clone)]
+struct Finding {
+    grade: Grade,
+    /// The answer where this is the first that is found, if it is not the grade's own.
+    answer: Option<&'static str>,
+    sentence: String,
+}
+
+impl Finding {
+    fn new(grade: Grade, sentence: String) -> Self {
+        Self { grade, answer: None, sentence }
     }
-    because += ".";
-    if let Some(auc) = detection {
-        because += &format!(" A classifier distinguishes synthetic from real rows with an AUC of {auc:.2} (0.50 is guessing).");
-    }
-    match (gap, detection.unwrap_or(0.5)) {
-        (gap, auc) if gap <= 0.03 && auc <= 0.65 => fidelity(Grade::Good, None, because),
-        (gap, _) if gap <= 0.03 => fidelity(Grade::Fair, Some("Close column by column, not row by row"), because),
-        (gap, _) if gap <= 0.10 => fidelity(Grade::Fair, None, because),
-        _ => fidelity(Grade::Poor, None, because),
+
+    fn partly(answer: &'static str, sentence: String) -> Self {
+        Self { grade: Grade::Fair, answer: Some(answer), sentence }
     }
 }
 
-fn of_utility(scores: &[Score], holdout: bool) -> Verdict {
-    // The floor is the score of a guess.
-    let measures = [("AUC", "utility_auc", 0.5), ("R2", "utility_r2", 0.0)];
-    let found = measures.into_iter().find_map(|(name, id, floor)| Some((name, floor, scores.iter().find(|score| score.id == id)?)));
-    let Some((name, floor, score)) = found else {
+fn of_columns(looks: &Looks) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if looks.shape_loss > 0.03 {
+        let grade = if looks.shape_loss > 0.1 { Grade::Poor } else { Grade::Fair };
+        let sentence =
+            format!("Single columns are less similar to the real ones than those of new rows, by {:.3} on average.", looks.shape_loss);
+        found.push(Finding::new(grade, sentence));
+    }
+    if !looks.columns.is_empty() {
+        found.push(Finding::partly("Similar to the real data, but for some columns", columns(looks)));
+    }
+    found
+}
+
+fn of_relations(looks: &Looks) -> Vec<Finding> {
+    let Some(found) = &looks.relations else { return Vec::new() };
+    let [low, high] = found.kept.interval;
+    let lost = found.pairs.iter().filter(|pair| pair.kept() < 0.8).take(NAMED).map(|pair| pair.columns.join(" and "));
+    let lost: Vec<String> = lost.collect();
+    let grade = match high {
+        high if high < 0.5 => Grade::Poor,
+        high if high < 0.9 => Grade::Fair,
+        _ => Grade::Good,
+    };
+    let worst = if lost.is_empty() || grade == Grade::Good { String::new() } else { format!(", fewest between {}", lost.join(", ")) };
+    let share = |value: f64| 100.0 * value;
+    let sentence = format!(
+        "Of the relations between columns {:.0} % are kept ({:.0} to {:.0} %){worst}.",
+        share(found.kept.value),
+        share(low),
+        share(high)
+    );
+    vec![Finding::new(grade, sentence)]
+}
+
+fn of_rows(looks: &Looks) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(auc) = looks.detection {
+        let [low, high] = auc.interval;
+        let sentence = format!(
+            "A classifier distinguishes synthetic from real rows with an AUC of {:.2} ({low:.2} to {high:.2}; 0.50 is guessing).",
+            auc.value
+        );
+        found.push(match () {
+            () if low > 0.65 => Finding::partly("Close column by column, not row by row", sentence),
+            () if high < 0.48 => {
+                Finding::partly("Rows repeat each other", sentence + " Below 0.50 rows of the two tables repeat each other.")
+            }
+            () => Finding::new(Grade::Good, sentence),
+        });
+    }
+    if looks.repeats() {
+        let [synthetic, real] = looks.repeated.map(|share| 100.0 * share);
+        let sentence = format!("{synthetic:.1} % of the synthetic rows equal another synthetic row, of the real rows {real:.1} %.");
+        found.push(Finding::partly("Rows repeat each other", sentence));
+    }
+    found
+}
+
+fn of_labels_and_groups(looks: &Looks) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let named = |label: &Label| format!("`{}` of `{}` ({} real rows)", label.label, label.column, label.rows[0]);
+    let dropped: Vec<String> = looks.dropped().take(NAMED).map(named).collect();
+    if !dropped.is_empty() {
+        let sentence = format!("Labels that do not occur: {}.", dropped.join(", "));
+        found.push(Finding::partly("Similar to the real data, but labels are missing", sentence));
+    }
+    let named = |group: &GroupRelations| format!("`{}` of `{}` ({:.0} %)", group.label, group.column, 100.0 * group.kept.value);
+    let broken: Vec<String> = looks.broken_groups().take(NAMED).map(named).collect();
+    if !broken.is_empty() {
+        let sentence = format!("Groups that lose relations between columns: {}.", broken.join(", "));
+        found.push(Finding::partly("Similar to the real data, but not in every group", sentence));
+    }
+    found
+}
+
+/// The worst columns, with what they lose.
+fn columns(looks: &Looks) -> String {
+    let one = |column: &ColumnLoss| {
+        let far = column.wasserstein.map_or_else(String::new, |far| format!(", Wasserstein distance {far:.3} of its range"));
+        format!("`{}` ({:.2} less similar than new rows{far})", column.name, column.loss)
+    };
+    let named: Vec<String> = looks.columns.iter().take(NAMED).map(one).collect();
+    let more = looks.columns.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("Columns whose distribution differs: {}{more}.", named.join(", "))
+}
+
+fn of_utility(scores: &[Score], kept: Option<Estimate>, holdout: bool) -> Verdict {
+    let measures = [("AUC", "utility_auc"), ("R2", "utility_r2")];
+    let found = measures.into_iter().find_map(|(name, id)| Some((name, scores.iter().find(|score| score.id == id)?)));
+    let Some((name, score)) = found else {
         return not_assessed(Group::Utility, "No target column was named, so no model was trained.");
     };
     let (Some(value), Some(reference)) = (score.value, score.reference) else {
@@ -54,7 +156,7 @@ fn of_utility(scores: &[Score], holdout: bool) -> Verdict {
     let because = format!(
         "{rows}, a model trained on the synthetic table reaches an {name} of {value:.3}; trained on the real table, {reference:.3}."
     );
-    utility([value, reference, floor], because)
+    utility(kept, because)
 }
 
 /// What is found about leakage besides the scores.
@@ -62,6 +164,8 @@ pub(super) struct Leaks<'a> {
     pub(super) attacks: &'a Attacks,
     pub(super) privacy: &'a Privacy,
     pub(super) identifying: &'a [Identifying],
+    /// With a holdout.
+    pub(super) tests: Option<&'a Tests>,
     /// Whether both tables have the same rows.
     pub(super) same_rows: bool,
 }
@@ -76,7 +180,7 @@ fn of_privacy(leaks: &Leaks, holdout: bool) -> Verdict {
         let because = format!("{same}It gives everyone away. {}", found.because);
         return verdict("Gives everyone away", because);
     }
-    let bad: Vec<&Identifying> = leaks.identifying.iter().filter(|of| of.finding == Finding::Bad).collect();
+    let bad: Vec<&Identifying> = leaks.identifying.iter().filter(|of| of.finding == identifying::Finding::Bad).collect();
     if bad.is_empty() {
         return found;
     }
@@ -109,29 +213,41 @@ fn come_back(of: &Identifying) -> String {
 
 fn with_holdout(leaks: &Leaks) -> Verdict {
     let Privacy { synthetic, holdout, closer_to_train, .. } = leaks.privacy;
-    let (Some(holdout), &Some(closer)) = (holdout, closer_to_train) else {
+    let (Some(holdout), &Some(closer), Some(tests)) = (holdout, closer_to_train, leaks.tests) else {
         return not_assessed(Group::Privacy, "Privacy needs a holdout: real rows that are not in the generator's training set.");
     };
-    let mut because = format!(
+    let found = tests.found();
+    let mut because: String = found.iter().take(NAMED).map(|(test, _)| format!("{} ", test.sentence)).collect();
+    if found.len() > NAMED {
+        let more = found.len() - NAMED;
+        because += &format!("{more} more {} found something; see the tests of leakage. ", if more == 1 { "test" } else { "tests" });
+    }
+    because += &format!(
         "{:.2} % of the synthetic rows equal a training row (new real rows: {:.2} %), and {:.1} % are closer to the training rows than to the holdout (without memorization: about 50 %).",
         100.0 * synthetic.copies,
         100.0 * holdout.copies,
         100.0 * closer
     );
-    let strongest = leaks.attacks.strongest();
-    if let Some((name, outcome)) = strongest {
-        because += &format!(" Of the attacks, \"{name}\" has the highest risk: {:.1} %.", 100.0 * outcome.risk);
+    if let Some((name, outcome)) = leaks.attacks.strongest() {
+        let [low, high] = outcome.interval.map(|end| 100.0 * end);
+        because += &format!(" Of the attacks, \"{name}\" has the highest risk: {:.1} % ({low:.1} to {high:.1} %).", 100.0 * outcome.risk);
     }
-    let membership = leaks.attacks.membership_auc();
-    if let Some(auc) = membership {
+    if let Some(auc) = leaks.attacks.membership_auc() {
         because += &format!(" Membership inference reaches an AUC of {:.2} (0.50 is guessing).", auc.value);
     }
-    // The lower end of the interval, so that chance alone seldom passes the limits.
-    let risk = strongest.map_or(0.0, |(_, outcome)| outcome.interval[0]);
-    let error = |share: f64| chance(share, [synthetic.distances.len(), holdout.distances.len()]);
-    let poor = synthetic.copies - holdout.copies > error(holdout.copies) || closer > 0.6 || risk > 0.1;
-    let fair = closer - 0.5 > error(0.5) || risk > 0.02;
-    privacy(poor, fair, membership, because, " These checks can find leakage; they cannot prove that there is none.")
+    because += &format!(" {} tests were made, which together suspect an honest table once in {:.0} cases.", tests.0.len(), 1.0 / LEVEL);
+    let worst = |grade: Grade| found.iter().any(|(_, other)| *other == grade);
+    let verdict = privacy(
+        worst(Grade::Poor),
+        worst(Grade::Fair),
+        None,
+        because,
+        " These checks can find leakage; they cannot prove that there is none.",
+    );
+    if found.first().is_some_and(|(test, grade)| *grade == Grade::Poor && test.column.is_some()) {
+        return Verdict { answer: "Identifying values come back".into(), ..verdict };
+    }
+    verdict
 }
 
 /// Copies and near copies, measured by how often real rows repeat and how close they are to each other. Nothing found is no verdict.

@@ -15,9 +15,11 @@ mod tests_support;
 
 use serde::{Deserialize, Serialize};
 
+use crate::significance::more_often;
+
 pub use inference::{Inference, inference};
 pub use linkability::linkability;
-pub use singling_out::{Predicates, singling_out};
+pub use singling_out::{LEAST_PREDICATES, Predicates, singling_out};
 
 /// 1.96 standard deviations: a confidence of 95 %.
 const Z: f64 = 1.959_963_984_540_054;
@@ -44,6 +46,11 @@ impl Rate {
         Self { hits, attempts, rate, half_width: Z / (n + Z * Z) * (spread + Z * Z / 4.0).sqrt() }
     }
 
+    /// With an interval `times` as wide.
+    fn widened(self, times: f64) -> Self {
+        Self { half_width: self.half_width * times, ..self }
+    }
+
     fn of(outcomes: impl Iterator<Item = bool>) -> Self {
         let (hits, attempts) = outcomes.fold((0, 0), |(hits, attempts), hit| (hits + usize::from(hit), attempts + 1));
         Self::new(hits, attempts)
@@ -63,6 +70,8 @@ pub struct Outcome {
     pub risk: f64,
     /// Its 95 % confidence interval, propagated from the two half widths.
     pub interval: [f64; 2],
+    /// The chance of so many more successes on training rows than on holdout rows if the synthetic table told no more of them.
+    pub p_value: f64,
     /// Guessing does as well: the attack was too weak to measure a risk, which is not the same as no risk.
     pub failed: bool,
 }
@@ -75,7 +84,8 @@ impl Outcome {
         let half = (main.half_width / left).hypot(control.half_width * (1.0 - main.rate) / (left * left));
         let bound = |value: f64| value.clamp(0.0, 1.0);
         let failed = main.attempts == 0 || main.rate <= baseline.rate;
-        Self { main, control, baseline, risk: bound(risk), interval: [bound(risk - half), bound(risk + half)], failed }
+        let p_value = more_often([main.hits, main.attempts], [control.hits, control.attempts]);
+        Self { main, control, baseline, risk: bound(risk), interval: [bound(risk - half), bound(risk + half)], p_value, failed }
     }
 }
 

@@ -54,16 +54,17 @@ mod tests {
         let shadows = Shadows { models: 16, targets: 600, seed: 1 };
         let leaked = by_shadows(&train, &leaky(&train, 99).unwrap(), &holdout, &shadows, &mut leaky).unwrap();
         // A tenth is recognised for certain, of the others nothing is known.
-        assert!(
-            leaked.auc.value > 0.52 && leaked.found_at_01_percent.value > 0.06 && leaked.found_at_01_percent.value < 0.14,
-            "{leaked:?}"
-        );
+        assert!(leaked.auc.value > 0.52 && (0.06..0.16).contains(&leaked.found_at_1_percent.unwrap().value), "{leaked:?}");
         let mut blind = |rows: &Table, seed: u64| Ok(population(300 + seed, rows.rows()));
         let nothing = by_shadows(&train, &population(23, 1200), &holdout, &shadows, &mut blind).unwrap();
-        assert!(nothing.auc.interval[0] < 0.5 && nothing.auc.interval[1] > 0.5 && nothing.found_at_1_percent.value < 0.03, "{nothing:?}");
+        assert!(
+            nothing.auc.interval[0] < 0.5 && nothing.auc.interval[1] > 0.5 && nothing.found_at_1_percent.unwrap().value < 0.03,
+            "{nothing:?}"
+        );
         let mut copies = |rows: &Table, _: u64| Ok(rows.clone());
         let all = by_shadows(&train, &train, &holdout, &shadows, &mut copies).unwrap();
-        assert!(all.auc.value > 0.999 && all.found_at_01_percent.value > 0.99, "{all:?}");
+        assert!(all.auc.value > 0.999 && all.found_at_1_percent.unwrap().value > 0.99, "{all:?}");
+        assert_eq!(all.found_at_01_percent, None, "600 holdout rows are too few");
     }
 
     #[test]

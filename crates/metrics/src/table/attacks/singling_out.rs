@@ -1,6 +1,6 @@
 //! Singling out: predicates that exactly one synthetic row meets, tried on real rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 use semblant_core::seeds::Sequence;
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Rate};
 use crate::Result;
+use crate::error::undefined;
 use crate::random::{random, subsample};
+use crate::significance::balance;
 use crate::table::align::align;
 use crate::table::binning::range;
 use crate::table::privacy::quantile;
@@ -25,17 +27,20 @@ pub enum Predicates {
 }
 
 /// Draws per predicate before fewer are accepted.
-const DRAWS_EACH: usize = 20;
+const DRAWS_EACH: usize = 400;
+/// Fewer different predicates than this measure no risk.
+pub const LEAST_PREDICATES: usize = 100;
 
-/// Draws predicates, `attempts` of them or as many as there are, that exactly one synthetic row meets, and counts those that exactly one
-/// training row meets, and exactly one holdout row. The larger of the two real tables is cut to the size of the smaller, since uniqueness
-/// depends on it. The baseline draws columns and values at random.
+/// Draws different predicates, `attempts` of them or as many as 400 draws for each yield, that exactly one synthetic row meets, and counts those
+/// that exactly one training row meets, and exactly one holdout row. The larger of the two real tables is cut to the size of the smaller, since
+/// uniqueness depends on it. The baseline draws columns and values at random.
 ///
-/// Predicates of a table with few columns are similar and succeed or fail together; the interval, which assumes independence, is then too
-/// narrow.
+/// Predicates of a table with few columns are similar and single out the same rows: the p-value counts a row that several of them single out as
+/// one event ([`balance`]), and the interval is that of as many independent predicates as its deviation amounts to.
 ///
 /// # Errors
-/// [`crate::Error::Tables`] when the tables share no column or one has no rows.
+/// [`crate::Error::Undefined`] with fewer than [`LEAST_PREDICATES`] predicates; [`crate::Error::Tables`] when the tables share no column or one
+/// has no rows.
 pub fn singling_out(
     train: &Table,
     synthetic: &Table,
@@ -61,12 +66,29 @@ pub fn singling_out(
             (lone_combinations(synthetic, count, attempts, &mut random), count)
         }
     };
+    if queries.len() < LEAST_PREDICATES.min(attempts) {
+        return undefined(format!("only {} predicates were found that a single synthetic row meets", queries.len()));
+    }
     let guesses: Vec<Vec<Term>> = (0..attempts).map(|_| blind_query(synthetic, blind, &mut random)).collect();
-    let rate = |queries: &[Vec<Term>], table: &Table| {
-        let singled: Vec<bool> = queries.par_iter().map(|query| matches_one(query, table)).collect();
-        Rate::of(singled.into_iter())
+    let singled = |queries: &[Vec<Term>], table: &Table| -> Vec<usize> {
+        queries.par_iter().filter_map(|query| matched_alone(query, table)).collect()
     };
-    Ok(Outcome::new(rate(&queries, &train), rate(&queries, &holdout), rate(&guesses, &train)))
+    let [main, control] = [singled(&queries, &train), singled(&queries, &holdout)];
+    let guessed = Rate::new(singled(&guesses, &train).len(), guesses.len());
+    let rows = [&main, &control].map(|singled| per_row(singled, size));
+    let balance = balance(&rows[0], &rows[1]);
+    // Heaps of predicates on one row: as many attempts fewer as the variance is larger than that of independent ones.
+    let sum = main.len() + control.len();
+    let heaped = if sum == 0 { 1.0 } else { (4.0 * balance.deviation.powi(2) * sum as f64).max(1.0) };
+    let rate = |hits: usize| Rate::new(hits, queries.len()).widened(heaped.sqrt());
+    Ok(Outcome { p_value: balance.p_value, ..Outcome::new(rate(main.len()), rate(control.len()), guessed) })
+}
+
+/// How often each of `rows` rows is listed.
+fn per_row(listed: &[usize], rows: usize) -> Vec<usize> {
+    let mut counts = vec![0; rows];
+    listed.iter().for_each(|&row| counts[row] += 1);
+    counts
 }
 
 /// A condition on one column, by its place.
@@ -92,8 +114,14 @@ impl Term {
     }
 }
 
+/// The row that alone meets the query.
+fn matched_alone(query: &[Term], table: &Table) -> Option<usize> {
+    let mut matched = (0..table.rows()).filter(|&row| query.iter().all(|term| term.holds(table, row)));
+    matched.next().filter(|_| matched.next().is_none())
+}
+
 fn matches_one(query: &[Term], table: &Table) -> bool {
-    (0..table.rows()).filter(|&row| query.iter().all(|term| term.holds(table, row))).take(2).count() == 1
+    matched_alone(query, table).is_some()
 }
 
 /// Every predicate on one column that exactly one row meets.
@@ -139,10 +167,13 @@ fn lone_combinations(table: &Table, count: usize, wanted: usize, random: &mut Se
         };
         places(table, count, random).into_iter().map(side).collect()
     };
-    let mut found = Vec::new();
+    let mut found: Vec<Vec<Term>> = Vec::new();
     // In rounds, so that counting runs in parallel and the result does not depend on the number of threads.
+    let mut seen = HashSet::new();
     for _ in 0..DRAWS_EACH {
-        let round: Vec<Vec<Term>> = (0..wanted).map(|_| draw(random)).collect();
+        let mut round: Vec<Vec<Term>> = (0..wanted).map(|_| draw(random)).collect();
+        // Every query is tried once.
+        round.retain(|query| seen.insert(key(query)));
         found.extend(round.into_par_iter().filter(|query| matches_one(query, table)).collect::<Vec<_>>());
         if found.len() >= wanted {
             break;
@@ -150,6 +181,22 @@ fn lone_combinations(table: &Table, count: usize, wanted: usize, random: &mut Se
     }
     found.truncate(wanted);
     found
+}
+
+/// Equal for queries that mean the same.
+fn key(query: &[Term]) -> Vec<(usize, u8, u64)> {
+    let mut terms: Vec<_> = query
+        .iter()
+        .map(|term| match *term {
+            Term::Label(place, code) => (place, 0, u64::from(code)),
+            Term::Equal(place, value) => (place, 1, value.to_bits()),
+            Term::AtMost(place, value) => (place, 2, value.to_bits()),
+            Term::AtLeast(place, value) => (place, 3, value.to_bits()),
+            Term::Missing(place) => (place, 4, 0),
+        })
+        .collect();
+    terms.sort_unstable();
+    terms
 }
 
 fn median(column: &Column) -> f64 {

@@ -26,17 +26,18 @@ impl Spread {
     pub(in crate::report) fn of_fidelity(real: &Table, synthetic: &Table, bins: BinRule, seed: u64) -> Result<Self> {
         let tables = align(&[real, synthetic])?;
         let share = (MOST_ROWS as f64 / real.rows().max(synthetic.rows()) as f64).min(1.0);
-        let draw = |draw: usize| -> Result<[Option<f64>; 4]> {
+        let draw = |draw: usize| -> Result<[Option<f64>; 5]> {
             let [real, synthetic] = [0, 1].map(|table: usize| {
                 let rows = drawn(tables[table].rows(), seed, 2 * draw + table);
                 tables[table].take(&rows[..((rows.len() as f64 * share).ceil() as usize).max(1)])
             });
             let shapes = column_shapes(&real, &synthetic)?.mean;
             let pairs = column_pair_trends(&real, &synthetic, bins)?;
-            Ok([mean(shapes.into_iter().chain(pairs.mean)), shapes, pairs.mean, pairs.mean_related])
+            let overall = |pairs: Option<f64>| mean(shapes.into_iter().chain(pairs));
+            Ok([overall(pairs.mean_related), overall(pairs.mean), shapes, pairs.mean, pairs.mean_related])
         };
         let draws = (0..DRAWS).into_par_iter().map(draw).collect::<Result<Vec<_>>>()?;
-        let names = ["quality", "column_shapes", "column_pair_trends", "column_pair_trends_related"];
+        let names = ["quality", "quality_all_pairs", "column_shapes", "column_pair_trends", "column_pair_trends_related"];
         let deviation = |place: usize| {
             let values: Vec<f64> = draws.iter().filter_map(|draw| draw[place]).collect();
             let middle = mean(values.iter().copied())?;

@@ -13,6 +13,8 @@ pub(super) use attacks::Attacks;
 pub(super) use intervals::Spread;
 pub(super) use privacy::mark;
 
+use super::looks::Looks;
+use crate::bootstrap::Estimate;
 use crate::report::{Direction, Group, ReferenceFrom, Score};
 use crate::table::diagnostic::diagnostic;
 use crate::table::pairs::PairScores;
@@ -125,13 +127,23 @@ impl Scores {
             this.add(Group::Fidelity, (id, name), value, reference, Direction::Higher, meaning);
             this.interval(interval);
         };
+        let related = pairs.mean_related;
+        let related_reference = reference(pairs_holdout.map(|pairs| pairs.mean_related));
         add(
             self,
             "quality",
             "Quality",
+            defined(overall(shape, related), "nothing could be compared"),
+            overall(shape_reference, related_reference),
+            "The mean of column shapes and trends of related pairs: SDMetrics' quality since 0.27.",
+        );
+        add(
+            self,
+            "quality_all_pairs",
+            "Quality, all pairs",
             defined(overall(shape, trend), "nothing could be compared"),
             overall(shape_reference, trend_reference),
-            "The mean of column shapes and column pair trends.",
+            "The mean of column shapes and column pair trends: the quality of SDMetrics before 0.27 and of papers.",
         );
         add(
             self,
@@ -149,23 +161,60 @@ impl Scores {
             trend_reference,
             "Similarity of correlations and joint distributions of two columns, averaged over all pairs; 1 is equal.",
         );
-        let related = reference(pairs_holdout.map(|pairs| pairs.mean_related));
         add(
             self,
             "column_pair_trends_related",
             "Trends of related pairs",
-            defined(pairs.mean_related, "no pair of columns is clearly related in the real table"),
-            related,
+            defined(related, "no pair of columns is clearly related in the real table"),
+            related_reference,
             "The same over pairs that are clearly related in the real table, where differences matter most.",
         );
     }
 
-    pub(super) fn detection(&mut self, auc: Result<f64>, reference: Option<f64>) -> Result<()> {
+    pub(super) fn detection(&mut self, auc: Result<Estimate>, reference: Option<f64>) -> Result<()> {
         let meaning = "How well boosted trees distinguish synthetic rows from real ones; 0.5 is guessing, 1 is always right. Strict: one detail that is wrong in every row is enough for 1.";
-        self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), reason(auc)?, reference.or(Some(0.5)), Direction::Lower, meaning);
+        let auc = reason(auc)?;
+        let value = auc.as_ref().map(|auc| auc.value).map_err(Clone::clone);
+        self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), value, reference.or(Some(0.5)), Direction::Lower, meaning);
         if reference.is_none() {
             self.ideal(0.5);
         }
+        self.interval(auc.ok().map(|auc| auc.interval));
+        Ok(())
+    }
+
+    /// What is kept of the relations between columns, and rows that repeat each other.
+    pub(super) fn looks(&mut self, looks: &Looks) {
+        let relations = looks.relations.as_ref().ok_or_else(|| "no two columns of the real table are related".to_owned());
+        let kept = relations.as_ref().map(|relations| relations.kept);
+        self.add(
+            Group::Fidelity,
+            ("relations_kept", "Relations kept"),
+            kept.map(|kept| kept.value).map_err(|why| why.clone()),
+            Some(1.0),
+            Direction::Higher,
+            "Similarity of the joint shares of related columns, from shuffled columns (0) to as many new real rows (1).",
+        );
+        self.ideal(1.0);
+        self.interval(kept.ok().map(|kept| kept.interval));
+        self.add(
+            Group::Fidelity,
+            ("repeated_rows", "Repeated rows"),
+            Ok(looks.repeated[0]),
+            Some(looks.repeated[1]),
+            Direction::NearReference,
+            "Share of synthetic rows that equal another synthetic row; the reference is the share of as many real rows that equal another one.",
+        );
+    }
+
+    /// The same against the holdout, of which synthetic rows are no copies.
+    pub(super) fn detection_holdout(&mut self, auc: Option<Result<Estimate>>) -> Result<()> {
+        let auc = reason(auc.unwrap_or_else(|| Err(Error::Undefined("needs a holdout".into()))))?;
+        let value = auc.as_ref().map(|auc| auc.value).map_err(Clone::clone);
+        let meaning = "The same against holdout rows; above the detection AUC if synthetic rows repeat training rows.";
+        self.add(Group::Fidelity, ("detection_auc_holdout", "Detection AUC, holdout"), value, Some(0.5), Direction::Lower, meaning);
+        self.ideal(0.5);
+        self.interval(auc.ok().map(|auc| auc.interval));
         Ok(())
     }
 

@@ -65,6 +65,7 @@ impl Scores {
             "Share of synthetic rows that are closer to a training row than to a holdout row, with as many rows of each; well above 0.5 indicates memorization.",
         );
         self.ideal(0.5);
+        self.interval(privacy.closer_interval());
         add(
             self,
             "copies",
@@ -144,6 +145,10 @@ impl Scores {
             "Twice the share of synthetic rows that are not closer to a training row than to a holdout row, at most 1 (SDMetrics), with as many rows of each: closer to training rows, read the other way round.",
         );
         self.ideal(1.0);
+        // The same share of rows, read the other way round.
+        let half = privacy.closer_interval().map_or(f64::NAN, |[low, high]| high - low);
+        let value = self.list.last().and_then(|score| score.value);
+        self.interval(value.filter(|_| half.is_finite()).map(|value| [(value - half).max(0.0), (value + half).min(1.0)]));
         let meaning = "Protection of the target column from an attacker who knows every other column and looks up the closest synthetic rows; 1 is as good as a random guess. General patterns count too, so only a value below the reference indicates leakage.";
         let names = ("disclosure_protection", "Disclosure protection");
         let Some(target) = target else {

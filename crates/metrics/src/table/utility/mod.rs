@@ -1,5 +1,7 @@
 //! Utility: performance on new real rows of models trained on the synthetic table, relative to models trained on the real table.
 
+mod spread;
+
 use burn::tensor::Device;
 use rayon::prelude::*;
 use semblant_data::table::{Column, MISSING, Table};
@@ -38,6 +40,9 @@ pub struct Utility {
     pub test_rows: usize,
     /// For each kind of model, in the order of the options.
     pub learners: Vec<LearnerUtility>,
+    /// Of what the first kind of model, trained on real rows, gains over a guess (AUC 0.5, R2 0), the part that it gains when trained on
+    /// synthetic rows. `None` where it gains nothing. The interval includes the draw of the training rows.
+    pub kept: Option<Estimate>,
     /// The first kind of model trained on real and synthetic rows together; the reason when that cannot be done.
     pub augmented: Result<Prediction, String>,
     /// F1 of the first kind of model for each class of a categorical target, the rarest first.
@@ -61,14 +66,14 @@ pub struct LearnerUtility {
 pub enum Prediction {
     /// A categorical target.
     Classes {
-        /// ROC AUC; with more than two classes the mean over one-against-rest. Its interval is a bootstrap over test rows.
+        /// ROC AUC; with more than two classes the mean over one-against-rest. Its interval is a bootstrap over test rows; for the first kind of model it includes the draw of the training rows.
         auc: Estimate,
         /// F1 of the rarer class at probability one half; with more than two classes the mean over classes of the likeliest-class prediction.
         f1: f64,
     },
     /// A number as target.
     Values {
-        /// Share of the variance explained. Its interval is a bootstrap over test rows.
+        /// Share of the variance explained. Its interval is a bootstrap over test rows; for the first kind of model it includes the draw of the training rows.
         r2: Estimate,
         /// Root mean squared error, in the target's unit.
         rmse: f64,
@@ -134,7 +139,11 @@ pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, opt
     let fit = |&learner: &Learner| -> Result<(Learner, Made, Result<Made, String>)> {
         Ok((learner, task.fit(learner, &real)?, defined(task.fit(learner, &synthetic))?))
     };
-    let fitted = options.learners.iter().map(fit).collect::<Result<Vec<_>>>()?;
+    let mut fitted = options.learners.iter().map(fit).collect::<Result<Vec<_>>>()?;
+    let kept = match fitted.first_mut() {
+        Some((learner, of_real, Ok(of_synthetic))) => spread::widen(&task, *learner, [&real, &synthetic], [of_real, of_synthetic])?,
+        _ => None,
+    };
     let Some((first, of_real, of_synthetic)) = fitted.first() else { return undefined("no kind of model was asked for") };
     let mut both = real.clone();
     both.append(&synthetic)?;
@@ -146,6 +155,7 @@ pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, opt
     Ok(Utility {
         target: target.to_owned(),
         test_rows: test.rows(),
+        kept,
         augmented: augmented.map(|made| made.scores),
         classes,
         learners: fitted
@@ -186,19 +196,42 @@ struct Task<'a> {
 struct Made {
     scores: Prediction,
     likeliest: Vec<u32>,
+    /// As [`Task::predict`].
+    predicted: Vec<Vec<f64>>,
 }
 
 impl Task<'_> {
     fn fit(&self, learner: Learner, train: &Table) -> Result<Made> {
+        let predicted = self.predict(learner, train)?;
+        let main = resampled(self.truth.len(), self.options.seed, |rows| self.measure(&predicted, rows))?;
+        match self.truth {
+            Column::Number(truth) => {
+                let scores = Prediction::Values { r2: main, rmse: rmse(truth, &predicted[0]) };
+                Ok(Made { scores, likeliest: Vec::new(), predicted })
+            }
+            Column::Category { codes: truth, .. } => {
+                let likeliest = |row: usize| {
+                    let better = |&a: &usize, &b: &usize| predicted[a][row].total_cmp(&predicted[b][row]).then(b.cmp(&a));
+                    (0..predicted.len()).max_by(better)
+                };
+                let likeliest: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
+                let f1 = if self.is_binary(truth, &predicted) {
+                    let is: Vec<bool> = truth.iter().map(|&code| code == self.positive).collect();
+                    f1(&is, &predicted[self.positive as usize].iter().map(|&share| share >= 0.5).collect::<Vec<bool>>())
+                } else {
+                    macro_f1(truth, &likeliest, predicted.len())
+                };
+                Ok(Made { scores: Prediction::Classes { auc: main, f1 }, likeliest, predicted })
+            }
+        }
+    }
+
+    /// Predictions for the test rows: the values, or a list of probabilities for each class.
+    fn predict(&self, learner: Learner, train: &Table) -> Result<Vec<Vec<f64>>> {
         let UtilityOptions { seed, device, .. } = self.options;
         let predict = |target: &Target| learner.fit_and_predict([train, self.test], self.target, target, *seed, device);
         match (train.column(self.target)?, self.truth) {
-            (Column::Number(values), Column::Number(truth)) => {
-                let predicted = &predict(&Target::Values(values.clone()))?[0];
-                let drawn = |rows: &[usize]| r2(&pick(truth, rows), &pick(predicted, rows));
-                let r2 = resampled(truth.len(), *seed, drawn)?;
-                Ok(Made { scores: Prediction::Values { r2, rmse: rmse(truth, predicted) }, likeliest: Vec::new() })
-            }
+            (Column::Number(values), Column::Number(_)) => predict(&Target::Values(values.clone())),
             (Column::Category { codes, levels }, Column::Category { codes: truth, .. }) => {
                 // Only classes that occur are trained.
                 let counts = class_counts(codes, levels.len());
@@ -207,30 +240,35 @@ impl Task<'_> {
                 let found = predict(&Target::Classes { codes: codes.iter().map(place).collect(), count: classes.len() })?;
                 let mut shares = vec![vec![0.0; truth.len()]; levels.len()];
                 classes.iter().zip(found).for_each(|(&class, found)| shares[class] = found);
-                self.score(truth, &shares)
+                Ok(shares)
             }
             _ => undefined("the target is of different types in the two tables"),
         }
     }
 
-    /// `shares` has one list a class.
-    fn score(&self, truth: &[u32], shares: &[Vec<f64>]) -> Result<Made> {
-        let likeliest = |row: usize| (0..shares.len()).max_by(|&a, &b| shares[a][row].total_cmp(&shares[b][row]).then(b.cmp(&a)));
-        let likeliest: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
-        let seed = self.options.seed;
+    fn is_binary(&self, truth: &[u32], shares: &[Vec<f64>]) -> bool {
         let in_test = class_counts(truth, shares.len());
-        let occurring = (0..shares.len()).filter(|&class| in_test[class] > 0 || shares[class].iter().any(|&share| share > 0.0));
-        let scores = if occurring.count() <= 2 {
-            let of_positive = &shares[self.positive as usize];
-            let is: Vec<bool> = truth.iter().map(|&code| code == self.positive).collect();
-            let predicted: Vec<bool> = of_positive.iter().map(|&share| share >= 0.5).collect();
-            let auc = resampled(truth.len(), seed, |rows| roc_auc(&pick(&is, rows), &pick(of_positive, rows)))?;
-            Prediction::Classes { auc, f1: f1(&is, &predicted) }
-        } else {
-            let drawn = |rows: &[usize]| macro_auc(&pick(truth, rows), &shares.iter().map(|class| pick(class, rows)).collect::<Vec<_>>());
-            Prediction::Classes { auc: resampled(truth.len(), seed, drawn)?, f1: macro_f1(truth, &likeliest, shares.len()) }
-        };
-        Ok(Made { scores, likeliest })
+        let occurs = |&class: &usize| in_test[class] > 0 || shares[class].iter().any(|&share| share > 0.0);
+        (0..shares.len()).filter(occurs).count() <= 2
+    }
+
+    /// AUC or R2 on these test rows.
+    fn measure(&self, predicted: &[Vec<f64>], rows: &[usize]) -> Result<f64> {
+        match self.truth {
+            Column::Number(truth) => r2(&pick(truth, rows), &pick(&predicted[0], rows)),
+            Column::Category { codes: truth, .. } if self.is_binary(truth, predicted) => {
+                let is: Vec<bool> = rows.iter().map(|&row| truth[row] == self.positive).collect();
+                roc_auc(&is, &pick(&predicted[self.positive as usize], rows))
+            }
+            Column::Category { codes: truth, .. } => {
+                macro_auc(&pick(truth, rows), &predicted.iter().map(|class| pick(class, rows)).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// The score of a guess.
+    fn floor(&self) -> f64 {
+        if self.truth.numbers().is_some() { 0.0 } else { 0.5 }
     }
 
     fn classes(&self, train: [&Column; 2], made: [Option<&Made>; 3]) -> Vec<ClassUtility> {

@@ -1,0 +1,66 @@
+//! How much scores of trained models vary with the draw of their training rows.
+
+use rayon::prelude::*;
+use semblant_data::table::Table;
+
+use super::{Made, Prediction, Task};
+use crate::Result;
+use crate::bootstrap::{DRAWS, Estimate, drawn};
+use crate::learn::Learner;
+use crate::random::subsample;
+
+/// Parts of the training rows that a model is trained on.
+const PARTS: usize = 8;
+/// Most rows of a part.
+const MOST_ROWS: usize = 2_500;
+
+/// Adds the draw of the training rows to the intervals of a model trained on real and one trained on synthetic rows, and returns what the second
+/// keeps of the first one's gain over a guess.
+///
+/// A part of `h` of `n` rows, drawn without replacement, differs from the next by `(1 / h - 1 / n)` times a variance of which all rows have
+/// `1 / n` (the delete-d jackknife, Shao and Wu 1989).
+pub(super) fn widen(task: &Task, learner: Learner, trains: [&Table; 2], made: [&mut Made; 2]) -> Result<Option<Estimate>> {
+    let [real, synthetic] = made;
+    let of_training = [0, 1].map(|side: usize| training_variance(task, learner, trains[side]));
+    let gain = |made: &Made, rows: &[usize]| -> Result<f64> { Ok(task.measure(&made.predicted, rows)? - task.floor()) };
+    let all: Vec<usize> = (0..task.truth.len()).collect();
+    let (of_real, of_synthetic) = (gain(real, &all)?, gain(synthetic, &all)?);
+    let kept = (of_real > 0.0).then(|| {
+        let ratio = |draw: usize| -> Option<f64> {
+            let rows = drawn(task.truth.len(), task.options.seed, draw);
+            let real = gain(real, &rows).ok().filter(|gain| *gain > 0.0)?;
+            Some(gain(synthetic, &rows).ok()? / real)
+        };
+        let ratios: Vec<f64> = (0..DRAWS).into_par_iter().filter_map(ratio).collect();
+        let value = of_synthetic / of_real;
+        let of_rows = (of_training[1] + value.powi(2) * of_training[0]) / of_real.powi(2);
+        let half = 1.96 * (variance(&ratios) + of_rows).sqrt();
+        Estimate { value, interval: [value - half, value + half] }
+    });
+    for (made, variance) in [real, synthetic].into_iter().zip(of_training) {
+        let (Prediction::Classes { auc: main, .. } | Prediction::Values { r2: main, .. }) = &mut made.scores;
+        let half = |end: f64| ((end - main.value).powi(2) + (1.96_f64).powi(2) * variance).sqrt();
+        main.interval = [main.value - half(main.interval[0]), (main.value + half(main.interval[1])).min(1.0)];
+    }
+    Ok(kept)
+}
+
+fn training_variance(task: &Task, learner: Learner, train: &Table) -> f64 {
+    let rows = train.rows();
+    let part = (rows / 2).min(MOST_ROWS);
+    let all: Vec<usize> = (0..task.truth.len()).collect();
+    let score = |draw: usize| -> Option<f64> {
+        let part = train.take(&subsample(rows, part, task.options.seed, 0x9000 + draw as u64));
+        task.measure(&task.predict(learner, &part).ok()?, &all).ok()
+    };
+    let scores: Vec<f64> = (0..PARTS).into_par_iter().filter_map(score).collect();
+    variance(&scores) * part as f64 / (rows - part).max(1) as f64
+}
+
+fn variance(values: &[f64]) -> f64 {
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64
+}
