@@ -106,7 +106,8 @@ mod tests {
         drop(first);
         assert!(!folder.join(LOCK_FILE).exists());
         // What a killed process left.
-        std::fs::write(folder.join(LOCK_FILE), "process 4194304 since 2020-01-01T00:00:00Z, and more text than the next one writes\n").expect("writable");
+        std::fs::write(folder.join(LOCK_FILE), "process 4194304 since 2020-01-01T00:00:00Z, and more text than the next one writes\n")
+            .expect("writable");
         let second = Lock::of(&folder).expect("stale");
         assert!(std::fs::read_to_string(folder.join(LOCK_FILE)).expect("there").starts_with(&process));
         drop(second);

@@ -195,7 +195,11 @@ fn documents_do_not_control_the_terminal() {
     assert!(piped.contains('\u{9b}') && piped.contains('\u{202e}'));
     let on_terminal = |format: &str| {
         let line = format!("{} -q sample m.safetensors -n 40 -o - --format {format}", env!("CARGO_BIN_EXE_semblant"));
-        let ran = std::process::Command::new("script").args(["-qec", &line, "/dev/null"]).current_dir(place.path(".")).stdin(Stdio::null()).output();
+        let ran = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(place.path("."))
+            .stdin(Stdio::null())
+            .output();
         ran.ok().map(|ran| String::from_utf8_lossy(&ran.stdout).replace("\r\n", "\n"))
     };
     let (Some(csv), Some(parquet)) = (on_terminal("csv"), on_terminal("parquet")) else {
@@ -210,14 +214,18 @@ fn documents_do_not_control_the_terminal() {
 fn formulas_are_escaped_on_request() {
     let place = Place::new();
     let labels = ["=1+1", "@sum(a1)", "-2+3", "-5", "plain"];
-    let rows = (0..200).map(|row| format!("{},{}\n", -row, labels[row % 5]));
+    let rows = (0..200_i64).map(|row| format!("{},{}\n", -row, labels[(row % 5) as usize]));
     place.file("t.csv", std::iter::once("n,=kind\n".to_owned()).chain(rows.collect::<Vec<_>>()).collect::<String>());
     place.good(&[&["-q", "fit", "t.csv", "--epochs", "2", "-o", "m.safetensors"], SMALL].concat());
     let cells = |name: &str| {
         let text = place.text(name);
         text.lines().map(|line| line.split_once(',').expect("two cells").1.to_owned()).collect::<std::collections::BTreeSet<_>>()
     };
-    let all = |sign: &str| [&format!("{sign}=1+1"), &format!("{sign}@sum(a1)"), &format!("{sign}-2+3"), "-5", "plain", &format!("{sign}=kind")].map(str::to_owned).into();
+    let all = |sign: &str| {
+        [&format!("{sign}=1+1"), &format!("{sign}@sum(a1)"), &format!("{sign}-2+3"), "-5", "plain", &format!("{sign}=kind")]
+            .map(str::to_owned)
+            .into()
+    };
     place.good(&["-q", "sample", "m.safetensors", "-n", "300", "-o", "plain.csv"]);
     place.good(&["-q", "sample", "m.safetensors", "-n", "300", "-o", "safe.csv", "--escape-formulas"]);
     assert_eq!((cells("plain.csv"), cells("safe.csv")), (all(""), all("'")));

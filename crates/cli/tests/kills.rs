@@ -57,7 +57,8 @@ const IMAGES: &[&str] = &[
 ];
 
 fn cases() -> Vec<Case> {
-    let fit_table = [&["-q", "fit", "patients.csv", "--set", "epochs=60", "--set", "patience_ticks=0", "-o", "m.safetensors"], SMALL].concat();
+    let fit_table =
+        [&["-q", "fit", "patients.csv", "--set", "epochs=60", "--set", "patience_ticks=0", "-o", "m.safetensors"], SMALL].concat();
     let fit_images = [&["-q", "fit", "shapes", "-m", "flow", "-o", "i.safetensors"], IMAGES].concat();
     let resumed = |arguments: &[&'static str]| Some([arguments, &["--resume"]].concat());
     vec![
@@ -144,7 +145,10 @@ fn kills_leave_whole_files_or_none() {
                 clear(&place, outputs);
             }
         }
-        println!("{name}: {kills} starts of {:.2} s, {killed} killed, {absent} files absent, {later} times to the end with equal bytes", took.as_secs_f64());
+        println!(
+            "{name}: {kills} starts of {:.2} s, {killed} killed, {absent} files absent, {later} times to the end with equal bytes",
+            took.as_secs_f64()
+        );
     }
 }
 

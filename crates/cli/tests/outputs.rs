@@ -155,7 +155,9 @@ fn models_and_reports_say_themselves_whose_they_are() {
 fn links_stay_and_what_they_lead_to_is_replaced() {
     let place = full();
     std::fs::create_dir(place.path("far")).expect("creatable");
-    for (link, target) in [("l.safetensors", "far/m.safetensors"), ("l.csv", "far/s.csv"), ("l.parquet", "far/s.parquet"), ("l.html", "far/r.html")] {
+    for (link, target) in
+        [("l.safetensors", "far/m.safetensors"), ("l.csv", "far/s.csv"), ("l.parquet", "far/s.parquet"), ("l.html", "far/r.html")]
+    {
         symlink(target, place.path(link)).expect("a link");
     }
     for _ in 0..2 {
@@ -167,7 +169,8 @@ fn links_stay_and_what_they_lead_to_is_replaced() {
     for name in ["l.safetensors", "l.csv", "l.parquet", "l.html"] {
         assert!(place.path(name).is_symlink(), "{name} is a link no more");
     }
-    let mut far: Vec<_> = std::fs::read_dir(place.path("far")).expect("readable").map(|entry| entry.expect("readable").file_name()).collect();
+    let mut far: Vec<_> =
+        std::fs::read_dir(place.path("far")).expect("readable").map(|entry| entry.expect("readable").file_name()).collect();
     far.sort();
     assert_eq!(far, ["m.safetensors", "m.safetensors.run", "r.html", "s.csv", "s.parquet"]);
     assert!(!place.has("l.safetensors.run"), "one model has one run folder");
@@ -179,7 +182,8 @@ fn links_that_lie_in_wait_are_not_followed() {
     std::fs::create_dir(place.path("trap")).expect("creatable");
     place.file("precious", "kept");
     for output in ["s.csv", "s.parquet", "n.safetensors", "r.html", "folder"] {
-        for name in [format!("{output}.tmp"), format!(".{output}.tmp"), format!("{output}.partial"), format!(".semblant-{output}.partial")] {
+        for name in [format!("{output}.tmp"), format!(".{output}.tmp"), format!("{output}.partial"), format!(".semblant-{output}.partial")]
+        {
             symlink(if output == "folder" { "trap" } else { "precious" }, place.path(&name)).expect("a link");
         }
     }

@@ -71,7 +71,8 @@ fn images_leave_nothing_incomplete() {
     let place = Place::new();
     let pixels = (0..18 * 64).map(|i| (i * 37 % 251) as u8).collect();
     Images::new(pixels, [18, 1, 8, 8], None).expect("sound").write_folder(place.path("shapes"), false).expect("writable");
-    let small = ["network.kind=mlp", "network.width=16", "network.depth=1", "training.rows=32", "training.batch_rows=8", "sampling.steps=2"];
+    let small =
+        ["network.kind=mlp", "network.width=16", "network.depth=1", "training.rows=32", "training.batch_rows=8", "sampling.steps=2"];
     let small: Vec<&str> = small.iter().flat_map(|setting| ["--set", setting]).collect();
     place.good(&[&["-q", "fit", "shapes", "-m", "flow", "-o", "m.safetensors"], &small[..]].concat());
     let before = names(&place);
@@ -150,7 +151,8 @@ fn training_saves_its_state_and_ends() {
 fn a_second_signal_does_not_wait() {
     let place = Place::with_patients();
     // Steps that take long: the first signal waits for the end of one.
-    let slow = ["--set", "batch_rows=300", "--set", "width=4096", "--set", "depth=4", "--set", "patience_ticks=0", "--set", "epochs=100000"];
+    let slow =
+        ["--set", "batch_rows=300", "--set", "width=4096", "--set", "depth=4", "--set", "patience_ticks=0", "--set", "epochs=100000"];
     let mut child = place.start(&[&["-q", "fit", "patients.csv", "-o", "m.safetensors"], &slow[..]].concat());
     place.wait_for("m.safetensors.run/log.jsonl", &mut child);
     send("-INT", &child);

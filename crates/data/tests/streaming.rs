@@ -19,7 +19,8 @@ fn memory_does_not_grow_with_the_number_of_images() {
     let names = || vec!["cat".to_owned(), "dog".to_owned()];
     let part = |number: usize| {
         let pixels = (0..16 * 3 * SIDE * SIDE).map(|place| (place / 4096 + number) as u8).collect();
-        Images::new(pixels, [16, 3, SIDE, SIDE], Some(((0..16).map(|image| (image + number as u32) % 2).collect(), names()))).expect("images")
+        Images::new(pixels, [16, 3, SIDE, SIDE], Some(((0..16).map(|image| (image + number as u32) % 2).collect(), names())))
+            .expect("images")
     };
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["made", "made.npz"] {
@@ -45,4 +46,3 @@ fn memory_does_not_grow_with_the_number_of_images() {
     assert_eq!(from_folder.class_counts(), [8 * parts, 8 * parts]);
     assert_eq!(from_folder.pixels_of(0), part(0).pixels_of(0));
 }
-
