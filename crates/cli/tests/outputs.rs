@@ -83,7 +83,9 @@ fn inputs_are_never_overwritten() {
 fn two_outputs_have_two_places() {
     let place = full();
     symlink("r", place.path("to-r")).expect("a link");
-    let evaluate = |more: &[&str]| [&["evaluate", "--real", "t.csv", "--synthetic", "other.csv"], more].concat();
+    fn evaluate<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["evaluate", "--real", "t.csv", "--synthetic", "other.csv"], more].concat()
+    }
     for json in ["r", "./r", "to-r"] {
         place.bad(2, &evaluate(&["-o", "r", "--json", json]), &["two outputs"]);
     }
