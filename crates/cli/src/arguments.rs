@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
     name = "semblant",
     version,
     arg_required_else_help = true,
-    after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 success, 1 failure, 2 wrong usage."
+    after_help = "Examples:\n  semblant quickstart\n  semblant fit adult.csv --target income -o adult.safetensors\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant evaluate --real adult.csv --synthetic synthetic.csv -o report.html\n\nExit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -77,6 +77,14 @@ pub(crate) enum Command {
     Quickstart(Quickstart),
 }
 
+/// What may be written over.
+#[derive(Debug, Args)]
+pub(crate) struct Overwrite {
+    /// Replace files that semblant did not write, and the state of an interrupted fit.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  semblant fit adult --model tvae -o adult.safetensors\n  semblant fit sales.csv.gz --target churned --set epochs=100 --set optimizer.learning_rate=1e-4 -o sales.safetensors\n  semblant fit --resume sales.safetensors                       (continue after an interruption)\n  semblant fit sales.csv --write-schema sales.toml              (write the inferred schema, to edit and pass with --schema)\n  semblant fit photos/ --model flow --size 32 -o photos.safetensors      (samples appear in photos.safetensors.run during the fit)"
@@ -117,9 +125,8 @@ pub(crate) struct Fit {
     /// Continue the interrupted fit of this model file; data, model and settings are those that its run folder names.
     #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) resume: Option<String>,
-    /// Replace an output that was not written by semblant, and start anew where an interrupted fit left a state.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -157,9 +164,8 @@ pub(crate) struct Sample {
     /// The format on standard output.
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     pub(crate) format: Format,
-    /// Replace an output that was not written by semblant.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -206,9 +212,8 @@ pub(crate) struct Evaluate {
     /// The JSON file to write; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Replace outputs that were not written by semblant.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
 }
 
 impl Evaluate {
@@ -233,6 +238,9 @@ pub(crate) struct Impute {
     /// Columns that are drawn anew in every row, beside missing cells.
     #[arg(long, value_name = "COLUMN,COLUMN", value_delimiter = ',')]
     pub(crate) columns: Vec<String>,
+    /// Write an apostrophe before labels that a spreadsheet would take for formulas (=, +, -, @), in .csv and .tsv files.
+    #[arg(long)]
+    pub(crate) escape_formulas: bool,
     /// The number of draws, each a file of its own.
     #[arg(long, default_value_t = 1, value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000))]
     pub(crate) draws: u64,
@@ -242,9 +250,8 @@ pub(crate) struct Impute {
     /// Where to compute: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Replace an output that was not written by semblant.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
 }
 
 #[derive(Debug, Args)]
@@ -271,9 +278,8 @@ pub(crate) struct Score {
     /// Where to compute: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Replace an output that was not written by semblant.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -318,9 +324,8 @@ pub(crate) struct Compare {
     /// The HTML page to write.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-    /// Replace an output that was not written by semblant.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
     /// Print scores and times as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -416,6 +421,8 @@ pub(crate) struct Quickstart {
     /// The seed.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
 }
 
 #[cfg(test)]

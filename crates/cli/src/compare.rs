@@ -1,17 +1,18 @@
 //! `semblant compare`: several models on one split of the data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use semblant::metrics::Report;
 use semblant::metrics::report::compare;
+use semblant::options::Names;
 use semblant::{CompareJob, Compared, Registry, Source, Verb, files};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Compare;
 use crate::evaluate::kind_of;
-use crate::fit::{check_writable, stop_on_interrupt};
 use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs, print, print_document};
 
 pub(crate) fn run(arguments: &Compare, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
@@ -22,10 +23,12 @@ pub(crate) fn run(arguments: &Compare, matches: &ArgMatches, registry: &Registry
     if !(arguments.holdout_share > 0.0 && arguments.holdout_share < 1.0) {
         return Err(Failure::Usage(format!("--holdout-share {}: write a share between 0 and 1, such as 0.2", arguments.holdout_share)));
     }
-    let inputs: Vec<&Path> = std::iter::once(&source).chain(&holdout).map(Source::path).collect();
-    let written: Vec<&Path> = arguments.output.iter().map(|path| path.as_path()).collect();
-    outputs::check(&written, &inputs, arguments.force)?;
-    written.into_iter().filter(|path| !outputs::is_stream(path)).try_for_each(check_writable)?;
+    let named = groups::files(kind, Verb::Compare, &options, Names::Input);
+    let inputs: Vec<&Path> = std::iter::once(&source).chain(&holdout).map(Source::path).chain(named.iter().map(PathBuf::as_path)).collect();
+    let stdout = arguments.json.then_some(Path::new("-"));
+    let written: Vec<&Path> = arguments.output.as_deref().into_iter().chain(stdout).collect();
+    outputs::check(&written, &inputs, arguments.overwrite.force)?;
+    written.into_iter().try_for_each(outputs::check_writable)?;
     let device = devices::choose(&arguments.device, quiet)?;
     let date = date();
     let job = CompareJob {
@@ -37,7 +40,7 @@ pub(crate) fn run(arguments: &Compare, matches: &ArgMatches, registry: &Registry
         seed: arguments.seed,
         device: &device,
         date: Some(&date),
-        stop: stop_on_interrupt(),
+        stop: Arc::default(),
         options: &options,
     };
     deliver(arguments, kind.compare(job, &|| observer(quiet))?)

@@ -1,16 +1,17 @@
 //! `semblant evaluate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use semblant::files;
 use semblant::metrics::Report;
 use semblant::metrics::report::{compare, short_names};
+use semblant::options::Names;
 use semblant::{EvaluateJob, LikelihoodJob, Likelihoods, Modality, Registry, Source, Verb};
 use serde_json::{Value, json};
 
 use crate::arguments::Evaluate;
-use crate::fit::check_writable;
+use crate::outputs::check_writable;
 use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs, print, print_document};
 
 pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
@@ -19,8 +20,10 @@ pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registr
     let options = groups::values(matches, registry, Verb::Evaluate, kind)?;
     let synthetics = arguments.synthetics().into_iter().map(|text| datasets::source(text, "test")).collect::<Result<Vec<_>, _>>()?;
     let holdout = arguments.holdout.as_deref().map(|holdout| datasets::source(holdout, "test")).transpose()?;
+    let named = groups::files(kind, Verb::Evaluate, &options, Names::Input);
     let inputs = std::iter::once(&real).chain(&synthetics).chain(&holdout).map(Source::path);
-    let inputs: Vec<&Path> = inputs.chain(arguments.shadow.as_deref()).chain(arguments.likelihood.as_deref()).collect();
+    let models = [&arguments.shadow, &arguments.likelihood].into_iter().flatten();
+    let inputs: Vec<&Path> = inputs.chain(models.chain(&named).map(PathBuf::as_path)).collect();
     check_outputs(arguments, &inputs)?;
     let device = devices::choose(&arguments.device, true)?;
     let observe = || observer(quiet);
@@ -63,11 +66,9 @@ pub(crate) fn kind_of<'a>(named: Option<&str>, source: &Source, registry: &'a Re
 
 /// Refuses outputs that cannot be written before any work is done.
 fn check_outputs(arguments: &Evaluate, inputs: &[&Path]) -> Outcome {
-    let outputs: Vec<&Path> = [&arguments.output, &arguments.json].into_iter().flatten().map(|path| path.as_path()).collect();
-    // A folder is no output of this command, which check_writable says.
-    let files: Vec<&Path> = outputs.iter().copied().filter(|path| !path.is_dir()).collect();
-    outputs::check(&files, inputs, arguments.force)?;
-    outputs.into_iter().filter(|path| !outputs::is_stream(path)).try_for_each(check_writable)
+    let outputs: Vec<&Path> = [&arguments.output, &arguments.json].into_iter().flatten().map(PathBuf::as_path).collect();
+    outputs::check(&outputs, inputs, arguments.overwrite.force)?;
+    outputs.into_iter().try_for_each(check_writable)
 }
 
 /// Writes the page and the JSON to the paths given, and prints the scores unless the JSON is printed. Several reports become a comparison.

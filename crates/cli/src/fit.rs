@@ -1,18 +1,18 @@
 //! `semblant fit`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ArgMatches;
-use semblant::options::OptionValues;
+use semblant::options::{Names, OptionValues};
 use semblant::prelude::*;
 use semblant::trainer::{LOG_FILE, STATE_FILE};
-use semblant::{FitJob, FitOutcome, Verb};
+use semblant::{FitJob, FitOutcome, Modality, Verb, files};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Fit, Precision};
-use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, print_document, say};
+use crate::lock::Lock;
+use crate::signals::Watched;
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, print_document, say, signals};
 
 pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     let plan = Plan::new(arguments, matches, registry)?;
@@ -26,25 +26,28 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
     let Some(device) = devices.next() else { return Err(Failure::Usage("--devices names no device".into())) };
     let source = datasets::source(data, "train")?;
     let output = output.as_deref();
-    check_outputs(arguments, &plan, source.path())?;
+    check_outputs(arguments, &plan, kind, source.path())?;
     let folder = output.map(run_folder);
+    let is_new = folder.as_ref().is_some_and(|folder| !folder.exists());
+    let _lock = folder.as_deref().map(Lock::of).transpose()?;
+    if let (Some(folder), Some(output)) = (&folder, output) {
+        check_state(arguments, &plan, folder, output)?;
+        let (folder, output) = (folder.clone(), output.to_owned());
+        signals::at_early_end(move || kept(&folder, &output, is_new));
+    }
     let mut run = Run {
         extra_devices: devices.collect(),
         folder: folder.clone(),
         precision,
         resume: *resume,
-        observer: observer(quiet),
-        stop: stop_on_interrupt(),
+        observer: Box::new(Watched(observer(quiet))),
+        stop: signals::stop(),
         ..Run::new(device, *seed)
     };
-    let is_new = folder.as_ref().is_some_and(|folder| !folder.exists());
     let mut work = || -> Result<_, Failure> {
-        if let Some(folder) = &folder {
-            std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
-            // A run that continues has the settings that are there already, or is refused.
-            if !(*resume && folder.join(STATE_FILE).exists()) {
-                plan.write(folder)?;
-            }
+        // A run that continues has the settings that are there already, or is refused.
+        if let Some(folder) = folder.as_ref().filter(|folder| !(*resume && folder.join(STATE_FILE).exists())) {
+            plan.write(folder)?;
         }
         let job = FitJob { model, settings: Value::Object(settings.clone()), source: &source, options, output };
         Ok(kind.fit(job, &mut run)?)
@@ -173,23 +176,41 @@ fn absolute(data: &str) -> String {
 }
 
 /// Refuses before any work what could not be written, or should not be.
-fn check_outputs(arguments: &Fit, plan: &Plan, data: &Path) -> Outcome {
-    let schema = plan.options.text("write-schema").map(Path::new);
-    let outputs: Vec<&Path> = plan.output.as_deref().into_iter().chain(schema).collect();
-    let inputs: Vec<&Path> =
-        std::iter::once(data).chain(plan.options.text("schema").map(Path::new)).chain(arguments.config.as_deref()).collect();
-    outputs::check(&outputs, &inputs, arguments.force)?;
-    let Some(output) = plan.output.as_deref() else { return Ok(()) };
-    check_writable(output)?;
-    let state = run_folder(output).join(STATE_FILE);
-    if state.exists() && !plan.resume && !arguments.force && schema.is_none() {
-        return Err(Failure::Usage(format!(
-            "{}: holds the state of an interrupted fit; continue it with --resume {}, or start anew with --force",
-            state.display(),
-            output.display()
-        )));
+fn check_outputs(arguments: &Fit, plan: &Plan, kind: &dyn Modality, data: &Path) -> Outcome {
+    let written = groups::files(kind, Verb::Fit, &plan.options, Names::Output);
+    let read = groups::files(kind, Verb::Fit, &plan.options, Names::Input);
+    let in_settings = outputs::named_in_settings(&Value::Object(plan.settings.clone()));
+    let inputs = read.iter().chain(&arguments.config).chain(&in_settings).map(PathBuf::as_path);
+    let inputs: Vec<&Path> = std::iter::once(data).chain(inputs).collect();
+    let outputs: Vec<&Path> = plan.output.iter().chain(&written).map(PathBuf::as_path).collect();
+    outputs::check(&outputs, &inputs, arguments.overwrite.force)?;
+    let Some(folder) = plan.output.as_deref().map(run_folder) else { return Ok(()) };
+    let own = [CONFIG_FILE, LOG_FILE, STATE_FILE].map(|name| folder.join(name));
+    own.iter().chain([&folder]).try_for_each(|own| outputs::check_not_read(own, &inputs))?;
+    outputs.into_iter().try_for_each(outputs::check_writable)
+}
+
+/// Refuses to begin anew where an interrupted fit can go on.
+fn check_state(arguments: &Fit, plan: &Plan, folder: &Path, output: &Path) -> Outcome {
+    let state = folder.join(STATE_FILE);
+    if !state.exists() || plan.resume || arguments.overwrite.force {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::Usage(format!(
+        "{}: holds the state of an interrupted fit; continue it with --resume {}, or start anew with --force",
+        state.display(),
+        output.display()
+    )))
+}
+
+/// Tidies up when a fit ends early, and says what is kept.
+fn kept(folder: &Path, output: &Path, is_new: bool) -> Option<String> {
+    Lock::remove(folder);
+    if is_new {
+        forget_fruitless(folder);
+    }
+    let state = folder.join(STATE_FILE);
+    state.exists().then(|| format!("the last saved state is {}; continue with --resume {}", state.display(), output.display()))
 }
 
 /// Says what a fit did. The resume state is removed; log and settings stay.
@@ -219,9 +240,9 @@ fn chosen(arguments: &Fit, quiet: bool) -> Result<Vec<semblant::Device>, Failure
     names.iter().map(|name| devices::choose(name, quiet)).collect()
 }
 
-/// The run folder, next to the model file: settings, log and resume state.
-pub(crate) fn run_folder(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
+/// The run folder, next to the model file: settings, log and resume state. One file has one, whatever links lead to it.
+fn run_folder(output: &Path) -> PathBuf {
+    let mut name = files::followed(output).unwrap_or_else(|_| output.to_owned()).into_os_string();
     name.push(".run");
     PathBuf::from(name)
 }
@@ -233,31 +254,6 @@ fn forget_fruitless(folder: &Path) {
         // The failure that led here is what the user must hear of.
         let _ = std::fs::remove_dir_all(folder);
     }
-}
-
-/// Finds out before hours of work, not after, that the result could not be written.
-pub(crate) fn check_writable(output: &Path) -> Result<(), Failure> {
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if output.is_dir() {
-        return Err(Failure::Work(format!("{}: this is a folder; give the name of a file", output.display())));
-    }
-    let probe = folder.join(format!(".semblant-probe-{}", std::process::id()));
-    std::fs::write(&probe, b"").map_err(|error| Failure::Work(format!("{}: cannot be written: {error}", output.display())))?;
-    let _ = std::fs::remove_file(probe);
-    Ok(())
-}
-
-/// Ctrl-C asks the run to save its state and leave; a second one ends the process at once.
-pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // Without a handler, Ctrl-C kills the process as usual; the last checkpoint is still there.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(1);
-        }
-    });
-    stop
 }
 
 /// Settings from a TOML file, then from `key=value` pairs.

@@ -1,12 +1,14 @@
 //! The options that kinds of data declare, as groups of the command line: added to a command's help, read back, and refused for data of
 //! another kind.
 
+use std::path::PathBuf;
+
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use semblant::options::{OptionSpec, OptionValues};
+use semblant::options::{Names, OptionSpec, OptionValues};
 use semblant::{Modality, Registry, Verb};
 
-use crate::Failure;
+use crate::{Failure, outputs};
 
 /// An option with the kinds that declare it.
 struct Declared {
@@ -61,4 +63,14 @@ pub(crate) fn values(matches: &ArgMatches, registry: &Registry, verb: Verb, kind
         }
     }
     Ok(values)
+}
+
+/// The files that the options of `kind` name, as said.
+pub(crate) fn files(kind: &dyn Modality, verb: Verb, values: &OptionValues, names: Names) -> Vec<PathBuf> {
+    let named = kind.options(verb).into_iter().filter(|spec| spec.names == names);
+    let values = named.flat_map(|spec| values.all(spec.name));
+    match names {
+        Names::Output => values.map(PathBuf::from).collect(),
+        _ => values.flat_map(|text| outputs::named_in(text)).collect(),
+    }
 }

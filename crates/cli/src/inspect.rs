@@ -7,7 +7,7 @@ use semblant::checkpoint::Checkpoint;
 use serde_json::{Value, json};
 
 use crate::arguments::Export;
-use crate::{Outcome, print, print_document};
+use crate::{Outcome, outputs, print, print_document, signals};
 
 pub(crate) fn models(registry: &Registry, name: Option<&str>, as_json: bool) -> Outcome {
     if let Some(name) = name {
@@ -48,7 +48,9 @@ fn settings(registry: &Registry, name: &str, as_json: bool) -> Outcome {
 
 pub(crate) fn export(arguments: &Export, registry: &Registry) -> Outcome {
     let Export { model, format, output } = arguments;
+    outputs::check_not_read(output, &[model])?;
     registry.kind_of_file(model)?.export(model, format, output)?;
+    signals::completed(output);
     print(&output.display().to_string());
     Ok(())
 }

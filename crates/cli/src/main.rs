@@ -8,17 +8,19 @@ mod evaluate;
 mod fit;
 mod groups;
 mod inspect;
+mod lock;
 mod outputs;
 mod quickstart;
 mod rows;
 mod sample;
 mod schema;
+mod signals;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use semblant::progress::{Observer, Silent, Terminal, printable};
+use semblant::progress::{Observer, Silent, Terminal, printable, printable_document};
 use semblant::{Registry, Verb};
 
 // Half of a small network's training time is the allocation of short-lived buffers; this allocator serves them from its own pages.
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if good { 0 } else { 2 });
         }
     };
+    signals::listen();
     match run(arguments, &matches, &registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -81,10 +84,15 @@ fn main() -> ExitCode {
                 Failure::Usage(message) => (2, message),
                 Failure::Work(message) => (1, message),
             };
-            say(&format!("error: {}", one_line(&message)));
-            ExitCode::from(code)
+            say_error(&message);
+            ExitCode::from(signals::exit_code().unwrap_or(code))
         }
     }
+}
+
+/// What ends a command, as one line on standard error.
+fn say_error(message: &str) {
+    say(&format!("error: {}", one_line(message)));
 }
 
 /// What clap says of a mistake, as one line like every other error.
@@ -166,8 +174,8 @@ fn print(line: &str) {
     print_document(&printable(line));
 }
 
-/// JSON or a page on standard output, as it is. A reader that closed the pipe has read enough.
+/// JSON, a schema or a page on standard output, line by line as it is. A reader that closed the pipe has read enough.
 fn print_document(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{}", printable_document(text));
 }

@@ -1,7 +1,6 @@
 //! `semblant quickstart`: the whole workflow on simulated data, without a download.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 
 use semblant::data::table::simulate_patients;
 use semblant::files;
@@ -11,7 +10,7 @@ use semblant::prelude::*;
 use serde_json::{Value, json};
 
 use crate::arguments::Quickstart;
-use crate::{Failure, Outcome, date, observer, print, say};
+use crate::{Failure, Outcome, date, observer, outputs, print, say};
 
 pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> Outcome {
     if arguments.rows < 100 {
@@ -26,6 +25,8 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
     let [real_path, model_path, synthetic_path, report_path] =
         ["patients.csv", "model.safetensors", "synthetic.csv", "report.html"].map(|name| folder.join(name));
+    let written = [&real_path, &model_path, &synthetic_path, &report_path].map(PathBuf::as_path);
+    outputs::check(&written, &[], arguments.overwrite.force)?;
     let mut model = registry.model::<Table>(&arguments.model, settings(&arguments.model))?;
 
     tell(&format!("simulating {} patients, and as many again as a holdout", arguments.rows));
@@ -33,18 +34,17 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     let real = everyone.take(&(0..arguments.rows).collect::<Vec<_>>());
     let holdout = everyone.take(&(arguments.rows..2 * arguments.rows).collect::<Vec<_>>());
     real.write(&real_path)?;
+    outputs::record(&real_path);
 
-    let mut run = Run {
-        observer: observer(quiet),
-        stop: Arc::new(AtomicBool::new(false)),
-        ..Run::new(crate::devices::choose("auto", quiet)?, arguments.seed)
-    };
+    let mut run = Run { observer: observer(quiet), ..Run::new(crate::devices::choose("auto", quiet)?, arguments.seed) };
     model.fit(&real, &mut run)?;
     model.save(&model_path)?;
+    outputs::record(&model_path);
 
     tell("sampling");
     let synthetic = model.sample(&TableRequest::new(arguments.rows as u64, arguments.seed))?.data;
     synthetic.write(&synthetic_path)?;
+    outputs::record(&synthetic_path);
 
     let sources = Sources {
         real: Source::named("patients.csv"),
@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     let options = Options { target: real.schema().target.clone(), seed: arguments.seed, sources, ..Options::default() };
     let report = evaluate(&real, &synthetic, Some(&holdout), &options, &mut |stage| tell(stage))?;
     files::write(&report_path, report.to_html().as_bytes())?;
+    outputs::record(&report_path);
     if !quiet {
         report.to_text().iter().for_each(|line| print(line));
     }

@@ -18,11 +18,14 @@ pub(crate) fn impute(arguments: &Impute, registry: &Registry, quiet: bool) -> Ou
     let kind = registry.kind_of_file(&arguments.model)?;
     let files: Vec<PathBuf> = (1..=arguments.draws).map(|draw| numbered(&arguments.output, draw, arguments.draws)).collect();
     let outputs: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    outputs::check(&outputs, &[&arguments.model, source.path()], arguments.force)?;
+    outputs::check(&outputs, &[&arguments.model, source.path()], arguments.overwrite.force)?;
     let device = devices::choose(&arguments.device, true)?;
     let mut options = OptionValues::default();
     if !arguments.columns.is_empty() {
         options.insert("redraw", arguments.columns.iter().cloned());
+    }
+    if arguments.escape_formulas {
+        options.insert("escape-formulas", []);
     }
     for (draw, output) in files.iter().enumerate() {
         let init = Some((datasets::source(&arguments.data, "train")?, None));
@@ -51,8 +54,10 @@ fn numbered(output: &Path, draw: u64, draws: u64) -> PathBuf {
 pub(crate) fn score(arguments: &Score, registry: &Registry, quiet: bool) -> Outcome {
     let source: Source = datasets::source(&arguments.data, "test")?;
     let kind = registry.kind_of_file(&arguments.model)?;
-    let outputs: Vec<&Path> = arguments.output.iter().map(PathBuf::as_path).collect();
-    outputs::check(&outputs, &[&arguments.model, source.path()], arguments.force)?;
+    let stdout = arguments.json.then_some(Path::new("-"));
+    let outputs: Vec<&Path> = arguments.output.as_deref().into_iter().chain(stdout).collect();
+    outputs::check(&outputs, &[&arguments.model, source.path()], arguments.overwrite.force)?;
+    outputs.into_iter().try_for_each(outputs::check_writable)?;
     let device = devices::choose(&arguments.device, true)?;
     let options = OptionValues::default();
     let job = LikelihoodJob {

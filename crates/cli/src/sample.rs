@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
+use semblant::options::Names;
 use semblant::{Registry, SampleJob, SampleOutcome, Source, Verb};
 use serde_json::json;
 
@@ -25,10 +26,14 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     let mask = arguments.mask.as_ref().map(source).transpose()?;
     let init = arguments.from.as_ref().map(source).transpose()?.map(|init| (init, mask));
     let output = output(arguments, kind.kind())?;
+    let named = groups::files(kind, Verb::Sample, &options, Names::Input);
     let inputs: Vec<&Path> = std::iter::once(arguments.model.as_path())
         .chain(init.iter().flat_map(|(init, mask)| std::iter::once(init).chain(mask)).map(Source::path))
+        .chain(named.iter().map(PathBuf::as_path))
         .collect();
-    outputs::check(&[&output], &inputs, arguments.force)?;
+    let stdout = arguments.json.then_some(Path::new("-"));
+    let outputs: Vec<&Path> = std::iter::once(output.as_path()).chain(stdout).collect();
+    outputs::check(&outputs, &inputs, arguments.overwrite.force)?;
     let asked = rows.end - rows.start;
     let job = SampleJob { model: &arguments.model, device: &device, rows, seed: arguments.seed, init, options: &options, output: &output };
     let SampleOutcome { items, drawn, cut } = match kind.sample(job, &|| observer(quiet)) {
@@ -44,7 +49,7 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         return Err(Failure::Work(format!("{why}; {kept}")));
     }
     let acceptance = items as f64 / drawn.max(1) as f64;
-    if arguments.json && !to_stdout {
+    if arguments.json {
         let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });
         print_document(&summary.to_string());
         return Ok(());

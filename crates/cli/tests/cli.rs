@@ -265,7 +265,7 @@ fn an_interrupt_saves_and_names_resume() {
     place.wait_for("m.safetensors.run/log.jsonl", &mut child);
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
     let ran = end(child);
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
     assert!(
         ran.err.starts_with("error: interrupted at step") && ran.err.contains("--resume") && ran.err.lines().count() == 1,
         "{}",

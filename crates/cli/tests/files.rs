@@ -1,4 +1,4 @@
-//! Files as users have them: streams, formats, and what may be overwritten.
+//! Files as users have them: streams, formats, names.
 
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod support;
@@ -75,35 +75,6 @@ fn json_lines_are_read_and_written() {
     let first: serde_json::Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
     assert!(first["flag"].is_boolean() && first["n"].is_u64() && first.get("tags").is_none(), "{first}");
     place.good(&["-q", "evaluate", "--real", "t.jsonl", "--synthetic", "s.jsonl.gz"]);
-}
-
-#[test]
-fn inputs_are_never_overwritten() {
-    let place = fitted();
-    std::os::unix::fs::symlink(place.path("t.csv"), place.path("link.csv")).expect("a link");
-    for arguments in [
-        &["fit", "t.csv", "-m", "independent", "-o", "t.csv", "--force"][..],
-        &["fit", "t.csv", "--write-schema", "./t.csv", "--force"],
-        &["fit", "t.csv", "--write-schema", "link.csv", "--force"],
-        &["sample", "m.safetensors", "-n", "5", "-o", "m.safetensors", "--force"],
-        &["evaluate", "--real", "t.csv", "--synthetic", "t.csv", "-o", "t.csv", "--force"],
-        &["evaluate", "--real", "t.csv", "--synthetic", "t.csv", "--json", "t.csv", "--force"],
-    ] {
-        place.bad(2, arguments, &["is the input"]);
-    }
-    place.bad(2, &["evaluate", "--real", "t.csv", "--synthetic", "t.csv", "-o", "r", "--json", "r"], &["two outputs"]);
-}
-
-#[test]
-fn files_of_others_are_replaced_only_by_force() {
-    let place = fitted();
-    place.file("notes.csv", "my own notes\n");
-    let sample = |more: &[&'static str]| [&["sample", "m.safetensors", "-n", "5", "-o", "notes.csv"], more].concat();
-    place.bad(2, &sample(&[]), &["notes.csv", "--force"]);
-    place.good(&sample(&["--force"]));
-    place.good(&sample(&[]));
-    place.file("notes.csv", "changed by hand\n");
-    place.bad(2, &sample(&[]), &["--force"]);
 }
 
 #[test]
@@ -207,4 +178,59 @@ fn names_do_not_control_the_terminal() {
     // A message is cut in the middle, so that it keeps the place and the remedy.
     let said = run(&["fit", name, "-m", &"x".repeat(5000), "-o", "o.safetensors"]).err;
     assert!(said.chars().count() <= 300 + "error: \n".len() && said.contains("xxx…") && said.contains("ctgan"), "{said}");
+}
+
+#[test]
+fn documents_do_not_control_the_terminal() {
+    let place = Place::new();
+    let rows = (0..80).map(|row| format!("{row},{}\n", if row % 2 == 0 { "a\u{9b}31m\u{7f}" } else { "b\u{202e}c" }));
+    place.file("t.csv", std::iter::once("n,l\u{200f}\n".to_owned()).chain(rows).collect::<String>());
+    let unfit = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{200f}' | '\u{202e}');
+    let ran = place.good(&["-q", "evaluate", "--real", "t.csv", "--synthetic", "t.csv", "--json", "-"]);
+    assert!(!ran.out.contains(unfit) && ran.out.contains("\\u200f"), "{:?}", ran.out.find(unfit));
+    assert!(ran.json()["scores"].is_array());
+    place.good(&["-q", "fit", "t.csv", "-m", "independent", "-o", "m.safetensors", "--no-protect"]);
+    // Rows for a file or a pipe are as they are, those for a terminal are escaped.
+    let piped = place.good(&["-q", "sample", "m.safetensors", "-n", "40", "-o", "-"]).out;
+    assert!(piped.contains('\u{9b}') && piped.contains('\u{202e}'));
+    let on_terminal = |format: &str| {
+        let line = format!("{} -q sample m.safetensors -n 40 -o - --format {format}", env!("CARGO_BIN_EXE_semblant"));
+        let ran = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(place.path("."))
+            .stdin(Stdio::null())
+            .output();
+        ran.ok().map(|ran| String::from_utf8_lossy(&ran.stdout).replace("\r\n", "\n"))
+    };
+    let (Some(csv), Some(parquet)) = (on_terminal("csv"), on_terminal("parquet")) else {
+        println!("skipped: there is no script(1) to make a terminal");
+        return;
+    };
+    assert!(!csv.contains(unfit) && csv.contains("a\\u009b31m\\u007f") && csv.lines().count() == 41, "{csv:?}");
+    assert!(parquet.contains("no text for a terminal"), "{parquet:?}");
+}
+
+#[test]
+fn formulas_are_escaped_on_request() {
+    let place = Place::new();
+    let labels = ["=1+1", "@sum(a1)", "-2+3", "-5", "plain"];
+    let rows = (0..200_i64).map(|row| format!("{},{}\n", -row, labels[(row % 5) as usize]));
+    place.file("t.csv", std::iter::once("n,=kind\n".to_owned()).chain(rows.collect::<Vec<_>>()).collect::<String>());
+    place.good(&[&["-q", "fit", "t.csv", "--epochs", "2", "-o", "m.safetensors"], SMALL].concat());
+    let cells = |name: &str| {
+        let text = place.text(name);
+        text.lines().map(|line| line.split_once(',').expect("two cells").1.to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = |sign: &str| {
+        [&format!("{sign}=1+1"), &format!("{sign}@sum(a1)"), &format!("{sign}-2+3"), "-5", "plain", &format!("{sign}=kind")]
+            .map(str::to_owned)
+            .into()
+    };
+    place.good(&["-q", "sample", "m.safetensors", "-n", "300", "-o", "plain.csv"]);
+    place.good(&["-q", "sample", "m.safetensors", "-n", "300", "-o", "safe.csv", "--escape-formulas"]);
+    assert_eq!((cells("plain.csv"), cells("safe.csv")), (all(""), all("'")));
+    assert!(place.text("safe.csv").lines().skip(1).all(|line| !line.starts_with('\'')), "numbers are no formulas");
+    place.good(&["-q", "impute", "m.safetensors", "t.csv", "--columns", "=kind", "-o", "filled.csv", "--escape-formulas"]);
+    assert!(cells("filled.csv").contains("'=1+1") && !cells("filled.csv").contains("=1+1"));
+    place.bad(1, &["sample", "m.safetensors", "-n", "5", "-o", "s.parquet", "--escape-formulas"], &["no formulas", ".csv"]);
 }

@@ -292,8 +292,8 @@ fn work_that_fails_is_one_line_and_code_one() {
     let place = with_model(&[]);
     plain(4, 12).write_folder(place.path("large"), false).expect("writable");
     let sample = |more: &[&str], words: &[&str]| place.bad(1, &[&["sample", "m.safetensors"], more].concat(), words);
-    sample(&["-n", "2", "-o", "shapes"], &["shapes", "not empty"]);
-    sample(&["-n", "2", "-o", "m.safetensors.run"], &["m.safetensors.run", "not empty"]);
+    sample(&["-n", "2", "-o", "shapes"], &["shapes", "something in it"]);
+    sample(&["-n", "2", "-o", "m.safetensors.run"], &["m.safetensors.run", "something in it"]);
     sample(&["-n", "2", "-o", "no/such/s.png"], &["no/such/s.png"]);
     sample(&["-n", "2", "-o", "no/such/folder"], &["no/such/folder"]);
     sample(&["--from", "large", "-o", "s.png"], &["1 x 12 x 12", "1 x 8 x 8"]);

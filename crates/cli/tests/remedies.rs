@@ -25,7 +25,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("cli/src/inspect.rs", "--set", "fit"),
     ("cli/src/rows.rs", "--draws", "impute"),
     ("cli/src/main.rs", "", "fit sample impute score export evaluate compare schema models devices inspect data quickstart"),
-    ("cli/src/outputs.rs", "", "fit sample impute score evaluate compare"),
+    ("cli/src/outputs.rs", "", "fit sample impute score evaluate compare quickstart"),
     ("cli/src/quickstart.rs", "", "quickstart"),
     ("cli/src/sample.rs", "", "sample"),
     ("core/src/config.rs", "", "fit sample"),

@@ -134,6 +134,14 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
     /// A name whose format is not known, or a folder that cannot be written.
     fn create(path: &Path, like: &Self) -> Result<Self::Writer>;
 
+    /// As [`Data::create`], in the way that a request says.
+    ///
+    /// # Errors
+    /// As [`Data::create`].
+    fn create_for(_: &Self::Request, path: &Path, like: &Self) -> Result<Self::Writer> {
+        Self::create(path, like)
+    }
+
     /// Whether [`Data::create`] would accept `path`, checked before any work is done.
     ///
     /// # Errors

@@ -19,12 +19,25 @@ pub struct OptionSpec {
     pub values: usize,
     /// One sentence of help.
     pub help: &'static str,
+    /// What the value names.
+    pub names: Names,
+}
+
+/// What an option's value names, so that no command writes over what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// No file.
+    Nothing,
+    /// A file that is read, alone or after a colon or an equals sign, as in `kind:FILE,other=FILE`.
+    Input,
+    /// A file that is written.
+    Output,
 }
 
 impl OptionSpec {
     /// An option with one value.
     pub const fn value(name: &'static str, value_name: &'static str, help: &'static str) -> Self {
-        Self { name, value_name: Some(value_name), repeated: false, values: 1, help }
+        Self { name, value_name: Some(value_name), repeated: false, values: 1, help, names: Names::Nothing }
     }
 
     /// An option with one value that may be given several times.
@@ -34,7 +47,7 @@ impl OptionSpec {
 
     /// An option without a value.
     pub const fn flag(name: &'static str, help: &'static str) -> Self {
-        Self { name, value_name: None, repeated: false, values: 0, help }
+        Self { name, value_name: None, repeated: false, values: 0, help, names: Names::Nothing }
     }
 
     /// An option whose value may be left out.
@@ -45,6 +58,11 @@ impl OptionSpec {
     /// An option with two values.
     pub const fn pair(name: &'static str, value_name: &'static str, help: &'static str) -> Self {
         Self { values: 2, ..Self::value(name, value_name, help) }
+    }
+
+    /// The same option, whose value names files as said.
+    pub const fn naming(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 }
 

@@ -63,13 +63,28 @@ impl Default for Terminal {
 /// A text for a terminal: characters that would control it are escaped, as `\u{1b}`, and so are those that turn the direction of writing.
 /// Names of columns, labels and files may hold any.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let controls = |c: char| c.is_control() && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(controls) {
+    replaced(text, |c| c.is_control() && c != '\t' || turns(c), |c, safe| safe.extend(c.escape_unicode()))
+}
+
+/// A document for a terminal, whose lines stay: what [`printable`] escapes, but as JSON and TOML have it in their texts, `\u001b`, so that the document
+/// means the same.
+pub fn printable_document(text: &str) -> Cow<'_, str> {
+    let escape = |c: char, safe: &mut String| safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+    replaced(text, |c| c.is_control() && !matches!(c, '\t' | '\n') || turns(c), escape)
+}
+
+/// Whether a character turns the direction of writing, or ends a line where no one expects it.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn replaced(text: &str, unfit: impl Fn(char) -> bool, replace: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    if !text.contains(&unfit) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if controls(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
+        if unfit(c) { replace(c, &mut safe) } else { safe.push(c) }
     }
     Cow::Owned(safe)
 }
@@ -156,5 +171,16 @@ mod tests {
     fn what_controls_a_terminal_is_escaped() {
         assert_eq!(printable("plain, naïve\tand 漢字"), "plain, naïve\tand 漢字");
         assert_eq!(printable("a\u{1b}[31m\nb\u{9b}\u{7f}\u{202e}"), "a\\u{1b}[31m\\u{a}b\\u{9b}\\u{7f}\\u{202e}");
+        assert_eq!(printable("\u{61c}\u{200f}\u{2028}\u{2069}"), "\\u{61c}\\u{200f}\\u{2028}\\u{2069}");
+    }
+
+    #[test]
+    fn a_document_means_the_same_when_it_is_escaped() {
+        let value = serde_json::json!({ "a\u{9b}31m\u{7f}": "\u{1b}]0;title\u{7}\u{202e}\n" });
+        let shown = serde_json::to_string_pretty(&value).expect("JSON");
+        let shown = printable_document(&shown);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n' || turns(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+        assert_eq!(printable_document("{\n\t\"é\": 1\n}"), "{\n\t\"é\": 1\n}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -147,6 +147,8 @@ impl<M: Model> Trainer<'_, M> {
         let mut log = open_log(run, state.clock.log_bytes)?;
         let mut losses = Losses::default();
         let mut named = Vec::new();
+        let [done, total] = [state.clock.step, self.end(&state.clock)].map(|steps| steps * self.schedule.batch_rows);
+        run.observer.event(Event::Rows { done, total });
         while state.clock.step < self.end(&state.clock) {
             self.begin_annealing(&mut state.clock);
             let step = self.step(&state.clock, run.seed);
@@ -315,7 +317,7 @@ impl<M: Model> Trainer<'_, M> {
         let Some(folder) = &run.folder else { return Ok(()) };
         if let Some(file) = log {
             file.sync_all().map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
-            state.clock.log_bytes = file.stream_position().map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
+            state.clock.log_bytes = file.metadata().map(|log| log.len()).map_err(|source| Error::io(folder.join(LOG_FILE), source))?;
         }
         let mut file = Checkpoint::new("resume-state");
         file.add_module("model", &state.model)?;
@@ -396,15 +398,25 @@ fn interrupted(clock: &Clock, run: &Run) -> Error {
     Error::Interrupted { step: clock.step, kept }
 }
 
-/// Opens the log for appending after its first `keep` bytes; a fresh run begins an empty one.
+/// Opens the log for appending after its first `keep` bytes; a fresh run begins a new one.
 fn open_log(run: &Run, keep: u64) -> Result<Option<File>> {
     let Some(folder) = &run.folder else { return Ok(None) };
     std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
     let path: PathBuf = folder.join(LOG_FILE);
     let open = || -> std::io::Result<File> {
-        let mut file = File::options().create(true).read(true).write(true).truncate(false).open(&path)?;
-        file.set_len(keep)?;
-        file.seek(SeekFrom::End(0))?;
+        if keep == 0 {
+            // A new file, so that no link in its place is followed.
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => return File::options().append(true).create_new(true).open(&path),
+            }
+        }
+        let file = File::options().append(true).create(true).open(&path)?;
+        // A log that was cut meanwhile is not made longer, and goes on with a new line.
+        let mut kept = Vec::new();
+        File::open(&path)?.take(keep).read_to_end(&mut kept)?;
+        // By another handle, since not every system lets one for appending shorten a file.
+        File::options().write(true).open(&path)?.set_len(kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1))?;
         Ok(file)
     };
     open().map(Some).map_err(|source| Error::io(&path, source))

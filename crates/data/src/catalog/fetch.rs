@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use semblant_core::files::{self, Temporary};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::split::split;
 use super::{Dataset, DatasetFile, Source, hexadecimal, is_gzip};
@@ -35,7 +35,7 @@ impl Dataset {
         let written =
             self.files.iter().zip(parts).map(|(file, part)| write(&cache_dir.join(&file.path), &part)).collect::<Result<Vec<_>>>()?;
         for (temporary, path) in written {
-            temporary.persist(&path).map_err(|failed| Error::io(path, failed.error))?;
+            temporary.persist().map_err(|source| Error::io(path, source))?;
         }
         Ok(())
     }
@@ -65,15 +65,16 @@ impl Dataset {
 }
 
 /// A temporary file next to `path`.
-fn write(path: &Path, contents: &[u8]) -> Result<(NamedTempFile, PathBuf)> {
+fn write(path: &Path, contents: &[u8]) -> Result<(Temporary, PathBuf)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
-    let mut temporary = NamedTempFile::new_in(folder).map_err(|source| Error::io(folder, source))?;
+    let temporary = files::temporary(path).map_err(|source| Error::io(path, source))?;
+    let mut file = temporary.as_file();
     let written = if is_gzip(path) {
-        let mut packed = GzEncoder::new(&mut temporary, Compression::default());
+        let mut packed = GzEncoder::new(file, Compression::default());
         packed.write_all(contents).and_then(|()| packed.finish().map(|_| ()))
     } else {
-        temporary.write_all(contents)
+        file.write_all(contents)
     };
     written.map_err(|source| Error::io(path, source))?;
     Ok((temporary, path.to_owned()))

@@ -9,7 +9,9 @@ use semblant_core::options::{OptionSpec, OptionValues, number};
 use semblant_core::{Error, Result, files};
 use serde_json::{Map, Value, json};
 
+use super::stream::{Npz, PngFolder};
 use super::{ClassRequest, ImageOptions, ImageRequest, Images};
+
 /// Formats that a name may ask for, but that images are not written in.
 const OTHER_FORMATS: [&str; 14] =
     ["jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "npy", "tar", "zip", "gz", "csv", "parquet", "safetensors"];
@@ -132,19 +134,16 @@ impl Data for Images {
     }
 }
 
-/// Writes images to a `.png` sheet, an `.npz` file, or a folder of PNG files; any other name is that of a folder.
+/// Writes images to a `.png` sheet, an `.npz` file, or a folder of PNG files; any other name is that of a folder. Only a sheet is held in memory:
+/// it is one picture.
 #[derive(Debug)]
-pub struct ImagesWriter {
-    path: PathBuf,
-    format: Format,
-    parts: Vec<Images>,
-}
+pub struct ImagesWriter(Format);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Format {
-    Sheet,
-    Npz,
-    Folder,
+    Sheet(PathBuf, Vec<Images>),
+    Npz(Npz),
+    Folder(PngFolder),
 }
 
 impl ImagesWriter {
@@ -154,50 +153,48 @@ impl ImagesWriter {
     /// A format that images are not written in, a folder that exists and is not empty, or a place that cannot be written.
     pub fn create(path: &Path) -> Result<Self> {
         let extension = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let is_file = matches!(extension.as_deref(), Some("png" | "npz"));
+        if is_file && path.is_dir() {
+            return Err(crate::Error::format(path, "is a folder; give the name of a file").into());
+        }
         let format = match extension.as_deref() {
-            Some("png") => Format::Sheet,
-            Some("npz") => Format::Npz,
+            Some("png") => {
+                // The temporary file goes at once: it shows that the folder can be written.
+                files::temporary(path).map_err(|source| Error::io(path, source))?;
+                Format::Sheet(path.to_owned(), Vec::new())
+            }
+            Some("npz") => Format::Npz(Npz::create(path)?),
             Some(other) if OTHER_FORMATS.contains(&other) => {
                 let what = format!("images cannot be written as .{other}; name a .png for a sheet, an .npz, or a folder for PNG files");
                 return Err(Error::Config(format!("{}: {what}", path.display())));
             }
-            _ => Format::Folder,
+            _ => Format::Folder(PngFolder::create(path, false)?),
         };
-        match format {
-            Format::Folder => {
-                if std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()) {
-                    return Err(crate::Error::format(path, "exists and is not empty; name another folder, or remove it first").into());
-                }
-            }
-            Format::Sheet | Format::Npz => {
-                if path.is_dir() {
-                    return Err(crate::Error::format(path, "is a folder; give the name of a file").into());
-                }
-                // The temporary file goes at once: it shows that the folder can be written.
-                files::temporary(path).map_err(|source| Error::io(path, source))?;
-            }
-        }
-        Ok(Self { path: path.to_owned(), format, parts: Vec::new() })
+        Ok(Self(format))
     }
 }
 
 impl Writer<Images> for ImagesWriter {
     fn write(&mut self, part: &Images) -> Result<()> {
-        self.parts.push(part.clone());
+        match &mut self.0 {
+            Format::Sheet(_, parts) => parts.push(part.clone()),
+            Format::Npz(archive) => archive.write(part)?,
+            Format::Folder(folder) => folder.write(part)?,
+        }
         Ok(())
     }
 
     fn finish(self) -> Result<()> {
-        let images = Images::concat(self.parts)?;
-        match self.format {
-            Format::Sheet => {
+        match self.0 {
+            Format::Sheet(path, parts) => {
+                let images = Images::concat(parts)?;
                 let columns = (images.count() as f64).sqrt().ceil() as usize;
                 // Small images are enlarged, so that they can be seen.
                 let scale = (64 / images.height().max(images.width())).max(1);
-                images.write_grid(&self.path, columns.max(1), scale)?;
+                images.write_grid(path, columns.max(1), scale)?;
             }
-            Format::Npz => images.write_npz(&self.path)?,
-            Format::Folder => images.write_folder(&self.path, false)?,
+            Format::Npz(archive) => archive.finish()?,
+            Format::Folder(folder) => folder.finish()?,
         }
         Ok(())
     }

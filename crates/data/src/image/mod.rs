@@ -17,6 +17,7 @@ mod device;
 mod kind;
 mod read;
 mod request;
+mod stream;
 mod write;
 
 pub use device::DeviceImages;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use semblant_core::config::MOST_AT_ONCE;
 use semblant_core::data::{Data, Opened, Writer};
-use semblant_core::options::{OptionSpec, OptionValues};
+use semblant_core::options::{Names, OptionSpec, OptionValues};
 use semblant_core::{Error, Result, files};
 use serde_json::{Value, json};
 
@@ -24,7 +24,8 @@ impl Data for Table {
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"),
-            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; `semblant fit --write-schema` writes one"),
+            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; `semblant fit --write-schema` writes one")
+                .naming(Names::Input),
             OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times"),
             OptionSpec::list(
                 "missing",
@@ -50,7 +51,7 @@ impl Data for Table {
 
     fn fit_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec::value("write-schema", "FILE", "Write the inferred schema to this file and exit"),
+            OptionSpec::value("write-schema", "FILE", "Write the inferred schema to this file and exit").naming(Names::Output),
             OptionSpec::list(
                 "constraint",
                 "EXPRESSION",
@@ -88,12 +89,17 @@ impl Data for Table {
                 "given",
                 "FILE",
                 "A table of rows some of whose cells are empty; these are drawn, the others stay, and each row is completed --draws times",
-            ),
+            )
+            .naming(Names::Input),
             OptionSpec::value("draws", "N", "With --given: how often each row is completed [default: 1]"),
             OptionSpec::list(
                 "redraw",
                 "COLUMN",
                 "With --from: a column that is drawn anew in every row, beside missing cells; may be given several times",
+            ),
+            OptionSpec::flag(
+                "escape-formulas",
+                "Write an apostrophe before labels that a spreadsheet would take for formulas (=, +, -, @), in .csv and .tsv files",
             ),
             OptionSpec::value(
                 "batch-rows",
@@ -129,6 +135,7 @@ impl Data for Table {
             balance: values.text("balance").map(str::to_owned),
             distribution: values.text("distribution").map(distribution).transpose()?,
             redraw: values.all("redraw").to_vec(),
+            escape_formulas: values.has("escape-formulas"),
             batch_rows,
             ..request
         };
@@ -210,6 +217,10 @@ impl Data for Table {
 
     fn create(path: &Path, like: &Self) -> Result<TableWriter> {
         Ok(TableWriter::create(path, like.schema())?)
+    }
+
+    fn create_for(request: &TableRequest, path: &Path, like: &Self) -> Result<TableWriter> {
+        if request.escape_formulas { Ok(TableWriter::create_for_spreadsheets(path, like.schema())?) } else { Self::create(path, like) }
     }
 
     fn check_output(path: &Path) -> Result<()> {

@@ -70,6 +70,8 @@ pub struct TableRequest {
     pub given: Option<Arc<Table>>,
     /// Columns that are drawn anew where rows are given.
     pub redraw: Vec<String>,
+    /// Whether labels that a spreadsheet would take for formulas are escaped where the rows are written to a file.
+    pub escape_formulas: bool,
     /// Rows computed at once: changes memory and speed, never the result.
     pub batch_rows: usize,
 }
@@ -86,6 +88,7 @@ impl TableRequest {
             distribution: None,
             given: None,
             redraw: Vec::new(),
+            escape_formulas: false,
             batch_rows: 4096,
         }
     }

@@ -1,7 +1,6 @@
 //! A folder that diffusers opens.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use semblant_core::{Error, Result, files};
 use serde_json::json;
@@ -22,35 +21,9 @@ const VERSION: &str = "0.42.1";
 /// # Errors
 /// A target that is there and no empty folder, a disk that is full or cannot be written, or a network that diffusers cannot express.
 pub fn write_folder(target: &Path, pipeline: &Pipeline) -> Result<()> {
-    if target.exists() && !std::fs::read_dir(target).is_ok_and(|mut files| files.next().is_none()) {
-        let what = "is there and no empty folder; name another one, or remove it first";
-        return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::AlreadyExists, what)));
-    }
-    let temporary = temporary_for(target)?;
-    std::fs::create_dir(&temporary).map_err(|source| Error::io(&temporary, source))?;
-    let written = write_parts(&temporary, target, pipeline).and_then(|()| {
-        if target.exists() {
-            std::fs::remove_dir(target).map_err(|source| Error::io(target, source))?;
-        }
-        std::fs::rename(&temporary, target).map_err(|source| Error::io(target, source))
-    });
-    if written.is_err() {
-        // The failure above is what the user must hear of, not a second one while tidying up.
-        let _ = std::fs::remove_dir_all(&temporary);
-    }
-    written
-}
-
-/// A name next to `target` for the folder while it is being written.
-fn temporary_for(target: &Path) -> Result<PathBuf> {
-    let Some(name) = target.file_name() else {
-        let what = "has no folder name; add a name";
-        return Err(Error::io(target, std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));
-    };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".tmp");
-    Ok(target.with_file_name(hidden))
+    let temporary = files::temporary_folder(target).map_err(|source| Error::io(target, source))?;
+    write_parts(temporary.path(), target, pipeline)?;
+    temporary.persist().map_err(|source| Error::io(target, source))
 }
 
 fn write_parts(folder: &Path, target: &Path, pipeline: &Pipeline) -> Result<()> {

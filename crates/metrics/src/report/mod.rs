@@ -28,6 +28,8 @@ pub use verdict::{Grade, Verdict};
 
 /// The version of the JSON that [`Report::to_json`] writes; it grows when a field changes its meaning or goes.
 pub const FORMAT: u32 = 2;
+/// The mark of the page that [`Report::to_html`] makes: the content of its `generator` tag, up to the version.
+pub const GENERATOR: &str = "Semblant report";
 
 /// Everything that was measured. It is derived from real data (extremes, label names, projected rows) and the page of images shows some of
 /// them: share it under the same conditions as the real data.

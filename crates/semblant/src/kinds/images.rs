@@ -1,6 +1,6 @@
 //! The evaluation of images.
 
-use semblant_core::options::{OptionSpec, number};
+use semblant_core::options::{Names, OptionSpec, number};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result};
@@ -23,7 +23,8 @@ const OPTIONS: &[OptionSpec] = &[
         "features",
         "KIND:FILE",
         "The feature extractor; without it a classifier of the real images is trained and not kept. classifier:FILE is a classifier of the real images, trained and saved there if the file does not exist. inception:FILE[,resize=pytorch-fid|tf1|clean] is FID's Inception v3 with pytorch-fid's weights, a local .pth or .safetensors file. lpips:BACKBONE,lin=FILE compares images in pairs, with torchvision's AlexNet or VGG16 and the weights of the package lpips",
-    ),
+    )
+    .naming(Names::Input),
     OptionSpec::optional_value(
         "utility",
         "IMAGES",

@@ -201,7 +201,9 @@ impl<D: Data> Modality for Kind<D> {
             let init = self.open(init, options.clone(), observe)?;
             let mask = mask.as_ref().map(|mask| self.open(mask, options, observe)).transpose()?;
             let made = rebuild.rebuild(&init, mask.as_ref(), &request)?;
-            made.data.save(job.output)?;
+            let mut writer = D::create_for(&request, job.output, &made.data)?;
+            writer.write(&made.data)?;
+            writer.finish()?;
             return Ok(SampleOutcome { items: made.data.len() as u64, drawn: made.drawn_rows, cut: None });
         }
         let mut observer = observe();
@@ -232,7 +234,7 @@ impl<D: Data> Modality for Kind<D> {
                 // The file is begun only when there is something to put into it.
                 let mut open = match writer.take() {
                     Some(open) => open,
-                    None => D::create(job.output, &sample.data)?,
+                    None => D::create_for(&request, job.output, &sample.data)?,
                 };
                 open.write(&sample.data)?;
                 writer = Some(open);

@@ -1,6 +1,5 @@
 //! A folder that diffusers' `AutoencoderKL.from_pretrained` opens, read and written without Python.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -131,29 +130,9 @@ pub fn write(folder: &Path, stored: &Stored) -> Result<()> {
     if height != width {
         return Err(Error::Config(format!("diffusers needs square images, but these are {height} x {width}")));
     }
-    let failed = |kind, what: &str| Error::io(folder, std::io::Error::new(kind, what));
-    if folder.exists() && !std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_none()) {
-        return Err(failed(std::io::ErrorKind::AlreadyExists, "is there and no empty folder; name another one, or remove it first"));
-    }
-    let Some(name) = folder.file_name() else {
-        return Err(failed(std::io::ErrorKind::InvalidInput, "has no folder name; add a name"));
-    };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".tmp");
-    let temporary = folder.with_file_name(hidden);
-    std::fs::create_dir(&temporary).map_err(|source| Error::io(&temporary, source))?;
-    let written = write_parts(&temporary, stored, [channels, height]).and_then(|()| {
-        if folder.exists() {
-            std::fs::remove_dir(folder).map_err(|source| Error::io(folder, source))?;
-        }
-        std::fs::rename(&temporary, folder).map_err(|source| Error::io(folder, source))
-    });
-    if written.is_err() {
-        // The failure above is what the user must hear of, not a second one while tidying up.
-        let _ = std::fs::remove_dir_all(&temporary);
-    }
-    written
+    let temporary = files::temporary_folder(folder).map_err(|source| Error::io(folder, source))?;
+    write_parts(temporary.path(), stored, [channels, height])?;
+    temporary.persist().map_err(|source| Error::io(folder, source))
 }
 
 fn write_parts(folder: &Path, stored: &Stored, [channels, side]: [usize; 2]) -> Result<()> {

@@ -3,6 +3,7 @@
 //! Rows are turned into text in parallel, a part a task, and each label's text is made once, so that writing a table costs less than making
 //! it. What needs quotes and how is the csv crate's to say.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
@@ -17,6 +18,7 @@ const PART_ROWS: usize = 4096;
 pub(super) struct Writer {
     sink: Sink,
     delimiter: u8,
+    escape_formulas: bool,
 }
 
 impl Write for Sink {
@@ -36,12 +38,12 @@ impl Write for Sink {
 }
 
 impl Writer {
-    pub(super) fn new(file: Target, delimiter: u8, gzip: bool, schema: &Schema) -> io::Result<Self> {
+    pub(super) fn new(file: Target, delimiter: u8, gzip: bool, escape_formulas: bool, schema: &Schema) -> io::Result<Self> {
         let mut sink = Sink::new(file, gzip);
         let mut header = csv_writer(delimiter);
-        header.write_record(schema.names()).map_err(io_error)?;
+        header.write_record(schema.names().map(|name| harmless(name, escape_formulas)).map(Cow::into_owned)).map_err(io_error)?;
         sink.write_all(&finished(header)?)?;
-        Ok(Self { sink, delimiter })
+        Ok(Self { sink, delimiter, escape_formulas })
     }
 
     pub(super) fn write(&mut self, table: &Table, schema: &Schema) -> io::Result<()> {
@@ -49,7 +51,7 @@ impl Writer {
             .columns
             .iter()
             .zip(table.columns())
-            .map(|(described, column)| TextColumn::new(described, column, table.rows(), self.delimiter))
+            .map(|(described, column)| TextColumn::new(described, column, table.rows(), self))
             .collect::<io::Result<_>>()?;
         let starts: Vec<usize> = (0..table.rows()).step_by(PART_ROWS).collect();
         // A few parts at a time: all of them would be the whole table as text in memory.
@@ -72,7 +74,7 @@ impl Writer {
                 if place > 0 {
                     text.push(self.delimiter);
                 }
-                column.push(row, self.delimiter, &mut text)?;
+                column.push(row, self, &mut text)?;
             }
             // A line of nothing would be no row at all.
             if text.len() == start {
@@ -107,18 +109,20 @@ enum TextColumn<'a> {
 }
 
 impl<'a> TextColumn<'a> {
-    fn new(described: &'a ColumnSchema, column: &'a Column, rows: usize, delimiter: u8) -> io::Result<Self> {
+    fn new(described: &'a ColumnSchema, column: &'a Column, rows: usize, writer: &Writer) -> io::Result<Self> {
+        let quoted = |text: &str| quoted(&harmless(text, writer.escape_formulas), writer.delimiter);
         Ok(match column {
             Column::Number(values) => Self::Number { described, values },
             Column::Category { codes, levels } if levels.len() <= rows => {
-                let texts = levels.iter().map(|level| quoted(level, delimiter)).collect::<io::Result<_>>()?;
-                Self::Levels { codes, texts, missing: quoted(described.missing_text(), delimiter)? }
+                let texts = levels.iter().map(|level| quoted(level)).collect::<io::Result<_>>()?;
+                Self::Levels { codes, texts, missing: quoted(described.missing_text())? }
             }
             column => Self::Labels { column, missing: described.missing_text() },
         })
     }
 
-    fn push(&self, row: usize, delimiter: u8, text: &mut Vec<u8>) -> io::Result<()> {
+    fn push(&self, row: usize, writer: &Writer, text: &mut Vec<u8>) -> io::Result<()> {
+        let push = |field: &str, text: &mut Vec<u8>| push_quoted(&harmless(field, writer.escape_formulas), writer.delimiter, text);
         match self {
             // The common case without an allocation; format_number is the rule for the rest.
             Self::Number { described, values }
@@ -130,12 +134,25 @@ impl<'a> TextColumn<'a> {
             {
                 write!(text, "{}", values[row] as i64)?;
             }
-            Self::Number { described, values } => push_quoted(&described.format_number(values[row]), delimiter, text)?,
+            Self::Number { described, values } => match described.special_text(values[row]) {
+                Some(special) => push(special, text)?,
+                // Signs of currencies make no formula of a number.
+                None => push_quoted(&described.format_number(values[row]), writer.delimiter, text)?,
+            },
             // A missing value has a code beyond the levels.
             Self::Levels { codes, texts, missing } => text.extend_from_slice(texts.get(codes[row] as usize).unwrap_or(missing)),
-            Self::Labels { column, missing } => push_quoted(column.label(row).unwrap_or(missing), delimiter, text)?,
+            Self::Labels { column, missing } => push(column.label(row).unwrap_or(missing), text)?,
         }
         Ok(())
+    }
+}
+
+/// A text that no spreadsheet takes for a formula, if that is asked for. A number is none, nor is a sign alone.
+fn harmless(text: &str, escape_formulas: bool) -> Cow<'_, str> {
+    if escape_formulas && text.len() > 1 && text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.trim().parse::<f64>().is_err() {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

@@ -5,10 +5,11 @@ mod delimited;
 mod json_lines;
 
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use semblant_core::files;
-use tempfile::NamedTempFile;
+use semblant_core::files::{self, Temporary};
+use semblant_core::progress::printable_document;
 
 use super::{Schema, Table, TableFormat};
 use crate::{Error, Result};
@@ -23,7 +24,7 @@ pub struct TableWriter {
     path: PathBuf,
     schema: Schema,
     /// None for standard output.
-    temporary: Option<NamedTempFile>,
+    temporary: Option<Temporary>,
     format: Format,
     rows: u64,
 }
@@ -53,7 +54,19 @@ impl TableWriter {
     /// # Errors
     /// When the extension is not known or the folder cannot be written to.
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
-        let path = path.as_ref();
+        Self::begin(path.as_ref(), schema, false)
+    }
+
+    /// As [`TableWriter::create`], for a `.csv` or `.tsv` file in which no spreadsheet takes a label for a formula: one that begins with `=`, `+`, `-` or
+    /// `@` and is no number gets an apostrophe before it, and so does a name of a column. The labels are then others than those of the table.
+    ///
+    /// # Errors
+    /// As [`TableWriter::create`], and a format that spreadsheets take no formulas from.
+    pub fn create_for_spreadsheets(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
+        Self::begin(path.as_ref(), schema, true)
+    }
+
+    fn begin(path: &Path, schema: &Schema, escape_formulas: bool) -> Result<Self> {
         schema.check()?;
         let to_stdout = is_standard_output(path);
         let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -71,15 +84,19 @@ impl TableWriter {
                 return Err(Error::format(path, what));
             }
         };
+        if escape_formulas && !matches!(named, Named::Delimited(_)) {
+            return Err(Error::format(path, "holds no formulas to escape; write a .csv or .tsv file"));
+        }
         let said = |source| Error::io(path, source);
         let temporary = if to_stdout { None } else { Some(files::temporary(path).map_err(said)?) };
         let file = match &temporary {
             Some(temporary) => Target::File(temporary.as_file().try_clone().map_err(said)?),
+            None if std::io::stdout().is_terminal() => Target::Terminal(std::io::stdout()),
             None => Target::Output(std::io::stdout()),
         };
         let format = match named {
             Named::Delimited(delimiter) => {
-                Format::Delimited(Box::new(delimited::Writer::new(file, delimiter, gzip, schema).map_err(said)?))
+                Format::Delimited(Box::new(delimited::Writer::new(file, delimiter, gzip, escape_formulas, schema).map_err(said)?))
             }
             Named::Columnar => Format::Columnar(Box::new(columnar::Writer::new(file, schema).map_err(said)?)),
             Named::JsonLines => Format::JsonLines(Box::new(json_lines::Writer::new(file, gzip))),
@@ -154,7 +171,7 @@ impl TableWriter {
         }
         .and_then(|mut target| std::io::Write::flush(&mut target))
         .map_err(said)?;
-        temporary.map_or(Ok(()), |temporary| files::persist(temporary, &path).map_err(said))
+        temporary.map_or(Ok(()), Temporary::persist).map_err(said)
     }
 }
 
@@ -180,7 +197,7 @@ impl Table {
         let written = || -> std::io::Result<Target> {
             match format {
                 TableFormat::Csv => {
-                    let mut writer = delimited::Writer::new(target, b',', false, schema)?;
+                    let mut writer = delimited::Writer::new(target, b',', false, false, schema)?;
                     writer.write(self, schema)?;
                     writer.finish()
                 }
@@ -198,7 +215,7 @@ impl Table {
         };
         match written().map_err(|error| Error::Table(format!("the table cannot be written: {error}")))? {
             Target::Memory(bytes) => Ok(bytes),
-            Target::File(_) | Target::Output(_) => Ok(Vec::new()),
+            Target::File(_) | Target::Output(_) | Target::Terminal(_) => Ok(Vec::new()),
         }
     }
 }
@@ -208,6 +225,8 @@ impl Table {
 enum Target {
     File(File),
     Output(std::io::Stdout),
+    /// Standard output where it is a terminal, which labels must not control.
+    Terminal(std::io::Stdout),
     Memory(Vec<u8>),
 }
 
@@ -216,6 +235,11 @@ impl std::io::Write for Target {
         match self {
             Self::File(file) => file.write(bytes),
             Self::Output(output) => output.write(bytes),
+            // Writers of text hand over whole rows.
+            Self::Terminal(output) => match std::str::from_utf8(bytes) {
+                Ok(text) => output.write_all(printable_document(text).as_bytes()).map(|()| bytes.len()),
+                Err(_) => Err(std::io::Error::other("this format is no text for a terminal; send it to a file")),
+            },
             Self::Memory(memory) => memory.write(bytes),
         }
     }
@@ -223,7 +247,7 @@ impl std::io::Write for Target {
     fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Self::File(file) => file.flush(),
-            Self::Output(output) => output.flush(),
+            Self::Output(output) | Self::Terminal(output) => output.flush(),
             Self::Memory(_) => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ mod svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::scores::score_ids;
-use super::{Content, Direction, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
+use super::{Content, Direction, GENERATOR, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
 use svg::short;
 
 /// The page of one report: verdicts, sources, images, scores, the other sections, notes.
@@ -50,6 +50,9 @@ pub(super) fn comparison(reports: &[(&str, &Report)]) -> String {
     page(lead, main, &notes, first.seed)
 }
 
+/// What a browser may load for the page, and run in it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
 /// The frame. Every text that comes from data is escaped by `html!`.
 fn page(lead: Markup, main: Markup, notes: &[String], seed: u64) -> String {
     let whole = html! {
@@ -57,6 +60,9 @@ fn page(lead: Markup, main: Markup, notes: &[String], seed: u64) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                // Nothing but what the page holds itself: its own styles and pictures, no script, no request.
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="generator" content=(format!("{GENERATOR} {}", env!("CARGO_PKG_VERSION")));
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Synthetic data report" }
                 style { (PreEscaped(style::CSS)) }
