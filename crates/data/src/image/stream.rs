@@ -110,7 +110,7 @@ impl PngFolder {
             }
             Ok(())
         };
-        let names = self.form.class_names.iter().flatten().zip(&self.used).filter(|(_, used)| **used).map(|(name, _)| name);
+        let mut names = self.form.class_names.iter().flatten().zip(&self.used).filter(|(_, used)| **used).map(|(name, _)| name);
         let moved = |name: &String| {
             let to = self.path.join(name);
             std::fs::create_dir_all(&to).and_then(|()| move_all(&self.temporary.path().join(name), &to))
@@ -118,7 +118,7 @@ impl PngFolder {
         if self.form.class_names.is_none() {
             return move_all(self.temporary.path(), &self.path).map_err(said);
         }
-        names.map(moved).collect::<io::Result<()>>().map_err(said)
+        names.try_for_each(moved).map_err(said)
     }
 }
 
