@@ -67,7 +67,8 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
     };
     Some(match score.id.as_str() {
         // Fidelity.
-        "detection_auc" => (plain, Difference([0.15, 0.30])),
+        "detection_auc" | "detection_auc_holdout" => (plain, Difference([0.15, 0.30])),
+        "relations_kept" => (plain, Difference([0.10, 0.50])),
         "logistic_detection" => (plain, Difference([0.30, 0.60])),
         "chi_square" => (plain, Difference([0.10, 0.50])),
         "wasserstein" => (plain, Difference([0.02, 0.05])),
