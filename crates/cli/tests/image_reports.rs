@@ -125,7 +125,7 @@ fn inputs_that_cannot_be_evaluated_are_errors_of_one_line() {
     with("made", judge, &["--holdout", "large"], &["12", "8", "size"]);
     with("made", judge, &["--holdout", "one"], &["two images"]);
     with("bare", judge, &["--holdout", "kept", "--utility"], &["same classes", "synthetic"]);
-    with("made", judge, &["-o", "real"], &["real"]);
+    place.bad(2, &["evaluate", "--real", "real", "--synthetic", "made", "--features", judge, "-o", "real"], &["is the input real"]);
     with("made", "classifier:cut.pth", &[], &["cut.pth"]);
     with("made", "inception:cut.pth", &[], &["cut.pth", "truncated"]);
     with("made", "inception:empty.pth,resize=tf1", &[], &["empty.pth", "truncated"]);

@@ -130,6 +130,8 @@ const STATE: &str = "m.safetensors.run/state.safetensors";
 fn training_saves_its_state_and_ends() {
     let place = Place::with_patients();
     for (signal, code) in SIGNALS {
+        // That of the run before would be taken for this one's.
+        let _ = std::fs::remove_file(place.path("m.safetensors.run/log.jsonl"));
         let mut child = place.start(&[LONG, SMALL, &["--force"]].concat());
         place.wait_for("m.safetensors.run/log.jsonl", &mut child);
         send(signal, &child);
