@@ -443,4 +443,10 @@ fn shadow_models_of_images_attack_membership() {
     let interval = auc["interval"].as_array().expect("two").iter().filter_map(serde_json::Value::as_f64).collect::<Vec<f64>>();
     assert!(interval[0] < 0.5 && interval[1] > 0.5, "{auc}");
     score("membership_shadow_found_01");
+
+    // A model that needs another file names it, and a stranger may have written that name.
+    place.good(&[&["fit", "shapes", "-m", "edm", "-o", "e.safetensors"], SMALL].concat());
+    place.good(&[&["fit", "shapes", "-m", "consistency", "-o", "c-model.safetensors", "--set", "from=e.safetensors"], SMALL].concat());
+    let shadow = ["--shadow", "c-model.safetensors", "--shadows", "4", "--json", "-", "--device", "cpu"];
+    place.bad(1, &[&asked[..], &shadow].concat(), &["c-model.safetensors", "from = \"e.safetensors\"", "not opened"]);
 }

@@ -227,6 +227,14 @@ fn hostile_folders_are_named_errors() {
         index["weight_map"]["proj_out_1.bias"] = json!("../../etc/passwd");
     });
     said(&path, &["../../etc/passwd", "not in its folder"]);
+    #[cfg(unix)]
+    {
+        let path = fresh("dit-sharded");
+        let shard = path.join("diffusion_pytorch_model-00002-of-00003.safetensors");
+        std::fs::rename(&shard, path.join("elsewhere")).expect("renamed");
+        std::os::unix::fs::symlink("elsewhere", &shard).expect("a link");
+        said(&path, &["00002-of-00003", "symbolic link", "cp -rL"]);
+    }
 
     let scheduler = |key: &str, value: Value, parts: &[&str]| {
         let path = fresh("dit");
