@@ -103,7 +103,8 @@ fn holds(report: &Report) {
 
 /// Leaves a page for `.ci/page`, where a folder for it is named.
 fn leave(page: &str, name: &str) {
-    if let Some(folder) = std::env::var_os("SEMBLANT_PAGES") {
+    // An empty name would be the folder that the test runs in.
+    if let Some(folder) = std::env::var_os("SEMBLANT_PAGES").filter(|folder| !folder.is_empty()) {
         std::fs::write(std::path::Path::new(&folder).join(name), page).expect("writable");
     }
 }
