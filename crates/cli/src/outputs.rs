@@ -178,7 +178,7 @@ impl Place {
             Ok(_) => path.canonicalize().ok().map(Self::File),
             Err(_) => {
                 let path = files::followed(path).ok()?;
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let folder = files::folder_of(&path);
                 Some(Self::New(folder.canonicalize().ok()?, path.file_name()?.to_owned()))
             }
         }

@@ -203,7 +203,8 @@ impl Drop for TemporaryFolder {
 const PREFIX: &str = ".semblant-";
 const SUFFIX: &str = ".partial";
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a path lies in; the current one for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

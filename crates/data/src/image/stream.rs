@@ -81,9 +81,9 @@ impl PngFolder {
         self.form.add(part, &self.path)?;
         let said = |source| Error::io(&self.path, source);
         self.used.resize(part.class_names().len(), false);
-        for (class, used) in self.used.iter_mut().enumerate() {
-            if !*used && part.class_counts()[class] > 0 {
-                std::fs::create_dir(folder.join(&part.class_names()[class])).map_err(said)?;
+        for ((used, count), name) in self.used.iter_mut().zip(part.class_counts()).zip(part.class_names()) {
+            if !*used && count > 0 {
+                std::fs::create_dir(folder.join(name)).map_err(said)?;
                 *used = true;
             }
         }
@@ -135,10 +135,7 @@ pub(super) struct Npz {
 impl Npz {
     /// Begins an archive, beside `path`.
     pub(super) fn create(path: &Path) -> Result<Self> {
-        let waiting = || {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            tempfile::tempfile_in(folder).map(BufWriter::new)
-        };
+        let waiting = || tempfile::tempfile_in(files::folder_of(path)).map(BufWriter::new);
         let create = || -> io::Result<_> { Ok((files::temporary(path)?, waiting()?, waiting()?)) };
         let (temporary, pixels, labels) = create().map_err(|source| Error::io(path, source))?;
         Ok(Self { path: path.to_owned(), temporary, pixels, labels, form: Form::default() })

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::error::undefined;
 use crate::table::pairs::ranks;
+use crate::table::shapes::{deviation, mean};
 
 /// Area under the ROC curve: the chance that a positive row is scored above a negative one, ties counted half. Range 0 to 1; 0.5 is guessing.
 ///
@@ -32,10 +33,7 @@ pub fn roc_auc_with_deviation(positive: &[bool], scores: &[f64]) -> Result<(f64,
         let others = (scores.len() - rows.len()) as f64;
         rows.iter().zip(among_own).map(|(&row, own)| (among_all[row] - own) / others).collect()
     };
-    let variance = |values: Vec<f64>| {
-        let (count, mean) = (values.len() as f64, values.iter().sum::<f64>() / values.len() as f64);
-        values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0) / count
-    };
+    let variance = |values: Vec<f64>| deviation(&values).map_or(0.0, |deviation| deviation.powi(2) / values.len() as f64);
     Ok((auc, (variance(placements(true)) + variance(placements(false))).sqrt()))
 }
 
@@ -49,7 +47,7 @@ pub fn macro_auc(classes: &[u32], probabilities: &[Vec<f64>]) -> Result<f64> {
         roc_auc(&positive, scores).ok()
     };
     let scores = probabilities.iter().enumerate().filter_map(one_class);
-    crate::table::shapes::mean(scores).map_or_else(|| undefined("fewer than two classes occur in the test rows"), Ok)
+    mean(scores).map_or_else(|| undefined("fewer than two classes occur in the test rows"), Ok)
 }
 
 /// 2 true positives / (2 true positives + false positives + false negatives); 0 when there is nothing to count. Range 0 to 1.
@@ -66,7 +64,7 @@ pub fn f1(truth: &[bool], predicted: &[bool]) -> f64 {
 pub fn macro_f1(truth: &[u32], predicted: &[u32], classes: usize) -> f64 {
     let is = |codes: &[u32], class: u32| codes.iter().map(|&code| code == class).collect::<Vec<bool>>();
     let occurs = |class: &u32| truth.contains(class) || predicted.contains(class);
-    crate::table::shapes::mean((0..classes as u32).filter(occurs).map(|class| f1(&is(truth, class), &is(predicted, class)))).unwrap_or(0.0)
+    mean((0..classes as u32).filter(occurs).map(|class| f1(&is(truth, class), &is(predicted, class)))).unwrap_or(0.0)
 }
 
 /// 1 - (squared error) / (squared error of the mean). At most 1; 0 is as good as the mean, below it worse.

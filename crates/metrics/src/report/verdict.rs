@@ -70,6 +70,9 @@ pub(super) fn fidelity(grade: Grade, partly: Option<&str>, because: String) -> V
     Verdict { group: Group::Fidelity, grade, answer: partly.unwrap_or(answer).into(), because }
 }
 
+/// Of the gain over a guess, below which the answer is fair, and poor.
+pub(super) const KEPT: [f64; 2] = [0.97, 0.85];
+
 /// What a model trained on synthetic data retains of what one trained on real data gains over a guess: 97 % is good, 85 % fair, as far as the
 /// interval tells. `kept` is `None` where the latter gains nothing.
 pub(super) fn utility(kept: Option<Estimate>, because: String) -> Verdict {
@@ -83,8 +86,8 @@ pub(super) fn utility(kept: Option<Estimate>, because: String) -> Verdict {
     let because =
         format!("{because} Of the gain over a guess {:.0} % are kept ({:.0} to {:.0} %).", 100.0 * kept.value, 100.0 * low, 100.0 * high);
     let (grade, answer) = match (low, high) {
-        (_, high) if high < 0.85 => (Grade::Poor, "Less useful than real data"),
-        (_, high) if high < 0.97 => (Grade::Fair, "Almost as useful as real data"),
+        (_, high) if high < KEPT[1] => (Grade::Poor, "Less useful than real data"),
+        (_, high) if high < KEPT[0] => (Grade::Fair, "Almost as useful as real data"),
         (low, _) if low < 0.75 => (Grade::Unknown, "Too few rows to tell"),
         _ => (Grade::Good, "As useful as real data"),
     };

@@ -82,30 +82,23 @@ fn triple(mut number: usize) -> Vec<usize> {
     vec![number - j * j.saturating_sub(1) / 2, j, k]
 }
 
-/// A column of both tables as bins.
-pub(super) struct Binned {
-    pub(super) real: Vec<u8>,
-    pub(super) synthetic: Vec<u8>,
-    pub(super) bins: usize,
+/// The bins of a column of the real table.
+pub(super) enum Bins {
+    /// Upper ends of all bins but the last, which missing values follow.
+    Edges(Vec<f64>),
+    /// The bin of each label, and of missing values behind them; the last one is that of all other labels.
+    Labels { places: Vec<u8>, count: usize },
 }
 
-impl Binned {
-    pub(super) fn new(real: &Column, synthetic: &Column) -> Option<Self> {
-        match (real, synthetic) {
-            (Column::Number(real), Column::Number(synthetic)) => {
-                let edges = edges(real)?;
-                let missing = edges.len() as u8 + 1;
-                // Edges are upper ends of all bins but the last.
-                let bin = |value: &f64| {
-                    if value.is_nan() { missing } else { edges.partition_point(|edge| edge <= value) as u8 }
-                };
-                Some(Self { real: real.iter().map(bin).collect(), synthetic: synthetic.iter().map(bin).collect(), bins: edges.len() + 2 })
-            }
-            (Column::Category { codes: real, levels }, Column::Category { codes: synthetic, .. }) => {
+impl Bins {
+    /// None for numbers of which none is finite.
+    pub(super) fn fit(real: &Column) -> Option<Self> {
+        match real {
+            Column::Number(real) => Some(Self::Edges(edges(real)?)),
+            Column::Category { codes, levels } => {
                 let missing = levels.len();
-                let place = |code: u32| if code == MISSING { missing } else { code as usize };
                 let mut counts = vec![0usize; levels.len() + 1];
-                real.iter().for_each(|&code| counts[place(code)] += 1);
+                codes.iter().for_each(|&code| counts[place_of(code, missing)] += 1);
                 let mut order: Vec<usize> = (0..counts.len()).filter(|&code| counts[code] >= LEAST_OF_A_LABEL).collect();
                 order.sort_by_key(|&code| std::cmp::Reverse(counts[code]));
                 order.truncate(BINS);
@@ -114,11 +107,52 @@ impl Binned {
                 }
                 let mut places = vec![order.len() as u8; counts.len()];
                 order.iter().enumerate().for_each(|(bin, &code)| places[code] = bin as u8);
-                let bin = |&code: &u32| places[place(code)];
-                Some(Self { real: real.iter().map(bin).collect(), synthetic: synthetic.iter().map(bin).collect(), bins: order.len() + 1 })
+                Some(Self::Labels { places, count: order.len() + 1 })
             }
-            _ => None,
         }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Edges(edges) => edges.len() + 2,
+            Self::Labels { count, .. } => *count,
+        }
+    }
+
+    /// The bin of each row of a column of the same kind, labels coded as those of the real one.
+    pub(super) fn of(&self, column: &Column) -> Vec<u8> {
+        match (self, column) {
+            (Self::Edges(edges), Column::Number(values)) => {
+                let missing = edges.len() as u8 + 1;
+                let bin = |value: &f64| {
+                    if value.is_nan() { missing } else { edges.partition_point(|edge| edge <= value) as u8 }
+                };
+                values.iter().map(bin).collect()
+            }
+            (Self::Labels { places, .. }, Column::Category { codes, levels }) => {
+                codes.iter().map(|&code| places[place_of(code, levels.len())]).collect()
+            }
+            // Aligned tables have the same storage on all sides.
+            _ => vec![0; column.len()],
+        }
+    }
+}
+
+fn place_of(code: u32, missing: usize) -> usize {
+    if code == MISSING { missing } else { code as usize }
+}
+
+/// A column of both tables as bins.
+struct Binned {
+    real: Vec<u8>,
+    synthetic: Vec<u8>,
+    bins: usize,
+}
+
+impl Binned {
+    fn new(real: &Column, synthetic: &Column) -> Option<Self> {
+        let bins = Bins::fit(real)?;
+        Some(Self { real: bins.of(real), synthetic: bins.of(synthetic), bins: bins.count() })
     }
 }
 

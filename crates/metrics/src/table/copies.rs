@@ -59,6 +59,21 @@ pub fn same_rows(real: &Table, synthetic: &Table) -> Result<bool> {
     Ok(real == synthetic)
 }
 
+/// For every row of all tables, one table after the other, the first row that equals it, counted alike. The tables are aligned.
+pub(crate) fn first_equal_rows(tables: &[Table]) -> Vec<usize> {
+    let mut seen: HashMap<Vec<u64>, usize> = HashMap::new();
+    let rows = tables.iter().flat_map(|table| (0..table.rows()).map(move |row| bits(table, row)));
+    rows.enumerate().map(|(row, bits)| *seen.entry(bits).or_insert(row)).collect()
+}
+
+/// How many rows of an aligned table equal another one of it.
+pub(crate) fn repeated_rows(table: &Table) -> usize {
+    let first = first_equal_rows(std::slice::from_ref(table));
+    let mut counts = vec![0; first.len()];
+    first.iter().for_each(|&row| counts[row] += 1);
+    counts.into_iter().filter(|&count| count > 1).sum()
+}
+
 /// The values of a row such that equal ones have equal bits.
 fn bits(table: &Table, row: usize) -> Vec<u64> {
     let bits = |column: &Column| match column {

@@ -6,7 +6,7 @@ use semblant_data::table::{Column, MISSING, Table};
 use super::align::{align, shared_codes};
 use super::binning::range;
 use super::privacy::quantile;
-use super::shapes::{ColumnScore, ColumnScores, mean};
+use super::shapes::{ColumnScore, ColumnScores, deviation, mean};
 use crate::Result;
 use crate::error::undefined;
 
@@ -144,11 +144,6 @@ pub fn statistic_similarity(real: &[f64], synthetic: &[f64], statistic: Statisti
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     (!values.is_empty()).then(|| quantile(&values, 0.5))
-}
-
-fn deviation(values: &[f64]) -> Option<f64> {
-    let centre = mean(values.iter().copied()).filter(|_| values.len() > 1)?;
-    Some((values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt())
 }
 
 #[cfg(test)]

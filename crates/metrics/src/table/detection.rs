@@ -1,12 +1,11 @@
 //! Detection: how well classifiers distinguish synthetic from real rows.
 
-use std::collections::HashMap;
-
 use semblant_data::table::{Column, ColumnKind, MISSING, Table};
 
 use super::align::align;
+use super::copies::first_equal_rows;
 use super::distance::{BoxTree, Points, Scale};
-use super::privacy::quantile;
+use super::privacy::{quantile, ratio};
 use super::shapes::mean;
 use crate::Result;
 use crate::bootstrap::Estimate;
@@ -55,21 +54,15 @@ const COMPARED: usize = 1_000;
 const MOST_EQUAL: usize = 10;
 
 /// The group of each row of the first table, then of the second: equal rows and twins share one.
-fn twins([real, synthetic]: &[Table; 2]) -> Vec<usize> {
+fn twins(parts: &[Table; 2]) -> Vec<usize> {
+    let [real, synthetic] = parts;
     let scale = Scale::new(real);
     let points = [scale.points(real), scale.points(synthetic)];
     let size = real.rows();
-    // The first row that is equal, of either table.
-    let mut seen: HashMap<Vec<u64>, usize> = HashMap::new();
-    let all = (0..size).map(|row| points[0].row(row)).chain((0..synthetic.rows()).map(|row| points[1].row(row)));
-    let groups: Vec<usize> = all
-        .enumerate()
-        .map(|(row, point)| *seen.entry(point.iter().map(|value| (value + 0.0).to_bits()).collect()).or_insert(row))
-        .collect();
-    let mut counts = vec![0; groups.len()];
-    groups.iter().for_each(|&group| counts[group] += 1);
-    let of_row = |row: usize| if counts[groups[row]] > MOST_EQUAL { row } else { groups[row] };
-    let mut groups: Vec<usize> = (0..groups.len()).map(of_row).collect();
+    let equal = first_equal_rows(parts);
+    let mut counts = vec![0; equal.len()];
+    equal.iter().for_each(|&first| counts[first] += 1);
+    let mut groups: Vec<usize> = (0..equal.len()).map(|row| if counts[equal[row]] > MOST_EQUAL { row } else { equal[row] }).collect();
     let tree = BoxTree::new(&points[0]);
     // Honest rows are linked so rarely that links do not tell the classifier where rows of one table are alone.
     let limit = TWIN.min(rare_ratio(&tree, &points[0]));
@@ -85,8 +78,8 @@ fn twins([real, synthetic]: &[Table; 2]) -> Vec<usize> {
 fn rare_ratio(tree: &BoxTree, points: &Points) -> f64 {
     let rows: Vec<usize> = (0..points.rows()).step_by(points.rows().div_ceil(COMPARED)).collect();
     // The closest is the row itself.
-    let ratio = |[_, first, second]: [f64; 3]| if second > 0.0 && second.is_finite() { first / second } else { 1.0 };
-    let mut ratios: Vec<f64> = tree.nearest_of_all::<3>(&points.take(&rows)).into_iter().map(ratio).collect();
+    let others = tree.nearest_of_all(&points.take(&rows)).into_iter();
+    let mut ratios: Vec<f64> = others.map(|[_, first, second]| ratio(first, second)).collect();
     ratios.sort_unstable_by(f64::total_cmp);
     quantile(&ratios, RARE)
 }

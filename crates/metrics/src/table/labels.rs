@@ -1,9 +1,10 @@
 //! Labels that one of two tables lacks.
 
-use semblant_data::table::{Column, MISSING, Table};
+use semblant_data::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
 use super::align::align;
+use super::shapes::counts;
 use crate::Result;
 use crate::significance::more_often;
 
@@ -53,12 +54,6 @@ pub fn labels(real: &Table, synthetic: &Table) -> Result<Vec<Label>> {
     }
     found.sort_by_key(|label| std::cmp::Reverse(label.rows[0].max(label.rows[1])));
     Ok(found)
-}
-
-fn counts(codes: &[u32], levels: usize) -> Vec<usize> {
-    let mut counts = vec![0; levels];
-    codes.iter().filter(|&&code| code != MISSING).for_each(|&code| counts[code as usize] += 1);
-    counts
 }
 
 /// The rows of a table in which a column of labels has this one.

@@ -134,12 +134,12 @@ pub fn privacy(train: &Table, synthetic: &Table, holdout: Option<&Table>, seed: 
     let train_points = scale.points(&tables[0]);
     let synthetic_points = scale.points(&tables[1]);
     let tree = BoxTree::new(&train_points);
-    let close = |table: &Table| closeness(&tables[0], table, tree.nearest_of_all(&scale.points(table)));
+    let to_train = tree.nearest_points(&synthetic_points);
     let mut random = tree.distances(&scale.points(&random_rows(&tables[0], synthetic.rows().min(MOST_RANDOM), seed)?));
     random.sort_unstable_by(f64::total_cmp);
     let random_median = quantile(&random, 0.5);
     let mut result = Privacy {
-        synthetic: close(&tables[1])?,
+        synthetic: closeness(&tables[0], &tables[1], &to_train)?,
         holdout: None,
         within: None,
         closer_to_train: None,
@@ -150,21 +150,24 @@ pub fn privacy(train: &Table, synthetic: &Table, holdout: Option<&Table>, seed: 
         random_median,
     };
     if let Some(holdout) = tables.get(2) {
-        let new = close(holdout)?;
+        let holdout_points = scale.points(holdout);
+        let new = closeness(&tables[0], holdout, &tree.nearest_points(&holdout_points))?;
         result.near_copies = Some(lower_tail(&result.synthetic.ratios, &new.ratios));
         result.holdout = Some(new);
         let labels = tables[0].columns().iter().any(|column| column.numbers().is_none());
         result.changed_copies = (labels && tables[0].columns().len() >= LEAST_COLUMNS).then(|| {
-            let changed = |table: &Table, purpose| {
-                let points = scale.points(table).take(&subsample(table.rows(), MOST_CHANGED, seed, purpose));
-                tree.nearest_but_one_label(&points).iter().map(ratio).collect::<Vec<f64>>()
+            let changed = |points: &Points, purpose| {
+                let points = points.take(&subsample(points.rows(), MOST_CHANGED, seed, purpose));
+                tree.nearest_but_one_label(&points).into_iter().map(|[first, second]| ratio(first, second)).collect::<Vec<f64>>()
             };
-            lower_tail(&changed(&tables[1], 24), &changed(holdout, 25))
+            lower_tail(&changed(&synthetic_points, 24), &changed(&holdout_points, 25))
         });
         let size = train_points.rows().min(holdout.rows());
         let part = |points: &Points, purpose| points.take(&subsample(points.rows(), size, seed, purpose));
-        let sides = [part(&train_points, 1), part(&scale.points(holdout), 2)];
-        result.compare_sides(sides.map(|points| BoxTree::new(&points).nearest_points(&synthetic_points)), size);
+        let to_part = |points: &Points, purpose| BoxTree::new(&part(points, purpose)).nearest_points(&synthetic_points);
+        // Without a cut the search has been made.
+        let to_train = if size < train_points.rows() { to_part(&train_points, 1) } else { to_train };
+        result.compare_sides([to_train, to_part(&holdout_points, 2)], size);
     } else if train.rows() > 1 {
         let rows = subsample(train.rows(), MOST_WITHIN, seed, 23);
         result.within = Some(within(&tables[0], &rows, tree.nearest_of_all(&train_points.take(&rows)))?);
@@ -191,15 +194,15 @@ fn within(train: &Table, rows: &[usize], nearest: Vec<[f64; 2]>) -> Result<Close
 
 /// The distance to the closest over that to the second closest row. 0 over 0 is a row that several training rows are equal to: no outlier is given
 /// away.
-fn ratio([first, second]: &[f64; 2]) -> f64 {
-    if *second > 0.0 && second.is_finite() { first / second } else { 1.0 }
+pub(crate) fn ratio(first: f64, second: f64) -> f64 {
+    if second > 0.0 && second.is_finite() { first / second } else { 1.0 }
 }
 
-fn closeness(train: &Table, table: &Table, nearest: Vec<[f64; 2]>) -> Result<Closeness> {
-    let distances: Vec<f64> = nearest.iter().map(|[first, _]| *first).collect();
+fn closeness(train: &Table, table: &Table, nearest: &[Nearest]) -> Result<Closeness> {
+    let distances: Vec<f64> = nearest.iter().map(|nearest| nearest.distance).collect();
     let mut sorted = distances.clone();
     sorted.sort_unstable_by(f64::total_cmp);
-    let ratios: Vec<f64> = nearest.iter().map(ratio).collect();
+    let ratios: Vec<f64> = nearest.iter().map(|nearest| ratio(nearest.distance, nearest.second)).collect();
     let mut sorted_ratios = ratios.clone();
     sorted_ratios.sort_unstable_by(f64::total_cmp);
     Ok(Closeness {

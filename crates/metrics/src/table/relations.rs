@@ -1,11 +1,12 @@
 //! Relations between columns on a scale from none (0) to those of new real rows (1), in the whole table and in its groups.
 
 use rayon::prelude::*;
-use semblant_data::table::{Column, Table};
+use semblant_data::table::Table;
 use serde::{Deserialize, Serialize};
 
-use super::accuracy::Binned;
+use super::accuracy::Bins;
 use super::align::align;
+use super::shapes::deviation;
 use crate::bootstrap::Estimate;
 use crate::error::undefined;
 use crate::random::{random, subsample};
@@ -53,11 +54,12 @@ impl RelatedPair {
 
 /// Compares the joint shares of every pair of columns, in ten quantile bins of the real table ([`super::accuracy`]), with those of the real table,
 /// and places them between shuffled columns and new real rows: `sum of (synthetic - shuffled) / sum of (new - shuffled)` over the pairs that
-/// shuffling costs 0.05 or more, and more than noise does. New rows are the holdout's, as many as there are synthetic rows (both cut to the smaller number, at most 20,000),
-/// or without a holdout what is expected of as many. The interval is 1.96 deviations over 20 draws of both.
+/// shuffling costs 0.05 or more, and more than noise does. New rows are the holdout's, as many as there are synthetic rows (both cut to the
+/// smaller number, at most 20,000), or without a holdout what is expected of as many. The interval is 1.96 deviations over 20 draws of both.
 ///
 /// # Errors
-/// [`Error::Undefined`] when no two columns are related or there are fewer than 30 rows; [`Error::Tables`] when the tables share no column or one has no rows.
+/// [`Error::Undefined`] when no two columns are related or there are fewer than 30 rows; [`Error::Tables`] when the tables share no column or
+/// one has no rows.
 pub fn relations(real: &Table, synthetic: &Table, holdout: Option<&Table>, seed: u64) -> Result<Relations> {
     let tables: Vec<&Table> = [real, synthetic].into_iter().chain(holdout).collect();
     let tables = align(&tables)?;
@@ -108,9 +110,7 @@ pub fn relations(real: &Table, synthetic: &Table, holdout: Option<&Table>, seed:
         position(&drawn.collect::<Vec<_>>())
     };
     let draws: Vec<f64> = (0..DRAWS).into_par_iter().map(draw).filter(|draw| draw.is_finite()).collect();
-    let count = draws.len() as f64;
-    let mean = draws.iter().sum::<f64>() / count.max(1.0);
-    let half = 1.96 * (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
+    let half = 1.96 * deviation(&draws).unwrap_or(0.0);
     let mut pairs: Vec<RelatedPair> = related.into_iter().map(|(_, _, pair)| pair).collect();
     pairs.sort_by(|a, b| (b.reference - b.synthetic).total_cmp(&(a.reference - a.synthetic)));
     Ok(Relations { kept: Estimate { value, interval: [value - half, value + half] }, pairs })
@@ -154,14 +154,9 @@ impl Coded {
 }
 
 fn coded(place: usize, real: &Table, synthetic: &Table, new: Option<&Table>, shuffled: &Table) -> Option<Coded> {
-    let column = |table: &Table| -> Column { table.columns()[place].clone() };
-    let of = |other: &Table| Binned::new(&real.columns()[place], &column(other));
-    let (found, new, shuffled) = (of(synthetic)?, new.map(of), of(shuffled)?);
-    let new = match new {
-        Some(binned) => Some(binned?.synthetic),
-        None => None,
-    };
-    Some(Coded { place, bins: found.bins, real: found.real, synthetic: found.synthetic, new, shuffled: shuffled.synthetic })
+    let bins = Bins::fit(&real.columns()[place])?;
+    let of = |table: &Table| bins.of(&table.columns()[place]);
+    Some(Coded { place, bins: bins.count(), real: of(real), synthetic: of(synthetic), new: new.map(of), shuffled: of(shuffled) })
 }
 
 /// The joint shares of two columns in the real table.
@@ -196,7 +191,7 @@ impl Law {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use semblant_data::table::ColumnKind;
+    use semblant_data::table::{Column, ColumnKind};
 
     /// `y` follows `x`; `z` does not.
     fn table(seed: u64, rows: usize) -> Table {

@@ -111,8 +111,8 @@ fn round_to(value: f64, scale: f64) -> f64 {
 pub fn tv_complement(real: &Column, synthetic: &Column) -> Result<f64> {
     const PSEUDO_COUNT: f64 = 1e-6;
     let (real, synthetic, labels) = shared_codes(real, synthetic)?;
-    let mut real = counts(&real, labels);
-    let synthetic = counts(&synthetic, labels);
+    let counted = |codes: &[u32]| counts(codes, labels).into_iter().map(|count| count as f64).collect::<Vec<f64>>();
+    let (mut real, synthetic) = (counted(&real), counted(&synthetic));
     let total_synthetic: f64 = synthetic.iter().sum();
     if real.iter().sum::<f64>() == 0.0 || total_synthetic == 0.0 {
         return undefined("one side has only missing values");
@@ -127,11 +127,12 @@ pub fn tv_complement(real: &Column, synthetic: &Column) -> Result<f64> {
     Ok(1.0 - 0.5 * distance)
 }
 
-fn counts(codes: &[u32], labels: usize) -> Vec<f64> {
-    let mut counts = vec![0.0; labels];
+/// How often each of `labels` codes occurs; missing values are not counted.
+pub(crate) fn counts(codes: &[u32], labels: usize) -> Vec<usize> {
+    let mut counts = vec![0; labels];
     for &code in codes {
         if let Some(count) = counts.get_mut(code as usize) {
-            *count += 1.0;
+            *count += 1;
         }
     }
     counts
@@ -141,6 +142,12 @@ fn counts(codes: &[u32], labels: usize) -> Vec<f64> {
 pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.into_iter().fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / count as f64)
+}
+
+/// The standard deviation of a sample; `None` of fewer than two values.
+pub(crate) fn deviation(values: &[f64]) -> Option<f64> {
+    let centre = mean(values.iter().copied()).filter(|_| values.len() > 1)?;
+    Some((values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt())
 }
 
 /// A defined score as (value, nothing), an undefined one as (nothing, reason); other errors stay errors.

@@ -18,7 +18,7 @@ const HEADER_BYTES: usize = 1 << 16;
 pub(crate) const LARGEST_RECORD: u64 = 256 << 20;
 
 /// Rows between two looks at the memory that they take.
-const CHECKED_ROWS: usize = 4096;
+pub(super) const CHECKED_ROWS: usize = 4096;
 
 /// Lines on which separators are counted.
 const COUNTED_LINES: usize = 50;

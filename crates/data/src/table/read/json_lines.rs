@@ -9,12 +9,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::delimited::{CHECKED_ROWS, LARGEST_RECORD};
 use super::{Raw, ReadOptions, header};
 use crate::table::raw::RawColumn;
 use crate::{Error, Result};
-
-/// The longest line.
-const LARGEST_LINE: u64 = 256 << 20;
 
 /// The fields of an object, in the order in which they are written.
 struct Fields(Vec<(String, Value)>);
@@ -50,7 +48,7 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, options
     loop {
         line.clear();
         number += 1;
-        let most = LARGEST_LINE.min(options.memory.bytes() / 4);
+        let most = LARGEST_RECORD.min(options.memory.bytes() / 4);
         if lines.by_ref().take(most).read_line(&mut line).map_err(|source| Error::io(path, source))? == 0 {
             break;
         }
@@ -75,7 +73,7 @@ pub(super) fn read<'a>(path: &Path, file: impl Read + 'a, gzipped: bool, options
             columns[place].push(value, rows, options);
         }
         rows += 1;
-        if rows.is_multiple_of(4096) {
+        if rows.is_multiple_of(CHECKED_ROWS) {
             super::check_memory(path, columns.iter().map(|field| &field.column), rows, options)?;
         }
     }

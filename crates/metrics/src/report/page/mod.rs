@@ -53,6 +53,9 @@ pub(super) fn comparison(reports: &[(&str, &Report)]) -> String {
 /// What a browser may load for the page, and run in it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
+/// What the page can show, and what it cannot.
+const READING: &str = "A bad answer says that something was found, with its size, in comparison with new real data and beyond chance; a good answer says that these tests, with as many items, found nothing. It does not follow that the data suits a use that was not tested, or that no attack succeeds: only training with differential privacy gives a guarantee.";
+
 /// The frame. Every text that comes from data is escaped by `html!`.
 fn page(lead: Markup, main: Markup, notes: &[String], seed: u64) -> String {
     let whole = html! {
@@ -71,6 +74,7 @@ fn page(lead: Markup, main: Markup, notes: &[String], seed: u64) -> String {
                 header {
                     h1 { "Synthetic data report" }
                     p.soft { (lead) }
+                    p.small.soft { (READING) }
                 }
                 main { (main) }
                 footer {

@@ -13,6 +13,9 @@ use crate::table::rare_values::RareValues;
 /// The chance that any test suspects a table that was made without knowledge of the training rows.
 pub(super) const LEVEL: f64 = 0.005;
 
+/// Shares of rows, beyond those of new rows, from which on they are possible leakage, and leakage.
+const OF_ROWS: [f64; 2] = [0.0005, 0.002];
+
 /// One test.
 pub(super) struct Test {
     /// What is tested.
@@ -54,7 +57,7 @@ impl Tests {
                     found.tail.rows
                 ),
                 p_value: found.tail.p_value,
-                limits: [0.0005, 0.002],
+                limits: OF_ROWS,
                 column: None,
             });
         }
@@ -139,7 +142,7 @@ fn of_rows(privacy: &Privacy, tests: &mut Vec<Test>) {
             100.0 * holdout.copies
         ),
         p_value: more_often(copies(synthetic), copies(holdout)),
-        limits: [0.0005, 0.002],
+        limits: OF_ROWS,
         column: None,
     });
     let near = [
@@ -161,7 +164,7 @@ fn of_rows(privacy: &Privacy, tests: &mut Vec<Test>) {
             effect: tail.excess,
             sentence: format!("{} synthetic rows ({:.2} % more than of new real rows) {what}.", tail.rows, 100.0 * tail.excess),
             p_value: tail.p_value,
-            limits: [0.0005, 0.002],
+            limits: OF_ROWS,
             column: None,
         });
     }

@@ -7,7 +7,8 @@ use crate::bootstrap::Estimate;
 use crate::random::subsample;
 use crate::report::{Cell, Content, Grid, GridRow, Section};
 use crate::significance::more_often;
-use crate::table::copies::repeated_shares;
+use crate::table::align::align;
+use crate::table::copies::repeated_rows;
 use crate::table::divergence::wasserstein_distances;
 use crate::table::labels::{Label, labels, rows_with};
 use crate::table::relations::{Relations, relations};
@@ -15,7 +16,11 @@ use crate::table::shapes::{ColumnScores, column_shapes};
 use crate::{Error, Result};
 
 /// The chance that a test of labels or repeated rows finds something in an honest table.
-const LEVEL: f64 = 0.001;
+pub(super) const LEVEL: f64 = 0.001;
+/// A column counts whose similarity is below that of new real rows by this and the noise of both.
+pub(super) const LEAST_LOSS: f64 = 0.05;
+/// A group counts whose relations are kept less than this for certain.
+pub(super) const GROUP_KEPT: f64 = 0.85;
 /// Fewest rows of a group in the real and in the synthetic table.
 const LEAST_OF_GROUP: usize = 100;
 /// Most groups that are compared.
@@ -57,10 +62,10 @@ pub(super) struct GroupRelations {
 }
 
 impl GroupRelations {
-    /// Whether relations are lost for certain: three deviations below 0.85.
+    /// Whether relations are lost for certain: three deviations below [`GROUP_KEPT`].
     pub(super) fn is_broken(&self) -> bool {
         let deviation = (self.kept.interval[1] - self.kept.interval[0]) / (2.0 * 1.96);
-        self.kept.value + 3.0 * deviation < 0.85
+        self.kept.value + 3.0 * deviation < GROUP_KEPT
     }
 }
 
@@ -78,11 +83,10 @@ impl Looks {
             Err(Error::Undefined(_)) => None,
             other => Some(other?),
         };
-        let all = |table: &Table| (0..table.rows()).collect::<Vec<usize>>();
         let both = real.rows().min(synthetic.rows());
-        let parts = [synthetic, real].map(|table| table.take(&subsample(table.rows(), both, seed, 92)));
-        let repeated = [repeated_shares(&parts[0], &all(&parts[0]))?[0], repeated_shares(&parts[1], &all(&parts[1]))?[0]];
-        let count = |share: f64| [(share * both as f64).round() as usize, both];
+        let aligned = align(&[synthetic, real])?;
+        let part = |table: &Table| table.take(&subsample(table.rows(), both, seed, 92));
+        let repeated = [repeated_rows(&part(&aligned[0])), repeated_rows(&part(&aligned[1]))];
         Ok(Self {
             shape_loss,
             columns,
@@ -90,8 +94,8 @@ impl Looks {
             detection,
             labels: labels(real, synthetic)?,
             groups: compare_groups(tables, groups, seed)?,
-            repeated,
-            repeated_p_value: more_often(count(repeated[0]), count(repeated[1])),
+            repeated: repeated.map(|rows| rows as f64 / both as f64),
+            repeated_p_value: more_often([repeated[0], both], [repeated[1], both]),
         })
     }
 
@@ -157,7 +161,7 @@ impl Looks {
     }
 }
 
-/// Columns whose similarity is below that of new real rows by 0.05 and more than the noise of both.
+/// Columns whose similarity is below that of new real rows by [`LEAST_LOSS`] and the noise of both.
 fn worst_columns(tables: &Compared, of_synthetic: &ColumnScores, of_new: Option<&ColumnScores>, size: usize) -> Result<Vec<ColumnLoss>> {
     let noise = 1.6 * (1.0 / size as f64 + 1.0 / tables.real.rows() as f64).sqrt();
     let far = wasserstein_distances(tables.real, tables.synthetic)?;
@@ -165,7 +169,7 @@ fn worst_columns(tables: &Compared, of_synthetic: &ColumnScores, of_new: Option<
     for score in &of_synthetic.columns {
         let reference = of_new.and_then(|scores| scores.columns.iter().find(|other| other.column == score.column)?.value);
         let Some(loss) = score.value.map(|value| reference.unwrap_or(1.0) - value) else { continue };
-        if loss > 0.05 + noise {
+        if loss > LEAST_LOSS + noise {
             let wasserstein = far.columns.iter().find(|other| other.column == score.column).and_then(|other| other.value);
             columns.push(ColumnLoss { name: score.column.clone(), loss, wasserstein });
         }

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod figures;
+mod limits;
 mod looks;
 mod protocol;
 mod scores;
@@ -141,8 +142,8 @@ pub fn evaluate_with_shadows(
     let reference = holdout_cut.as_ref().and_then(|holdout| detect(holdout, &real_cut).ok());
     let detection = detect(&synthetic_cut, &real_cut);
     let detected = detection.as_ref().ok().copied();
-    scores.detection(detection, reference.map(|found| found.value))?;
-    scores.detection_holdout(holdout_cut.as_ref().map(|holdout| detect(&synthetic_cut, holdout)))?;
+    let against_holdout = holdout_cut.as_ref().map(|holdout| detect(&synthetic_cut, holdout));
+    scores.detection(detection, reference.map(|found| found.value), against_holdout)?;
 
     let whole = Compared { real, synthetic, holdout };
     let cut = Compared { real: &real_cut, synthetic: &synthetic_cut, holdout: holdout_cut.as_ref() };
@@ -189,12 +190,14 @@ pub fn evaluate_with_shadows(
         tests: tests.as_ref(),
         same_rows: same_rows(real, synthetic)?,
     };
-    let verdicts = verdict::verdicts(&scores.list, &looks, utility.as_ref().and_then(|utility| utility.kept), &leaks, holdout.is_some());
+    let verdicts = verdict::verdicts(&scores.list, &looks, utility.as_ref(), &leaks, holdout.is_some());
     let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
     let names = aligned[0].schema().names().map(str::to_owned).collect();
     let sections = [
         utility.as_ref().map(|utility| sections::models(utility, holdout.is_some())),
         utility.as_ref().and_then(sections::classes),
+        utility.as_ref().and_then(sections::group_utility),
+        utility.as_ref().and_then(sections::fairness),
         looks.relations_section(),
         looks.labels_section(),
         looks.groups_section(),
@@ -206,6 +209,7 @@ pub fn evaluate_with_shadows(
         sections::pairs(names, &pairs.pairs),
         sections::rows(&aligned, options.scatter_points, options.seed),
         Some(sections::distances(&privacy)),
+        Some(limits::section(holdout.is_some())),
     ];
     let description = format!("{} columns compared", aligned[0].columns().len());
     Ok(Report {
@@ -239,8 +243,10 @@ fn named(real: &Table, names: &[String], marked: impl Fn(&ColumnSchema) -> bool)
 
 /// Utility on the holdout; without one, on a fifth of the real rows, which the model trained on real rows is not trained on.
 fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<Utility> {
-    let how = UtilityOptions { learners: options.learners.clone(), seed: options.seed, device: options.device.clone() };
     let Compared { real, synthetic, holdout } = *tables;
+    let mut protected = named(real, &options.protected, |column| column.protected);
+    protected.retain(|name| name != target);
+    let how = UtilityOptions { learners: options.learners.clone(), seed: options.seed, protected, device: options.device.clone() };
     if let Some(holdout) = holdout {
         return utility(real, synthetic, holdout, target, &how);
     }

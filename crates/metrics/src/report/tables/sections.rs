@@ -11,7 +11,7 @@ use crate::table::pairs::PairScore;
 use crate::table::privacy::Privacy;
 use crate::table::rules::Rules;
 use crate::table::shapes::ColumnScores;
-use crate::table::utility::{Prediction, Utility};
+use crate::table::utility::{Fairness, Gap, GroupUtility, Prediction, Utility};
 
 /// Every model, by what it was trained on.
 pub(super) fn models(utility: &Utility, holdout: bool) -> Section {
@@ -60,6 +60,52 @@ pub(super) fn classes(utility: &Utility) -> Option<Section> {
     let section =
         |rows| Section::new("classes", format!("Classes of {}", utility.target), text, Content::Table(Grid::new(&headings, rows)));
     (!rows.is_empty()).then(|| section(rows))
+}
+
+/// Performance in each group of the protected columns.
+pub(super) fn group_utility(utility: &Utility) -> Option<Section> {
+    let row = |group: &GroupUtility| GridRow {
+        name: format!("{}: {}", group.column, group.label),
+        cells: vec![
+            Cell::Count(group.test_rows),
+            Cell::Count(group.train_rows[0]),
+            Cell::Count(group.train_rows[1]),
+            Some(group.real).into(),
+            Some(group.synthetic).into(),
+            Cell::estimate(group.loss.value, group.loss.interval),
+            Cell::Text(if group.is_lost() { "predicted worse" } else { "" }.into()),
+        ],
+    };
+    let rows: Vec<GridRow> = utility.groups.iter().map(row).collect();
+    let headings = ["Group", "Test rows", "Real rows", "Synthetic rows", "Trained on real", "Trained on synthetic", "Loss", "Finding"];
+    let text = "AUC or R2 of boosted trees among the test rows of one label of a protected column. The interval of the loss includes the draw of test and training rows.";
+    (!rows.is_empty()).then(|| Section::new("group_utility", "Utility by group", text, Content::Table(Grid::new(&headings, rows))))
+}
+
+/// How differently predictions treat the groups of protected columns.
+pub(super) fn fairness(utility: &Utility) -> Option<Section> {
+    let row = |column: &str, measure: &str, gap: &Gap| GridRow {
+        name: format!("{column}: {measure}"),
+        cells: vec![
+            Some(gap.real).into(),
+            Some(gap.synthetic).into(),
+            Cell::estimate(gap.more.value, gap.more.interval),
+            Cell::Text(if gap.is_wider() { "wider" } else { "" }.into()),
+        ],
+    };
+    let rows = |of: &Fairness| {
+        let parity = row(&of.column, "demographic parity difference", &of.demographic_parity);
+        let odds = of.equalized_odds.as_ref().map(|gap| row(&of.column, "equalized odds difference", gap));
+        std::iter::once(parity).chain(odds)
+    };
+    let class = utility.fairness.first().map(|of| of.class.clone())?;
+    let headings = ["Groups of", "Trained on real", "Trained on synthetic", "More", "Finding"];
+    let text = format!(
+        "How differently boosted trees treat the groups of a protected column when they predict \"{class}\" of \"{}\": the greatest difference between groups in the share predicted (demographic parity), and in the true or false positive rate (equalized odds). 0 is equal treatment.",
+        utility.target
+    );
+    let content = Content::Table(Grid::new(&headings, utility.fairness.iter().flat_map(rows).collect()));
+    Some(Section::new("fairness", "Fairness of predictions", text, content))
 }
 
 /// The success rates behind the risks; none without a holdout.

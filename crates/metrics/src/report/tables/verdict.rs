@@ -1,17 +1,18 @@
 //! The verdicts on a table.
 
 use super::evidence::{LEVEL, Tests};
+use super::limits::{DETECTED, PAIR, RELATIONS, REPEATED, SHAPES};
 use super::looks::{ColumnLoss, GroupRelations, Looks};
 use super::scores::Attacks;
-use crate::bootstrap::Estimate;
 use crate::report::verdict::{chance, fidelity, not_assessed, privacy, utility};
 use crate::report::{Grade, Group, Score, Verdict};
 use crate::table::identifying::{self, Identifying, What};
 use crate::table::labels::Label;
 use crate::table::privacy::Privacy;
+use crate::table::utility::{Fairness, Gap, Utility};
 
-pub(super) fn verdicts(scores: &[Score], looks: &Looks, kept: Option<Estimate>, leaks: &Leaks, holdout: bool) -> Vec<Verdict> {
-    vec![of_fidelity(looks), of_utility(scores, kept, holdout), of_privacy(leaks, holdout)]
+pub(super) fn verdicts(scores: &[Score], looks: &Looks, utility: Option<&Utility>, leaks: &Leaks, holdout: bool) -> Vec<Verdict> {
+    vec![of_fidelity(looks), of_utility(scores, utility, holdout), of_privacy(leaks, holdout)]
 }
 
 /// The worst of what was looked at: single columns, relations, whole rows, labels and groups.
@@ -49,8 +50,8 @@ impl Finding {
 
 fn of_columns(looks: &Looks) -> Vec<Finding> {
     let mut found = Vec::new();
-    if looks.shape_loss > 0.03 {
-        let grade = if looks.shape_loss > 0.1 { Grade::Poor } else { Grade::Fair };
+    if looks.shape_loss > SHAPES[0] {
+        let grade = if looks.shape_loss > SHAPES[1] { Grade::Poor } else { Grade::Fair };
         let sentence =
             format!("Single columns are less similar to the real ones than those of new rows, by {:.3} on average.", looks.shape_loss);
         found.push(Finding::new(grade, sentence));
@@ -64,11 +65,11 @@ fn of_columns(looks: &Looks) -> Vec<Finding> {
 fn of_relations(looks: &Looks) -> Vec<Finding> {
     let Some(found) = &looks.relations else { return Vec::new() };
     let [low, high] = found.kept.interval;
-    let lost = found.pairs.iter().filter(|pair| pair.kept() < 0.8).take(NAMED).map(|pair| pair.columns.join(" and "));
+    let lost = found.pairs.iter().filter(|pair| pair.kept() < PAIR).take(NAMED).map(|pair| pair.columns.join(" and "));
     let lost: Vec<String> = lost.collect();
     let grade = match high {
-        high if high < 0.5 => Grade::Poor,
-        high if high < 0.9 => Grade::Fair,
+        high if high < RELATIONS[1] => Grade::Poor,
+        high if high < RELATIONS[0] => Grade::Fair,
         _ => Grade::Good,
     };
     let worst = if lost.is_empty() || grade == Grade::Good { String::new() } else { format!(", fewest between {}", lost.join(", ")) };
@@ -91,8 +92,8 @@ fn of_rows(looks: &Looks) -> Vec<Finding> {
             auc.value
         );
         found.push(match () {
-            () if low > 0.65 => Finding::partly("Close column by column, not row by row", sentence),
-            () if high < 0.48 => {
+            () if low > DETECTED => Finding::partly("Close column by column, not row by row", sentence),
+            () if high < REPEATED => {
                 Finding::partly("Rows repeat each other", sentence + " Below 0.50 rows of the two tables repeat each other.")
             }
             () => Finding::new(Grade::Good, sentence),
@@ -135,10 +136,10 @@ fn columns(looks: &Looks) -> String {
     format!("Columns whose distribution differs: {}{more}.", named.join(", "))
 }
 
-fn of_utility(scores: &[Score], kept: Option<Estimate>, holdout: bool) -> Verdict {
+fn of_utility(scores: &[Score], found: Option<&Utility>, holdout: bool) -> Verdict {
     let measures = [("AUC", "utility_auc"), ("R2", "utility_r2")];
-    let found = measures.into_iter().find_map(|(name, id)| Some((name, scores.iter().find(|score| score.id == id)?)));
-    let Some((name, score)) = found else {
+    let main = measures.into_iter().find_map(|(name, id)| Some((name, scores.iter().find(|score| score.id == id)?)));
+    let Some((name, score)) = main else {
         return not_assessed(Group::Utility, "No target column was named, so no model was trained.");
     };
     let (Some(value), Some(reference)) = (score.value, score.reference) else {
@@ -156,7 +157,37 @@ fn of_utility(scores: &[Score], kept: Option<Estimate>, holdout: bool) -> Verdic
     let because = format!(
         "{rows}, a model trained on the synthetic table reaches an {name} of {value:.3}; trained on the real table, {reference:.3}."
     );
-    utility(kept, because)
+    let verdict = utility(found.and_then(|found| found.kept), because);
+    match found {
+        Some(found) => in_groups(verdict, found),
+        None => verdict,
+    }
+}
+
+/// The verdict with the groups of protected columns in which less is kept, or which predictions treat more differently.
+fn in_groups(verdict: Verdict, found: &Utility) -> Verdict {
+    let lost = found.groups.iter().filter(|group| group.is_lost());
+    let lost = lost
+        .map(|group| format!("`{}` of `{}` ({:.2}, trained on real rows {:.2})", group.label, group.column, group.synthetic, group.real));
+    let lost: Vec<String> = lost.take(NAMED).collect();
+    let wider =
+        |fairness: &&Fairness| fairness.demographic_parity.is_wider() || fairness.equalized_odds.as_ref().is_some_and(Gap::is_wider);
+    let wider: Vec<String> = found.fairness.iter().filter(wider).map(|of| format!("`{}`", of.column)).take(NAMED).collect();
+    let mut because = verdict.because.clone();
+    let mut answer = None;
+    if !wider.is_empty() {
+        answer = Some("As useful as real data, but less fair");
+        because +=
+            &format!(" Predictions treat the groups of {} more differently than those of a model trained on real rows.", wider.join(", "));
+    }
+    if !lost.is_empty() {
+        answer = Some("As useful as real data, but not in every group");
+        because += &format!(" Groups that are predicted worse: {}.", lost.join(", "));
+    }
+    match answer {
+        Some(answer) if verdict.grade == Grade::Good => Verdict { grade: Grade::Fair, answer: answer.into(), because, ..verdict },
+        _ => Verdict { because, ..verdict },
+    }
 }
 
 /// What is found about leakage besides the scores.

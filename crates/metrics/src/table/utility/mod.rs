@@ -1,5 +1,6 @@
 //! Utility: performance on new real rows of models trained on the synthetic table, relative to models trained on the real table.
 
+mod groups;
 mod spread;
 
 use burn::tensor::Device;
@@ -7,7 +8,11 @@ use rayon::prelude::*;
 use semblant_data::table::{Column, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
+use self::groups::Groups;
+pub use self::groups::{Fairness, Gap, GroupUtility};
+use self::spread::Trained;
 use super::align::align;
+use super::shapes::counts;
 use crate::bootstrap::{Estimate, resampled};
 use crate::error::undefined;
 use crate::learn::scores::{f1, macro_auc, macro_f1, r2, rmse, roc_auc};
@@ -21,13 +26,15 @@ pub struct UtilityOptions {
     pub learners: Vec<Learner>,
     /// Draws what is random in training, and the test rows of intervals.
     pub seed: u64,
+    /// Columns whose groups are compared one by one.
+    pub protected: Vec<String>,
     /// The device on which neural networks are trained.
     pub device: Device,
 }
 
 impl Default for UtilityOptions {
     fn default() -> Self {
-        Self { learners: Learner::ALL.to_vec(), seed: 0, device: Device::flex() }
+        Self { learners: Learner::ALL.to_vec(), seed: 0, protected: Vec::new(), device: Device::flex() }
     }
 }
 
@@ -47,6 +54,10 @@ pub struct Utility {
     pub augmented: Result<Prediction, String>,
     /// F1 of the first kind of model for each class of a categorical target, the rarest first.
     pub classes: Vec<ClassUtility>,
+    /// For each label of the protected columns that has 100 test rows; of the first kind of model.
+    pub groups: Vec<GroupUtility>,
+    /// For each protected column with two such labels, where the target is categorical.
+    pub fairness: Vec<Fairness>,
 }
 
 /// The test scores of one kind of model.
@@ -140,10 +151,16 @@ pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, opt
         Ok((learner, task.fit(learner, &real)?, defined(task.fit(learner, &synthetic))?))
     };
     let mut fitted = options.learners.iter().map(fit).collect::<Result<Vec<_>>>()?;
-    let kept = match fitted.first_mut() {
-        Some((learner, of_real, Ok(of_synthetic))) => spread::widen(&task, *learner, [&real, &synthetic], [of_real, of_synthetic])?,
-        _ => None,
-    };
+    let groups = Groups::new(&options.protected, [&real, &synthetic], &test);
+    let (mut kept, mut by_group) = (None, (Vec::new(), Vec::new()));
+    if let Some((learner, of_real, Ok(of_synthetic))) = fitted.first_mut() {
+        let variances = [&real, &synthetic].map(|train| spread::training_variances(&task, *learner, train, &groups));
+        kept = spread::widen(&task, [variances[0][0], variances[1][0]], [of_real, of_synthetic])?;
+        let [of_real, of_synthetic] = [&*of_real, &*of_synthetic].map(|made| made.predicted.as_slice());
+        let [real, synthetic] = variances;
+        let trained = |predicted, variances| Trained { predicted, variances };
+        by_group = groups.compare(&task, [&trained(of_real, real), &trained(of_synthetic, synthetic)]);
+    }
     let Some((first, of_real, of_synthetic)) = fitted.first() else { return undefined("no kind of model was asked for") };
     let mut both = real.clone();
     both.append(&synthetic)?;
@@ -158,6 +175,8 @@ pub fn utility(train: &Table, synthetic: &Table, test: &Table, target: &str, opt
         kept,
         augmented: augmented.map(|made| made.scores),
         classes,
+        groups: by_group.0,
+        fairness: by_group.1,
         learners: fitted
             .into_iter()
             .map(|(learner, real, synthetic)| LearnerUtility { learner, real: real.scores, synthetic: synthetic.map(|made| made.scores) })
@@ -172,14 +191,8 @@ fn rows_with_value(column: &Column) -> Vec<usize> {
 /// The code that occurs least, but does occur.
 fn rarer_class(column: &Column) -> u32 {
     let Some((codes, levels)) = column.categories() else { return 0 };
-    let counts = class_counts(codes, levels.len());
-    (0..levels.len()).filter(|&code| counts[code] > 0).min_by_key(|&code| counts[code]).unwrap_or(0) as u32
-}
-
-fn class_counts(codes: &[u32], levels: usize) -> Vec<usize> {
-    let mut counts = vec![0; levels];
-    codes.iter().filter(|&&code| code != MISSING).for_each(|&code| counts[code as usize] += 1);
-    counts
+    let in_train = counts(codes, levels.len());
+    (0..levels.len()).filter(|&code| in_train[code] > 0).min_by_key(|&code| in_train[code]).unwrap_or(0) as u32
 }
 
 /// The prediction task and its test rows.
@@ -210,11 +223,7 @@ impl Task<'_> {
                 Ok(Made { scores, likeliest: Vec::new(), predicted })
             }
             Column::Category { codes: truth, .. } => {
-                let likeliest = |row: usize| {
-                    let better = |&a: &usize, &b: &usize| predicted[a][row].total_cmp(&predicted[b][row]).then(b.cmp(&a));
-                    (0..predicted.len()).max_by(better)
-                };
-                let likeliest: Vec<u32> = (0..truth.len()).filter_map(likeliest).map(|class| class as u32).collect();
+                let likeliest: Vec<u32> = (0..truth.len()).filter_map(|row| likeliest(&predicted, row)).collect();
                 let f1 = if self.is_binary(truth, &predicted) {
                     let is: Vec<bool> = truth.iter().map(|&code| code == self.positive).collect();
                     f1(&is, &predicted[self.positive as usize].iter().map(|&share| share >= 0.5).collect::<Vec<bool>>())
@@ -234,8 +243,8 @@ impl Task<'_> {
             (Column::Number(values), Column::Number(_)) => predict(&Target::Values(values.clone())),
             (Column::Category { codes, levels }, Column::Category { codes: truth, .. }) => {
                 // Only classes that occur are trained.
-                let counts = class_counts(codes, levels.len());
-                let classes: Vec<usize> = (0..levels.len()).filter(|&class| counts[class] > 0).collect();
+                let in_train = counts(codes, levels.len());
+                let classes: Vec<usize> = (0..levels.len()).filter(|&class| in_train[class] > 0).collect();
                 let place = |code: &u32| classes.binary_search(&(*code as usize)).map_or(MISSING, |place| place as u32);
                 let found = predict(&Target::Classes { codes: codes.iter().map(place).collect(), count: classes.len() })?;
                 let mut shares = vec![vec![0.0; truth.len()]; levels.len()];
@@ -247,7 +256,7 @@ impl Task<'_> {
     }
 
     fn is_binary(&self, truth: &[u32], shares: &[Vec<f64>]) -> bool {
-        let in_test = class_counts(truth, shares.len());
+        let in_test = counts(truth, shares.len());
         let occurs = |&class: &usize| in_test[class] > 0 || shares[class].iter().any(|&share| share > 0.0);
         (0..shares.len()).filter(occurs).count() <= 2
     }
@@ -266,6 +275,17 @@ impl Task<'_> {
         }
     }
 
+    /// Whether `class` is the prediction for a test row: where there are two classes of probability one half or more.
+    fn is_predicted(&self, predicted: &[Vec<f64>], row: usize, class: u32) -> bool {
+        if predicted.len() == 2 { predicted[class as usize][row] >= 0.5 } else { likeliest(predicted, row) == Some(class) }
+    }
+
+    /// The name of the rarer class; empty for a target of numbers.
+    fn positive_class(&self) -> String {
+        let levels = self.truth.categories().map(|(_, levels)| levels);
+        levels.and_then(|levels| levels.get(self.positive as usize)).map_or_else(String::new, |label| label.to_string())
+    }
+
     /// The score of a guess.
     fn floor(&self) -> f64 {
         if self.truth.numbers().is_some() { 0.0 } else { 0.5 }
@@ -273,12 +293,12 @@ impl Task<'_> {
 
     fn classes(&self, train: [&Column; 2], made: [Option<&Made>; 3]) -> Vec<ClassUtility> {
         let Some((truth, levels)) = self.truth.categories() else { return Vec::new() };
-        let counts = train.map(|column| column.categories().map_or_else(Vec::new, |(codes, _)| class_counts(codes, levels.len())));
-        let in_test = class_counts(truth, levels.len());
+        let in_train = train.map(|column| column.categories().map_or_else(Vec::new, |(codes, _)| counts(codes, levels.len())));
+        let in_test = counts(truth, levels.len());
         let of_class = |class: usize| {
             let is = |codes: &[u32]| codes.iter().map(|&code| code as usize == class).collect::<Vec<bool>>();
             let [real, synthetic, augmented] = made.map(|made| made.map(|made| f1(&is(truth), &is(&made.likeliest))));
-            let train_rows = [0, 1].map(|table: usize| counts[table].get(class).copied().unwrap_or(0));
+            let train_rows = [0, 1].map(|table: usize| in_train[table].get(class).copied().unwrap_or(0));
             ClassUtility {
                 class: levels[class].clone(),
                 test_rows: in_test[class],
@@ -292,6 +312,12 @@ impl Task<'_> {
         classes.sort_by_key(|class| class.train_rows[0]);
         classes
     }
+}
+
+/// The class of the greatest probability, the first one among equals.
+fn likeliest(predicted: &[Vec<f64>], row: usize) -> Option<u32> {
+    let better = |&a: &usize, &b: &usize| predicted[a][row].total_cmp(&predicted[b][row]).then(b.cmp(&a));
+    (0..predicted.len()).max_by(better).map(|class| class as u32)
 }
 
 fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {

@@ -10,7 +10,7 @@ use crate::bootstrap::drawn;
 use crate::table::align::align;
 use crate::table::binning::BinRule;
 use crate::table::pairs::column_pair_trends;
-use crate::table::shapes::{column_shapes, mean};
+use crate::table::shapes::{column_shapes, deviation, mean};
 
 /// Bootstrap draws of both tables.
 const DRAWS: usize = 50;
@@ -38,13 +38,11 @@ impl Spread {
         };
         let draws = (0..DRAWS).into_par_iter().map(draw).collect::<Result<Vec<_>>>()?;
         let names = ["quality", "quality_all_pairs", "column_shapes", "column_pair_trends", "column_pair_trends_related"];
-        let deviation = |place: usize| {
+        let of_draws = |place: usize| {
             let values: Vec<f64> = draws.iter().filter_map(|draw| draw[place]).collect();
-            let middle = mean(values.iter().copied())?;
-            let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
-            (values.len() > 1).then(|| (share * squares / (values.len() - 1) as f64).sqrt())
+            Some(share.sqrt() * deviation(&values)?)
         };
-        Ok(Self(names.into_iter().enumerate().filter_map(|(place, name)| Some((name, deviation(place)?))).collect()))
+        Ok(Self(names.into_iter().enumerate().filter_map(|(place, name)| Some((name, of_draws(place)?))).collect()))
     }
 
     /// The 95 % confidence interval of the score with this id.

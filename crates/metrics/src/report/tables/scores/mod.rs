@@ -171,11 +171,20 @@ impl Scores {
         );
     }
 
-    pub(super) fn detection(&mut self, auc: Result<Estimate>, reference: Option<f64>) -> Result<()> {
+    /// Detection against the real rows, with that of holdout rows as its reference, and against the holdout, of which synthetic rows are no
+    /// copies.
+    pub(super) fn detection(&mut self, auc: Result<Estimate>, reference: Option<f64>, holdout: Option<Result<Estimate>>) -> Result<()> {
         let meaning = "How well boosted trees distinguish synthetic rows from real ones; 0.5 is guessing, 1 is always right. Strict: one detail that is wrong in every row is enough for 1.";
+        self.one_detection(("detection_auc", "Detection AUC"), auc, reference, meaning)?;
+        let meaning = "The same against holdout rows; above the detection AUC if synthetic rows repeat training rows.";
+        let holdout = holdout.unwrap_or_else(|| Err(Error::Undefined("needs a holdout".into())));
+        self.one_detection(("detection_auc_holdout", "Detection AUC, holdout"), holdout, None, meaning)
+    }
+
+    fn one_detection(&mut self, names: (&str, &str), auc: Result<Estimate>, reference: Option<f64>, meaning: &str) -> Result<()> {
         let auc = reason(auc)?;
         let value = auc.as_ref().map(|auc| auc.value).map_err(Clone::clone);
-        self.add(Group::Fidelity, ("detection_auc", "Detection AUC"), value, reference.or(Some(0.5)), Direction::Lower, meaning);
+        self.add(Group::Fidelity, names, value, reference, Direction::Lower, meaning);
         if reference.is_none() {
             self.ideal(0.5);
         }
@@ -205,17 +214,6 @@ impl Scores {
             Direction::NearReference,
             "Share of synthetic rows that equal another synthetic row; the reference is the share of as many real rows that equal another one.",
         );
-    }
-
-    /// The same against the holdout, of which synthetic rows are no copies.
-    pub(super) fn detection_holdout(&mut self, auc: Option<Result<Estimate>>) -> Result<()> {
-        let auc = reason(auc.unwrap_or_else(|| Err(Error::Undefined("needs a holdout".into()))))?;
-        let value = auc.as_ref().map(|auc| auc.value).map_err(Clone::clone);
-        let meaning = "The same against holdout rows; above the detection AUC if synthetic rows repeat training rows.";
-        self.add(Group::Fidelity, ("detection_auc_holdout", "Detection AUC, holdout"), value, Some(0.5), Direction::Lower, meaning);
-        self.ideal(0.5);
-        self.interval(auc.ok().map(|auc| auc.interval));
-        Ok(())
     }
 
     pub(super) fn validity(&mut self, real: &Table, synthetic: &Table, holdout: Option<&Table>) -> Result<()> {
