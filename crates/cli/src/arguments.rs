@@ -304,7 +304,7 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "MODEL,MODEL", value_delimiter = ',', default_value = "masked-diffusion,copula")]
     pub(crate) models: Vec<String>,
     /// How long each model is trained at most, as 90s, 10m or 2h; the result then depends on the machine.
-    #[arg(long, value_name = "TIME", value_parser = crate::compare::duration)]
+    #[arg(long, value_name = "TIME", value_parser = semblant::options::duration)]
     pub(crate) budget: Option<std::time::Duration>,
     /// Held-out data that no model sees, instead of a part of the data.
     #[arg(long)]

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::ArgMatches;
 use semblant::metrics::Report;
@@ -76,29 +75,4 @@ fn deliver(arguments: &Compare, compared: Vec<Compared>) -> Outcome {
         print(&path.display().to_string());
     }
     Ok(())
-}
-
-/// A time such as `90s`, `10m` or `2h`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("write a time such as 90s, 10m or 2h".into()),
-    };
-    let number = digits.parse::<f64>().ok().filter(|number| *number > 0.0 && *number < 1e7);
-    number.map(|number| Duration::from_secs_f64(number * unit)).ok_or_else(|| "write a time such as 90s, 10m or 2h".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(["90", "90s", "1.5m"].map(|text| duration(text).expect("a time").as_secs()), [90; 3]);
-        assert_eq!(duration("2h").expect("a time").as_secs(), 7200);
-        assert!(["", "m", "-1m", "0", "10d", "1e99"].iter().all(|text| duration(text).is_err()));
-    }
 }

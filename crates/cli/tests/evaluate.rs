@@ -53,6 +53,16 @@ fn every_kind_of_model_measures_utility_with_intervals() {
     // Fewer rows are said to be fewer.
     let cut = place.good(&[EVALUATE, &["--holdout", "holdout.csv", "--max-rows", "50", "--json", "-"]].concat()).json();
     assert!(cut["notes"].to_string().contains("50 random rows"), "{}", cut["notes"]);
+    // So is what a budget leaves; identifying values are looked for in all.
+    let rows = |offset: usize| (0..1500).map(|row| format!("{},{}\n", (row * 7 + offset) % 100, ["a", "b"][row % 2])).collect::<String>();
+    place.file("long.csv", format!("x,c\n{}", rows(0)));
+    place.file("other.csv", format!("x,c\n{}", rows(3)));
+    let long = ["evaluate", "--real", "long.csv", "--synthetic", "other.csv", "--json", "-", "--budget"];
+    let cut = place.good(&[&long[..], &["0.001s"]].concat()).json();
+    let [notes, real] = [&cut["notes"], &cut["sources"]["real"]["count"]];
+    assert!(notes.to_string().contains("Within the time budget 1000 random rows") && real == 1500, "{notes} {real}");
+    let whole = place.good(&[&long[..], &["10h"]].concat()).json();
+    assert!(!whole["notes"].to_string().contains("random rows"), "{}", whole["notes"]);
     assert!(place.has("report.html") && report["sections"].to_string().contains("F1, synthetic"));
     assert!(String::from_utf8(place.bytes("report.html")).expect("UTF-8").contains("Classes of diagnosis"));
 }

@@ -298,6 +298,7 @@ const FAILING: &[&str] = &[
     "evaluate --real t.csv --synthetic t.csv --schema odd.toml",
     "evaluate --real t.csv --synthetic t.csv --schema text.toml",
     "evaluate --real t.csv --synthetic t.csv --max-rows 0",
+    "evaluate --real t.csv --synthetic t.csv --budget soon",
     "evaluate --real t.csv --synthetic t.csv --shadow m.safetensors",
     "evaluate --real t.csv --synthetic t.csv --features classifier:c",
     "evaluate --real t.csv --synthetic t.csv --holdout t.csv --shadow m.safetensors --shadows 1",

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -104,6 +105,15 @@ impl OptionValues {
         self.text(name).map(|text| number(name, text)).transpose()
     }
 
+    /// The last value of an option as a length of time.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the option and what was typed.
+    pub fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        let parse = |text| duration(text).map_err(|what| Error::Config(format!("--{name} {text}: {what}")));
+        self.text(name).map(parse).transpose()
+    }
+
     /// The last value of an option among a few words.
     ///
     /// # Errors
@@ -114,6 +124,23 @@ impl OptionValues {
         let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
         found.map(Some).ok_or_else(|| Error::Config(format!("--{name} {text}: write {}", known())))
     }
+}
+
+/// A length of time that was typed, as 90s, 10m or 2h.
+///
+/// # Errors
+/// What to write instead.
+pub fn duration(text: &str) -> std::result::Result<Duration, &'static str> {
+    const WRITE: &str = "write a time such as 90s, 10m or 2h";
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(WRITE),
+    };
+    let number = digits.parse::<f64>().ok().filter(|number| *number > 0.0 && *number < 1e7);
+    number.map(|number| Duration::from_secs_f64(number * unit)).ok_or(WRITE)
 }
 
 /// A number that was typed as the value of option `name`.
@@ -127,6 +154,13 @@ pub fn number<T: FromStr>(name: &str, text: &str) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(["90", "90s", "1.5m"].map(|text| duration(text).unwrap().as_secs()), [90; 3]);
+        assert_eq!(duration("2h").unwrap().as_secs(), 7200);
+        assert!(["", "m", "-1m", "0", "10d", "1e99"].iter().all(|text| duration(text).is_err()));
+    }
 
     #[test]
     fn values_are_read_as_they_were_typed() {

@@ -23,6 +23,11 @@ const OPTIONS: &[OptionSpec] = &[
         "The bins of numbers paired with categories: from each table's own range, as in SDMetrics' report (each-table), or from the real table's (real) [default: each-table]",
     ),
     OptionSpec::value(
+        "budget",
+        "TIME",
+        "About how long the evaluation may take, as 90s, 10m or 2h: compares as many rows of each table as that allows on this machine, 1,000 at least, and notes what they can find",
+    ),
+    OptionSpec::value(
         "max-rows",
         "ROWS",
         "The maximum number of rows of each table for distances, copies, detection, support and attacks; fewer take less time and miss some copies",
@@ -70,6 +75,7 @@ impl Evaluator<Table> for TableEvaluator {
             protected: job.options.all("protected").to_vec(),
             device: job.device.clone(),
             max_rows,
+            budget: job.options.duration("budget")?,
             ..Options::default()
         };
         let tabsyn = job.options.choice("protocol", &[("tabsyn", true)])?.unwrap_or(false);

@@ -1,5 +1,6 @@
 //! The evaluation of a table, stage by stage.
 
+mod effort;
 mod evidence;
 mod figures;
 mod limits;
@@ -9,9 +10,13 @@ mod scores;
 mod sections;
 mod verdict;
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use burn::tensor::Device;
 use semblant_data::table::{ColumnSchema, Table};
 
+use self::effort::Effort;
 use self::evidence::Tests;
 use self::looks::Looks;
 pub use self::protocol::evaluate_tabsyn;
@@ -42,6 +47,9 @@ pub struct Options {
     pub seed: u64,
     /// Most rows of each table for the distances, copies and detection; `None` uses all. Fewer rows are faster but miss some copies.
     pub max_rows: Option<usize>,
+    /// About how long the evaluation may take on the threads there are: of each table as many rows are compared as that allows, by the seed, 1,000
+    /// at least. Identifying values, rare values and validity take all rows. `None` compares all.
+    pub budget: Option<Duration>,
     /// How numbers are binned when paired with categories.
     pub bins: BinRule,
     /// The kinds of models whose utility is measured.
@@ -64,6 +72,7 @@ impl Default for Options {
             target: None,
             seed: 0,
             max_rows: None,
+            budget: None,
             bins: BinRule::EachTable,
             learners: Learner::ALL.to_vec(),
             secret: Vec::new(),
@@ -123,6 +132,16 @@ pub fn evaluate_with_shadows(
         Some(holdout) if !comparable(holdout)? => None,
         other => other,
     };
+    let all = Compared { real, synthetic, holdout };
+    let effort_of_all = Effort::new(&all, aligned[0].columns().len(), target, options);
+    let effort = options.budget.map_or(effort_of_all, |budget| effort_of_all.within(budget, rayon::current_num_threads()));
+    let part = |table, purpose| most(table, effort.rows, options.seed, purpose);
+    let (real, synthetic, holdout) = (part(real, 18), part(synthetic, 19), holdout.map(|holdout| part(holdout, 20)));
+    let (real, synthetic, holdout) = (real.as_ref(), synthetic.as_ref(), holdout.as_deref());
+    let mut progress = |stage: &str| match effort.done(stage) {
+        Some(done) => progress(&format!("{stage}, {:.0} % done", 100.0 * done)),
+        None => progress(stage),
+    };
     let mut scores = Scores { list: Vec::new(), holdout: holdout.is_some() };
 
     progress("column shapes");
@@ -136,17 +155,17 @@ pub fn evaluate_with_shadows(
     scores.fidelity(&shapes, shapes_holdout.as_ref(), &pairs, pairs_holdout.as_ref(), &spread);
 
     progress("detection");
-    let cut = |table: &Table, purpose| table.take(&subsample(table.rows(), options.max_rows.unwrap_or(usize::MAX), options.seed, purpose));
+    let cut = |table, purpose| most(table, effort.cut, options.seed, purpose);
     let (real_cut, synthetic_cut, holdout_cut) = (cut(real, 11), cut(synthetic, 12), holdout.map(|holdout| cut(holdout, 13)));
     let detect = |other: &Table, of: &Table| detection_auc(of, other, options.seed);
-    let reference = holdout_cut.as_ref().and_then(|holdout| detect(holdout, &real_cut).ok());
+    let reference = holdout_cut.as_deref().and_then(|holdout| detect(holdout, &real_cut).ok());
     let detection = detect(&synthetic_cut, &real_cut);
     let detected = detection.as_ref().ok().copied();
-    let against_holdout = holdout_cut.as_ref().map(|holdout| detect(&synthetic_cut, holdout));
+    let against_holdout = holdout_cut.as_deref().map(|holdout| detect(&synthetic_cut, holdout));
     scores.detection(detection, reference.map(|found| found.value), against_holdout)?;
 
     let whole = Compared { real, synthetic, holdout };
-    let cut = Compared { real: &real_cut, synthetic: &synthetic_cut, holdout: holdout_cut.as_ref() };
+    let cut = Compared { real: &real_cut, synthetic: &synthetic_cut, holdout: holdout_cut.as_deref() };
     progress("relations and groups");
     let looks = Looks::new(&whole, detected, &groups(real, target, options), options.seed)?;
     scores.looks(&looks);
@@ -160,8 +179,8 @@ pub fn evaluate_with_shadows(
     let utility = scores.utility(target, target.map(|target| train_and_test(&whole, target, options)))?;
 
     progress("privacy");
-    let privacy = privacy(&real_cut, &synthetic_cut, holdout_cut.as_ref(), options.seed)?;
-    let identifying = identifying_values(real, synthetic, holdout);
+    let privacy = privacy(&real_cut, &synthetic_cut, holdout_cut.as_deref(), options.seed)?;
+    let identifying = identifying_values(all.real, all.synthetic, all.holdout);
     scores.identifying(&identifying);
     scores.privacy(&privacy);
     progress("disclosure");
@@ -175,20 +194,20 @@ pub fn evaluate_with_shadows(
     }
 
     progress("validity");
-    scores.validity(real, synthetic, holdout)?;
+    scores.validity(all.real, all.synthetic, all.holdout)?;
     progress("rules");
     let rules = scores.rules(&whole, options.seed)?;
 
     marks::set(&mut scores.list, [privacy.synthetic.distances.len(), privacy.reference().map_or(1, |new| new.distances.len())]);
     progress("figures");
-    let rare = holdout.map_or_else(Vec::new, |holdout| rare_values(real, synthetic, holdout));
+    let rare = all.holdout.map_or_else(Vec::new, |holdout| rare_values(all.real, all.synthetic, holdout));
     let tests = holdout.map(|_| Tests::new(&privacy, &attacks, &rare));
     let leaks = verdict::Leaks {
         attacks: &attacks,
         privacy: &privacy,
         identifying: &identifying,
         tests: tests.as_ref(),
-        same_rows: same_rows(real, synthetic)?,
+        same_rows: same_rows(all.real, all.synthetic)?,
     };
     let verdicts = verdict::verdicts(&scores.list, &looks, utility.as_ref(), &leaks, holdout.is_some());
     let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
@@ -215,13 +234,18 @@ pub fn evaluate_with_shadows(
     Ok(Report {
         format: FORMAT,
         kind: "table".into(),
-        sources: options.sources.filled("rows", description, [real.rows(), synthetic.rows()], holdout.map(Table::rows)),
+        sources: options.sources.filled("rows", description, [all.real.rows(), all.synthetic.rows()], all.holdout.map(Table::rows)),
         seed: options.seed,
         verdicts,
         scores: scores.list,
         sections: sections.into_iter().flatten().collect(),
-        notes: notes(&whole, given.is_some(), &aligned[0], rules.as_ref(), options),
+        notes: notes(&all, given.is_some(), &aligned[0], rules.as_ref(), effort),
     })
+}
+
+/// At most `rows` rows, drawn by the seed.
+fn most(table: &Table, rows: usize, seed: u64, purpose: u64) -> Cow<'_, Table> {
+    if rows < table.rows() { Cow::Owned(table.take(&subsample(table.rows(), rows, seed, purpose))) } else { Cow::Borrowed(table) }
 }
 
 /// The columns named in the options or marked in the schema.
@@ -258,7 +282,7 @@ fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<
     utility(&real.take(&train), synthetic, &real.take(&test), target, &how)
 }
 
-fn notes(tables: &Compared, given: bool, aligned: &Table, rules: Option<&Rules>, options: &Options) -> Vec<String> {
+fn notes(tables: &Compared, given: bool, aligned: &Table, rules: Option<&Rules>, effort: Effort) -> Vec<String> {
     let Compared { real, synthetic, holdout } = *tables;
     let mut notes = Vec::new();
     let left_out: Vec<&str> = real.schema().names().filter(|name| aligned.schema().index_of(name).is_err()).collect();
@@ -284,9 +308,19 @@ fn notes(tables: &Compared, given: bool, aligned: &Table, rules: Option<&Rules>,
         notes.push("Without a holdout, references are ideal values or those of the real rows among themselves; privacy is judged by copies, near copies and identifying values, without attacks. A fifth of the real rows was held out to test utility: the model trained on real rows learns from the other four fifths, but the generator may have seen all of them, which flatters it.".into());
     }
     let longest = real.rows().max(synthetic.rows()).max(holdout.map_or(0, Table::rows));
-    if let Some(max_rows) = options.max_rows.filter(|&max_rows| max_rows < longest) {
+    if effort.rows < longest {
+        let (rows, share) = (effort.rows, (effort.rows as f64 / real.rows() as f64).min(1.0));
         notes.push(format!(
-            "Distances, copies, detection, support and attacks use {max_rows} random rows of each table; copies among the other rows are not found."
+            "Within the time budget {rows} random rows of each table are compared, which takes about {:.0} s of one core; identifying values, rare values and validity take all rows. Intervals are {:.1} times as wide as with all rows, and a synthetic row close to a training row is found only where both were drawn, of the training rows {:.0} %.",
+            effort.seconds(),
+            (longest as f64 / rows as f64).sqrt(),
+            100.0 * share
+        ));
+    }
+    if effort.cut < effort.rows {
+        notes.push(format!(
+            "Distances, copies, detection, support and attacks use {} random rows of each table; copies among the other rows are not found.",
+            effort.cut
         ));
     }
     notes.push(
