@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::READING;
+
 /// A part of the report under a heading of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Section {
@@ -19,6 +21,15 @@ pub struct Section {
 impl Section {
     pub(super) fn new(id: &str, title: impl Into<String>, text: impl Into<String>, content: Content) -> Self {
         Self { id: id.into(), title: title.into(), text: text.into(), content }
+    }
+
+    /// What the answers of a report allow to conclude, and what not.
+    pub(super) fn reading(may: &str, may_not: &str) -> Self {
+        let facts = vec![
+            Fact::new("may_conclude", "What may be concluded", may),
+            Fact::new("may_not_conclude", "What may not be concluded", may_not),
+        ];
+        Self::new(READING, "Reading the answers", "", Content::Facts(facts))
     }
 }
 

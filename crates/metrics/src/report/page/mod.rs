@@ -7,20 +7,23 @@ mod svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::scores::score_ids;
-use super::{Content, Direction, GENERATOR, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
+use super::{Content, Direction, GENERATOR, Group, Mark, READING, ReferenceFrom, Report, Score, Section, Sources, Verdict};
 use svg::short;
 
 /// The page of one report: verdicts, sources, images, scores, the other sections, notes.
 pub(super) fn report(report: &Report) -> String {
     let reports = [("Value", report)];
     let is_images = |section: &&Section| matches!(section.content, Content::Images(_));
+    // How to read the answers stands above them.
+    let is_reading = |section: &&Section| section.id == READING;
     let main = html! {
+        @for section in report.sections.iter().filter(is_reading) { (content::section(section)) }
         (verdicts(&report.verdicts))
         h2 { "Data" }
         (content::facts(&sources(&report.sources)))
         @for section in report.sections.iter().filter(is_images) { (content::section(section)) }
         (scores(&reports))
-        @for section in report.sections.iter().filter(|section| !is_images(section)) { (content::section(section)) }
+        @for section in report.sections.iter().filter(|section| !is_images(section) && !is_reading(section)) { (content::section(section)) }
     };
     page(lead(&report.sources), main, &report.notes, report.seed)
 }
@@ -53,9 +56,6 @@ pub(super) fn comparison(reports: &[(&str, &Report)]) -> String {
 /// What a browser may load for the page, and run in it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// What the page can show, and what it cannot.
-const READING: &str = "A bad answer says that something was found, with its size, in comparison with new real data and beyond chance; a good answer says that these tests, with as many items, found nothing. It does not follow that the data suits a use that was not tested, or that no attack succeeds: only training with differential privacy gives a guarantee.";
-
 /// The frame. Every text that comes from data is escaped by `html!`.
 fn page(lead: Markup, main: Markup, notes: &[String], seed: u64) -> String {
     let whole = html! {
@@ -74,7 +74,6 @@ fn page(lead: Markup, main: Markup, notes: &[String], seed: u64) -> String {
                 header {
                     h1 { "Synthetic data report" }
                     p.soft { (lead) }
-                    p.small.soft { (READING) }
                 }
                 main { (main) }
                 footer {

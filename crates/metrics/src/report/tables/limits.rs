@@ -1,7 +1,7 @@
 //! The limits of the answers on a table, and the section that states them.
 
-use super::evidence;
 use super::looks;
+use crate::report::leakage::LEVEL;
 use crate::report::verdict::KEPT;
 use crate::report::{Cell, Content, Grid, GridRow, Section};
 
@@ -49,8 +49,7 @@ pub(super) fn section(holdout: bool) -> Section {
         ),
     ];
     if holdout {
-        let chance =
-            format!("chance below {} with all tests counted, and an effect that matters: fair; a large one: poor", evidence::LEVEL);
+        let chance = format!("chance below {} with all tests counted, and an effect that matters: fair; a large one: poor", LEVEL);
         rules.push(("Privacy", "Tests of leakage", chance));
     } else {
         let rule = "copies above the repetitions among real rows by three standard errors, or most rows closer to one than real rows are to each other: poor";

@@ -17,7 +17,6 @@ use burn::tensor::Device;
 use semblant_data::table::{ColumnSchema, Table};
 
 use self::effort::Effort;
-use self::evidence::Tests;
 use self::looks::Looks;
 pub use self::protocol::evaluate_tabsyn;
 use self::scores::{Compared, Scores, Spread};
@@ -201,7 +200,7 @@ pub fn evaluate_with_shadows(
     marks::set(&mut scores.list, [privacy.synthetic.distances.len(), privacy.reference().map_or(1, |new| new.distances.len())]);
     progress("figures");
     let rare = all.holdout.map_or_else(Vec::new, |holdout| rare_values(all.real, all.synthetic, holdout));
-    let tests = holdout.map(|_| Tests::new(&privacy, &attacks, &rare));
+    let tests = holdout.map(|_| evidence::tests(&privacy, &attacks, &rare));
     let leaks = verdict::Leaks {
         attacks: &attacks,
         privacy: &privacy,
@@ -213,6 +212,7 @@ pub fn evaluate_with_shadows(
     let columns = sections::columns(&aligned, &shapes, shapes_holdout.as_ref());
     let names = aligned[0].schema().names().map(str::to_owned).collect();
     let sections = [
+        Some(sections::reading()),
         utility.as_ref().map(|utility| sections::models(utility, holdout.is_some())),
         utility.as_ref().and_then(sections::classes),
         utility.as_ref().and_then(sections::group_utility),
@@ -220,7 +220,9 @@ pub fn evaluate_with_shadows(
         looks.relations_section(),
         looks.labels_section(),
         looks.groups_section(),
-        tests.as_ref().map(Tests::section),
+        tests.as_ref().map(|tests| {
+            tests.section("rows", "the share of rows or values beyond what the holdout has, the risk of an attack, or an AUC less 0.5")
+        }),
         sections::attacks(&attacks),
         sections::identifying(&identifying),
         rules.as_ref().map(sections::rules),

@@ -13,6 +13,14 @@ use crate::table::rules::Rules;
 use crate::table::shapes::ColumnScores;
 use crate::table::utility::{Fairness, Gap, GroupUtility, Prediction, Utility};
 
+/// How to read the answers.
+pub(super) fn reading() -> Section {
+    Section::reading(
+        "A difference or a sign of leakage that an answer names was larger than chance explains, for these rows and this holdout.",
+        "That nothing was found does not prove that nothing is there, nor that the rows suit a use that was not tested: a few copies among thousands and attackers who know more can be missed, and only training with differential privacy gives a guarantee.",
+    )
+}
+
 /// Every model, by what it was trained on.
 pub(super) fn models(utility: &Utility, holdout: bool) -> Section {
     let row = |name: &str, trained_on: &str, found: Result<&Prediction, &String>| GridRow {

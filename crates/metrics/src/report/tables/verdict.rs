@@ -1,9 +1,9 @@
 //! The verdicts on a table.
 
-use super::evidence::{LEVEL, Tests};
 use super::limits::{DETECTED, PAIR, RELATIONS, REPEATED, SHAPES};
 use super::looks::{ColumnLoss, GroupRelations, Looks};
 use super::scores::Attacks;
+use crate::report::leakage::{LEVEL, Tests};
 use crate::report::verdict::{chance, fidelity, not_assessed, privacy, utility};
 use crate::report::{Grade, Group, Score, Verdict};
 use crate::table::identifying::{self, Identifying, What};
