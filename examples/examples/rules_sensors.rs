@@ -14,14 +14,19 @@ fn main() -> anyhow::Result<()> {
     let kinds = readings.column("temperature_anomaly")?;
     let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)));
 
-    let mut picture = String::from("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1080 240\" font-family=\"sans-serif\" font-size=\"11\">\n");
+    let mut picture =
+        String::from("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1080 240\" font-family=\"sans-serif\" font-size=\"11\">\n");
     let y = |value: f64| 220.0 - 200.0 * (value - low) / (high - low);
-    let points: Vec<String> = values.iter().enumerate().step_by(2).map(|(step, &value)| format!("{:.1},{:.1}", step as f64 / 4.0, y(value))).collect();
+    let points: Vec<String> =
+        values.iter().enumerate().step_by(2).map(|(step, &value)| format!("{:.1},{:.1}", step as f64 / 4.0, y(value))).collect();
     writeln!(picture, "<polyline fill=\"none\" stroke=\"#4878a8\" stroke-width=\"0.8\" points=\"{}\"/>", points.join(" "))?;
     for (step, &value) in values.iter().enumerate().filter(|(step, _)| kinds.label(*step) != Some("none")) {
         writeln!(picture, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"1.6\" fill=\"#c03028\"/>", step as f64 / 4.0, y(value))?;
     }
-    writeln!(picture, "<text x=\"4\" y=\"236\">temperature of one sensor over thirty days, {low:.1} to {high:.1} degrees; anomalies are red</text>\n</svg>")?;
+    writeln!(
+        picture,
+        "<text x=\"4\" y=\"236\">temperature of one sensor over thirty days, {low:.1} to {high:.1} degrees; anomalies are red</text>\n</svg>"
+    )?;
     let path = std::env::temp_dir().join("sensors.svg");
     std::fs::write(&path, picture)?;
     println!("{}", path.display());

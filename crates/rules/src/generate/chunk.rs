@@ -1,6 +1,6 @@
 //! Some rows of a table in the making.
 
-use semblant_expressions::{Expression, Row, Type, Value};
+use semblant_expressions::{Batch, Expression, Row, Type, Value};
 
 use super::Generator;
 use super::links::LinkRows;
@@ -42,6 +42,23 @@ impl Row for RowOf<'_> {
         match &self.chunk.slots[slot] {
             Some(values) => values.value(self.row, self.chunk.plan().slots[slot].data_type),
             None => Value::Null,
+        }
+    }
+}
+
+impl Batch for Chunk<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn numbers(&self, slot: usize) -> Option<&[f64]> {
+        self.slots[slot].as_ref()?.numbers()
+    }
+
+    fn codes(&self, slot: usize) -> Option<(&[u32], &[String])> {
+        match self.slots[slot].as_ref()? {
+            Values::Codes { codes, levels } => Some((codes, levels)),
+            _ => None,
         }
     }
 }
@@ -151,6 +168,9 @@ impl<'g> Chunk<'g> {
 
     /// The values of an expression.
     pub(super) fn expression(&self, expression: &Expression) -> Values {
+        if let Some(numbers) = expression.evaluate_batch(self) {
+            return Values::Numbers(numbers.into_owned());
+        }
         let rows: Vec<RowOf<'_>> = (0..self.rows.len()).map(|row| self.row(row)).collect();
         Values::collect(expression.data_type(), rows.iter().map(|row| expression.evaluate(row)))
     }
@@ -160,6 +180,9 @@ impl<'g> Chunk<'g> {
         match param {
             Param::Constant(value) => vec![*value; self.rows.len()],
             Param::Expression(expression) => {
+                if let Some(numbers) = expression.evaluate_batch(self) {
+                    return numbers.into_owned();
+                }
                 let number = |row: usize| match expression.evaluate(&self.row(row)) {
                     Value::Number(number) | Value::Time(number) => number,
                     Value::Boolean(truth) => f64::from(u8::from(truth)),
@@ -260,7 +283,12 @@ impl<'g> Chunk<'g> {
     /// The rows that a constraint does not allow, with the first such.
     pub(crate) fn failing(&self) -> Vec<(usize, usize)> {
         let checks = &self.plan().checks;
-        let first = |row: usize| checks.iter().position(|check| check.condition.holds(&self.row(row)) == Some(false));
+        let truths: Vec<_> = checks.iter().map(|check| check.condition.holds_batch(self)).collect();
+        let holds = |check: usize, row: usize| match &truths[check] {
+            Some(truths) => truths[row],
+            None => checks[check].condition.holds(&self.row(row)),
+        };
+        let first = |row: usize| (0..checks.len()).find(|&check| holds(check, row) == Some(false));
         (0..self.rows.len()).filter_map(|row| first(row).map(|check| (row, check))).collect()
     }
 
