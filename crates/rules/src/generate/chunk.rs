@@ -228,7 +228,10 @@ impl<'g> Chunk<'g> {
     /// Clips and rounds.
     fn finish(&self, column: &Column, values: Values) -> Result<Values> {
         let finish = &column.finish;
-        let (Values::Numbers(mut numbers), Type::Number | Type::Time) = (values.clone(), column.data_type) else { return Ok(values) };
+        if !matches!(column.data_type, Type::Number | Type::Time) {
+            return Ok(values);
+        }
+        let Values::Numbers(mut numbers) = values else { return Ok(values) };
         if let Some([low, high]) = &finish.clip {
             let bounds = [self.param(low), self.param(high)];
             for (row, number) in numbers.iter_mut().enumerate() {

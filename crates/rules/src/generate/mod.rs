@@ -240,7 +240,7 @@ impl<'p> Generator<'p> {
             let mut again = Chunk::new(self, chunk.table, rows, attempt);
             again.compute(columns, true)?;
             let failing = again.failing();
-            let is_open = |index: usize| failing.iter().any(|(row, _)| *row == index);
+            let is_open = |index: usize| failing.binary_search_by_key(&index, |(row, _)| *row).is_ok();
             let mended: Vec<usize> = (0..places.len()).filter(|&index| !is_open(index)).collect();
             chunk.replace(columns, &again, &mended, &places);
             open = failing.into_iter().map(|(row, check)| (places[row], check)).collect();

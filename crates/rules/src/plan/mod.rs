@@ -129,7 +129,7 @@ impl Plan {
                 let before = known.clone();
                 for (index, column) in table.columns.iter().enumerate() {
                     known[index] = column.maker.is_fixed(column)
-                        && column.missing.as_ref().is_none_or(|_| false)
+                        && column.missing.is_none()
                         && column.needs.iter().all(|&slot| match table.slots[slot].slot {
                             Slot::Own(other) => known[other],
                             Slot::Link { link, .. } => table.links[link].is_fixed(),

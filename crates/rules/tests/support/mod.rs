@@ -4,13 +4,13 @@ use semblant_data::table::Table;
 use semblant_rules::{Generator, NoModels, Plan, Spec};
 
 /// The plan of a spec in TOML.
-pub fn plan(text: &str) -> Plan {
+pub(crate) fn plan(text: &str) -> Plan {
     let spec = Spec::parse("spec.toml", text).unwrap_or_else(|error| panic!("{error}"));
     Plan::new(&spec, "spec.toml", &NoModels).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// All rows of a table.
-pub fn rows(text: &str, table: &str, seed: u64) -> Table {
+pub(crate) fn rows(text: &str, table: &str, seed: u64) -> Table {
     let plan = plan(text);
     let generator = Generator::new(&plan, seed, 1.0).unwrap_or_else(|error| panic!("{error}"));
     let count = generator.count(table).expect("a table");
@@ -18,12 +18,12 @@ pub fn rows(text: &str, table: &str, seed: u64) -> Table {
 }
 
 /// The numbers of a column.
-pub fn numbers<'t>(table: &'t Table, column: &str) -> &'t [f64] {
+pub(crate) fn numbers<'t>(table: &'t Table, column: &str) -> &'t [f64] {
     table.column(column).expect("a column").numbers().expect("numbers")
 }
 
 /// Kolmogorov and Smirnov's distance of numbers from a distribution function, exact for continuous ones and at the steps of discrete ones.
-pub fn distance(values: &[f64], cdf: impl Fn(f64) -> f64, discrete: bool) -> f64 {
+pub(crate) fn distance(values: &[f64], cdf: impl Fn(f64) -> f64, discrete: bool) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let count = sorted.len() as f64;
@@ -42,14 +42,14 @@ pub fn distance(values: &[f64], cdf: impl Fn(f64) -> f64, discrete: bool) -> f64
 }
 
 /// The chance of a distance at least so large, by Kolmogorov's limit.
-pub fn p_value(distance: f64, count: usize) -> f64 {
+pub(crate) fn p_value(distance: f64, count: usize) -> f64 {
     let root = (count as f64).sqrt();
     let t = (root + 0.12 + 0.11 / root) * distance;
     2.0 * (1..=100).map(|k| (-1f64).powi(k - 1) * (-2.0 * f64::from(k * k) * t * t).exp()).sum::<f64>()
 }
 
 /// Mean ranks.
-pub fn ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];
@@ -66,7 +66,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 }
 
 /// Pearson's correlation.
-pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
+pub(crate) fn pearson(x: &[f64], y: &[f64]) -> f64 {
     let count = x.len() as f64;
     let (mx, my) = (x.iter().sum::<f64>() / count, y.iter().sum::<f64>() / count);
     let sum = |of: &dyn Fn(f64, f64) -> f64| x.iter().zip(y).map(|(&x, &y)| of(x, y)).sum::<f64>();
