@@ -67,6 +67,8 @@ pub(crate) enum Command {
     },
     /// List or download public data sets.
     Data(Data),
+    /// Tables from declared logic: check a spec, or draft one from data.
+    Rules(Rules),
     /// Print the completions of a shell, to be read by it.
     Completions {
         /// The shell.
@@ -75,6 +77,37 @@ pub(crate) enum Command {
     },
     /// Simulate a table of patients, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
     Quickstart(Quickstart),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  semblant rules draft customers.csv orders.csv -o shop.toml\n  semblant rules check shop.toml\n  semblant sample shop.toml -o out/ --format parquet --scale 10\n  semblant sample shop.toml --table orders --rows 1000..2000 -o orders.csv"
+)]
+pub(crate) struct Rules {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Check a spec: names, types, circles, distributions, and the first rows of each table.
+    Check {
+        /// The spec, a .toml or .yaml file.
+        spec: PathBuf,
+    },
+    /// Write a spec that describes tables: distributions, labels, keys and correlations, without rare values; to be edited.
+    Draft {
+        /// The tables: paths, or names of public data sets.
+        #[arg(required = true)]
+        data: Vec<String>,
+        /// The .toml file to write, or - for standard output.
+        #[arg(long, short)]
+        output: PathBuf,
+        #[command(flatten)]
+        overwrite: Overwrite,
+    },
+    /// Print the JSON Schema of specs, by which editors complete them.
+    Schema,
 }
 
 /// What may be written over.
@@ -137,11 +170,17 @@ pub(crate) struct Fit {
     after_help = "Examples:\n  semblant sample adult.safetensors -n 1000 -o synthetic.csv\n  semblant sample adult.safetensors -n 500 --where income='>50K' --where age=30..40 -o rich.csv\n  semblant sample adult.safetensors -n 1000 --balance income -o balanced.parquet\n  semblant sample adult.safetensors -n 1000 --distribution income='<=50K:0.5,>50K:0.5' -o even.csv\n  semblant sample adult.safetensors --given people.csv --draws 10 -o completed.csv\n  semblant sample adult.safetensors --rows 500000..500100 -o shard.csv\n  semblant sample digits.safetensors -n 64 --class 3 --steps 18 --solver heun -o threes.png   (one sheet; a folder or .npz: every image)\n  semblant sample digits.safetensors --from scans/ --strength 0.5 -o cleaned/                 (image-to-image)"
 )]
 pub(crate) struct Sample {
-    /// The model file, or a folder written by Python's diffusers.
+    /// The model file, a folder written by Python's diffusers, or a spec of rules (.toml or .yaml).
     pub(crate) model: PathBuf,
     /// The number of rows or images, also as 1e6.
-    #[arg(short, value_name = "N", value_parser = count, conflicts_with = "rows", required_unless_present_any = ["rows", "from", "given"])]
+    #[arg(short, value_name = "N", value_parser = count, conflicts_with = "rows")]
     pub(crate) n: Option<u64>,
+    /// With a spec: the table to write; all without it.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// With a spec: how many times as many rows as it declares.
+    #[arg(long, value_name = "FACTOR")]
+    pub(crate) scale: Option<f64>,
     /// The number of rows, or the rows A..B of the endless sample of this seed.
     #[arg(long, value_name = "N or A..B")]
     pub(crate) rows: Option<String>,
@@ -157,11 +196,11 @@ pub(crate) struct Sample {
     /// Where to sample: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// A .csv, .tsv, .jsonl (each also .gz) or .parquet file, or - for standard output; for images a .png sheet, an .npz file, or a folder for PNG
-    /// files.
+    /// A .csv, .tsv, .jsonl, .sql (each also .gz) or .parquet file, or - for standard output; for images a .png sheet, an .npz file, or a folder
+    /// for PNG files; for a spec a folder for the files of its tables, or one file with --table.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
-    /// The format on standard output.
+    /// The format on standard output, and of the files of a spec.
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     pub(crate) format: Format,
     #[command(flatten)]
@@ -291,6 +330,8 @@ pub(crate) enum Format {
     Csv,
     Jsonl,
     Parquet,
+    /// `INSERT` statements.
+    Sql,
 }
 
 #[derive(Debug, Args)]

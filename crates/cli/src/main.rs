@@ -12,6 +12,7 @@ mod lock;
 mod outputs;
 mod quickstart;
 mod rows;
+mod rules;
 mod sample;
 mod schema;
 mod signals;
@@ -134,6 +135,7 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     match arguments.command {
         Command::Fit(fit) => fit::run(&fit, own, registry, quiet),
+        Command::Sample(sample) if rules::is_spec(&sample.model) => rules::sample(&sample, registry, quiet),
         Command::Sample(sample) => sample::run(&sample, own, registry, quiet),
         Command::Impute(impute) => rows::impute(&impute, registry, quiet),
         Command::Score(score) => rows::score(&score, registry, quiet),
@@ -145,6 +147,7 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
             clap_complete::generate(shell, &mut command(registry), "semblant", &mut std::io::stdout());
             Ok(())
         }
+        Command::Rules(rules) => rules::run(&rules, registry, quiet),
         Command::Models { name, json } => inspect::models(registry, name.as_deref(), json),
         Command::Devices { json } => devices::list(json),
         Command::Inspect { model, json } => inspect::file(&model, registry, json),

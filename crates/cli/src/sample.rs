@@ -16,6 +16,12 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
     if arguments.from.is_none() && (arguments.mask.is_some() || ["strength", "size"].iter().any(|name| given(matches, name))) {
         return Err(Failure::Usage("--strength, --mask and --size need data to start from; give it with --from".into()));
     }
+    if arguments.table.is_some() || arguments.scale.is_some() {
+        return Err(Failure::Usage("--table and --scale are for specs of rules (.toml or .yaml); leave them out".into()));
+    }
+    if arguments.n.is_none() && arguments.rows.is_none() && arguments.from.is_none() && !given(matches, "given") {
+        return Err(Failure::Usage("ask for a number of rows or images with -n, or for a range with --rows A..B".into()));
+    }
     // Rows that are given say how many there are.
     let counted = arguments.n.is_some() || arguments.rows.is_some();
     let rows = if arguments.from.is_some() || !counted && given(matches, "given") { 0..0 } else { rows(arguments)? };
@@ -77,6 +83,7 @@ fn output(arguments: &Sample, kind: &str) -> Result<PathBuf, Failure> {
         Format::Csv => "-",
         Format::Jsonl => "-.jsonl",
         Format::Parquet => "-.parquet",
+        Format::Sql => "-.sql",
     }))
 }
 
@@ -84,7 +91,7 @@ fn given(matches: &ArgMatches, name: &str) -> bool {
     matches.try_contains_id(name).unwrap_or(false)
 }
 
-fn rows(arguments: &Sample) -> Result<Range<u64>, Failure> {
+pub(crate) fn rows(arguments: &Sample) -> Result<Range<u64>, Failure> {
     if let Some(text) = &arguments.rows {
         if let Ok(count) = count(text) {
             return if count > 0 { Ok(0..count) } else { Err(Failure::Usage("--rows 0: ask for at least one row".into())) };

@@ -27,6 +27,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("cli/src/main.rs", "", "fit sample impute score export evaluate compare schema models devices inspect data quickstart"),
     ("cli/src/outputs.rs", "", "fit sample impute score evaluate compare quickstart"),
     ("cli/src/quickstart.rs", "", "quickstart"),
+    ("cli/src/rules.rs", "", "sample"),
     ("cli/src/sample.rs", "", "sample"),
     ("core/src/config.rs", "", "fit sample"),
     ("core/src/error.rs", "--memory", "fit sample impute score export evaluate compare schema models devices inspect data quickstart"),

@@ -145,6 +145,31 @@ impl Stream {
         self.bits(row, position) as f64 / (1u64 << 53) as f64
     }
 
+    /// [`Stream::uniform_f64`] of each of `rows`, at one position.
+    ///
+    /// # Panics
+    /// When `out` has not one place for each row.
+    pub fn uniforms_at(&self, rows: &[u64], position: u32, out: &mut [f64]) {
+        assert_eq!(rows.len(), out.len(), "one number for each row");
+        Arch::new().dispatch(|| self.fill_at(rows, position, out));
+    }
+
+    #[inline(always)]
+    fn fill_at(&self, rows: &[u64], position: u32, out: &mut [f64]) {
+        for (rows, out) in rows.chunks(LANES).zip(out.chunks_mut(LANES)) {
+            let mut counter = [[position; LANES], [self.stream ^ WHOLE_NUMBERS; LANES], [0; LANES], [0; LANES]];
+            for (lane, row) in rows.iter().enumerate() {
+                counter[2][lane] = *row as u32;
+                counter[3][lane] = (*row >> 32) as u32;
+            }
+            rounds(self.key, &mut counter);
+            for (lane, out) in out.iter_mut().enumerate() {
+                let bits = u64::from(counter[0][lane]) << 21 ^ u64::from(counter[1][lane]) >> 11;
+                *out = bits as f64 / (1u64 << 53) as f64;
+            }
+        }
+    }
+
     /// One whole number in `0..bound` (multiply and shift; the bias is below `bound / 2^53`).
     ///
     /// # Panics
@@ -246,6 +271,14 @@ mod tests {
         let slice = stream.matrix(40..60, 37, Stream::normals);
         assert_eq!(whole[40 * 37..60 * 37], slice[..]);
         assert_ne!(whole[..37], whole[37..74], "rows differ");
+    }
+
+    #[test]
+    fn uniforms_of_scattered_rows_are_those_of_each() {
+        let (stream, rows) = (Stream::new(7, 3), (0..37).map(|row| row * 0x1_2345_6789).collect::<Vec<u64>>());
+        let mut out = vec![0.0; rows.len()];
+        stream.uniforms_at(&rows, 5, &mut out);
+        assert!(rows.iter().zip(&out).all(|(&row, &number)| number == stream.uniform_f64(row, 5)));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The public face of an expression.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
+use crate::batch::{self, Batch};
 use crate::bind::{Binder, start};
 use crate::columns::Columns;
 use crate::error::{Error, ErrorKind};
@@ -149,6 +151,22 @@ impl Expression {
     /// The truth of a condition in a row, none for null. A filter keeps a row for true only, a constraint refuses it for false only.
     pub fn holds<R: Row + ?Sized>(&self, row: &R) -> Option<bool> {
         truth(&self.root, row)
+    }
+
+    /// The numbers or times in many rows, NaN for null, computed column by column; none where the expression has parts for which that is not
+    /// possible. They are those of [`evaluate`](Self::evaluate).
+    pub fn evaluate_batch<'b, B: Batch>(&self, batch: &'b B) -> Option<Cow<'b, [f64]>> {
+        match self.data_type {
+            Type::Number | Type::Time => batch::evaluate_numbers(&self.root, batch),
+            _ => None,
+        }
+    }
+
+    /// The truth of a condition in many rows, none for null, computed column by column where that is possible. It is that of
+    /// [`holds`](Self::holds).
+    pub fn holds_batch<B: Batch>(&self, batch: &B) -> Option<Vec<Option<bool>>> {
+        let truths = batch::truths(&self.root, batch)?;
+        Some(truths.into_iter().map(|truth| [Some(false), Some(true), None][usize::from(truth)]).collect())
     }
 
     /// What a condition can be while its columns are known in part.

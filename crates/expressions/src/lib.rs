@@ -71,6 +71,7 @@
 //! apart from these, and two times differ by an interval. `round` goes half away from zero.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod batch;
 mod bind;
 mod columns;
 mod error;
@@ -88,6 +89,7 @@ mod split;
 mod time;
 mod value;
 
+pub use batch::Batch;
 pub use columns::Columns;
 pub use error::{Error, ErrorKind};
 pub use evaluate::Row;

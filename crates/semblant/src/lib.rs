@@ -19,6 +19,8 @@ mod kinds;
 pub mod latent;
 mod modality;
 mod registry;
+#[cfg(feature = "tables")]
+pub mod rules;
 mod source;
 
 pub use burn::tensor::Device;

@@ -116,6 +116,8 @@ streams! {
     pub const TRAINING = 0x4000_0000..0x5000_0000;
     /// Rows of models without networks.
     pub const ROWS = 0x636f_7075..0x636f_7076;
+    /// Values of declared tables, one stream a column and purpose.
+    pub const RULES = 0x6400_0000..0x7000_0000;
     /// Simulated data.
     pub const SIMULATION = 0x7061_7469..0x7061_746a;
 }

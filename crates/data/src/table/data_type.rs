@@ -130,6 +130,9 @@ fn plain(described: &ColumnSchema, column: &Column, wanted: &DataType) -> ArrayR
         DataType::RunEndEncoded(_, values) => values.data_type(),
         other => other,
     };
+    if column.numbers().is_none() {
+        return Arc::new(StringArray::from_iter((0..column.len()).map(|row| column.label(row))));
+    }
     let Some(numbers) = column.numbers().filter(|_| !value_type.is_string()) else {
         return Arc::new(StringArray::from_iter((0..column.len()).map(|row| text(described, column, row))));
     };

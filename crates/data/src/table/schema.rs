@@ -269,7 +269,10 @@ impl ColumnSchema {
             (ColumnKind::Continuous, _) => {
                 let value = if self.step.is_some() { nearest(value) } else { value };
                 // Through text, so that 0.1 is the nearest number to 0.1.
-                self.decimals.map_or(value, |decimals| format!("{value:.*}", usize::from(decimals)).parse().unwrap_or(value))
+                self.decimals.map_or(value, |decimals| match is_rounded(value, decimals) {
+                    true => value,
+                    false => format!("{value:.*}", usize::from(decimals)).parse().unwrap_or(value),
+                })
             }
             _ => nearest(value),
         }
@@ -333,6 +336,13 @@ impl ColumnSchema {
     pub fn special_text(&self, value: f64) -> Option<&str> {
         special_index(value).and_then(|index| self.special.get(index)).map(String::as_str)
     }
+}
+
+/// Whether a number is the nearest one to a text of so many decimals: the quotient of two whole numbers that are exact is.
+fn is_rounded(value: f64, decimals: u8) -> bool {
+    let scale = 10f64.powi(i32::from(decimals));
+    let whole = (value * scale).round();
+    decimals <= 22 && whole.abs() < 9e15 && whole / scale == value
 }
 
 /// The bits of a NaN that stands for a missing value and, in the lowest ones, for a special text.

@@ -82,6 +82,11 @@ impl<'a> Binder<'a> {
             }
             Expr::CompoundIdentifier(parts) => {
                 let whole = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
+                // `customer.birth`, where the columns of other tables are there under such names.
+                let table = parts.first().map(|part| format!("{}.", part.value)).unwrap_or_default();
+                if self.names.iter().any(|name| name.starts_with(&table)) {
+                    return self.column(&whole, at);
+                }
                 self.unsupported(at, format!("a column has one name; write \"{whole}\" in double quotes if its name has a point"))
             }
             Expr::Subquery(_) | Expr::Exists { .. } => self.unsupported(at, "subqueries are not supported"),

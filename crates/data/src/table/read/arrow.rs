@@ -10,6 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema as ArrowSchema, TimeUnit};
+use rayon::prelude::*;
 
 use super::{Inferred, Raw, ReadOptions, assembled, header};
 use crate::table::raw::RawColumn;
@@ -60,7 +61,8 @@ pub(crate) fn arrow_schema(schema: &crate::table::Schema) -> Arc<ArrowSchema> {
 
 /// The table as a record batch of this schema, which is that of the same columns.
 pub(crate) fn record_batch(table: &Table, schema: &Arc<ArrowSchema>) -> Result<RecordBatch> {
-    let arrays = table.iter().map(|(described, column)| data_type::array(described, column)).collect::<Result<Vec<ArrayRef>, _>>();
+    let columns = table.schema().columns.par_iter().zip(table.columns().par_iter());
+    let arrays = columns.map(|(described, column)| data_type::array(described, column)).collect::<Result<Vec<ArrayRef>, _>>();
     let options = RecordBatchOptions::new().with_row_count(Some(table.rows()));
     let unfit = |error: ArrowError| Error::Table(format!("the table has no form as a record batch: {error}"));
     RecordBatch::try_new_with_options(schema.clone(), arrays.map_err(Error::Table)?, &options).map_err(unfit)

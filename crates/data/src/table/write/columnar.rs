@@ -1,13 +1,17 @@
-//! Parquet, through Arrow: every column in the type that it was read in.
+//! Parquet, through Arrow: every column in the type that it was read in. The columns of a piece are encoded side by side.
 
 use std::io;
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::Schema as ArrowSchema;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use rayon::prelude::*;
 
 use super::Target;
 use crate::table::read::{arrow_schema, record_batch};
@@ -17,7 +21,12 @@ use crate::table::{Schema, Table};
 const GROUP_ROWS: usize = 1 << 17;
 
 pub(super) struct Writer {
-    writer: ArrowWriter<Target>,
+    file: SerializedFileWriter<Target>,
+    factory: ArrowRowGroupWriterFactory,
+    /// The columns of the row group that is open, and how many rows they have.
+    columns: Vec<ArrowColumnWriter>,
+    rows: usize,
+    groups: usize,
     schema: Arc<ArrowSchema>,
 }
 
@@ -33,16 +42,53 @@ impl Writer {
         let properties =
             WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS)).build();
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(io_error)?;
-        Ok(Self { writer, schema })
+        let (file, factory) = writer.into_serialized_writer().map_err(io_error)?;
+        Ok(Self { file, factory, columns: Vec::new(), rows: 0, groups: 0, schema })
     }
 
     pub(super) fn write(&mut self, table: &Table) -> io::Result<()> {
         let batch = record_batch(table, &self.schema).map_err(io::Error::other)?;
-        self.writer.write(&batch).map_err(io_error)
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let count = (GROUP_ROWS - self.rows).min(batch.num_rows() - start);
+            self.encode(&batch.slice(start, count))?;
+            start += count;
+            self.rows += count;
+            if self.rows == GROUP_ROWS {
+                self.end_group()?;
+            }
+        }
+        Ok(())
     }
 
-    pub(super) fn finish(self) -> io::Result<Target> {
-        self.writer.into_inner().map_err(io_error)
+    fn encode(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        if self.columns.is_empty() {
+            self.columns = self.factory.create_column_writers(self.groups).map_err(io_error)?;
+        }
+        let fields = self.schema.fields();
+        // Columns of tables are not nested, so each has one leaf and one writer.
+        let encode = |((writer, field), array): ((&mut ArrowColumnWriter, &Arc<arrow_schema::Field>), &ArrayRef)| {
+            compute_leaves(field, array)?.iter().try_for_each(|leaf| writer.write(leaf))
+        };
+        self.columns.par_iter_mut().zip(fields.par_iter()).zip(batch.columns().par_iter()).try_for_each(encode).map_err(io_error)
+    }
+
+    fn end_group(&mut self) -> io::Result<()> {
+        let columns = std::mem::take(&mut self.columns);
+        let chunks: Vec<ArrowColumnChunk> =
+            columns.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<_, _>>().map_err(io_error)?;
+        let mut group = self.file.next_row_group().map_err(io_error)?;
+        chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group)).map_err(io_error)?;
+        group.close().map_err(io_error)?;
+        (self.rows, self.groups) = (0, self.groups + 1);
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<Target> {
+        if self.rows > 0 {
+            self.end_group()?;
+        }
+        self.file.into_inner().map_err(io_error)
     }
 }
 

@@ -3,6 +3,7 @@
 mod columnar;
 mod delimited;
 mod json_lines;
+mod sql;
 
 use std::fs::File;
 use std::io::IsTerminal;
@@ -34,6 +35,7 @@ enum Format {
     Delimited(Box<delimited::Writer>),
     Columnar(Box<columnar::Writer>),
     JsonLines(Box<json_lines::Writer>),
+    Sql(Box<sql::Writer>),
 }
 
 /// What a name says of the format of a file.
@@ -41,6 +43,7 @@ enum Named {
     Delimited(u8),
     Columnar,
     JsonLines,
+    Sql,
 }
 
 /// Whether a path means standard output.
@@ -78,6 +81,7 @@ impl TableWriter {
             _ if has(".tsv") => Named::Delimited(b'\t'),
             _ if has(".jsonl") || has(".ndjson") => Named::JsonLines,
             false if has(".parquet") => Named::Columnar,
+            _ if has(".sql") => Named::Sql,
             _ => {
                 let what =
                     "has an unknown extension; write a .csv, .tsv, .jsonl (each also .gz) or .parquet file, or - for standard output";
@@ -100,6 +104,12 @@ impl TableWriter {
             }
             Named::Columnar => Format::Columnar(Box::new(columnar::Writer::new(file, schema).map_err(said)?)),
             Named::JsonLines => Format::JsonLines(Box::new(json_lines::Writer::new(file, gzip))),
+            Named::Sql => {
+                let stem = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                // On standard output the table has the name that its reader gives it.
+                let name = stem.split('.').next().filter(|stem| !matches!(*stem, "" | "-")).unwrap_or("data").to_owned();
+                Format::Sql(Box::new(sql::Writer::new(file, gzip, &name, schema)))
+            }
         };
         Ok(Self { path: path.to_owned(), schema: schema.clone(), temporary, format, rows: 0 })
     }
@@ -130,6 +140,7 @@ impl TableWriter {
             Format::Delimited(writer) => writer.write(table, &self.schema),
             Format::Columnar(writer) => writer.write(table),
             Format::JsonLines(writer) => writer.write(table, &self.schema),
+            Format::Sql(writer) => writer.write(table, &self.schema),
         }
         .map_err(|source| Error::io(&self.path, source))?;
         self.rows += table.rows() as u64;
@@ -168,6 +179,7 @@ impl TableWriter {
             Format::Delimited(writer) => writer.finish(),
             Format::Columnar(writer) => writer.finish(),
             Format::JsonLines(writer) => writer.finish(),
+            Format::Sql(writer) => writer.finish(),
         }
         .and_then(|mut target| std::io::Write::flush(&mut target))
         .map_err(said)?;

@@ -1,0 +1,142 @@
+//! Specs of rules from the command line.
+
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod support;
+
+use std::collections::BTreeSet;
+
+use support::*;
+
+const SPEC: &str = r#"
+[[table]]
+name = "people"
+rows = 300
+key = "id"
+[[table.column]]
+name = "id"
+draw = { sequence = { prefix = "P-", width = 4 } }
+[[table.column]]
+name = "age"
+draw = { integers = { min = 18, max = 90 } }
+[[table.column]]
+name = "adult"
+expression = "age >= 21"
+[[table]]
+name = "visits"
+per = "people"
+children = { poisson = { mean = 2 } }
+chaos = [{ missing = { columns = "cost", rate = 0.1 } }]
+[[table.column]]
+name = "person"
+expression = "people.id"
+[[table.column]]
+name = "cost"
+decimals = 2
+draw = { gamma = { shape = 2, scale = "people.age" } }
+"#;
+
+fn lines(place: &Place, name: &str) -> Vec<String> {
+    String::from_utf8(place.bytes(name)).expect("text").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_spec_is_checked_and_sampled() {
+    let place = Place::new();
+    place.file("spec.toml", SPEC);
+    let checked = place.good(&["rules", "check", "spec.toml"]).out;
+    assert!(checked.contains("people") && checked.contains("300 rows, 3 columns"), "{checked}");
+    place.good(&["sample", "spec.toml", "-o", "out", "--seed", "4"]);
+    let people = lines(&place, "out/people.csv");
+    assert_eq!((people.len(), people[0].as_str()), (301, "id,age,adult"));
+    let ids: BTreeSet<&str> = people[1..].iter().filter_map(|line| line.split(',').next()).collect();
+    let visits = lines(&place, "out/visits.csv");
+    assert!(visits[1..].iter().all(|line| ids.contains(line.split(',').next().unwrap_or_default())));
+    let changed = lines(&place, "out/visits_chaos.csv");
+    assert!(changed[0] == "row,column,kind,before,after" && changed.len() > 20 && changed[1].contains(",cost,missing,"), "{changed:?}");
+    // A slice of one table, on standard output.
+    let slice = place.good(&["sample", "spec.toml", "--table", "people", "--rows", "100..110", "--seed", "4", "-o", "-"]).out;
+    assert_eq!(slice.lines().skip(1).collect::<Vec<_>>(), people[101..111].iter().map(String::as_str).collect::<Vec<_>>());
+    // Other formats hold the same rows.
+    place.good(&["sample", "spec.toml", "-o", "parquet", "--format", "parquet", "--seed", "4"]);
+    place.good(&["sample", "spec.toml", "--table", "people", "-o", "people.jsonl", "--seed", "4", "--scale", "2"]);
+    let json = lines(&place, "people.jsonl");
+    assert!(json.len() == 600 && json[0].contains("\"adult\":") && !json[0].contains("\"adult\":\""), "{}", json[0]);
+    let sql = place.good(&["sample", "spec.toml", "--table", "people", "-o", "people.sql", "--seed", "4"]);
+    assert!(
+        sql.out.contains("people.sql") && lines(&place, "people.sql")[0].starts_with("INSERT INTO \"people\" (\"id\", \"age\", \"adult\")")
+    );
+    let shown = place.good(&["schema", "parquet/people.parquet"]).out;
+    assert!(shown.contains("adult") && shown.contains("300"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_is_one_line() {
+    let place = Place::new();
+    place.file("spec.toml", SPEC);
+    place.file("wrong.toml", SPEC.replace("age >= 21", "aged >= 21"));
+    place.file("late.toml", SPEC.replace("max = 90", "max = \"100 - 200 * (row_number % 2)\""));
+    place.file("people.csv", "mine\n");
+    std::fs::create_dir(place.path("out")).expect("a folder");
+    place.file("out/visits.csv", "mine\n");
+    place.bad(2, &["rules", "check", "wrong.toml"], &["wrong.toml:14:15: ", "\"aged\"", "did you mean \"age\""]);
+    place.bad(2, &["sample", "wrong.toml", "-o", "new"], &["wrong.toml:14:15: "]);
+    place.bad(2, &["rules", "check", "late.toml"], &["late.toml:11:8: ", "row 1 of table \"people\"", "no whole number"]);
+    place.bad(2, &["sample", "spec.toml", "--table", "peple", "-o", "x.csv"], &["no table \"peple\"", "did you mean \"people\""]);
+    place.bad(2, &["sample", "spec.toml", "--table", "people", "--rows", "5..900", "-o", "x.csv"], &["has 300 rows"]);
+    place.bad(2, &["sample", "spec.toml", "--rows", "5..9", "-o", "x"], &["--table"]);
+    place.bad(2, &["sample", "spec.toml", "--table", "people", "-o", "people.csv"], &["people.csv", "--force"]);
+    place.bad(2, &["sample", "spec.toml", "-o", "out"], &["visits.csv", "--force"]);
+    place.bad(2, &["sample", "spec.toml", "-o", "-"], &["--table"]);
+    place.bad(2, &["sample", "spec.toml", "-n", "5", "-o", "x"], &["--scale"]);
+    place.bad(2, &["sample", "spec.toml", "--scale", "0", "-o", "x.csv", "--table", "people"], &["scale of 0"]);
+    place.bad(2, &["sample", "missing.toml", "-o", "x"], &["missing.toml: "]);
+}
+
+#[test]
+fn files_are_whole_or_absent() {
+    let place = Place::new();
+    // The second table fails in its last rows.
+    let late = SPEC.replace("scale = \"people.age\"", "scale = \"case when row_number < 500 then 1 else 0 end\"");
+    place.file("late.toml", late);
+    place.bad(2, &["sample", "late.toml", "-o", "."], &["row 500 of table \"visits\"", "scale is 0"]);
+}
+
+#[test]
+fn the_schema_of_specs_is_the_documented_one() {
+    let place = Place::new();
+    let printed = place.good(&["rules", "schema"]).json();
+    let documented: serde_json::Value = serde_json::from_str(include_str!("../../../docs/schemas/rules.schema.json")).expect("JSON");
+    assert!(printed == documented, "print it anew: semblant rules schema > docs/schemas/rules.schema.json");
+}
+
+#[test]
+fn shipped_specs_are_right() {
+    let place = Place::new();
+    for name in ["patients", "shop", "sensors", "clinic"] {
+        let spec = format!("{}/../../datasets/rules/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        place.good(&["rules", "check", &spec]);
+        place.good(&["sample", &spec, "-o", name, "--scale", "0.1", "--format", "parquet"]);
+    }
+    assert!(place.has("shop/lines.parquet") && place.has("clinic/visits.parquet"));
+}
+
+#[test]
+fn a_draft_can_be_sampled() {
+    let place = Place::new();
+    place.file(
+        "spec.toml",
+        SPEC.replace("chaos = [{ missing = { columns = \"cost\", rate = 0.1 } }]\n", "").replace("rows = 300", "rows = 3000"),
+    );
+    place.good(&["sample", "spec.toml", "-o", "real"]);
+    place.good(&["rules", "draft", "real/people.csv", "real/visits.csv", "-o", "draft.toml"]);
+    let draft = String::from_utf8(place.bytes("draft.toml")).expect("text");
+    for part in ["per = \"people\"", "key = \"id\"", "expression = \"people.id\"", "prefix = \"P-\""] {
+        assert!(draft.contains(part), "no {part} in {draft}");
+    }
+    place.good(&["rules", "check", "draft.toml"]);
+    place.good(&["sample", "draft.toml", "-o", "made"]);
+    assert_eq!(lines(&place, "made/people.csv").len(), 3_001);
+    let visits = lines(&place, "made/visits.csv").len() as f64;
+    assert!((visits / lines(&place, "real/visits.csv").len() as f64 - 1.0).abs() < 0.1, "{visits}");
+    place.bad(2, &["rules", "draft", "real/people.csv", "-o", "real/people.csv"], &["is the input"]);
+}

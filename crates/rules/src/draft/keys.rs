@@ -1,0 +1,138 @@
+//! Keys of tables, and which columns hold those of others.
+
+use std::collections::{BTreeMap, HashSet};
+
+use semblant_data::table::Table as Data;
+
+/// What ties a table to others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys {
+    /// The column whose values are all different.
+    pub(super) key: Option<usize>,
+    /// Two columns that are different together, where no one is.
+    pub(super) pair: Option<[usize; 2]>,
+    /// Columns that hold the key of another table.
+    pub(super) foreign: Vec<Foreign>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Foreign {
+    pub(super) column: usize,
+    pub(super) table: usize,
+    /// Whether the rows of the table come by it.
+    pub(super) is_parent: bool,
+}
+
+/// Names of tables that are names of files.
+pub(super) fn safe_names(tables: &[(String, Data)]) -> Vec<String> {
+    let safe = |name: &String| name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect::<String>();
+    tables.iter().map(|(name, _)| safe(name)).collect()
+}
+
+fn values(data: &Data, column: usize) -> Vec<String> {
+    (0..data.rows()).filter(|&row| !data.columns()[column].is_missing(row)).map(|row| data.cell(row, column)).collect()
+}
+
+fn is_unique(data: &Data, columns: &[usize]) -> bool {
+    let mut seen = HashSet::new();
+    let complete = |row: usize| columns.iter().all(|&column| !data.columns()[column].is_missing(row));
+    data.rows() > 1
+        && (0..data.rows())
+            .all(|row| complete(row) && seen.insert(columns.iter().map(|&column| data.cell(row, column)).collect::<Vec<_>>()))
+}
+
+/// A name without case and signs, in the singular.
+fn plain(name: &str) -> String {
+    let letters: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    letters.strip_suffix('s').unwrap_or(&letters).to_owned()
+}
+
+/// Whether a column looks like a name of rows: by what it is called.
+fn is_named_key(column: &str, table: &str) -> bool {
+    let (column, table) = (plain(column), plain(table));
+    ["id", "key", "code", "no", "number"].iter().any(|end| column == *end || column == format!("{table}{end}") || column.ends_with(end))
+}
+
+pub(super) fn find(tables: &[(String, Data)]) -> Vec<Keys> {
+    let mut all: Vec<Keys> = tables.iter().map(|(name, data)| own_key(name, data)).collect();
+    for table in 0..tables.len() {
+        let foreign = foreign_keys(tables, &all, table);
+        all[table].foreign = foreign;
+    }
+    for (keys, (_, data)) in all.iter_mut().zip(tables) {
+        let columns: Vec<usize> = keys.foreign.iter().map(|foreign| foreign.column).collect();
+        if keys.key.is_none() && columns.len() >= 2 && is_unique(data, &columns[..2]) {
+            keys.pair = Some([columns[0], columns[1]]);
+        }
+    }
+    choose_parents(tables, &mut all);
+    all
+}
+
+fn own_key(name: &str, data: &Data) -> Keys {
+    let schema = data.schema();
+    let unique = (0..data.columns().len()).filter(|&column| is_unique(data, &[column]));
+    let is_named = |column: &usize| is_named_key(&schema.columns[*column].name, name) || schema.columns[*column].kind.is_name();
+    // A column of names is a key, the first one; numbers that happen to differ are none.
+    Keys { key: unique.into_iter().find(is_named), ..Keys::default() }
+}
+
+fn foreign_keys(tables: &[(String, Data)], keys: &[Keys], table: usize) -> Vec<Foreign> {
+    let data = &tables[table].1;
+    let mut found = Vec::new();
+    for column in 0..data.columns().len() {
+        let name = plain(&data.schema().columns[column].name);
+        if keys[table].key == Some(column) && tables.len() == 1 {
+            continue;
+        }
+        let own: HashSet<String> = values(data, column).into_iter().collect();
+        if own.is_empty() {
+            continue;
+        }
+        let refers = |&other: &usize| {
+            let Some(key) = keys[other].key else { return false };
+            let key_name = plain(&tables[other].1.schema().columns[key].name);
+            let named = match other == table {
+                true => key != column && ["report", "parent", "manager", "super", "bos"].iter().any(|part| name.contains(part)),
+                false => name == key_name || name == format!("{}id", plain(&tables[other].0)),
+            };
+            // Of a key that stands for itself in two tables, the shorter table has the other's rows.
+            let itself = keys[table].key == Some(column) && tables[other].1.rows() < data.rows();
+            let known: HashSet<String> = if named && !itself { values(&tables[other].1, key).into_iter().collect() } else { return false };
+            own.is_subset(&known) && (keys[table].key != Some(column) || other != table)
+        };
+        // Two tables that have each other's key are not tied.
+        let candidates: Vec<usize> = (0..tables.len()).filter(refers).collect();
+        if let [other, ..] = candidates.as_slice()
+            && !(keys[table].key == Some(column) && *other > table && tables[*other].1.rows() == data.rows())
+        {
+            found.push(Foreign { column, table: *other, is_parent: false });
+        }
+    }
+    found
+}
+
+/// Rows come by the foreign key that has a row for every one of them, and the most different values; circles are left out.
+fn choose_parents(tables: &[(String, Data)], all: &mut [Keys]) {
+    let mut parents: BTreeMap<usize, usize> = BTreeMap::new();
+    for table in 0..tables.len() {
+        let data = &tables[table].1;
+        let fits = |foreign: &&Foreign| foreign.table != table && data.columns()[foreign.column].missing() == 0;
+        let distinct = |foreign: &&Foreign| values(data, foreign.column).into_iter().collect::<HashSet<_>>().len();
+        let mut candidates: Vec<&Foreign> = all[table].foreign.iter().filter(fits).collect();
+        candidates.sort_by_key(|foreign| std::cmp::Reverse(distinct(foreign)));
+        let leads_back = |mut other: usize| loop {
+            match parents.get(&other) {
+                _ if other == table => return true,
+                Some(&next) => other = next,
+                None => return false,
+            }
+        };
+        if let Some(chosen) = candidates.iter().find(|foreign| !leads_back(foreign.table)).map(|foreign| (foreign.column, foreign.table)) {
+            parents.insert(table, chosen.1);
+            for foreign in &mut all[table].foreign {
+                foreign.is_parent = foreign.column == chosen.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! What values are drawn from, prepared as far as parameters are known.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use semblant_data::table::{Column, ReadOptions, Table as Data};
+use semblant_expressions::Type;
+
+use super::names::{Resolver, literal_time};
+use super::{DrawPlan, Group, Param, TemplatePiece};
+use crate::calendar::{DAY, Days, clock};
+use crate::error::{Error, Place, Result, did_you_mean};
+use crate::laws::{Family, Law, Quantiles};
+use crate::spec::{At, Calendar, Draw, Names, Part, Term, Weighted};
+use crate::text::{Iban, Locale, Luhn, Name, Pattern, Piece, Template, locales};
+
+/// The least chance of a range that a distribution is cut to.
+const LEAST: f64 = 1e-12;
+
+/// A family with its parameters, for distributions with a formula.
+fn law_of(draw: &Draw) -> Option<(Family, Vec<&Term>)> {
+    Some(match draw {
+        Draw::Uniform { min, max } => (Family::Uniform, vec![min, max]),
+        Draw::Normal { mean, sd } => (Family::Normal, vec![mean, sd]),
+        Draw::Lognormal { mu, sigma } => (Family::Lognormal, vec![mu, sigma]),
+        Draw::Gamma { shape, scale } => (Family::Gamma, vec![shape, scale]),
+        Draw::Beta { a, b } => (Family::Beta, vec![a, b]),
+        Draw::Exponential { mean } => (Family::Exponential, vec![mean]),
+        Draw::Pareto { scale, shape } => (Family::Pareto, vec![scale, shape]),
+        Draw::Weibull { scale, shape } => (Family::Weibull, vec![scale, shape]),
+        Draw::StudentT { df, mean, scale } => (Family::StudentT, vec![df, mean, scale]),
+        Draw::Triangular { min, mode, max } => (Family::Triangular, vec![min, mode, max]),
+        Draw::Laplace { mean, scale } => (Family::Laplace, vec![mean, scale]),
+        Draw::Logistic { mean, scale } => (Family::Logistic, vec![mean, scale]),
+        Draw::Integers { min, max } => (Family::Integers, vec![min, max]),
+        Draw::Poisson { mean } => (Family::Poisson, vec![mean]),
+        Draw::NegativeBinomial { mean, dispersion } => (Family::NegativeBinomial, vec![mean, dispersion]),
+        Draw::Binomial { n, p } => (Family::Binomial, vec![n, p]),
+        Draw::Geometric { p } => (Family::Geometric, vec![p]),
+        Draw::Zipf { n, exponent } => (Family::Zipf, vec![n, exponent]),
+        _ => return None,
+    })
+}
+
+fn constants(params: &[Param]) -> Option<Vec<f64>> {
+    params.iter().map(Param::constant).collect()
+}
+
+impl Resolver<'_> {
+    pub(super) fn type_of_draw(&self, draw: &At<Draw>) -> Result<Type> {
+        Ok(match &draw.value {
+            Draw::Boolean { .. } => Type::Boolean,
+            Draw::Date(_) | Draw::Datetime(_) => Type::Time,
+            Draw::Sequence { prefix: None, .. }
+            | Draw::Mixture(_)
+            | Draw::Empirical { .. }
+            | Draw::Quantiles(_)
+            | Draw::Latitude { .. }
+            | Draw::Longitude { .. } => Type::Number,
+            Draw::Lookup { file, value, .. } => {
+                let data = self.data(file)?;
+                match data.columns()[self.data_column(&data, value)?] {
+                    Column::Number(_) => Type::Number,
+                    Column::Category { .. } => Type::Text,
+                }
+            }
+            other if law_of(other).is_some() => Type::Number,
+            _ => Type::Text,
+        })
+    }
+
+    fn data(&self, file: &At<String>) -> Result<Data> {
+        let path = self.file(file)?;
+        Data::read(&path, &ReadOptions::default()).map_err(|error| Error::new(self.path, file.place, error.to_string()))
+    }
+
+    fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {
+        let known = || data.schema().names();
+        known().position(|known| known == name.value).ok_or_else(|| {
+            let what = format!(
+                "the file has no column \"{}\"{}; it has {}",
+                **name,
+                did_you_mean(name, known()),
+                known().collect::<Vec<_>>().join(", ")
+            );
+            Error::new(self.path, name.place, what)
+        })
+    }
+
+    fn law_params(&self, table: usize, terms: &[&Term]) -> Result<Vec<Param>> {
+        terms.iter().map(|term| self.param(table, term, Type::Number)).collect()
+    }
+
+    /// A distribution of numbers whose parameters `read` reads.
+    pub(super) fn law(&self, draw: &At<Draw>, read: &dyn Fn(&Term) -> Result<Param>) -> Result<(Family, Vec<Param>, Option<Quantiles>)> {
+        let Some((family, terms)) = law_of(draw) else {
+            return self
+                .fail(draw.place, "this is no distribution of numbers with parameters; write one such as exponential = { mean = 30 }");
+        };
+        let parameters = terms.iter().map(|term| read(term)).collect::<Result<Vec<_>>>()?;
+        let known = match constants(&parameters) {
+            Some(values) => Some(Quantiles::of_law(&Law::new(family, &values).map_err(|what| Error::new(self.path, draw.place, what))?)),
+            None => None,
+        };
+        Ok((family, parameters, known))
+    }
+
+    pub(super) fn draw(&self, table: usize, index: usize, draw: &At<Draw>, data_type: Type, unique: bool) -> Result<DrawPlan> {
+        let spec = &self.columns[table][index];
+        let place = draw.place;
+        let said = |what: String| Error::new(self.path, place, what);
+        let truncate = spec.truncate.as_ref();
+        if let (Some(truncate), true) = (truncate, unique || law_of(draw).is_none()) {
+            return self.fail(truncate.place, "only distributions with a formula are truncated; write clip");
+        }
+        let plan = match &draw.value {
+            Draw::Integers { min, max } if unique => {
+                let known = constants(&self.law_params(table, &[min, max])?);
+                let Some(bounds) = known else {
+                    return self.fail(place, "a unique column needs a range of numbers that are known; write them");
+                };
+                let law = Law::new(Family::Integers, &bounds).map_err(said)?;
+                return Ok(DrawPlan::Distinct { first: law.p[0], count: (law.p[1] - law.p[0]) as u64 + 1 });
+            }
+            Draw::Mixture(parts) => self.mixture(table, place, parts)?,
+            Draw::Empirical { file, column } => {
+                let data = self.data(file)?;
+                let Column::Number(values) = &data.columns()[self.data_column(&data, column)?] else {
+                    return self.fail(column.place, "this column holds texts; write categories or lookup");
+                };
+                let values: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+                if values.is_empty() {
+                    return self.fail(column.place, "this column has no values; name another");
+                }
+                DrawPlan::Known { quantiles: Quantiles::of_values(values), within: None }
+            }
+            Draw::Quantiles(values) => {
+                let rising = values.windows(2).all(|pair| pair[0] <= pair[1]);
+                if values.len() < 2 || !rising || !values.iter().all(|value| value.is_finite()) {
+                    return self.fail(values.place, "these are no quantiles: write two or more numbers that do not fall");
+                }
+                DrawPlan::Known { quantiles: Quantiles::Sorted { values: values.value.clone(), between: true }, within: None }
+            }
+            Draw::Boolean { p } => DrawPlan::Boolean(self.probability(table, p)?, p.place),
+            Draw::Categories(labels) => self.categories(table, place, labels, data_type)?,
+            Draw::Lookup { file, keys, value, weight } => self.lookup(table, file, keys, value, weight.as_ref())?,
+            Draw::Date(calendar) => self.calendar(table, place, calendar, false)?,
+            Draw::Datetime(calendar) => self.calendar(table, place, calendar, true)?,
+            Draw::Regex(text) => DrawPlan::Regex(Pattern::new(text).map_err(|(at, what)| self.inside(text, at, what))?),
+            Draw::Template(text) => self.template(table, text)?,
+            Draw::Fake(name) => self.fake(table, index, name)?,
+            Draw::Uuid => DrawPlan::Uuid,
+            Draw::Sequence { start, step, prefix, width } => DrawPlan::Sequence {
+                start: start.as_ref().map_or(1, |start| start.value),
+                step: step.as_ref().map_or(1, |step| step.value),
+                prefix: prefix.clone(),
+                width: width.as_ref().map_or(0, |width| usize::from(width.value)),
+            },
+            Draw::Luhn { digits, prefix } => {
+                DrawPlan::Luhn(Luhn::new(digits.value, prefix.as_ref().map_or("", |prefix| prefix)).map_err(said)?)
+            }
+            Draw::Iban { country } => DrawPlan::Iban(Iban::new(country).map_err(said)?),
+            Draw::Latitude { .. } => self.point(table, index, draw, false)?,
+            Draw::Longitude { of } => {
+                let other = self.column_of(table, of)?;
+                match &self.columns[table][other].draw {
+                    Some(latitude) if matches!(latitude.value, Draw::Latitude { .. }) => self.point(table, other, latitude, true)?,
+                    _ => return self.fail(of.place, format!("column \"{}\" is not drawn as a latitude; name one that is", **of)),
+                }
+            }
+            _ => {
+                let (family, parameters, known) = self.law(draw, &|term| self.param(table, term, Type::Number))?;
+                self.cut(table, place, family, parameters, known, truncate)?
+            }
+        };
+        if unique
+            && plan.count().is_none()
+            && !matches!(plan, DrawPlan::Uuid | DrawPlan::Sequence { .. } | DrawPlan::Template(_) | DrawPlan::Regex(_))
+        {
+            return self.fail(
+                place,
+                "this cannot be unique by construction; draw integers, regex, luhn, uuid, sequence, template, or fake email or user_name",
+            );
+        }
+        Ok(plan)
+    }
+
+    /// An error inside a text of the spec.
+    fn inside(&self, text: &At<String>, at: usize, what: String) -> Error {
+        Error::new(self.path, Place { column: text.place.column + 1 + at, ..text.place }, what)
+    }
+
+    fn probability(&self, table: usize, term: &Term) -> Result<Param> {
+        let p = self.param(table, term, Type::Number)?;
+        match p.constant().filter(|p| !(0.0..=1.0).contains(p)) {
+            Some(wrong) => self.fail(term.place, format!("the probability {wrong} is not from 0 to 1; write one that is")),
+            None => Ok(p),
+        }
+    }
+
+    fn cut(
+        &self,
+        table: usize,
+        place: Place,
+        family: Family,
+        parameters: Vec<Param>,
+        known: Option<Quantiles>,
+        truncate: Option<&At<[Term; 2]>>,
+    ) -> Result<DrawPlan> {
+        let Some(truncate) = truncate else {
+            return Ok(match known {
+                Some(quantiles) => DrawPlan::Known { quantiles, within: None },
+                None => DrawPlan::Law { family, parameters, truncate: None, place },
+            });
+        };
+        let bounds = [self.param(table, &truncate.value[0], Type::Number)?, self.param(table, &truncate.value[1], Type::Number)?];
+        let (Some(quantiles), Some(values), [Param::Constant(low), Param::Constant(high)]) = (known, constants(&parameters), &bounds)
+        else {
+            return Ok(DrawPlan::Law { family, parameters, truncate: Some(bounds), place });
+        };
+        let law = Law::new(family, &values).map_err(|what| Error::new(self.path, place, what))?;
+        let within = law.between(*low, *high);
+        if !(within.1 - within.0 > LEAST) {
+            return self.fail(truncate.place, format!("the distribution has nothing from {low} to {high}; widen the range"));
+        }
+        Ok(DrawPlan::Known { quantiles, within: Some(within) })
+    }
+
+    fn mixture(&self, table: usize, place: Place, parts: &[Part]) -> Result<DrawPlan> {
+        if parts.is_empty() {
+            return self.fail(place, "a mixture has parts; write [{ weight = 1, draw = { ... } }]");
+        }
+        let mut read = Vec::new();
+        for part in parts {
+            let weight = self.param(table, &part.weight, Type::Number)?;
+            self.check_weight(&weight, part.weight.place)?;
+            let draw = At { value: (*part.draw.value).clone(), place: part.draw.place };
+            let (family, parameters, _) = self.law(&draw, &|term| self.param(table, term, Type::Number))?;
+            read.push((weight, family, parameters));
+        }
+        let known = |(weight, family, parameters): &(Param, Family, Vec<Param>)| {
+            Some((weight.constant()?, Law::new(*family, &constants(parameters)?).ok()?))
+        };
+        let Some(laws) = read.iter().map(known).collect::<Option<Vec<_>>>() else { return Ok(DrawPlan::Mixture { parts: read, place }) };
+        let sum = self.sum(laws.iter().map(|(weight, _)| *weight), place)?;
+        let laws = laws.into_iter().map(|(weight, law)| (weight / sum, law)).filter(|(weight, _)| *weight > 0.0).collect();
+        Ok(DrawPlan::Known { quantiles: Quantiles::of_mixture(laws), within: None })
+    }
+
+    fn check_weight(&self, weight: &Param, place: Place) -> Result<()> {
+        match weight.constant().filter(|weight| *weight < 0.0) {
+            Some(weight) => self.fail(place, format!("the weight {weight} is below 0; write one that is not")),
+            None => Ok(()),
+        }
+    }
+
+    fn sum(&self, weights: impl Iterator<Item = f64>, place: Place) -> Result<f64> {
+        let sum: f64 = weights.sum();
+        if sum > 0.0 { Ok(sum) } else { self.fail(place, "all weights are 0; make one of them larger") }
+    }
+
+    fn categories(&self, table: usize, place: Place, labels: &Weighted, data_type: Type) -> Result<DrawPlan> {
+        if labels.0.is_empty() {
+            return self.fail(place, "there are no labels; add some");
+        }
+        let mut weights = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (label, weight) in &labels.0 {
+            if !seen.insert(label) {
+                return self.fail(weight.place, format!("the label \"{label}\" stands here twice; remove one"));
+            }
+            let read = self.param(table, weight, Type::Number)?;
+            self.check_weight(&read, weight.place)?;
+            weights.push(read);
+        }
+        let known = match constants(&weights) {
+            None => None,
+            Some(values) => {
+                self.sum(values.iter().copied(), place)?;
+                Some(Quantiles::sums(0.0, cumulative(&values)))
+            }
+        };
+        let mut numbers = None;
+        if data_type == Type::Number {
+            let read = labels.0.iter().map(|(label, weight)| {
+                let wrong =
+                    || Error::new(self.path, weight.place, format!("the label \"{label}\" is no number, as the column is; change type"));
+                label.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(wrong)
+            });
+            numbers = Some(read.collect::<Result<Vec<f64>>>()?);
+        }
+        let levels = Arc::new(labels.0.iter().map(|(label, _)| label.clone()).collect());
+        Ok(DrawPlan::Categories { levels, numbers, weights, known, place })
+    }
+
+    fn lookup(&self, table: usize, file: &At<String>, keys: &Names, value: &At<String>, weight: Option<&At<String>>) -> Result<DrawPlan> {
+        let data = self.data(file)?;
+        let mut slots = Vec::new();
+        let mut key_columns = Vec::new();
+        for key in &keys.0 {
+            slots.push(self.column_of(table, key)?);
+            key_columns.push(self.data_column(&data, key)?);
+        }
+        let value = self.data_column(&data, value)?;
+        let weights = match weight {
+            None => None,
+            Some(weight) => match &data.columns()[self.data_column(&data, weight)?] {
+                Column::Number(weights) => Some(weights),
+                Column::Category { .. } => return self.fail(weight.place, "the weights are texts; write numbers in that column"),
+            },
+        };
+        let mut groups: HashMap<String, Group> = HashMap::new();
+        for row in 0..data.rows() {
+            let key = key_columns.iter().map(|&column| data.cell(row, column)).collect::<Vec<_>>().join("\u{1f}");
+            let group = groups.entry(key).or_default();
+            let weight = weights.map_or(1.0, |weights| weights[row]);
+            if !(weight >= 0.0) {
+                return self.fail(file.place, format!("the weight in row {} is below 0 or missing; mend the file", row + 1));
+            }
+            group.values.push(match &data.columns()[value] {
+                Column::Number(values) => values[row],
+                Column::Category { codes, .. } => f64::from(codes[row]),
+            });
+            group.sums.push(group.sums.last().copied().unwrap_or(0.0) + weight);
+        }
+        let (levels, numeric) = match &data.columns()[value] {
+            Column::Number(_) => (Arc::default(), true),
+            Column::Category { levels, .. } => (levels.clone(), false),
+        };
+        Ok(DrawPlan::Lookup { groups, keys: slots, levels, numeric, place: file.place })
+    }
+
+    /// The spec's holidays, in days since 1970-01-01.
+    pub(super) fn holidays(&self) -> Result<BTreeSet<i64>> {
+        let day = |text: &At<String>| match literal_time(text) {
+            Some(time) => Ok((time / DAY).floor() as i64),
+            None => self.fail(text.place, format!("\"{}\" is no date; write one such as 2024-12-25", **text)),
+        };
+        self.spec.holidays.iter().map(day).collect()
+    }
+
+    fn calendar(&self, table: usize, place: Place, calendar: &Calendar, times: bool) -> Result<DrawPlan> {
+        let [from, to] = [&calendar.from, &calendar.to].map(|term| self.param(table, term, Type::Time));
+        let (from, to) = (from?, to?);
+        if let (Some(from), Some(to)) = (from.constant(), to.constant())
+            && from > to
+        {
+            return self.fail(calendar.to.place, "the range ends before it begins; exchange from and to");
+        }
+        let weights = |weights: &Option<At<Vec<f64>>>, count: usize| match weights {
+            Some(all) if all.len() != count || all.iter().any(|weight| !(*weight >= 0.0)) || !all.iter().any(|weight| *weight > 0.0) => {
+                self.fail(all.place, format!("these are not {count} weights from 0 on, of which one is above 0; mend them"))
+            }
+            _ => Ok(()),
+        };
+        weights(&calendar.weekdays, 7)?;
+        weights(&calendar.months, 12)?;
+        let skipped = if calendar.business_days { self.holidays()? } else { BTreeSet::new() };
+        let working = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0];
+        let weekdays = calendar.weekdays.as_ref().map(|weights| weights.value.as_slice()).or(calendar.business_days.then_some(&working));
+        let days = Days::new(weekdays, calendar.months.as_ref().map(|weights| weights.value.as_slice()), skipped);
+        let hours = match &calendar.hours {
+            None => None,
+            Some(hours) if !times => return self.fail(hours.place, "a date has no hours; draw a datetime"),
+            Some(hours) => {
+                let [open, close] = [&hours.value[0], &hours.value[1]].map(|text| clock(text));
+                match (open, close) {
+                    (Some(open), Some(close)) if open < close => Some((open, close)),
+                    _ => return self.fail(hours.place, "these are no hours of a day; write [\"09:00\", \"17:30\"]"),
+                }
+            }
+        };
+        // Days with weights are drawn first, then the time of day.
+        let hours = if times && days.is_some() { hours.or(Some((0.0, DAY))) } else { hours };
+        Ok(DrawPlan::Calendar { from, to, days, hours, times, place })
+    }
+
+    fn template(&self, table: usize, text: &At<String>) -> Result<DrawPlan> {
+        let template = Template::new(text).map_err(|(at, what)| self.inside(text, at, what))?;
+        let slots = self.slots(table)?;
+        let piece = |piece: Piece| match piece {
+            Piece::Text(text) => Ok(TemplatePiece::Text(text)),
+            Piece::Column { name, width, at } => match slots.iter().position(|(known, _)| *known == name) {
+                Some(slot) => Ok(TemplatePiece::Slot { slot, width }),
+                None => {
+                    let nearest = did_you_mean(&name, slots.iter().map(|(known, _)| known.as_str()));
+                    Err(self.inside(text, at, format!("there is no column \"{name}\"{nearest}; name one of the row")))
+                }
+            },
+        };
+        Ok(DrawPlan::Template(template.pieces.into_iter().map(piece).collect::<Result<_>>()?))
+    }
+
+    fn fake(&self, table: usize, index: usize, name: &At<String>) -> Result<DrawPlan> {
+        let known = || Name::ALL.iter().map(|(text, _)| *text);
+        let Some((_, found)) = Name::ALL.iter().find(|(text, _)| *text == name.value) else {
+            let what = format!(
+                "nothing is called \"{}\"{}; there are {}",
+                **name,
+                did_you_mean(name, known()),
+                known().collect::<Vec<_>>().join(", ")
+            );
+            return self.fail(name.place, what);
+        };
+        let locale: Locale = match self.columns[table][index].locale.as_ref().or(self.spec.locale.as_ref()) {
+            None => locales()[0].1(),
+            Some(wanted) => match locales().iter().find(|(text, _)| *text == wanted.value) {
+                Some((_, lists)) => lists(),
+                None => {
+                    let all = locales().map(|(text, _)| text).join(", ");
+                    return self.fail(wanted.place, format!("there is no locale \"{}\"; write one of {all}", **wanted));
+                }
+            },
+        };
+        let distinct = |list: &'static [&'static str]| {
+            let mut seen = BTreeSet::new();
+            list.iter().filter(|text| seen.insert(**text)).map(|&text| text.to_owned()).collect::<Vec<_>>()
+        };
+        let levels = found.list(&locale).map(|list| Arc::new(distinct(list)));
+        Ok(DrawPlan::Fake { name: *found, locale: Box::new(locale), levels })
+    }
+
+    fn point(&self, table: usize, index: usize, draw: &At<Draw>, longitude: bool) -> Result<DrawPlan> {
+        let Draw::Latitude { area, centres, km } = &draw.value else {
+            return self.fail(draw.place, "this is no latitude; write latitude = { box = [...] }");
+        };
+        if area.is_some() == !centres.is_empty() {
+            return self.fail(draw.place, "a point lies in a box or around centres; write one of them");
+        }
+        let wrong = |latitude: f64, longitude: f64| !(latitude.abs() <= 90.0 && longitude.abs() <= 180.0);
+        if let Some(area) = area
+            && (wrong(area[0], area[1]) || wrong(area[2], area[3]) || area[0] > area[2] || area[1] > area[3])
+        {
+            return self.fail(area.place, "this is no box; write [south, west, north, east] in degrees");
+        }
+        if let Some(centre) = centres.iter().find(|centre| wrong(centre[0], centre[1])) {
+            return self.fail(centre.place, "this is no centre; write [latitude, longitude] in degrees");
+        }
+        let stream = self.stream(table, &self.columns[table][index].name);
+        let centres = centres.iter().map(|centre| centre.value).collect();
+        Ok(DrawPlan::Point {
+            area: area.as_ref().map(|area| area.value),
+            centres,
+            km: km.as_ref().map_or(10.0, |km| km.value),
+            longitude,
+            stream,
+        })
+    }
+}
+
+/// The sums of the first weights.
+pub(super) fn cumulative(weights: &[f64]) -> Vec<f64> {
+    let mut sum = 0.0;
+    let mut add = |weight: &f64| {
+        sum += weight;
+        sum
+    };
+    weights.iter().map(&mut add).collect()
+}

@@ -1,0 +1,61 @@
+//! Tables from declared logic ([`semblant_rules`]), whose learned columns are those of this library's models.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::Device;
+use semblant_core::synthesizer::Synthesizer;
+use semblant_data::table::{Schema, Table, TableRequest};
+pub use semblant_rules::*;
+
+use crate::Registry;
+
+/// The fitted table models of a registry, for specs with learned columns.
+pub struct RegistryModels<'r> {
+    registry: &'r Registry,
+    device: Device,
+}
+
+impl<'r> RegistryModels<'r> {
+    /// Models that draw on `device`.
+    pub fn new(registry: &'r Registry, device: Device) -> Self {
+        Self { registry, device }
+    }
+}
+
+impl Models for RegistryModels<'_> {
+    fn load(&self, path: &Path) -> Result<Arc<dyn Model>, String> {
+        let model = self.registry.load::<Table>(path, &self.device).map_err(|error| error.to_string())?;
+        let one = model.sample(&TableRequest::new(1, 0)).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Fitted { schema: one.data.schema().clone(), model: Mutex::new(model) }))
+    }
+}
+
+/// A fitted model as rules see it.
+struct Fitted {
+    schema: Schema,
+    model: Mutex<Box<dyn Synthesizer<Table>>>,
+}
+
+impl Model for Fitted {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn draw(&self, given: &Table, first: u64, seed: u64) -> Result<Table, String> {
+        let count = given.rows() as u64;
+        let rows = first..first + count;
+        let known: Vec<usize> = (0..given.columns().len()).filter(|&column| given.columns()[column].missing() < given.rows()).collect();
+        let mut request = TableRequest { rows, ..TableRequest::new(0, seed) };
+        if !known.is_empty() {
+            let schema =
+                Schema { columns: known.iter().map(|&column| given.schema().columns[column].clone()).collect(), ..Schema::default() };
+            // Row i of a request has the cells of row i modulo the number of given rows.
+            let order: Vec<usize> = (0..count).map(|place| ((place + count - first % count) % count) as usize).collect();
+            let columns = known.iter().map(|&column| given.columns()[column].take(&order)).collect();
+            request.given = Some(Arc::new(Table::new(schema, columns).map_err(|error| error.to_string())?));
+        }
+        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        model.sample(&request).map(|sample| sample.data).map_err(|error| error.to_string())
+    }
+}

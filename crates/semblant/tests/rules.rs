@@ -1,0 +1,146 @@
+//! Rules and fitted models in one spec.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use semblant::data::table::simulate_patients;
+use semblant::prelude::*;
+use semblant::rules::{Generator, Plan, RegistryModels};
+
+const SPEC: &str = r#"
+[[table]]
+name = "patients"
+rows = 6000
+[[table.learned]]
+model = "model.safetensors"
+given = ["age", "sex"]
+columns = ["systolic", "diagnosis", "bmi"]
+[[table.column]]
+name = "age"
+draw = { integers = { min = 60, max = 80 } }
+[[table.column]]
+name = "sex"
+draw = { categories = { female = 1, male = 3 } }
+[[table.column]]
+name = "bmi"
+clip = [20, 30]
+[[table.column]]
+name = "risk"
+expression = "systolic / 100 + bmi / 10"
+[[table.constraint]]
+check = "systolic > 100"
+"#;
+
+fn fitted(folder: &Path) -> Box<dyn Synthesizer<Table>> {
+    let path = folder.join("model.safetensors");
+    let mut model = GaussianCopula::default();
+    model.fit(&simulate_patients(4_000, 0), &mut Run::new(semblant::device::select("cpu").expect("a CPU"), 1)).expect("a fit");
+    model.save(&path).expect("writable");
+    semblant::load(&path, "cpu").expect("a model")
+}
+
+fn numbers<'t>(table: &'t Table, column: &str) -> &'t [f64] {
+    table.column(column).expect("there").numbers().expect("numbers")
+}
+
+fn shares(table: &Table, column: &str) -> BTreeMap<String, f64> {
+    let mut shares = BTreeMap::new();
+    let column = table.column(column).expect("there");
+    (0..table.rows())
+        .filter_map(|row| column.label(row))
+        .for_each(|label| *shares.entry(label.to_owned()).or_insert(0.0) += 1.0 / table.rows() as f64);
+    shares
+}
+
+#[test]
+fn learned_columns_follow_the_models_conditional_distribution() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = fitted(folder.path());
+    std::fs::write(folder.path().join("spec.toml"), SPEC).expect("writable");
+    let registry = Registry::default();
+    let models = RegistryModels::new(&registry, semblant::device::select("cpu").expect("a CPU"));
+    let plan = Plan::read(folder.path().join("spec.toml"), &models).unwrap_or_else(|error| panic!("{error}"));
+    let generator = Generator::new(&plan, 3, 1.0).expect("right");
+    let made = generator.rows("patients", 0..6_000).unwrap_or_else(|error| panic!("{error}"));
+    // What rules say holds.
+    assert!(numbers(&made, "age").iter().all(|age| (60.0..=80.0).contains(age)));
+    assert!(numbers(&made, "bmi").iter().all(|bmi| (20.0..=30.0).contains(bmi)));
+    assert!(numbers(&made, "systolic").iter().all(|systolic| *systolic > 100.0));
+    assert!((shares(&made, "sex")["male"] - 0.75).abs() < 0.02);
+    let risk = numbers(&made, "systolic").iter().zip(numbers(&made, "bmi")).map(|(systolic, bmi)| systolic / 100.0 + bmi / 10.0);
+    assert!(risk.zip(numbers(&made, "risk")).all(|(a, b)| (a - b).abs() < 1e-9));
+    // What is learned is as the model itself has it, given the same ages and sexes.
+    let schema = Schema {
+        columns: made.schema().columns.iter().filter(|column| ["age", "sex"].contains(&column.name.as_str())).cloned().collect(),
+        ..Schema::default()
+    };
+    let given =
+        Table::new(schema, vec![made.column("age").expect("there").clone(), made.column("sex").expect("there").clone()]).expect("a table");
+    let own = model.sample(&TableRequest::new(0, 99).with_given(given, 1)).expect("rows").data;
+    let mean = |table: &Table| {
+        let all: Vec<f64> = numbers(table, "systolic").iter().copied().filter(|systolic| *systolic > 100.0).collect();
+        all.iter().sum::<f64>() / all.len() as f64
+    };
+    assert!((mean(&made) - mean(&own)).abs() < 1.0, "{} {}", mean(&made), mean(&own));
+    let (a, b) = (shares(&made, "diagnosis"), shares(&own, "diagnosis"));
+    for (label, share) in &b {
+        let found = a.get(label).copied().unwrap_or(0.0);
+        // Four standard errors of the difference of two samples.
+        assert!((found - share).abs() < 4.0 * (2.0 * share * (1.0 - share) / 6_000.0).sqrt() + 0.005, "{label}: {found}, not {share}");
+    }
+    // Slices are those of the whole.
+    for (start, end) in [(0, 10), (777, 1_005), (5_999, 6_000)] {
+        let slice = generator.rows("patients", start..end).expect("rows");
+        let whole = made.take(&(start as usize..end as usize).collect::<Vec<_>>());
+        (0..slice.rows())
+            .for_each(|row| (0..slice.columns().len()).for_each(|column| assert_eq!(slice.cell(row, column), whole.cell(row, column))));
+    }
+}
+
+#[test]
+fn faults_of_learned_columns_have_their_places() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fitted(folder.path());
+    std::fs::write(folder.path().join("no-model.safetensors"), "x").expect("writable");
+    let registry = Registry::default();
+    let models = RegistryModels::new(&registry, semblant::device::select("cpu").expect("a CPU"));
+    for (from, to, place, words) in [
+        ("model.safetensors", "none.safetensors", ":6:9: ", "there is no file"),
+        ("model.safetensors", "no-model.safetensors", ":6:9: ", "no-model.safetensors"),
+        ("\"systolic\", \"diag", "\"sistolic\", \"diag", ":8:12: ", "no column \"sistolic\""),
+        ("given = [\"age\", \"sex\"]", "given = [\"risk\"]", ":7:10: ", "no column \"risk\""),
+        ("given = [\"age\", \"sex\"]", "given = [\"bmi\"]", ":7:10: ", "take it out of given"),
+    ] {
+        let text = SPEC.replace(from, to);
+        std::fs::write(folder.path().join("spec.toml"), &text).expect("writable");
+        let error = Plan::read(folder.path().join("spec.toml"), &models).expect_err("wrong").to_string();
+        assert!(error.contains(place) && error.contains(words) && error.lines().count() == 1, "{error}");
+    }
+}
+
+#[test]
+fn the_spec_of_patients_has_the_law_of_the_simulation() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/rules/patients.toml");
+    let plan = Plan::read(path, &semblant::rules::NoModels).unwrap_or_else(|error| panic!("{error}"));
+    let made = Generator::new(&plan, 5, 4.0).expect("right").rows("patients", 0..40_000).expect("rows");
+    let simulated = simulate_patients(40_000, 5);
+    for column in ["age", "bmi", "systolic", "diastolic", "cholesterol", "cost", "visit"] {
+        let sorted = |table: &Table| {
+            let mut all: Vec<f64> = numbers(table, column).iter().copied().filter(|value| !value.is_nan()).collect();
+            all.sort_by(f64::total_cmp);
+            all
+        };
+        let (a, b) = (sorted(&made), sorted(&simulated));
+        let share = |all: &[f64], x: f64| all.partition_point(|value| *value <= x) as f64 / all.len() as f64;
+        let distance = a.iter().chain(&b).map(|&x| (share(&a, x) - share(&b, x)).abs()).fold(0.0, f64::max);
+        // The chance of more is one in a thousand for two samples of this size.
+        assert!(distance < 1.95 * (2.0f64 / 36_000.0).sqrt(), "{column}: {distance}");
+        let missing = |table: &Table| table.column(column).expect("there").missing() as f64 / 40_000.0;
+        assert!((missing(&made) - missing(&simulated)).abs() < 0.01, "{column}");
+    }
+    for column in ["sex", "diagnosis"] {
+        let (a, b) = (shares(&made, column), shares(&simulated, column));
+        assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+        assert!(a.iter().all(|(label, share)| (share - b[label]).abs() < 0.015), "{column}: {a:?} {b:?}");
+    }
+}
