@@ -89,16 +89,12 @@ pub(super) fn utility(kept: Option<Estimate>, because: String) -> Verdict {
     Verdict { group: Group::Utility, grade, answer: answer.into(), because }
 }
 
-/// Whether training data leaks: `poor` and `fair` say whether a kind's own signs were found. A membership AUC counts as well, by the lower
-/// end of its interval, so that chance alone seldom passes the limits: above 0.6 is poor, above 0.52 fair.
-pub(super) fn privacy(poor: bool, fair: bool, membership: Option<Estimate>, because: String, caution: &str) -> Verdict {
-    let auc = membership.map_or(0.5, |auc| auc.interval[0]);
-    let (grade, answer, because) = if poor || auc > 0.6 {
-        (Grade::Poor, "Signs of leakage", because)
-    } else if fair || auc > 0.52 {
-        (Grade::Fair, "Possible leakage", because)
-    } else {
-        (Grade::Good, "No leakage found", because + caution)
+/// Whether training data leaks: `poor` and `fair` say whether signs were found.
+pub(super) fn privacy(poor: bool, fair: bool, because: String, caution: &str) -> Verdict {
+    let (grade, answer, because) = match () {
+        () if poor => (Grade::Poor, "Signs of leakage", because),
+        () if fair => (Grade::Fair, "Possible leakage", because),
+        () => (Grade::Good, "No leakage found", because + caution),
     };
     Verdict { group: Group::Privacy, grade, answer: answer.into(), because }
 }

@@ -217,10 +217,10 @@ fn privacy(scores: &ImageScores, tests: Option<&Tests>) -> Verdict {
         " Membership inference by features reaches an AUC of {:.2} ({:.2} to {:.2}; 0.50 is guessing).",
         auc.value, auc.interval[0], auc.interval[1]
     );
-    because += &format!(" {} tests were made, which together suspect honest images once in {:.0} cases.", tests.count(), 1.0 / LEVEL);
+    because += &format!(" {} tests were made, which together suspect honest images once in {:.0} cases.", tests.0.len(), 1.0 / LEVEL);
     let worst = |grade: Grade| found.iter().any(|(_, other)| *other == grade);
     let caution = " These checks can find leakage; they cannot prove that there is none.";
-    let verdict = verdict::privacy(worst(Grade::Poor), worst(Grade::Fair), None, because, caution);
+    let verdict = verdict::privacy(worst(Grade::Poor), worst(Grade::Fair), because, caution);
     if made >= MOST_COPIES && made - new > 0.5 {
         return Verdict { grade: Grade::Poor, answer: "Gives everyone away".into(), ..verdict };
     }

@@ -271,7 +271,6 @@ fn with_holdout(leaks: &Leaks) -> Verdict {
     let verdict = privacy(
         worst(Grade::Poor),
         worst(Grade::Fair),
-        None,
         because,
         " These checks can find leakage; they cannot prove that there is none.",
     );
@@ -302,7 +301,7 @@ fn without_holdout(leaks: &Leaks) -> Verdict {
     let error = |share: f64| chance(share, [synthetic.distances.len(), within.distances.len()]);
     let poor = synthetic.copies - within.copies > error(within.copies) || near - near_within > 0.1 + error(near_within) || close > 0.5;
     let fair = near - near_within > error(near_within) || close > 0.2;
-    let found = privacy(poor, fair, None, because, "");
+    let found = privacy(poor, fair, because, "");
     if found.grade != Grade::Good {
         return found;
     }
