@@ -130,7 +130,7 @@ fn a_draft_can_be_sampled() {
     place.good(&["sample", "spec.toml", "-o", "real"]);
     place.good(&["rules", "draft", "real/people.csv", "real/visits.csv", "-o", "draft.toml"]);
     let draft = String::from_utf8(place.bytes("draft.toml")).expect("text");
-    for part in ["per = \"people\"", "key = \"id\"", "expression = \"people.id\"", "prefix = \"P-\""] {
+    for part in ["per = \"people\"", "key = \"id\"", "expression = \"people.id\"", "regex = \"P"] {
         assert!(draft.contains(part), "no {part} in {draft}");
     }
     place.good(&["rules", "check", "draft.toml"]);

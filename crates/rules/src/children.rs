@@ -1,7 +1,7 @@
 //! Which parent a row belongs to, without a list of parents.
 //!
-//! Parents come in blocks of [`BLOCK`]. Where the number of children is a distribution, the numbers of a block are its quantiles at (j + 1/2) / 4096,
-//! in an order that is a random permutation of the block's own: every full block has the same number of rows, so the block of a row is a division,
+//! Parents come in blocks of [`BLOCK`]. Where the number of children is a distribution, the numbers of a block of n are its quantiles at (j + 1/2) / n, in
+//! an order that is a random permutation of the block's own: every full block has the same number of rows, so the block of a row is a division,
 //! and its parent a search in the sums of one block. Where the number is computed from the parent, or by a state machine, one pass over the parents
 //! keeps one sum for each block.
 
@@ -49,15 +49,9 @@ impl Generator<'_> {
         let parents = self.counts[*parent];
         match law {
             ChildLaw::Fixed(children) => Ok((parents.saturating_mul(*children), Families::default())),
-            ChildLaw::Quantiles(counts) => {
-                let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
-                let (full, rest) = (parents / BLOCK, parents % BLOCK);
-                let last = if rest == 0 {
-                    0
-                } else {
-                    self.block_counts(table, full)?.iter().take(rest as usize).map(|&count| u64::from(count)).sum()
-                };
-                Ok((full.saturating_mul(total).saturating_add(last), Families::default()))
+            ChildLaw::Drawn(counts) => {
+                let last: u64 = counts.quantiles.of(parents % BLOCK).iter().map(|&count| u64::from(count)).sum();
+                Ok(((parents / BLOCK).saturating_mul(counts.total).saturating_add(last), Families::default()))
             }
             ChildLaw::Computed { .. } | ChildLaw::Machine => {
                 let blocks: Vec<u64> = (0..parents.div_ceil(BLOCK)).collect();
@@ -79,9 +73,13 @@ impl Generator<'_> {
         let parents: Range<u64> = block * BLOCK..((block + 1) * BLOCK).min(self.counts[*parent]);
         match law {
             ChildLaw::Fixed(children) => Ok(parents.map(|_| *children as u32).collect()),
-            ChildLaw::Quantiles(counts) => {
-                let order = stream(self.seed, self.plan.tables[table].links[0].stream).permutation(block, BLOCK as usize);
-                Ok(order.into_iter().take((parents.end - parents.start) as usize).map(|place| counts[place]).collect())
+            ChildLaw::Drawn(counts) => {
+                let size = parents.end - parents.start;
+                let order = stream(self.seed, self.plan.tables[table].links[0].stream).permutation(block, size as usize);
+                // The last block may be a small one, whose numbers are quantiles of the distribution too.
+                let last = if size < BLOCK { counts.quantiles.of(size) } else { Vec::new() };
+                let counts = if size < BLOCK { &last } else { &counts.full };
+                Ok(order.into_iter().map(|place| counts[place]).collect())
             }
             ChildLaw::Computed { expression, place } => self.computed_children(*parent, parents, expression, *place),
             ChildLaw::Machine => {
@@ -114,7 +112,7 @@ impl Generator<'_> {
 
     /// The parents of some rows of a table.
     pub(crate) fn locate(&self, table: usize, rows: &[u64]) -> Result<Located> {
-        let Rows::Children { law, .. } = &self.plan.tables[table].rows else { return Ok(Located::default()) };
+        let Rows::Children { parent, law } = &self.plan.tables[table].rows else { return Ok(Located::default()) };
         if let ChildLaw::Fixed(children) = law {
             let count = (*children).max(1);
             return Ok(Located {
@@ -123,9 +121,10 @@ impl Generator<'_> {
                 siblings: vec![*children as u32; rows.len()],
             });
         }
-        let total = match law {
-            ChildLaw::Quantiles(counts) => counts.iter().map(|&count| u64::from(count)).sum::<u64>().max(1),
-            _ => 0,
+        // The block of a row and the rows before it. The last block is a small one, so it may have more rows than its share.
+        let drawn = match law {
+            ChildLaw::Drawn(counts) => Some((counts.total, self.counts[*parent] / BLOCK)),
+            _ => None,
         };
         let before = &self.families[table].before;
         let mut found = Located::default();
@@ -136,8 +135,14 @@ impl Generator<'_> {
             let inside =
                 |(_, first, sums): &(u64, u64, Arc<Vec<u32>>)| row >= *first && row - first < u64::from(sums.last().copied().unwrap_or(0));
             if !last.as_ref().is_some_and(inside) {
-                let block = if total > 0 { row / total } else { before.partition_point(|&sum| sum <= row) as u64 - 1 };
-                let first = if total > 0 { block * total } else { before[block as usize] };
+                let (block, first) = match drawn {
+                    Some((0, last)) => (last, 0),
+                    Some((total, last)) => ((row / total).min(last), (row / total).min(last) * total),
+                    None => {
+                        let block = before.partition_point(|&sum| sum <= row) - 1;
+                        (block as u64, before[block])
+                    }
+                };
                 last = Some((block, first, self.block_sums(table, block)?));
                 place = 0;
             }

@@ -95,7 +95,9 @@ fn every_fault_has_its_place_and_remedy() {
         ("value = 1\ndecimals = 40", X + 1, 12, &["at most 15"]),
         ("draw = { mixture = [{ weight = 1, draw = { boolean = { p = 1 } } }] }", X, 42, &["no distribution of numbers"]),
     ];
-    let of = |(column, line, at, words): &(&str, usize, usize, &[&str])| wrong(&said("spec.toml", &with(column)), "spec.toml", *line, *at, words);
+    let of = |(column, line, at, words): &(&str, usize, usize, &[&str])| {
+        wrong(&said("spec.toml", &with(column)), "spec.toml", *line, *at, words)
+    };
     let faults: Vec<String> = columns.iter().filter_map(of).collect();
     assert!(faults.is_empty(), "{faults:#?}");
     assert!(columns.len() >= 40);

@@ -258,7 +258,7 @@ fn form(texts: &[&String]) -> Option<String> {
     let mut form = String::new();
     for place in 0..first.len() {
         let all = || texts.iter().filter_map(|text| text.chars().nth(place));
-        if all().all(|c| c == first[place]) && !first[place].is_alphanumeric() {
+        if all().all(|c| c == first[place]) {
             form.push_str(&regex_syntax::escape(&first[place].to_string()));
             continue;
         }

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use semblant_data::table::Table as Data;
 
+/// So many different texts that are all among the keys of a table refer to it, whatever they are called.
+const MANY: usize = 20;
+
 /// What ties a table to others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
@@ -92,9 +95,11 @@ fn foreign_keys(tables: &[(String, Data)], keys: &[Keys], table: usize) -> Vec<F
         let refers = |&other: &usize| {
             let Some(key) = keys[other].key else { return false };
             let key_name = plain(&tables[other].1.schema().columns[key].name);
+            // Many texts that are names over there are so by no chance.
+            let by_values = || own.len() >= MANY && own.iter().all(|text| text.chars().any(|c| !c.is_ascii_digit()));
             let named = match other == table {
                 true => key != column && ["report", "parent", "manager", "super", "bos"].iter().any(|part| name.contains(part)),
-                false => name == key_name || name == format!("{}id", plain(&tables[other].0)),
+                false => name == key_name || name == format!("{}id", plain(&tables[other].0)) || by_values(),
             };
             // Of a key that stands for itself in two tables, the shorter table has the other's rows.
             let itself = keys[table].key == Some(column) && tables[other].1.rows() < data.rows();

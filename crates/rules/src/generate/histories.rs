@@ -70,7 +70,7 @@ impl Generator<'_> {
             columns.into_iter().zip(values).for_each(|(slot, values)| chunk.set(slot, values));
         }
         let count = |row: usize| match expression.evaluate(&chunk.row(row)) {
-            Value::Number(count) if count >= 0.0 && count <= 1e6 => Ok(count.round() as u32),
+            Value::Number(count) if (0.0..=1e6).contains(&count) => Ok(count.round() as u32),
             Value::Number(count) => self.plan.fail(
                 place,
                 format!("row {} of table \"{}\" has {count} children; keep it from 0 to 1,000,000", chunk.rows[row] + 1, plan.name),

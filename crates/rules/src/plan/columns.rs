@@ -192,7 +192,7 @@ impl Resolver<'_> {
             if found != data_type && !of_labels {
                 return Err(other(draw.place, found));
             }
-            return self.draw(table, index, draw, data_type, unique).map(Maker::Draw);
+            return self.draw(table, index, draw, data_type, unique).map(|draw| Maker::Draw(Box::new(draw)));
         }
         let Some(value) = source.value else {
             return self.fail(source.place, "nothing makes this value; add draw, expression or value");

@@ -424,7 +424,7 @@ impl Resolver<'_> {
         let Draw::Latitude { area, centres, km } = &draw.value else {
             return self.fail(draw.place, "this is no latitude; write latitude = { box = [...] }");
         };
-        if area.is_some() == !centres.is_empty() {
+        if area.is_some() != centres.is_empty() {
             return self.fail(draw.place, "a point lies in a box or around centres; write one of them");
         }
         let wrong = |latitude: f64, longitude: f64| !(latitude.abs() <= 90.0 && longitude.abs() <= 180.0);

@@ -9,7 +9,7 @@ use semblant_expressions::{Expression, Type};
 
 use super::draws::cumulative;
 use super::names::Resolver;
-use super::{CheckPlan, ChildLaw, Copula, LearnedBlock, Link, LinkKind, Maker, Param, Rows, SlotInfo, Table};
+use super::{CheckPlan, ChildCounts, ChildLaw, ChildQuantiles, Copula, LearnedBlock, Link, LinkKind, Maker, Param, Rows, SlotInfo, Table};
 use crate::children::BLOCK;
 use crate::error::{Error, Place, Result};
 use crate::spec::{At, Children, Correlation, Draw, Pick, Scalar, TableSpec};
@@ -189,7 +189,7 @@ impl Resolver<'_> {
     fn child_law(&self, table: usize, parent: usize, children: &At<Children>) -> Result<ChildLaw> {
         let place = children.place;
         let bounded = |count: f64| match count {
-            count if count >= 0.0 && count <= MOST_CHILDREN && count.fract() == 0.0 => Ok(count as u64),
+            count if (0.0..=MOST_CHILDREN).contains(&count) && count.fract() == 0.0 => Ok(count as u64),
             _ => self.fail(place, format!("{count} is no number of children; write a whole one from 0 to {MOST_CHILDREN}")),
         };
         match &children.value {
@@ -206,7 +206,7 @@ impl Resolver<'_> {
             Children::Draw(draw) => {
                 let draw = At { value: (**draw).clone(), place };
                 if let Draw::Categories(_) = &draw.value {
-                    return self.counted(table, &draw).map(|counts| ChildLaw::Quantiles(Arc::new(counts)));
+                    return self.counted(table, &draw).map(|counted| ChildLaw::Drawn(ChildCounts::new(counted)));
                 }
                 let (_, _, known) = self.law(&draw, &|term| self.param(table, term, Type::Number))?;
                 let Some(quantiles) = known else {
@@ -215,19 +215,17 @@ impl Resolver<'_> {
                         "the parameters are numbers here; write an expression of the parent's columns instead of a distribution",
                     );
                 };
-                let mut counts = Vec::with_capacity(BLOCK as usize);
-                for place in 0..BLOCK {
-                    let count = quantiles.quantile((place as f64 + 0.5) / BLOCK as f64).round();
-                    counts.push(bounded(count)? as u32);
+                for u in [0.5 / BLOCK as f64, 1.0 - 0.5 / BLOCK as f64] {
+                    bounded(quantiles.quantile(u).round())?;
                 }
-                Ok(ChildLaw::Quantiles(Arc::new(counts)))
+                Ok(ChildLaw::Drawn(ChildCounts::new(ChildQuantiles::Law(quantiles))))
             }
         }
     }
 
-    /// The numbers of children of a block where they are labels with weights: `{ categories = { 0 = 3, 1 = 5 } }`.
-    fn counted(&self, table: usize, draw: &At<Draw>) -> Result<Vec<u32>> {
-        let Draw::Categories(labels) = &draw.value else { return Ok(Vec::new()) };
+    /// The numbers of children where they are labels with weights: `{ categories = { 0 = 3, 1 = 5 } }`.
+    fn counted(&self, table: usize, draw: &At<Draw>) -> Result<ChildQuantiles> {
+        let Draw::Categories(labels) = &draw.value else { return self.fail(draw.place, "write labels with weights") };
         let mut counts = Vec::new();
         for (label, weight) in &labels.0 {
             let Some(count) = label.parse::<u32>().ok().filter(|count| f64::from(*count) <= MOST_CHILDREN) else {
@@ -240,14 +238,10 @@ impl Resolver<'_> {
         }
         counts.sort_by_key(|(count, _)| *count);
         let sums = cumulative(&counts.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
-        let Some(whole) = sums.last().copied().filter(|whole| *whole > 0.0) else {
+        if !sums.last().is_some_and(|whole| *whole > 0.0) {
             return self.fail(draw.place, "all weights are 0; make one of them larger");
-        };
-        let count = |place: u64| {
-            let wanted = (place as f64 + 0.5) / BLOCK as f64 * whole;
-            counts[sums.partition_point(|&sum| sum < wanted).min(counts.len() - 1)].0
-        };
-        Ok((0..BLOCK).map(count).collect())
+        }
+        Ok(ChildQuantiles::Counted { counts: counts.into_iter().map(|(count, _)| count).collect(), sums })
     }
 
     /// Reads an expression over the slots of the parent.

@@ -8,6 +8,7 @@ use semblant_expressions::{Expression, Type, Value};
 
 use super::Model;
 use crate::calendar::Days;
+use crate::children::BLOCK;
 use crate::error::Place;
 use crate::laws::{Family, Quantiles};
 use crate::spec::{AnomalyKind, Chaos};
@@ -46,8 +47,8 @@ pub(crate) enum Rows {
 #[derive(Debug)]
 pub(crate) enum ChildLaw {
     Fixed(u64),
-    /// The numbers of a full block of parents, sorted.
-    Quantiles(Arc<Vec<u32>>),
+    /// A distribution: the numbers of a block of parents are its quantiles.
+    Drawn(ChildCounts),
     /// An expression over the parent's own slots.
     Computed {
         expression: Expression,
@@ -55,6 +56,48 @@ pub(crate) enum ChildLaw {
     },
     /// As many as the state machine has events.
     Machine,
+}
+
+/// A distribution of numbers of children.
+#[derive(Debug)]
+pub(crate) struct ChildCounts {
+    pub(crate) quantiles: ChildQuantiles,
+    /// Those of a full block, sorted, and their sum.
+    pub(crate) full: Vec<u32>,
+    pub(crate) total: u64,
+}
+
+#[derive(Debug)]
+pub(crate) enum ChildQuantiles {
+    Law(Quantiles),
+    /// Numbers in order with the sums of their weights.
+    Counted {
+        counts: Vec<u32>,
+        sums: Vec<f64>,
+    },
+}
+
+impl ChildCounts {
+    pub(crate) fn new(quantiles: ChildQuantiles) -> Self {
+        let full = quantiles.of(BLOCK);
+        Self { total: full.iter().map(|&count| u64::from(count)).sum(), quantiles, full }
+    }
+}
+
+impl ChildQuantiles {
+    /// The numbers of a block of `parents`, sorted.
+    pub(crate) fn of(&self, parents: u64) -> Vec<u32> {
+        let at = |place: u64| (place as f64 + 0.5) / parents as f64;
+        (0..parents)
+            .map(|place| match self {
+                Self::Law(quantiles) => quantiles.quantile(at(place)).round() as u32,
+                Self::Counted { counts, sums } => {
+                    let wanted = at(place) * sums.last().copied().unwrap_or(0.0);
+                    counts[sums.partition_point(|&sum| sum < wanted).min(counts.len() - 1)]
+                }
+            })
+            .collect()
+    }
 }
 
 /// A row of another table that a row belongs to.
@@ -189,7 +232,7 @@ impl Param {
 pub(crate) enum Maker {
     Constant(Value<'static>),
     Expression(Expression),
-    Draw(DrawPlan),
+    Draw(Box<DrawPlan>),
     Case(Vec<(Option<Expression>, Maker)>),
     /// A column of a fitted model.
     Learned {
@@ -203,8 +246,7 @@ impl Maker {
     pub(crate) fn is_fixed(&self, column: &Column) -> bool {
         match self {
             Self::Constant(_) | Self::Expression(_) => true,
-            Self::Draw(DrawPlan::Sequence { .. } | DrawPlan::Template(_) | DrawPlan::Uuid) => true,
-            Self::Draw(_) => column.unique,
+            Self::Draw(draw) => column.unique || matches!(**draw, DrawPlan::Sequence { .. } | DrawPlan::Template(_) | DrawPlan::Uuid),
             Self::Case(branches) => branches.iter().all(|(_, maker)| maker.is_fixed(column)),
             Self::Learned { .. } => false,
         }

@@ -50,10 +50,11 @@ impl Resolver<'_> {
             described.decimals = spec.decimals.as_ref().map(|decimals| decimals.value);
         }
         let is_key = self.spec.tables[table].key.as_ref().is_some_and(|key| key.0.len() == 1 && *key.0[0] == *spec.name);
-        if described.kind == ColumnKind::Categorical && (is_key || unique || matches!(maker, Maker::Draw(DrawPlan::Uuid))) {
+        let is_uuid = matches!(maker, Maker::Draw(draw) if matches!(**draw, DrawPlan::Uuid));
+        if described.kind == ColumnKind::Categorical && (is_key || unique || is_uuid) {
             described.kind = ColumnKind::Id;
         }
-        if matches!(maker, Maker::Draw(DrawPlan::Uuid)) {
+        if is_uuid {
             described.data_type = Some("Uuid".into());
         }
         // A column that carries the key of another table over refers to it.
@@ -80,7 +81,7 @@ impl Resolver<'_> {
             (_, Some(ColumnType::Integer)) => ColumnKind::Integer,
             (_, Some(_)) => ColumnKind::Continuous,
             (_, None) => match maker {
-                Maker::Draw(DrawPlan::Sequence { .. } | DrawPlan::Distinct { .. }) => ColumnKind::Integer,
+                Maker::Draw(draw) if matches!(**draw, DrawPlan::Sequence { .. } | DrawPlan::Distinct { .. }) => ColumnKind::Integer,
                 Maker::Draw(_) if spec.draw.as_ref().is_some_and(|draw| is_whole(&draw.value)) => ColumnKind::Integer,
                 // What is carried over is as it is there.
                 Maker::Expression(expression) => match (spec.decimals.is_none(), expression.columns()) {

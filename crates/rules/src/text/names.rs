@@ -100,9 +100,9 @@ macro_rules! names {
 }
 
 names! {
-    FirstName "first_name", LastName "last_name", Full "name", Title "title", Job "job", City "city", Country "country",
+    First "first_name", Last "last_name", Whole "name", Title "title", Job "job", City "city", Country "country",
     CountryCode "country_code", State "state", Street "street", Address "address", Postcode "postcode", Company "company",
-    Industry "industry", Profession "profession", Phone "phone", Email "email", UserName "user_name", Domain "domain", Word "word",
+    Industry "industry", Profession "profession", Phone "phone", Email "email", User "user_name", Domain "domain", Word "word",
     Sentence "sentence", Currency "currency",
 }
 
@@ -110,8 +110,8 @@ impl Name {
     /// The list that a value is taken from as it is, if it is one choice from one list.
     pub(crate) fn list(self, locale: &Locale) -> Option<List> {
         match self {
-            Self::FirstName => Some(locale.first),
-            Self::LastName => Some(locale.last),
+            Self::First => Some(locale.first),
+            Self::Last => Some(locale.last),
             Self::Title => Some(locale.title),
             Self::Country => Some(locale.country),
             Self::CountryCode => Some(locale.country_code),
@@ -128,7 +128,7 @@ impl Name {
     pub(crate) fn draw(self, locale: &Locale, choices: &mut Choices<'_>, out: &mut String) {
         let mut one = |list: List| choices.one(list).copied().unwrap_or_default();
         match self {
-            Self::Full => {
+            Self::Whole => {
                 let (first, last) = (one(locale.first), one(locale.last));
                 out.push_str(&locale.name.replace("{FirstName}", first).replace("{LastName}", last));
             }
@@ -145,7 +145,7 @@ impl Name {
             Self::Postcode => form(one_of(locale.postcode, choices), choices, out),
             Self::Company => joined(out, &[one(locale.last), " ", one(locale.company_suffix)]),
             Self::Phone => form(one_of(locale.phone, choices), choices, out),
-            Self::UserName | Self::Email => {
+            Self::User | Self::Email => {
                 let (first, last) = (choices.one(&NET_NAMES[0]), choices.one(&NET_NAMES[1]));
                 let (first, last) = (first.map_or("", String::as_str), last.map_or("", String::as_str));
                 address(first, last, choices.below(100), out);
@@ -178,7 +178,7 @@ impl Name {
     /// How many different values [`Name::nth`] makes, if it can make any.
     pub(crate) fn count(self) -> Option<u64> {
         match self {
-            Self::UserName | Self::Email => Some((NET_NAMES[0].len() * NET_NAMES[1].len()) as u64 * 100_000),
+            Self::User | Self::Email => Some((NET_NAMES[0].len() * NET_NAMES[1].len()) as u64 * 100_000),
             _ => None,
         }
     }
