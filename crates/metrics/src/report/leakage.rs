@@ -130,6 +130,10 @@ mod tests {
         let grades: Vec<Grade> = tests.0.iter().map(|test| tests.grade(test)).collect();
         assert_eq!(grades, [Grade::Good, Grade::Good, Grade::Fair, Grade::Poor]);
         assert_eq!(tests.found().iter().map(|(_, grade)| *grade).collect::<Vec<_>>(), [Grade::Poor, Grade::Fair]);
+        let Content::Table(grid) = tests.section("rows", "a share").content else { panic!("a table") };
+        let findings: Vec<&Cell> = grid.rows.iter().map(|row| &row.cells[2]).collect();
+        let expected = ["nothing found", "too small to matter", "possible leakage", "leakage"].map(|text| Cell::Text(text.into()));
+        assert_eq!(findings, expected.iter().collect::<Vec<_>>());
         tests.0.truncate(1);
         assert_eq!(tests.found().len(), 1);
     }

@@ -268,12 +268,8 @@ fn with_holdout(leaks: &Leaks) -> Verdict {
     }
     because += &format!(" {} tests were made, which together suspect an honest table once in {:.0} cases.", tests.0.len(), 1.0 / LEVEL);
     let worst = |grade: Grade| found.iter().any(|(_, other)| *other == grade);
-    let verdict = privacy(
-        worst(Grade::Poor),
-        worst(Grade::Fair),
-        because,
-        " These checks can find leakage; they cannot prove that there is none.",
-    );
+    let verdict =
+        privacy(worst(Grade::Poor), worst(Grade::Fair), because, " These checks can find leakage; they cannot prove that there is none.");
     if found.first().is_some_and(|(test, grade)| *grade == Grade::Poor && test.column.is_some()) {
         return Verdict { answer: "Identifying values come back".into(), ..verdict };
     }
