@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::error::undefined;
 use crate::random::random;
+use crate::significance::more_often;
 
 /// Parts of the images in [`classifier_score_of_parts`].
 pub const PARTS: usize = 10;
@@ -25,6 +26,49 @@ pub fn class_share_distance(a: &[u32], b: &[u32], classes: usize) -> Result<f64>
         shares
     };
     Ok(shares(a).iter().zip(shares(b)).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0)
+}
+
+/// How often one class is predicted among synthetic images and among new real ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassCounts {
+    /// Its index.
+    pub class: usize,
+    /// Synthetic and new real images of it.
+    pub images: [usize; 2],
+    /// Synthetic and new real images of all classes.
+    pub of: [usize; 2],
+    /// The chance of such a difference, in either direction, if both are of one population (Fisher's exact test, twice the smaller side).
+    pub p_value: f64,
+}
+
+impl ClassCounts {
+    /// The shares among synthetic and new real images.
+    pub fn shares(&self) -> [f64; 2] {
+        [0, 1].map(|side| self.images[side] as f64 / self.of[side] as f64)
+    }
+}
+
+/// Every class below `classes`, in order.
+///
+/// # Errors
+/// No images in a set.
+///
+/// # Panics
+/// When a class is not below `classes`.
+pub fn class_counts(synthetic: &[u32], new: &[u32], classes: usize) -> Result<Vec<ClassCounts>> {
+    if synthetic.is_empty() || new.is_empty() {
+        return undefined("class shares need an image in each set");
+    }
+    let mut images = vec![[0; 2]; classes];
+    synthetic.iter().for_each(|&class| images[class as usize][0] += 1);
+    new.iter().for_each(|&class| images[class as usize][1] += 1);
+    let of = [synthetic.len(), new.len()];
+    let one = |(class, images): (usize, [usize; 2])| {
+        let [made, real] = [0, 1].map(|side| [images[side], of[side]]);
+        let p_value = (2.0 * more_often(made, real).min(more_often(real, made))).min(1.0);
+        ClassCounts { class, images, of, p_value }
+    };
+    Ok(images.into_iter().enumerate().map(one).collect())
 }
 
 /// `exp` of the mean Kullback-Leibler divergence between the class probabilities of an image and their mean over all images: the Inception
@@ -125,5 +169,15 @@ mod tests {
         assert!((class_share_distance(&real, &lost, 4).unwrap() - 0.25).abs() < 1e-12);
         assert!((class_share_distance(&[0, 0], &[1], 4).unwrap() - 1.0).abs() < 1e-12);
         assert!(class_share_distance(&real, &[], 4).is_err());
+    }
+
+    #[test]
+    fn a_missing_class_is_told_from_chance() {
+        let of = |counts: [usize; 3]| (0u32..3).zip(counts).flat_map(|(class, count)| vec![class; count]).collect::<Vec<u32>>();
+        let found = class_counts(&of([50, 50, 0]), &of([100, 95, 5]), 3).unwrap();
+        assert!(found[0].p_value == 1.0 && found[2].p_value > 0.1 && found[2].shares() == [0.0, 0.025], "{found:?}");
+        let found = class_counts(&of([60, 40, 0]), &of([70, 70, 60]), 3).unwrap();
+        assert!(found[2].p_value < 1e-9 && found[2].images == [0, 60] && found[0].p_value < 1e-3, "{found:?}");
+        assert!(class_counts(&[], &[0], 1).is_err());
     }
 }

@@ -51,6 +51,17 @@ impl Moments {
         }
     }
 
+    /// Adds the features of `other`.
+    ///
+    /// # Panics
+    /// When the widths differ.
+    pub fn join(&mut self, other: &Self) {
+        assert_eq!(self.width, other.width, "features of one width");
+        self.count += other.count;
+        self.sum.iter_mut().zip(&other.sum).for_each(|(sum, more)| *sum += more);
+        self.products.iter_mut().zip(&other.products).for_each(|(sum, more)| *sum += more);
+    }
+
     /// How many features there are.
     pub fn count(&self) -> u64 {
         self.count

@@ -97,6 +97,14 @@ pub(super) fn summary(found: &[Nearest]) -> Memorization {
     Memorization { memorised: memorised as f64 / found.len() as f64, nearest: quantile(&nearest, 0.5) }
 }
 
+/// The 95 % confidence interval of the median distance: the ranks that a binomial count of distances below the median lies between.
+pub(super) fn nearest_interval(found: &[Nearest]) -> [f64; 2] {
+    let mut nearest: Vec<f64> = found.iter().map(|nearest| nearest.distance).collect();
+    nearest.sort_unstable_by(f64::total_cmp);
+    let half = 0.98 / (nearest.len() as f64).sqrt();
+    [0.5 - half, 0.5 + half].map(|share| quantile(&nearest, share.clamp(0.0, 1.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

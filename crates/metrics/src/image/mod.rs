@@ -2,29 +2,36 @@
 
 pub mod classes;
 pub mod classifier;
+pub mod copies;
 pub mod distances;
 pub mod extractor;
 pub mod frechet;
 pub mod inception;
+pub mod intervals;
 pub mod memorization;
 pub mod paired;
 pub mod prdc;
 pub mod resize;
 pub mod shadow;
+pub mod spectrum;
 pub mod utility;
+mod views;
 mod weights;
 
 use semblant_data::image::Images;
 use serde::Serialize;
 
+use crate::bootstrap::Estimate;
 use crate::random::subsample;
 use crate::{Error, Result};
-use classes::{class_share_distance, classifier_score_of_parts};
-use distances::{kernel_distance, sliced_distance};
+use classes::{ClassCounts, class_counts, class_share_distance, classifier_score_of_parts};
+use copies::{Copies, Searched};
+use distances::{kernel_distance, kernel_half_width, sliced_distance};
 use extractor::{Extracted, FeatureExtractor, Provenance, accuracy};
-use frechet::{Moments, frechet_distance};
-use memorization::{Nearest, nearest, summary};
+use intervals::frechet_estimate;
+use memorization::{Nearest, nearest, nearest_interval, summary};
 use prdc::{DENSITY_NEIGHBOURS, Neighborhoods, Prdc};
+use spectrum::{PowerRatio, Spectrum};
 
 /// Most images of each set for precision, recall, density, coverage and the sliced distance, whose cost is quadratic.
 pub const MOST_COMPARED: usize = 10_000;
@@ -46,6 +53,8 @@ pub struct ImageScores {
     pub compared: usize,
     /// Synthetic and holdout images behind `memorised` and `nearest`; each was compared with every real image.
     pub compared_by_pixels: [usize; 2],
+    /// Signs that training images are copied or given away; none without a holdout.
+    pub copies: Option<Copies>,
     /// Draws the images and the directions.
     pub seed: u64,
     /// The network that made the features.
@@ -63,10 +72,17 @@ pub struct Scores {
     pub classifier_score: f64,
     /// Its standard deviation over the parts.
     pub classifier_score_deviation: f64,
-    /// [`frechet_distance`] of the features of all images; biased upwards for a few hundred images.
+    /// [`frechet::frechet_distance`] of the features of all images, for the holdout of at most as many as there are synthetic images; biased
+    /// upwards for a few hundred images.
     pub frechet_distance: f64,
-    /// [`kernel_distance`] of the features.
+    /// Its 95 % confidence interval, around the mean of such draws and not around the distance of the populations.
+    pub frechet_interval: Option<[f64; 2]>,
+    /// The same distance less its bias ([`intervals::FrechetEstimate::corrected`]).
+    pub frechet_corrected: Option<Estimate>,
+    /// [`kernel_distance`] of the same features.
     pub kid: f64,
+    /// Its 95 % confidence interval ([`kernel_half_width`]).
+    pub kid_interval: Option<[f64; 2]>,
     /// Its standard deviation over subsets.
     pub kid_deviation: f64,
     /// [`sliced_distance`] of the features.
@@ -78,6 +94,11 @@ pub struct Scores {
     pub memorised: f64,
     /// [`memorization::Memorization::nearest`].
     pub nearest: f64,
+    /// Its 95 % confidence interval.
+    pub nearest_interval: [f64; 2],
+    /// The power above a quarter of a cycle per pixel over that of the real images ([`spectrum`]); none for images of fewer than eight rows or
+    /// columns.
+    pub fine_detail: Option<Estimate>,
 }
 
 /// Compares `synthetic` with `real` and, if there is one, `holdout` with `real`. `seed` draws the subsamples.
@@ -99,6 +120,10 @@ pub(crate) struct Details {
     pub(crate) scores: ImageScores,
     /// Predicted classes of the real and the synthetic images.
     pub(crate) classes: [Vec<u32>; 2],
+    /// Of each class, synthetic and holdout images; empty without a holdout, or if the network knows other classes.
+    pub(crate) class_counts: Vec<ClassCounts>,
+    /// The power by frequency of the synthetic images and of the holdout over that of the real images.
+    pub(crate) power: [Option<PowerRatio>; 2],
     /// Features of the compared real and synthetic images, `[compared, width]`.
     pub(crate) features: [Vec<f32>; 2],
     /// Indices of synthetic images with their closest training image, ascending by [`Nearest::ratio`].
@@ -116,25 +141,43 @@ pub(crate) fn evaluate_in_detail(
 ) -> Result<Details> {
     let sets = [Some(real), Some(synthetic), holdout];
     let compared = sets.iter().flatten().map(|images| images.count()).min().unwrap_or(0).min(MOST_COMPARED);
-    let mut evaluator = Evaluator { extractor, compared, seed, stage };
+    let spectrum = Spectrum::of(real, seed, 80).ok();
+    let mut evaluator = Evaluator { extractor, compared, most: synthetic.count(), seed, spectrum, stage };
     let real = evaluator.extract(real, (0, "real"))?;
     let neighborhoods =
         (compared > DENSITY_NEIGHBOURS).then(|| Neighborhoods::new(&real.compared, extractor.width(), extractor.device())).transpose()?;
-    let (scores, features, mut closest) = evaluator.scores(&real, neighborhoods.as_ref(), synthetic, (1, "synthetic"))?;
-    let reference = holdout.map(|holdout| evaluator.scores(&real, neighborhoods.as_ref(), holdout, (2, "holdout"))).transpose()?;
+    let found = evaluator.scores(&real, neighborhoods.as_ref(), synthetic, (1, "synthetic"))?;
+    let new = holdout.map(|holdout| evaluator.scores(&real, neighborhoods.as_ref(), holdout, (2, "holdout"))).transpose()?;
+    let copies = new.as_ref().map(|new| evaluator.copies(&real, &found, new)).transpose()?;
+    let classes = extractor.class_names().len();
+    let class_counts = match &new {
+        Some(new) if classes > 0 => class_counts(&found.features.all.classes, &new.features.all.classes, classes)?,
+        _ => Vec::new(),
+    };
+    let mut closest = found.closest;
     closest.sort_by(|(_, a), (_, b)| a.ratio().total_cmp(&b.ratio()));
+    let (reference, power_of_new) = new.map_or((None, None), |new| (Some(new.scores), new.power));
     let scores = ImageScores {
-        synthetic: scores,
-        reference: reference.map(|(scores, ..)| scores),
+        synthetic: found.scores,
+        reference,
         images: sets.map(|images| images.map_or(0, Images::count)),
         compared,
         compared_by_pixels: [sets[1], sets[2]].map(|images| images.map_or(0, Images::count).min(MOST_COMPARED_BY_PIXELS)),
+        copies,
         seed,
         features: extractor.provenance().map_err(core)?,
     };
     // The neighbourhoods borrow the real features.
     drop(neighborhoods);
-    Ok(Details { scores, classes: [real.all.classes, features.all.classes], features: [real.compared, features.compared], closest })
+    let features = found.features;
+    Ok(Details {
+        scores,
+        classes: [real.all.classes, features.all.classes],
+        class_counts,
+        power: [found.power, power_of_new],
+        features: [real.compared, features.compared],
+        closest,
+    })
 }
 
 fn core(error: semblant_core::Error) -> Error {
@@ -144,7 +187,11 @@ fn core(error: semblant_core::Error) -> Error {
 struct Evaluator<'a> {
     extractor: &'a dyn FeatureExtractor,
     compared: usize,
+    /// Most images of a set behind the Frechet and the kernel distance: the reference has no more than the value.
+    most: usize,
     seed: u64,
+    /// Of the real images.
+    spectrum: Option<Spectrum>,
     stage: &'a mut dyn FnMut(&str),
 }
 
@@ -152,9 +199,17 @@ struct Evaluator<'a> {
 struct SetFeatures<'a> {
     images: &'a Images,
     all: Extracted,
-    moments: Moments,
     /// Features of the images that are compared, `[compared, width]`.
     compared: Vec<f32>,
+}
+
+/// What was found of one set of images.
+struct FoundOfSet<'a> {
+    scores: Scores,
+    features: SetFeatures<'a>,
+    power: Option<PowerRatio>,
+    /// The images that were compared by pixels, with their closest training images.
+    closest: Vec<(usize, Nearest)>,
 }
 
 impl Evaluator<'_> {
@@ -162,10 +217,15 @@ impl Evaluator<'_> {
     fn extract<'i>(&mut self, images: &'i Images, set: (u64, &str)) -> Result<SetFeatures<'i>> {
         (self.stage)(&format!("features of {} {} images", images.count(), set.1));
         let all = self.extractor.extract_all(images).map_err(core)?;
-        let width = self.extractor.width();
         let rows = subsample(images.count(), self.compared, self.seed, 30 + set.0);
-        let compared = rows.iter().flat_map(|&row| all.features[row * width..(row + 1) * width].iter().copied()).collect();
-        Ok(SetFeatures { images, moments: Moments::of(&all.features, width), all, compared })
+        let compared = self.rows_of(&all.features, &rows);
+        Ok(SetFeatures { images, all, compared })
+    }
+
+    /// The features of some images.
+    fn rows_of(&self, features: &[f32], rows: &[usize]) -> Vec<f32> {
+        let width = self.extractor.width();
+        rows.iter().flat_map(|&row| features[row * width..(row + 1) * width].iter().copied()).collect()
     }
 
     fn scores<'i>(
@@ -174,40 +234,64 @@ impl Evaluator<'_> {
         neighborhoods: Option<&Neighborhoods>,
         images: &'i Images,
         set: (u64, &str),
-    ) -> Result<(Scores, SetFeatures<'i>, Vec<(usize, Nearest)>)> {
+    ) -> Result<FoundOfSet<'i>> {
         check_size(real.images, images)?;
-        let (names, width) = (self.extractor.class_names(), self.extractor.width());
+        let (names, width, seed) = (self.extractor.class_names(), self.extractor.width(), self.seed);
         let found = self.extract(images, set)?;
         (self.stage)(&format!("distances between real and {} features", set.1));
         let own_classes = images.classes().filter(|_| !names.is_empty());
         let class_accuracy = own_classes.map(|_| accuracy(names, images, &found.all.classes).map_err(core)).transpose()?;
         let shares = || class_share_distance(&real.all.classes, &found.all.classes, names.len());
+        let features = self.rows_of(&found.all.features, &subsample(images.count(), self.most, seed, 46 + set.0));
         // First, because its error explains that there are too few images.
-        let frechet_distance = frechet_distance(&real.moments, &found.moments)?;
-        let kernel = kernel_distance(&real.all.features, &found.all.features, width, self.seed, self.extractor.device())?;
+        let frechet = frechet_estimate(&real.all.features, &features, width, seed)?;
+        let kernel = kernel_distance(&real.all.features, &features, width, seed, self.extractor.device())?;
+        let kernel_half = kernel_half_width(&real.all.features, &features, width, seed, self.extractor.device());
         let prdc = neighborhoods
             .map(|real| Ok::<_, Error>(real.prdc(&Neighborhoods::new(&found.compared, width, self.extractor.device())?)))
             .transpose()?;
-        let mind = sliced_distance(&real.compared, &found.compared, width, self.seed)?;
+        let mind = sliced_distance(&real.compared, &found.compared, width, seed)?;
+        let power = self.spectrum.as_ref().zip(Spectrum::of(images, seed, 80 + set.0).ok()).map(|(real, images)| images.over(real));
         (self.stage)(&format!("memorization of {} images, by pixels", set.1));
-        let chosen = subsample(images.count(), MOST_COMPARED_BY_PIXELS, self.seed, 40 + set.0);
+        let chosen = subsample(images.count(), MOST_COMPARED_BY_PIXELS, seed, 40 + set.0);
         let nearest = nearest(real.images, &images.select(&chosen))?;
         let memorization = summary(&nearest);
-        let classes = classifier_score_of_parts(&found.all.log_shares, self.extractor.classes(), self.seed)?;
+        let classes = classifier_score_of_parts(&found.all.log_shares, self.extractor.classes(), seed)?;
         let scores = Scores {
             class_accuracy,
             class_share_distance: if names.is_empty() { None } else { Some(shares()?) },
             classifier_score: classes.mean,
             classifier_score_deviation: classes.deviation,
-            frechet_distance,
+            frechet_distance: frechet.plain.value,
+            frechet_interval: frechet.corrected.map(|_| frechet.plain.interval),
+            frechet_corrected: frechet.corrected,
             kid: kernel.mean,
+            kid_interval: kernel_half.map(|half| [kernel.mean - half, kernel.mean + half]),
             kid_deviation: kernel.deviation,
             mind,
             prdc,
             memorised: memorization.memorised,
             nearest: memorization.nearest,
+            nearest_interval: nearest_interval(&nearest),
+            fine_detail: power.as_ref().and_then(|power| power.fine),
         };
-        Ok((scores, found, chosen.into_iter().zip(nearest).collect()))
+        Ok(FoundOfSet { scores, features: found, power, closest: chosen.into_iter().zip(nearest).collect() })
+    }
+
+    /// The search for copies among the images that were compared by pixels.
+    fn copies(&mut self, real: &SetFeatures, found: &FoundOfSet, new: &FoundOfSet) -> Result<Copies> {
+        (self.stage)("copies of training images, by tests");
+        let chosen: Vec<usize> = found.closest.iter().map(|(index, _)| *index).collect();
+        let memorised = [found, new].map(|of| [of.closest.iter().filter(|(_, nearest)| nearest.is_memorised()).count(), of.closest.len()]);
+        let features = self.rows_of(&found.features.all.features, &chosen);
+        let images = found.features.images.select(&chosen);
+        let searched = Searched {
+            images: [real.images, &images, new.features.images],
+            features: [&real.all.features, &features, &new.features.all.features],
+            width: self.extractor.width(),
+            device: self.extractor.device(),
+        };
+        searched.copies(memorised, self.seed)
     }
 }
 

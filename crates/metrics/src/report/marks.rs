@@ -77,8 +77,9 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "density" => (plain, Difference([0.10, 0.30])),
         "frechet_distance" | "mind" => (plain, Times([5.0, 50.0])),
         "classifier_score" => (plain, Times([1.1, 1.5])),
+        "fine_detail" => (plain, Times([1.25, 2.0])),
         // About 0, or the spread of another score: nothing to measure a difference by.
-        "kid" | "kid_deviation" | "classifier_score_deviation" => return None,
+        "kid" | "frechet_corrected" | "kid_deviation" | "classifier_score_deviation" => return None,
         // Utility.
         id if id.ends_with("_auc") && score.group == Group::Utility => (plain, Kept(0.5)),
         "utility_rmse" => (plain, Times([1.03, 1.15])),
@@ -112,9 +113,10 @@ pub(super) fn set(scores: &mut [Score], sizes: [usize; 2]) {
 
 fn mark(score: &Score, sizes: [usize; 2]) -> Option<Mark> {
     let (value, reference) = (score.value?, score.reference?);
-    // Attacks are judged by the lower end of their interval, so that chance alone seldom passes the limits.
-    let value = if score.group == Group::Privacy { score.interval.map_or(value, |[low, _]| low) } else { value };
     let (side, limits) = rule(score)?;
+    // Attacks are judged by the lower end of their interval, so that chance alone seldom passes the limits.
+    let by_interval = score.group == Group::Privacy && matches!(limits, Limits::Difference(_));
+    let value = if by_interval { score.interval.map_or(value, |[low, _]| low) } else { value };
     let above = match side {
         Side::Below => reference - value,
         Side::Above => value - reference,

@@ -31,6 +31,9 @@ pub const FORMAT: u32 = 2;
 /// The mark of the page that [`Report::to_html`] makes: the content of its `generator` tag, up to the version.
 pub const GENERATOR: &str = "Semblant report";
 
+/// The id of the section that says how the answers are to be read; it stands at the top of the page.
+const READING: &str = "reading";
+
 /// Everything that was measured. It is derived from real data (extremes, label names, projected rows) and the page of images shows some of
 /// them: share it under the same conditions as the real data.
 ///

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::scores::score_ids;
-use super::{Content, Mark, Report};
+use super::{Content, Mark, READING, Report};
 
 /// The longest heading of a column, in characters.
 const WIDEST: usize = 24;
@@ -98,11 +98,15 @@ pub(super) fn lines(reports: &[(&str, &Report)]) -> Vec<String> {
         let (real, synthetic) = (sources.real.count, sources.synthetic.count);
         lines.push(format!("{name}: {real} real, {synthetic} synthetic{holdout} {}; seed {}", sources.items, report.seed));
     }
-    let facts = reports.first().into_iter().flat_map(|(_, report)| &report.sections).filter_map(|section| match &section.content {
-        Content::Facts(facts) => Some(facts),
-        _ => None,
-    });
-    lines.extend(facts.flatten().map(|fact| format!("  {}: {}", fact.name, fact.value)));
+    for section in reports.first().into_iter().flat_map(|(_, report)| &report.sections) {
+        match &section.content {
+            Content::Facts(facts) if section.id == READING => {
+                lines.extend(facts.iter().flat_map(|fact| wrapped(&format!("{}: {}", fact.name, fact.value))));
+            }
+            Content::Facts(facts) => lines.extend(facts.iter().map(|fact| format!("  {}: {}", fact.name, fact.value))),
+            _ => {}
+        }
+    }
     lines
 }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Group, Score};
+use super::Group;
 use crate::bootstrap::Estimate;
 
 pub(super) use crate::bootstrap::chance;
@@ -47,11 +47,6 @@ impl Grade {
             Self::Unknown => "unknown",
         }
     }
-}
-
-/// The value and the reference of a score.
-pub(super) fn find(scores: &[Score], id: &str) -> (Option<f64>, Option<f64>) {
-    scores.iter().find(|score| score.id == id).map_or((None, None), |score| (score.value, score.reference))
 }
 
 /// No verdict, and what it would need.

@@ -1,6 +1,7 @@
 //! Tables that several tests read.
 #![allow(dead_code)]
 
+pub(crate) mod images;
 pub(crate) mod planted;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The evaluation of images.
 
+mod evidence;
 mod pairs;
 mod scores;
 mod sections;
@@ -58,24 +59,30 @@ pub fn report_images(
     let [searched, new] = found.compared_by_pixels;
     marks::set(&mut scores, [searched, new]);
     stage("figures");
+    let tests = found.copies.as_ref().map(|copies| evidence::Tests::new(copies, membership.as_ref().map(|(_, found)| found)));
+    let names = extractor.class_names();
     let sections = [
+        Some(sections::reading()),
         Some(sections::sheets(real, synthetic, *seed)?),
         Some(sections::settings(found, utility.as_ref())),
-        sections::classes(extractor.class_names(), &details.classes),
+        Some(verdict::limits()),
+        tests.as_ref().map(evidence::Tests::section),
+        sections::classes(names, &details.classes),
+        sections::class_counts(names, &details.class_counts),
+        sections::spectrum(&details.power),
         utility.as_ref().map(sections::utility),
         sections::scatter([&details.features[0], &details.features[1]], extractor.width(), *seed),
         Some(sections::closest(real, synthetic, &details.closest)?),
     ];
-    let auc = membership.as_ref().map(|(_, found)| found.auc);
     Ok(Report {
         format: FORMAT,
         kind: "images".into(),
         sources: sources.filled("images", description(real), [real.count(), synthetic.count()], holdout.map(Images::count)),
         seed: *seed,
-        verdicts: verdict::verdicts(&scores, found, holdout.is_some(), utility.as_ref(), auc),
+        verdicts: verdict::verdicts(&details, names, utility.as_ref(), tests.as_ref()),
         scores,
         sections: sections.into_iter().flatten().collect(),
-        notes: notes(found, holdout.is_some()),
+        notes: notes(found, holdout.is_some(), !names.is_empty()),
     })
 }
 
@@ -88,7 +95,7 @@ fn description(images: &Images) -> String {
     format!("{} x {} pixels, {channels}", images.height(), images.width())
 }
 
-fn notes(found: &ImageScores, holdout: bool) -> Vec<String> {
+fn notes(found: &ImageScores, holdout: bool, classes: bool) -> Vec<String> {
     let [real, synthetic, with_holdout] = found.images;
     let mut notes = Vec::new();
     if !holdout {
@@ -107,7 +114,13 @@ fn notes(found: &ImageScores, holdout: bool) -> Vec<String> {
     if compared < synthetic {
         notes.push(format!("{compared} of {synthetic} synthetic images were searched for copies; copies among the others are not found."));
     }
-    notes.push("The search for copies compares pixels: copies that were shifted, rotated or recoloured are not found. Passing is no guarantee; only training with differential privacy gives one.".into());
+    if !classes {
+        notes.push(
+            "The network knows other classes than the images have, so that no missing class is found; --features classifier:FILE does."
+                .into(),
+        );
+    }
+    notes.push("The search for copies finds copies with noise, blur or another brightness, and copies moved by up to a pixel. Copies that were rotated, mirrored, cropped or moved further may not be found. Passing is no guarantee; only training with differential privacy gives one.".into());
     notes.push("Scores made with another network, resizing method or number of images are not comparable with these.".into());
     notes
 }

@@ -2,17 +2,38 @@
 
 use semblant_data::image::Images;
 
+use super::scores::of_share;
 use super::sheets::{picture, sheet};
 use crate::Result;
+use crate::bootstrap::Estimate;
 use crate::image::ImageScores;
+use crate::image::classes::ClassCounts;
 use crate::image::memorization::Nearest;
+use crate::image::spectrum::{BANDS, PowerRatio};
 use crate::image::utility::{Accuracy, ImageUtility};
-use crate::report::{Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, ImagePair, Section, pca};
+use crate::report::{Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, ImagePair, READING, Section, pca};
 
 /// Pairs that are shown.
 const PAIRS: usize = 12;
 /// Points of either set in the scatter plot.
 const POINTS: usize = 500;
+
+/// How the answers are to be read.
+pub(super) fn reading() -> Section {
+    let facts = vec![
+        Fact::new(
+            "may_conclude",
+            "What may be concluded",
+            "A difference or a sign of leakage that an answer names was larger than chance explains, for these images, this network and this holdout.",
+        ),
+        Fact::new(
+            "may_not_conclude",
+            "What may not be concluded",
+            "That nothing was found does not prove that nothing is there: rare defects, a few copies among thousands, and copies that were rotated, cropped or moved by more than a pixel can be missed, and no test guarantees privacy.",
+        ),
+    ];
+    Section::new(READING, "Reading the answers", "", Content::Facts(facts))
+}
 
 /// Images of both sets, drawn by the seed.
 pub(super) fn sheets(real: &Images, synthetic: &Images, seed: u64) -> Result<Section> {
@@ -33,6 +54,11 @@ pub(super) fn settings(found: &ImageScores, utility: Option<&ImageUtility>) -> S
             "compared_by_pixels",
             "Memorization",
             format!("{synthetic} synthetic and {holdout} holdout images, each compared with every real image by pixels"),
+        ),
+        Fact::new(
+            "frechet_compared",
+            "Frechet and kernel distance of the holdout",
+            format!("{} images, at most as many as synthetic ones", found.images[2].min(found.images[1])),
         ),
         Fact::new("all", "Other scores", "all images"),
     ];
@@ -59,6 +85,34 @@ pub(super) fn classes(names: &[String], predicted: &[Vec<u32>; 2]) -> Option<Sec
     let charts = vec![Distribution::plain("Predicted class", Bars::Labels(bars.collect()))];
     let content = Content::Distributions(Distributions { series: ["real", "synthetic"].map(String::from), charts });
     (!names.is_empty()).then(|| Section::new("classes", "Classes", "Shares of the classes that the network predicts.", content))
+}
+
+/// Every class with its test; none without a holdout, or if the network knows other classes.
+pub(super) fn class_counts(names: &[String], counts: &[ClassCounts]) -> Option<Section> {
+    let row = |found: &ClassCounts| {
+        let estimate = |side: usize| {
+            let share = found.shares()[side];
+            Cell::estimate(share, of_share(share, found.of[side]))
+        };
+        GridRow { name: names[found.class].clone(), cells: vec![estimate(0), estimate(1), Cell::Number(found.p_value)] }
+    };
+    let text = "Shares of the predicted classes among synthetic and new real images, and the chance of such a difference if both are of one population, one class at a time.";
+    let grid = Grid::new(&["Class", "Synthetic", "New real images", "Chance"], counts.iter().map(row).collect());
+    (!counts.is_empty()).then(|| Section::new("class_shares", "Class shares", text, Content::Table(grid)))
+}
+
+/// The power in each band over that of the real images; none where it could not be computed.
+pub(super) fn spectrum([synthetic, new]: &[Option<PowerRatio>; 2]) -> Option<Section> {
+    let synthetic = synthetic.as_ref()?;
+    let cell = |ratio: Option<Estimate>| ratio.map_or(Cell::Empty, |ratio| Cell::estimate(ratio.value, ratio.interval));
+    let row = |band: usize| {
+        let [low, high] = [band, band + 1].map(|edge| edge as f64 / (2 * BANDS) as f64);
+        let name = if band + 1 == BANDS { format!("{low:.4} and more") } else { format!("{low:.4} to {high:.4}") };
+        GridRow { name, cells: vec![cell(synthetic.bands[band]), cell(new.as_ref().and_then(|new| new.bands[band]))] }
+    };
+    let text = "Power by spatial frequency, in cycles per pixel, over that of the real images; 1 is equal. Smoothing lowers the last rows, noise raises them.";
+    let grid = Grid::new(&["Frequency", "Synthetic", "New real images"], (0..BANDS).map(row).collect());
+    Some(Section::new("spectrum", "Power spectrum", text, Content::Table(grid)))
 }
 
 /// The accuracies of the three classifiers, overall and per class.

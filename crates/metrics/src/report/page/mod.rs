@@ -7,20 +7,23 @@ mod svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::scores::score_ids;
-use super::{Content, Direction, GENERATOR, Group, Mark, ReferenceFrom, Report, Score, Section, Sources, Verdict};
+use super::{Content, Direction, GENERATOR, Group, Mark, READING, ReferenceFrom, Report, Score, Section, Sources, Verdict};
 use svg::short;
 
 /// The page of one report: verdicts, sources, images, scores, the other sections, notes.
 pub(super) fn report(report: &Report) -> String {
     let reports = [("Value", report)];
     let is_images = |section: &&Section| matches!(section.content, Content::Images(_));
+    // How to read the answers stands above them.
+    let is_reading = |section: &&Section| section.id == READING;
     let main = html! {
+        @for section in report.sections.iter().filter(is_reading) { (content::section(section)) }
         (verdicts(&report.verdicts))
         h2 { "Data" }
         (content::facts(&sources(&report.sources)))
         @for section in report.sections.iter().filter(is_images) { (content::section(section)) }
         (scores(&reports))
-        @for section in report.sections.iter().filter(|section| !is_images(section)) { (content::section(section)) }
+        @for section in report.sections.iter().filter(|section| !is_images(section) && !is_reading(section)) { (content::section(section)) }
     };
     page(lead(&report.sources), main, &report.notes, report.seed)
 }
