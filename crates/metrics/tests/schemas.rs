@@ -207,7 +207,7 @@ fn the_report_of_images_matches_the_schema_and_its_page_is_complete() {
         let mut stages = Vec::new();
         let mut hear = |stage: &str| stages.push(stage.to_owned());
         let report = report_images(&real, &synthetic, holdout, evaluation, &mut hear).expect("comparable");
-        assert!(stages[0].contains("60 real images") && stages.len() == if holdout.is_some() { 8 } else { 5 }, "{stages:?}");
+        assert!(stages[0].contains("60 real images") && stages.len() == if holdout.is_some() { 9 } else { 5 }, "{stages:?}");
         holds(&report);
         let page = report.to_html();
         leave(&page, if holdout.is_some() { "images.html" } else { "images-alone.html" });

@@ -99,6 +99,8 @@ pub struct Scores {
     /// The power above a quarter of a cycle per pixel over that of the real images ([`spectrum`]); none for images of fewer than eight rows or
     /// columns.
     pub fine_detail: Option<Estimate>,
+    /// The same above 7/16 of a cycle per pixel.
+    pub finest_detail: Option<Estimate>,
 }
 
 /// Compares `synthetic` with `real` and, if there is one, `holdout` with `real`. `seed` draws the subsamples.
@@ -274,6 +276,7 @@ impl Evaluator<'_> {
             nearest: memorization.nearest,
             nearest_interval: nearest_interval(&nearest),
             fine_detail: power.as_ref().and_then(|power| power.fine),
+            finest_detail: power.as_ref().and_then(PowerRatio::finest),
         };
         Ok(FoundOfSet { scores, features: found, power, closest: chosen.into_iter().zip(nearest).collect() })
     }

@@ -35,6 +35,13 @@ pub struct PowerRatio {
     pub fine: Option<Estimate>,
 }
 
+impl PowerRatio {
+    /// Of the last band, in which images have the least power, so that noise shows most.
+    pub fn finest(&self) -> Option<Estimate> {
+        self.bands[BANDS - 1]
+    }
+}
+
 impl Spectrum {
     /// Of at most 4,000 images, drawn by `seed` and `purpose`, fewer of large ones; of images above 256 x 256 pixels the central part. Each channel less its mean
     /// is multiplied with a Hann window (Welch 1967), so that the margins do not count as edges; the squares of its Fourier transform are
@@ -178,11 +185,12 @@ mod tests {
 
     #[test]
     fn a_wave_has_its_power_in_its_band() {
-        // 5.5 cycles along 16 pixels: 0.34 of a cycle per pixel, in the middle of band 5.
-        let wave = of(|_, _, column| 127.0 + 100.0 * (std::f64::consts::TAU * 5.5 * column as f64 / 16.0).sin(), 16);
+        // 11 cycles along 32 pixels: 0.34 of a cycle per pixel, in the middle of band 5. The window spreads a quarter of it to either neighbour, of
+        // which one is in band 6.
+        let wave = of(|_, _, column| 127.0 + 100.0 * (std::f64::consts::TAU * 11.0 * column as f64 / 32.0).sin(), 32);
         let found = Spectrum::of(&wave, 0, 0).unwrap().powers[0];
         let all: f64 = found.iter().sum();
-        assert!(found[5] / all > 0.8, "{found:?}");
+        assert!((found[5] / all - 1.25 / 1.5).abs() < 0.01 && (found[6] / all - 0.25 / 1.5).abs() < 0.01, "{found:?}");
     }
 
     #[test]

@@ -32,21 +32,22 @@ fn reduced_shape(images: &Images, most: usize) -> Shape {
     [images.channels(), images.height().div_ceil(down), images.width().div_ceil(across)]
 }
 
-/// Means over blocks of pixels, so that no side is longer than `most`.
+/// Means over blocks of pixels, so that no side is longer than `most`, from 0 to 1.
 fn reduced(images: &Images, index: usize, most: usize) -> Vec<f32> {
     let [down, across] = blocks(images, most);
     let [channels, rows, columns] = reduced_shape(images, most);
     let (height, width) = (images.height(), images.width());
-    let pixels = images.pixels_of(index);
     let mut out = vec![0.0; channels * rows * columns];
-    let mut counts = vec![0u32; out.len()];
-    for (place, &byte) in pixels.iter().enumerate() {
-        let (channel, row, column) = (place / (height * width), place / width % height, place % width);
-        let cell = (channel * rows + row / down) * columns + column / across;
-        out[cell] += f32::from(byte);
-        counts[cell] += 1;
+    for (line, bytes) in images.pixels_of(index).chunks_exact(width).enumerate() {
+        let (channel, row) = (line / height, line % height / down);
+        let sums = &mut out[(channel * rows + row) * columns..][..columns];
+        // Blocks at the lower and the right margin may have fewer pixels.
+        let high = down.min(height - row * down);
+        for (sum, block) in sums.iter_mut().zip(bytes.chunks(across)) {
+            let total: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+            *sum += total as f32 / (255 * high * block.len()) as f32;
+        }
     }
-    out.iter_mut().zip(counts).for_each(|(sum, count)| *sum /= 255.0 * count as f32);
     out
 }
 
@@ -114,18 +115,52 @@ pub(super) fn moved_distance(shifts: &[Inner; 9], other: &Inner) -> f64 {
 }
 
 /// Averaged over three pixels with weights 1, 2, 1 in both directions; margins repeat.
-fn smoothed(pixels: &[f32], [channels, rows, columns]: Shape) -> Vec<f32> {
-    let along = |pixels: &[f32], step: usize, length: usize, place_of: &dyn Fn(usize) -> usize| -> Vec<f32> {
-        (0..pixels.len())
-            .map(|at| {
-                let place = place_of(at);
-                let before = if place == 0 { at } else { at - step };
-                let after = if place + 1 == length { at } else { at + step };
-                (pixels[before] + 2.0 * pixels[at] + pixels[after]) / 4.0
-            })
-            .collect()
-    };
-    debug_assert_eq!(pixels.len(), channels * rows * columns);
-    let across = along(pixels, 1, columns, &|at| at % columns);
-    along(&across, columns, rows, &|at| at / columns % rows)
+fn smoothed(pixels: &[f32], [_, rows, columns]: Shape) -> Vec<f32> {
+    let mean = |before: f32, at: f32, after: f32| (before + 2.0 * at + after) / 4.0;
+    let mut across = Vec::with_capacity(pixels.len());
+    for line in pixels.chunks_exact(columns) {
+        across.extend((0..columns).map(|at| mean(line[at.saturating_sub(1)], line[at], line[(at + 1).min(columns - 1)])));
+    }
+    let mut out = Vec::with_capacity(pixels.len());
+    for channel in across.chunks_exact(rows * columns) {
+        let line = |row: usize| &channel[row * columns..(row + 1) * columns];
+        for row in 0..rows {
+            let (before, at, after) = (line(row.saturating_sub(1)), line(row), line((row + 1).min(rows - 1)));
+            out.extend((0..columns).map(|column| mean(before[column], at[column], after[column])));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(shape: [usize; 2], pixel: impl Fn(usize, usize) -> u8) -> Images {
+        let [rows, columns] = shape;
+        Images::new((0..rows * columns).map(|at| pixel(at / columns, at % columns)).collect(), [1, 1, rows, columns], None).unwrap()
+    }
+
+    #[test]
+    fn blocks_are_means_also_at_the_margins() {
+        let found = reduced(&image([3, 5], |row, column| (10 * row + column) as u8), 0, 2);
+        // Rows 0 and 1, row 2; columns 0 to 2, 3 and 4.
+        let expected = [6.0, 8.5, 21.0, 23.5].map(|value| value / 255.0);
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{found:?}");
+        let (thumbs, width) = thumbnails(&image([28, 28], |row, column| (row * column % 200) as u8));
+        assert_eq!((thumbs.len(), width), (49, 49));
+        assert!(thumbs.iter().sum::<f32>().abs() < 1e-5 && (thumbs.iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-5);
+        assert_eq!(thumbnails(&image([4, 4], |_, _| 7)).0, [0.0; 16]);
+    }
+
+    #[test]
+    fn an_image_is_at_no_distance_from_itself_moved_and_dimmed() {
+        let spot = |row: usize, column: usize| (200.0 / (1.0 + (row as f64 - 6.0).powi(2) + (column as f64 - 5.0).powi(2) / 2.0)) as u8;
+        let plain = Moved::new(&image([12, 12], spot), 0);
+        let dimmed = Moved::new(&image([12, 12], |row, column| spot(row + 1, column + 1) / 2 + 20), 0);
+        assert!(moved_distance(&dimmed.shifts(), &plain.centre()) < 0.05);
+        let far = Moved::new(&image([12, 12], |row, column| spot(row + 3, column)), 0);
+        assert!(moved_distance(&far.shifts(), &plain.centre()) > 0.4);
+        assert_eq!(smoothed(&[0.0, 4.0, 0.0, 0.0, 4.0, 0.0], [1, 2, 3]), [1.0, 2.0, 1.0, 1.0, 2.0, 1.0]);
+    }
 }

@@ -77,7 +77,7 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "density" => (plain, Difference([0.10, 0.30])),
         "frechet_distance" | "mind" => (plain, Times([5.0, 50.0])),
         "classifier_score" => (plain, Times([1.1, 1.5])),
-        "fine_detail" => (plain, Times([1.25, 2.0])),
+        "fine_detail" | "finest_detail" => (plain, Times([1.25, 2.0])),
         // About 0, or the spread of another score: nothing to measure a difference by.
         "kid" | "frechet_corrected" | "kid_deviation" | "classifier_score_deviation" => return None,
         // Utility.

@@ -93,6 +93,11 @@ pub(crate) fn without_class(images: &Images, class: u32) -> Images {
     images.select(&(0..images.count()).filter(|&index| images.class_of(index) != Some(class)).collect::<Vec<usize>>())
 }
 
+/// The images of one class.
+pub(crate) fn one_class(images: &Images, class: u32) -> Images {
+    images.select(&(0..images.count()).filter(|&index| images.class_of(index) == Some(class)).collect::<Vec<usize>>())
+}
+
 /// With half of the images of one class.
 pub(crate) fn with_half_of_class(images: &Images, class: u32) -> Images {
     let mut seen = 0;

@@ -46,7 +46,7 @@ const FEW: &str = "neighbours need more than five images of each set";
 const OTHER_CLASSES: &str = "the images have no classes, or the network knows others";
 
 /// Scores of features, classes and memorization, in the order of the report.
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     Row {
         group: Group::Fidelity,
         id: "frechet_distance",
@@ -124,9 +124,18 @@ const ROWS: [Row; 14] = [
         id: "fine_detail",
         name: "Fine detail",
         direction: Direction::NearReference,
-        meaning: "Power above a quarter of a cycle per pixel over that of the real images: below 1 the images are smoother, above 1 noisier.",
+        meaning: "Power above a quarter of a cycle per pixel over that of the real images: below 1 the images are smoother.",
         get: |scores| scores.fine_detail.map(|found| found.value),
         interval: |scores, _| scores.fine_detail.map(|found| found.interval),
+    },
+    Row {
+        group: Group::Fidelity,
+        id: "finest_detail",
+        name: "Finest detail",
+        direction: Direction::NearReference,
+        meaning: "The same above 7/16 of a cycle per pixel, where images have the least power and noise shows most.",
+        get: |scores| scores.finest_detail.map(|found| found.value),
+        interval: |scores, _| scores.finest_detail.map(|found| found.interval),
     },
     Row {
         group: Group::Fidelity,
@@ -184,7 +193,7 @@ pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>, membership
         let why = match *id {
             "class_accuracy" | "class_share_distance" => OTHER_CLASSES,
             "frechet_corrected" => "ten groups of images need one image each at least",
-            "fine_detail" => "it needs images of eight rows and columns, and detail in the real ones",
+            "fine_detail" | "finest_detail" => "it needs images of eight rows and columns, and detail in the real ones",
             _ => FEW,
         };
         list.push(Score {

@@ -26,7 +26,7 @@ const NAMED: usize = 4;
 const LOST: [f64; 2] = [0.05, 0.20];
 /// The same of the sliced distance, as multiples of the holdout's.
 const TIMES: [f64; 2] = [5.0, 50.0];
-/// The same of fine detail, as multiples of that of real images, or their inverses.
+/// The same of fine detail: how many times less, or of the finest, how many times more.
 const DETAIL: [f64; 2] = [1.25, 2.0];
 
 /// What one look says.
@@ -90,27 +90,30 @@ fn of_overlap(found: &Scores, new: &Scores, compared: usize) -> Option<Finding> 
     })
 }
 
-/// Whether all images are smoother or noisier than real ones; nothing is said of images that are neither.
+/// Whether all images are smoother or noisier than real ones; nothing is said of images that are neither. Smoothing is looked for above a quarter of a
+/// cycle per pixel, noise where images have the least power. The scale is the power of new real images.
 fn of_detail(found: &Scores, new: &Scores) -> Option<Finding> {
-    let (made, real) = (found.fine_detail?, new.fine_detail?);
-    let [low, high] = made.interval;
-    // Against new real images, should these differ from the training images.
-    let beyond = |limit: f64| (high * limit < real.value, low > limit * real.value);
-    let (answer, word) = match beyond(DETAIL[0]) {
-        (true, _) => ("Smoother than the real images", "smoother"),
-        (_, true) => ("Noisier than the real images", "noisier"),
-        _ => return None,
+    let finding = |made: Estimate, real: f64, factor: f64, [answer, word, above]: [&'static str; 3]| {
+        let percent = |share: f64| format!("{:.0}", 100.0 * share);
+        let [low, high] = made.interval.map(percent);
+        let sentence = format!(
+            "The images are {word} than real ones: power above {above} cycles per pixel is {} % ({low} to {high} %) of that of the real images (new real images: {} %).",
+            percent(made.value),
+            percent(real)
+        );
+        let grade = if factor > DETAIL[1] { Grade::Poor } else { Grade::Fair };
+        (factor > DETAIL[0]).then_some(Finding { grade, answer: Some(answer), sentence })
     };
-    let (smoother, noisier) = beyond(DETAIL[1]);
-    let percent = |share: f64| format!("{:.0}", 100.0 * share);
-    let sentence = format!(
-        "The images are {word} than real ones: power above 0.25 cycles per pixel is {} % ({} to {} %) of that of the real images (new real images: {} %).",
-        percent(made.value),
-        percent(low),
-        percent(high),
-        percent(real.value)
-    );
-    Some(Finding { grade: if smoother || noisier { Grade::Poor } else { Grade::Fair }, answer: Some(answer), sentence })
+    let (fine, fine_of_new) = (found.fine_detail?, new.fine_detail?);
+    let smoother = || {
+        let factor = fine_of_new.value / fine.interval[1];
+        finding(fine, fine_of_new.value, factor, ["Smoother than the real images", "smoother", "0.25"])
+    };
+    let noisier = || {
+        let (made, real) = (found.finest_detail?, new.finest_detail?.value);
+        finding(made, real, made.interval[0] / real, ["Noisier than the real images", "noisier", "0.4375"])
+    };
+    noisier().or_else(smoother)
 }
 
 /// Classes that are missing, invented, rarer or more frequent than among new real images.
@@ -241,8 +244,8 @@ pub(super) fn limits() -> Section {
         row(
             "Fidelity: detail",
             format!(
-                "Power above 0.25 cycles per pixel below 1/{} or above {} of the holdout's (fair), 1/{} and {} (poor), by the end of the interval that is nearer to it",
-                DETAIL[0], DETAIL[0], DETAIL[1], DETAIL[1]
+                "Power above 0.25 cycles per pixel below 1/{} (fair), 1/{} (poor) of the holdout's; power above 0.4375 cycles per pixel above {} (fair), {} (poor) times the holdout's; by the end of the interval that is nearer to it",
+                DETAIL[0], DETAIL[1], DETAIL[0], DETAIL[1]
             ),
             "our judgement",
         ),
