@@ -10,10 +10,10 @@ use support::images::{self as planted, Parts};
 
 const IMAGES: usize = 800;
 
-/// Images and a small classifier of the training images.
+/// Images and a classifier of the training images, trained for a few seconds.
 fn mnist(seed: u64) -> (Parts, Classifier) {
     let parts = planted::parts(&planted::data_set("mnist"), [IMAGES; 3], seed);
-    let config = ClassifierConfig { channels: [8, 16], features: 32, images: 6_000, ..ClassifierConfig::default() };
+    let config = ClassifierConfig { images: 12_000, ..ClassifierConfig::default() };
     let mut run = Run::new(semblant_core::device::select("cpu").expect("always there"), seed);
     let classifier = Classifier::fit(&parts.train, None, &config, &mut run).expect("trains");
     (parts, classifier)
@@ -26,7 +26,7 @@ fn run(parts: &Parts, synthetic: &Images, classifier: &Classifier) -> Report {
 #[track_caller]
 fn answered(report: &Report, group: Group, grade: Grade, texts: &[&str]) {
     let verdict = report.verdict(group).expect("an answer");
-    assert_eq!(verdict.grade, grade, "{verdict:?}");
+    assert_eq!(verdict.grade, grade, "{texts:?}: {verdict:?}");
     let said = format!("{} {}", verdict.answer, verdict.because);
     texts.iter().for_each(|text| assert!(said.contains(text), "{text}: {said}"));
 }

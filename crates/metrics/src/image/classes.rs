@@ -39,6 +39,8 @@ pub struct ClassCounts {
     pub of: [usize; 2],
     /// The chance of such a difference, in either direction, if both are of one population (Fisher's exact test, twice the smaller side).
     pub p_value: f64,
+    /// The share of new real images of this class that are predicted as it, and of those of other classes; none if their classes are not known.
+    pub rates: Option<[f64; 2]>,
 }
 
 impl ClassCounts {
@@ -46,16 +48,25 @@ impl ClassCounts {
     pub fn shares(&self) -> [f64; 2] {
         [0, 1].map(|side| self.images[side] as f64 / self.of[side] as f64)
     }
+
+    /// The same without the classifier's mistakes on new real images, if they are known: `(share - false) / (true - false)`, not below 0 (adjusted counting;
+    /// Forman 2008, "Quantifying counts and costs via classification").
+    pub fn adjusted_shares(&self) -> [f64; 2] {
+        match self.rates {
+            Some([right, wrong]) if right > wrong => self.shares().map(|share| ((share - wrong) / (right - wrong)).max(0.0)),
+            _ => self.shares(),
+        }
+    }
 }
 
-/// Every class below `classes`, in order.
+/// Every class below `classes`, in order; `own` are the true classes of the new images, if they are known.
 ///
 /// # Errors
 /// No images in a set.
 ///
 /// # Panics
 /// When a class is not below `classes`.
-pub fn class_counts(synthetic: &[u32], new: &[u32], classes: usize) -> Result<Vec<ClassCounts>> {
+pub fn class_counts(synthetic: &[u32], new: &[u32], own: Option<&[u32]>, classes: usize) -> Result<Vec<ClassCounts>> {
     if synthetic.is_empty() || new.is_empty() {
         return undefined("class shares need an image in each set");
     }
@@ -63,12 +74,29 @@ pub fn class_counts(synthetic: &[u32], new: &[u32], classes: usize) -> Result<Ve
     synthetic.iter().for_each(|&class| images[class as usize][0] += 1);
     new.iter().for_each(|&class| images[class as usize][1] += 1);
     let of = [synthetic.len(), new.len()];
+    // How often this class is predicted among the new images that are, or are not, of it.
+    let rate = |class: usize, own: &[u32], of_it: bool| {
+        let found = new.iter().zip(own).filter(|(_, own)| (**own as usize == class) == of_it);
+        let (hits, count) = found.fold((0, 0), |(hits, count), (found, _)| (hits + usize::from(*found as usize == class), count + 1));
+        (count > 0).then(|| hits as f64 / count as f64)
+    };
     let one = |(class, images): (usize, [usize; 2])| {
         let [made, real] = [0, 1].map(|side| [images[side], of[side]]);
         let p_value = (2.0 * more_often(made, real).min(more_often(real, made))).min(1.0);
-        ClassCounts { class, images, of, p_value }
+        let rates = own.and_then(|own| Some([rate(class, own, true)?, rate(class, own, false)?]));
+        ClassCounts { class, images, of, p_value, rates }
     };
     Ok(images.into_iter().enumerate().map(one).collect())
+}
+
+/// For each class its share in `b` over that in `a`, which gives the images of `a` the classes of `b`; 0 for classes that `a` lacks.
+pub(super) fn class_weights(a: &[u32], b: &[u32], classes: usize) -> Vec<f64> {
+    let mut counts = vec![[0.0; 2]; classes];
+    let inside = |class: &&u32| (**class as usize) < classes;
+    a.iter().filter(inside).for_each(|&class| counts[class as usize][0] += 1.0);
+    b.iter().filter(inside).for_each(|&class| counts[class as usize][1] += 1.0);
+    let weight = |[of_a, of_b]: [f64; 2]| if of_a > 0.0 { of_b / of_a * a.len() as f64 / b.len() as f64 } else { 0.0 };
+    counts.into_iter().map(weight).collect()
 }
 
 /// `exp` of the mean Kullback-Leibler divergence between the class probabilities of an image and their mean over all images: the Inception
@@ -174,10 +202,22 @@ mod tests {
     #[test]
     fn a_missing_class_is_told_from_chance() {
         let of = |counts: [usize; 3]| (0u32..3).zip(counts).flat_map(|(class, count)| vec![class; count]).collect::<Vec<u32>>();
-        let found = class_counts(&of([50, 50, 0]), &of([100, 95, 5]), 3).unwrap();
+        let found = class_counts(&of([50, 50, 0]), &of([100, 95, 5]), None, 3).unwrap();
         assert!(found[0].p_value == 1.0 && found[2].p_value > 0.1 && found[2].shares() == [0.0, 0.025], "{found:?}");
-        let found = class_counts(&of([60, 40, 0]), &of([70, 70, 60]), 3).unwrap();
+        let found = class_counts(&of([60, 40, 0]), &of([70, 70, 60]), None, 3).unwrap();
         assert!(found[2].p_value < 1e-9 && found[2].images == [0, 60] && found[0].p_value < 1e-3, "{found:?}");
-        assert!(class_counts(&[], &[0], 1).is_err());
+        assert!(class_counts(&[], &[0], None, 1).is_err());
+        // A tenth of the others is taken for class 1, of which nine tenths are recognized: 10 % predicted of 100 are none of it.
+        let own: Vec<u32> = (0..200).map(|image| image % 2).collect();
+        let new: Vec<u32> = own.iter().enumerate().map(|(image, class)| if image < 20 { 1 - class } else { *class }).collect();
+        let found = class_counts(&[vec![1; 10], vec![0; 90]].concat(), &new, Some(&own), 2).unwrap()[1];
+        let [made, real] = found.adjusted_shares();
+        assert!(found.rates == Some([0.9, 0.1]) && made.abs() < 1e-12 && (real - 0.5).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn weights_give_one_set_the_classes_of_another() {
+        assert_eq!(class_weights(&[0, 0, 0, 1], &[0, 1, 1, 1, 2, 2, 1, 1], 3), [1.0 / 6.0, 2.5, 0.0]);
+        assert!(class_weights(&[0], &[0], 0).is_empty());
     }
 }

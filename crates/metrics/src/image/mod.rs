@@ -24,10 +24,10 @@ use serde::Serialize;
 use crate::bootstrap::Estimate;
 use crate::random::subsample;
 use crate::{Error, Result};
-use classes::{ClassCounts, class_counts, class_share_distance, classifier_score_of_parts};
+use classes::{ClassCounts, class_counts, class_share_distance, class_weights, classifier_score_of_parts};
 use copies::{Copies, Searched};
 use distances::{kernel_distance, kernel_half_width, sliced_distance};
-use extractor::{Extracted, FeatureExtractor, Provenance, accuracy};
+use extractor::{Extracted, FeatureExtractor, Provenance, accuracy, classes_among};
 use intervals::frechet_estimate;
 use memorization::{Nearest, nearest, nearest_interval, summary};
 use prdc::{DENSITY_NEIGHBOURS, Neighborhoods, Prdc};
@@ -96,7 +96,7 @@ pub struct Scores {
     pub nearest: f64,
     /// Its 95 % confidence interval.
     pub nearest_interval: [f64; 2],
-    /// The power above a quarter of a cycle per pixel over that of the real images ([`spectrum`]); none for images of fewer than eight rows or
+    /// The power above a quarter of a cycle per pixel over that of real images of the same predicted classes ([`spectrum`]); none for images of fewer than eight rows or
     /// columns.
     pub fine_detail: Option<Estimate>,
     /// The same above 7/16 of a cycle per pixel.
@@ -153,7 +153,10 @@ pub(crate) fn evaluate_in_detail(
     let copies = new.as_ref().map(|new| evaluator.copies(&real, &found, new)).transpose()?;
     let classes = extractor.class_names().len();
     let class_counts = match &new {
-        Some(new) if classes > 0 => class_counts(&found.features.all.classes, &new.features.all.classes, classes)?,
+        Some(new) if classes > 0 => {
+            let own = classes_among(extractor.class_names(), new.features.images);
+            class_counts(&found.features.all.classes, &new.features.all.classes, own.as_deref(), classes)?
+        }
         _ => Vec::new(),
     };
     let mut closest = found.closest;
@@ -253,7 +256,10 @@ impl Evaluator<'_> {
             .map(|real| Ok::<_, Error>(real.prdc(&Neighborhoods::new(&found.compared, width, self.extractor.device())?)))
             .transpose()?;
         let mind = sliced_distance(&real.compared, &found.compared, width, seed)?;
-        let power = self.spectrum.as_ref().zip(Spectrum::of(images, seed, 80 + set.0).ok()).map(|(real, images)| images.over(real));
+        let weights = class_weights(&real.all.classes, &found.all.classes, names.len());
+        let weight = |image: usize| weights.get(real.all.classes[image] as usize).copied().unwrap_or(1.0);
+        let power =
+            self.spectrum.as_ref().zip(Spectrum::of(images, seed, 80 + set.0).ok()).map(|(real, images)| images.over(real, &weight));
         (self.stage)(&format!("memorization of {} images, by pixels", set.1));
         let chosen = subsample(images.count(), MOST_COMPARED_BY_PIXELS, seed, 40 + set.0);
         let nearest = nearest(real.images, &images.select(&chosen))?;

@@ -22,7 +22,9 @@ const WORK: usize = 1 << 33;
 /// The mean power of images, by frequency.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spectrum {
-    /// Of each image, in each band.
+    /// The images, ascending.
+    images: Vec<usize>,
+    /// Of each of them, in each band.
     powers: Vec<[f64; BANDS]>,
 }
 
@@ -68,27 +70,33 @@ impl Spectrum {
             });
             sum.map(|power| power / channels as f64)
         };
-        Ok(Self { powers: chosen.par_iter().map(one).collect() })
+        Ok(Self { powers: chosen.par_iter().map(one).collect(), images: chosen })
     }
 
-    /// The mean power of these images over that of `real` ones, with 95 % confidence intervals by the deviations of the logarithms.
-    pub fn over(&self, real: &Self) -> PowerRatio {
+    /// The mean power of these images over that of `real` ones, with 95 % confidence intervals by the deviations of the logarithms. `weight` of
+    /// a real image is 1 for the plain mean; by it, the real images can be given the classes of these.
+    pub fn over(&self, real: &Self, weight: &dyn Fn(usize) -> f64) -> PowerRatio {
         let ratio = |power: &dyn Fn(&[f64; BANDS]) -> f64| {
-            let [(of_these, error), (of_real, error_of_real)] = [self, real].map(|spectrum| moments(spectrum.powers.iter().map(power)));
+            let (of_these, error) = self.moments(power, &|_| 1.0);
+            let (of_real, error_of_real) = real.moments(power, weight);
             let value = (of_real > 0.0).then(|| of_these / of_real)?;
             let half = 1.96 * error.hypot(error_of_real);
             Some(Estimate { value, interval: [value * (-half).exp(), value * half.exp()] })
         };
         PowerRatio { bands: std::array::from_fn(|band| ratio(&|powers| powers[band])), fine: ratio(&|powers| powers[FINE..].iter().sum()) }
     }
-}
 
-/// The mean, and the standard error of its logarithm.
-fn moments(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    (mean, if mean > 0.0 { (variance / count).sqrt() / mean } else { 0.0 })
+    /// The weighted mean of some power, and the standard error of its logarithm; 0 without any weight.
+    fn moments(&self, power: &dyn Fn(&[f64; BANDS]) -> f64, weight: &dyn Fn(usize) -> f64) -> (f64, f64) {
+        let values: Vec<[f64; 2]> = self.images.iter().zip(&self.powers).map(|(&image, powers)| [weight(image), power(powers)]).collect();
+        let all: f64 = values.iter().map(|[weight, _]| weight).sum();
+        if all == 0.0 {
+            return (0.0, 0.0);
+        }
+        let mean = values.iter().map(|[weight, value]| weight * value).sum::<f64>() / all;
+        let squares = values.iter().map(|[weight, value]| (weight * (value - mean)).powi(2)).sum::<f64>();
+        (mean, if mean > 0.0 { squares.sqrt() / all / mean } else { 0.0 })
+    }
 }
 
 /// What the transform of one size needs.
@@ -206,11 +214,16 @@ mod tests {
             16,
         );
         let (plain, smooth) = (Spectrum::of(&plain, 0, 0).unwrap(), Spectrum::of(&smooth, 0, 0).unwrap());
-        let same = plain.over(&plain).fine.unwrap();
+        let same = plain.over(&plain, &|_| 1.0).fine.unwrap();
         assert!((same.value - 1.0).abs() < 1e-12 && same.interval[0] < 1.0 && same.interval[1] > 1.0);
-        let lost = smooth.over(&plain).fine.unwrap();
+        let lost = smooth.over(&plain, &|_| 1.0).fine.unwrap();
         // cos(pi f)^4 averaged over the plane beyond a quarter of a cycle is about 0.3 along one direction.
         assert!(lost.interval[1] < 0.6 && lost.value > 0.1, "{lost:?}");
+        // Weights choose the images of which the mean is taken.
+        let first = plain.over(&plain, &|image| f64::from(u8::from(image == 0))).fine.unwrap();
+        let [mean, of_first] =
+            [20, 1].map(|count| plain.powers[..count].iter().map(|powers| powers[FINE..].iter().sum::<f64>()).sum::<f64>() / count as f64);
+        assert!((first.value - mean / of_first).abs() < 1e-9, "{first:?}");
         // Parseval: the sum over the plane is the number of pixels times the sum of squares, windowed by 0.375 squared.
         let total: f64 = plain.powers.iter().flatten().sum::<f64>() / 20.0;
         let variance = (256.0f64.powi(2) - 1.0) / 12.0 / 255.0f64.powi(2);
@@ -223,6 +236,6 @@ mod tests {
         assert!(Spectrum::of(&small, 0, 0).is_err());
         let flat = Images::new(vec![9; 2 * 64], [2, 1, 8, 8], None).unwrap();
         let flat = Spectrum::of(&flat, 0, 0).unwrap();
-        assert_eq!(flat.over(&flat).fine, None);
+        assert_eq!(flat.over(&flat, &|_| 1.0).fine, None);
     }
 }

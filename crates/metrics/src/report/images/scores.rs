@@ -124,7 +124,7 @@ const ROWS: [Row; 15] = [
         id: "fine_detail",
         name: "Fine detail",
         direction: Direction::NearReference,
-        meaning: "Power above a quarter of a cycle per pixel over that of the real images: below 1 the images are smoother.",
+        meaning: "Power above a quarter of a cycle per pixel over that of real images of the same classes: below 1 the images are smoother.",
         get: |scores| scores.fine_detail.map(|found| found.value),
         interval: |scores, _| scores.fine_detail.map(|found| found.interval),
     },

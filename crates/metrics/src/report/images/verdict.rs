@@ -116,12 +116,14 @@ fn of_detail(found: &Scores, new: &Scores) -> Option<Finding> {
     noisier().or_else(smoother)
 }
 
-/// Classes that are missing, invented, rarer or more frequent than among new real images.
+/// Classes that are missing, invented, rarer or more frequent than among new real images, without the classifier's mistakes; the shares that are named
+/// are those that it predicts.
 fn of_classes(counts: &[ClassCounts], names: &[String]) -> Option<Finding> {
     let level = CLASS_LEVEL / counts.len().max(1) as f64;
     let significant = || counts.iter().filter(|found| found.p_value < level);
     let listed = |what: &str, is: &dyn Fn(f64, f64) -> bool| {
-        let mut list: Vec<&ClassCounts> = significant().filter(|found| is(found.shares()[0], found.shares()[1])).collect();
+        let mut list: Vec<&ClassCounts> =
+            significant().filter(|found| is(found.adjusted_shares()[0], found.adjusted_shares()[1])).collect();
         list.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(a.class.cmp(&b.class)));
         let one = |found: &&ClassCounts| {
             let [made, real] = found.shares().map(|share| 100.0 * share);
@@ -281,7 +283,7 @@ mod tests {
     use super::*;
 
     fn counts(class: usize, images: [usize; 2], p_value: f64) -> ClassCounts {
-        ClassCounts { class, images, of: [1000, 1000], p_value }
+        ClassCounts { class, images, of: [1000, 1000], p_value, rates: None }
     }
 
     #[test]
