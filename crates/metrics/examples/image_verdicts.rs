@@ -18,7 +18,7 @@ use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::report::{Cell, Content, Grade, Group, ImageEvaluation, Report, report_images};
 use support::images::{self as planted, Parts};
 
-/// One line: the answers on fidelity and privacy, and the clearest test of leakage.
+/// One line: the answers on fidelity and privacy, the clearest test of leakage, and the power of fine and finest detail.
 fn judge(what: &str, parts: &Parts, synthetic: &Images, classifier: &Classifier) -> Report {
     let started = Instant::now();
     let evaluation = ImageEvaluation::new(classifier);
@@ -34,8 +34,9 @@ fn judge(what: &str, parts: &Parts, synthetic: &Images, classifier: &Classifier)
             }
         }
     }
+    let detail = ["fine_detail", "finest_detail"].map(|id| report.score(id).and_then(|score| score.value).unwrap_or(f64::NAN));
     println!(
-        "{what:28} | {} | {} | {} | {:.1} s",
+        "{what:28} | {} | {} | {} | detail {detail:.2?} | {:.1} s",
         said(Group::Fidelity),
         said(Group::Privacy),
         clearest.1,

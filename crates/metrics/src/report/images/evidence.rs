@@ -168,3 +168,23 @@ fn of_membership(by: &str, found: &Membership, tests: &mut Vec<Test>) {
         limits: [0.0005, 0.002],
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(p_value: f64, effect: f64) -> Test {
+        Test { name: "t".into(), effect, sentence: String::new(), p_value, limits: [0.01, 0.05] }
+    }
+
+    #[test]
+    fn what_is_found_is_significant_among_all_tests_and_large_enough() {
+        let tests = Tests(vec![test(0.002, 0.1), test(1e-9, 0.001), test(1e-9, 0.02), test(1e-5, 0.3)]);
+        assert_eq!((tests.level(), tests.count()), (0.00125, 4));
+        assert_eq!(tests.found().iter().map(|(_, grade)| *grade).collect::<Vec<_>>(), [Grade::Poor, Grade::Fair]);
+        let Content::Table(grid) = tests.section().content else { panic!("a table") };
+        let findings: Vec<&Cell> = grid.rows.iter().map(|row| &row.cells[2]).collect();
+        let expected = ["nothing found", "too small to matter", "possible leakage", "leakage"].map(|text| Cell::Text(text.into()));
+        assert_eq!(findings, expected.iter().collect::<Vec<_>>());
+    }
+}
