@@ -13,16 +13,20 @@ use crate::random::random;
 const GROUPS: usize = 10;
 const GROUPS_OF_WIDE: usize = 5;
 const WIDE: usize = 512;
+/// Images of each set, over the width of the features, from which on the bias is estimated.
+const LEAST_OF_WIDTH: usize = 2;
 /// Images of each set in a kernel's jackknife.
 pub(super) const KERNEL_IMAGES: usize = 2_000;
 
 /// The Frechet distance with what leaving out images tells of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrechetEstimate {
-    /// The distance, by all features; its interval shows how it varies from draw to draw around a mean that is too high.
-    pub plain: Estimate,
-    /// The distance less its bias, which is proportional to one over the number of images: about 0 for equal distributions, by chance below. None where
-    /// groups are too small for the width.
+    /// The distance, by all features.
+    pub value: f64,
+    /// How it varies from draw to draw, around a mean that is too high; none with fewer than two images a group.
+    pub interval: Option<[f64; 2]>,
+    /// The distance less its bias, which is proportional to one over the number of images: about 0 for equal distributions, by chance below. None
+    /// with fewer than twice as many images of a set as the features are wide, where the bias is not so simple.
     pub corrected: Option<Estimate>,
 }
 
@@ -76,14 +80,15 @@ pub fn frechet_estimate(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result
     };
     // By all rows in their own order, so that the value is the definition's to the last digit.
     let value = frechet_distance(&Moments::of(a, width), &Moments::of(b, width))?;
-    let smallest = [a, b].map(|features| features.len() / width / count);
-    if smallest.contains(&0) || smallest.iter().any(|&rows| rows * count < 4) {
-        return Ok(FrechetEstimate { plain: Estimate { value, interval: [0.0, f64::INFINITY] }, corrected: None });
+    let rows = [a, b].map(|features| features.len() / width);
+    if rows.iter().any(|&rows| rows < 2 * count) {
+        return Ok(FrechetEstimate { value, interval: None, corrected: None });
     }
     let without = (0..count).map(|group| all(Some(group))).collect::<Result<Vec<f64>>>()?;
     let [_, bias, half] = jackknife(value, &without);
-    let around = |value: f64, low: f64| Estimate { value, interval: [(value - half).max(low), value + half] };
-    Ok(FrechetEstimate { plain: around(value, 0.0), corrected: Some(around(value - bias, f64::NEG_INFINITY)) })
+    let corrected = Estimate { value: value - bias, interval: [value - bias - half, value - bias + half] };
+    let enough = rows.iter().all(|&rows| rows >= LEAST_OF_WIDTH * width);
+    Ok(FrechetEstimate { value, interval: Some([(value - half).max(0.0), value + half]), corrected: enough.then_some(corrected) })
 }
 
 /// Half the width of the 95 % interval of a kernel distance between two sets, of which `sizes` are the numbers, from the sums of the kernel
@@ -140,8 +145,7 @@ mod tests {
         let held = corrected.iter().filter(|found| found.interval[0] <= truth && truth <= found.interval[1]).count();
         assert!((52..=60).contains(&held), "{held} of 60");
         let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / 60.0;
-        let (plain, corrected) =
-            (mean(&mut found.iter().map(|found| found.plain.value)), mean(&mut corrected.iter().map(|found| found.value)));
+        let (plain, corrected) = (mean(&mut found.iter().map(|found| found.value)), mean(&mut corrected.iter().map(|found| found.value)));
         // d (d + 1) / 4 (1 / n + 1 / m) or so is the bias of equal clouds.
         assert!(plain - truth > 0.05 && (corrected - truth).abs() < 0.02, "{plain} {corrected}");
     }
@@ -154,6 +158,10 @@ mod tests {
         let held = found.iter().filter(|found| found.interval[0] <= 0.0 && 0.0 <= found.interval[1]).count();
         assert!(held >= 34, "{held} of 40");
         let few = frechet_estimate(&cloud(0, 8, 0.0), &cloud(1, 300, 0.0), 8, 1).unwrap();
-        assert!(few.corrected.is_none() && few.plain.value > 0.0, "{few:?}");
+        // 30 rows of 32 numbers: enough for groups, too few for the bias.
+        let wide = |seed| cloud(seed, 120, 0.0);
+        let narrow = frechet_estimate(&wide(0), &wide(1), 32, 1).unwrap();
+        assert!(narrow.corrected.is_none() && narrow.interval.is_some(), "{narrow:?}");
+        assert!(few.corrected.is_none() && few.interval.is_none() && few.value > 0.0, "{few:?}");
     }
 }

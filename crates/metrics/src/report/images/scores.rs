@@ -192,7 +192,7 @@ pub(super) fn of(found: &ImageScores, utility: Option<&ImageUtility>, membership
         let value = get(&found.synthetic).filter(|value| value.is_finite());
         let why = match *id {
             "class_accuracy" | "class_share_distance" => OTHER_CLASSES,
-            "frechet_corrected" => "ten groups of images need one image each at least",
+            "frechet_corrected" => "it needs twice as many images of each set as the features are wide",
             "fine_detail" | "finest_detail" => "it needs images of eight rows and columns, and detail in the real ones",
             _ => FEW,
         };

@@ -18,6 +18,8 @@ pub(super) fn verdicts(details: &Details, names: &[String], utility: Option<&Ima
 const CLASS_LEVEL: f64 = 0.001;
 /// A share of which less than this is left is missing.
 const MISSING: f64 = 0.2;
+/// A share of new real images below which a class that is much more frequent among synthetic images counts as invented.
+const HARDLY: f64 = 0.02;
 /// Shares that differ by this, or by this factor, matter.
 const DIFFERENT: [f64; 2] = [0.05, 1.5];
 /// Classes that the answer names.
@@ -135,17 +137,18 @@ fn of_classes(counts: &[ClassCounts], names: &[String]) -> Option<Finding> {
         (!named.is_empty()).then(|| format!("{what}: {}{rest}.", named.join(", ")))
     };
     let missing = |made: f64, real: f64| made < MISSING * real;
+    let invented = |made: f64, real: f64| missing(real, made) && real < HARDLY;
     let differs = |small: f64, large: f64| large - small > DIFFERENT[0] || large > DIFFERENT[1] * small;
     let lost = listed("Classes that are missing", &|made, real| missing(made, real));
-    let invented = listed("Classes that new real images hardly have", &|made, real| missing(real, made));
+    let unknown = listed("Classes that new real images hardly have", &invented);
     let rarer = listed("Rarer classes", &|made, real| !missing(made, real) && made < real && differs(made, real));
-    let more = listed("More frequent classes", &|made, real| !missing(real, made) && real < made && differs(real, made));
+    let more = listed("More frequent classes", &|made, real| !invented(made, real) && real < made && differs(real, made));
     let answer = match () {
         () if lost.is_some() => "Similar to the real data, but a class is missing",
-        () if invented.is_some() => "Similar to the real data, but a class is invented",
+        () if unknown.is_some() => "Similar to the real data, but a class is invented",
         () => "Similar to the real data, but class shares differ",
     };
-    let sentences: Vec<String> = [lost, invented, rarer, more].into_iter().flatten().collect();
+    let sentences: Vec<String> = [lost, unknown, rarer, more].into_iter().flatten().collect();
     let found = Finding { grade: Grade::Fair, answer: Some(answer), sentence: sentences.join(" ") };
     (!sentences.is_empty()).then_some(found)
 }
@@ -254,10 +257,11 @@ pub(super) fn limits() -> Section {
         row(
             "Fidelity: classes",
             format!(
-                "A predicted class whose share differs from the holdout's by a chance below {CLASS_LEVEL} over all classes (Fisher's exact test), by {} or {} times (fair); missing or invented if less than {} is left",
+                "A predicted class whose share differs from the holdout's by a chance below {CLASS_LEVEL} over all classes (Fisher's exact test), by {} or {} times (fair); missing if less than {} of the share is left, invented if the holdout has less than that and below {}",
                 percent(DIFFERENT[0]),
                 DIFFERENT[1],
-                percent(MISSING)
+                percent(MISSING),
+                percent(HARDLY)
             ),
             "the test: Fisher 1922; the limits: our judgement",
         ),
@@ -303,6 +307,9 @@ mod tests {
         let expected = "Classes that are missing: `a` (0.2 % of the synthetic images, 10.0 % of new real ones). Classes that new real images hardly have: `b` (9.0 % of the synthetic images, 0.5 % of new real ones). Rarer classes: `c` (10.0 % of the synthetic images, 19.0 % of new real ones). More frequent classes: `d` (20.0 % of the synthetic images, 12.0 % of new real ones).";
         assert_eq!(found.sentence, expected);
         assert_eq!(found.answer, Some("Similar to the real data, but a class is missing"));
+        // What real images have, too, is not invented.
+        let found = of_classes(&[counts(0, [900, 100], 1e-20)], &names).unwrap();
+        assert!(found.sentence.starts_with("More frequent classes: `a` (90.0 %"), "{}", found.sentence);
         assert!(of_classes(&[counts(0, [95, 100], 1e-9), counts(1, [2, 100], 1e-3)], &names).is_none());
     }
 }
