@@ -69,12 +69,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn data(&self, file: &At<String>) -> Result<Data> {
+    pub(super) fn data(&self, file: &At<String>) -> Result<Data> {
         let path = self.file(file)?;
         Data::read(&path, &ReadOptions::default()).map_err(|error| Error::new(self.path, file.place, error.to_string()))
     }
 
-    fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {
+    pub(super) fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {
         let known = || data.schema().names();
         known().position(|known| known == name.value).ok_or_else(|| {
             let what = format!(

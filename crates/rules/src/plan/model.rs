@@ -418,6 +418,12 @@ pub(crate) enum NextPlan {
     Direct(usize),
     Weighted(Vec<(usize, Param)>),
     Branches(Vec<(Option<Expression>, NextPlan)>),
+    /// By the texts of slots of the machine: states with weights.
+    Table {
+        keys: Vec<usize>,
+        rows: HashMap<String, Vec<(usize, f64)>>,
+        place: Place,
+    },
 }
 
 /// A regular series.
