@@ -11,6 +11,8 @@ use super::{AnomalyPlan, DelayPlan, MachinePlan, MachineSlot, NextPlan, Param, S
 use crate::error::{Error, Place, Result, did_you_mean};
 use crate::spec::{Anomaly, At, Machine, Next, NextBy, Scalar, Series, Signal, State, Term, Weighted};
 
+/// The most events of one run of a state machine.
+const MOST_EVENTS: u32 = 1_000_000;
 /// The most steps that an anomaly lasts.
 pub(crate) const LONGEST_ANOMALY: u32 = 256;
 
@@ -108,6 +110,9 @@ impl Resolver<'_> {
         let place = spec.start.place;
         if spec.states.is_empty() {
             return self.fail(place, "a state machine has states; add [[table.machine.state]]");
+        }
+        if let Some(most) = spec.most.as_ref().filter(|most| !(1..=MOST_EVENTS).contains(&most.value)) {
+            return self.fail(most.place, format!("{} events are not from 1 to {MOST_EVENTS}; write a number that is", most.value));
         }
         let mut slots: Vec<(String, MachineSlot)> = Vec::new();
         let mut parent_columns = Vec::new();
