@@ -1,8 +1,8 @@
 //! Which parent a row belongs to, without a list of parents.
 //!
-//! Parents come in blocks of [`BLOCK`]. Where the number of children is a distribution, the numbers of a block of n are its quantiles at (j + 1/2) / n, in
-//! an order that is a random permutation of the block's own: every full block has the same number of rows, so the block of a row is a division,
-//! and its parent a search in the sums of one block. Where the number is computed from the parent, or by a state machine, one pass over the parents
+//! Parents come in blocks of [`BLOCK`]. Where the number of children is a distribution, the numbers of a block of n are its quantiles
+//! at (j + 1/2) / n, in an order that is a random permutation of the block's own: every full block has the same number of rows, so the block of
+//! a row is a division, and its parent a search in the sums of one block. Where the number is computed from the parent, or by a state machine, one pass over the parents
 //! keeps one sum for each block.
 
 use std::collections::HashMap;

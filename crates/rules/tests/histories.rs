@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use semblant_rules::Generator;
+use semblant_rules::{Generator, NoModels, Plan};
 use support::*;
 
 const CLINIC: &str = include_str!("../../../datasets/rules/clinic.toml");
@@ -89,6 +89,77 @@ fn series_have_seasons_noise_and_labelled_anomalies() {
     assert!((pearson(&a, &b) - 0.95).abs() < 0.04, "{}", pearson(&a, &b));
     let missing = humid.iter().filter(|value| value.is_nan()).count() as f64 / humid.len() as f64;
     assert!((missing - 0.0003 * 18.0).abs() < 0.003, "{missing}");
+}
+
+const BY_TABLE: &str = r#"
+[[table]]
+name = "people"
+rows = 4000
+[[table.column]]
+name = "sex"
+draw = { categories = ["f", "m"] }
+[[table]]
+name = "moves"
+per = "people"
+[table.machine]
+start = "2020-01-01"
+until = "2020-12-31"
+attributes = { round = 0 }
+[[table.machine.state]]
+name = "start"
+delay = { exponential = { mean = 5 } }
+set = ["round = round + 1"]
+next_by = { file = "weights.csv", keys = ["people.sex", "round"] }
+[[table.machine.state]]
+name = "left"
+event = "left"
+[[table.machine.state]]
+name = "right"
+event = "right"
+next = [{ when = "round = 1", to = "start" }]
+[[table.column]]
+name = "sex"
+expression = "people.sex"
+[[table.column]]
+name = "event"
+expression = "machine.event"
+[[table.column]]
+name = "round"
+expression = "machine.round"
+[[table]]
+name = "letters"
+per = "moves"
+children = "case when event = 'left' then 2 else 0 end"
+[[table.column]]
+name = "sex"
+expression = "moves.sex"
+"#;
+
+#[test]
+fn a_table_of_weights_decides_and_events_write_rows_of_other_tables() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = folder.path().join("spec.toml");
+    std::fs::write(&spec, BY_TABLE).expect("writable");
+    std::fs::write(folder.path().join("weights.csv"), "sex,round,left,right\nf,1,3,1\nm,1,1,3\nf,2,0,1\nm,2,1,0\n").expect("writable");
+    let plan = Plan::read(&spec, &NoModels).unwrap_or_else(|error| panic!("{error}"));
+    let generator = Generator::new(&plan, 2, 1.0).expect("right");
+    let count = generator.count("moves").expect("there");
+    let moves = generator.rows("moves", 0..count).expect("rows");
+    let rounds = numbers(&moves, "round");
+    let of = |sex: &str, round: f64, event: &str| {
+        (0..moves.rows()).filter(|&row| moves.cell(row, 0) == sex && rounds[row] == round && moves.cell(row, 1) == event).count()
+    };
+    for (sex, share) in [("f", 0.75), ("m", 0.25)] {
+        let (left, right) = (of(sex, 1.0, "left") as f64, of(sex, 1.0, "right") as f64);
+        let found = left / (left + right);
+        assert!((found - share).abs() < 4.0 * (share * (1.0 - share) / (left + right)).sqrt(), "{sex}: {found}");
+    }
+    assert!(of("f", 2.0, "left") == 0 && of("f", 2.0, "right") > 100 && of("m", 2.0, "right") == 0 && of("m", 2.0, "left") > 100);
+    let left: usize = ["f", "m"].into_iter().flat_map(|sex| [1.0, 2.0].map(|round| of(sex, round, "left"))).sum();
+    assert_eq!(generator.count("letters").expect("there"), 2 * left as u64);
+    std::fs::write(folder.path().join("weights.csv"), "sex,round,left,up\nf,1,3,1\n").expect("writable");
+    let error = Plan::read(&spec, &NoModels).expect_err("wrong").to_string();
+    assert!(error.contains("spec.toml:19:22: there is no state \"up\""), "{error}");
 }
 
 const SPOILT: &str = r#"

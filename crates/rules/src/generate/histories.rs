@@ -222,6 +222,27 @@ impl Running<'_> {
                 });
                 Ok(met.map(|place| states[place].0))
             }
+            NextPlan::Table { keys, rows, place } => {
+                let text = |slot: &usize| match self.value(*slot) {
+                    Value::Number(number) => number.to_string(),
+                    Value::Text(text) => text.into_owned(),
+                    Value::Boolean(truth) => truth.to_string(),
+                    Value::Time(time) => crate::calendar::text(time),
+                    _ => String::new(),
+                };
+                let key = keys.iter().map(text).collect::<Vec<_>>().join("\u{1f}");
+                let Some(weights) = rows.get(&key) else {
+                    return self.fail(*place, format!("the file has no row for {}; add one", key.replace('\u{1f}', ", ")));
+                };
+                let whole: f64 = weights.iter().map(|(_, weight)| weight).sum();
+                let wanted = self.draw() * whole;
+                let mut sum = 0.0;
+                let met = weights.iter().find(|(_, weight)| {
+                    sum += weight;
+                    sum >= wanted && *weight > 0.0
+                });
+                Ok(met.map(|(state, _)| *state))
+            }
             NextPlan::Branches(branches) => {
                 for (when, next) in branches {
                     if when.as_ref().is_none_or(|when| when.holds(self) == Some(true)) {

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn distribution_functions_are_those_of_scipy() {
         for (family, p, x, expected) in [
-            (Family::Gamma, &[2.5, 3.0][..], 7.0, 0.545_784_1),
+            (Family::Gamma, &[2.5, 3.0][..], 7.0, 0.542_101_8),
             (Family::Beta, &[2.0, 5.0], 0.3, 0.579_825),
             (Family::StudentT, &[4.0, 0.0, 1.0], 1.5, 0.896_000),
             (Family::Weibull, &[2.0, 1.5], 1.0, 0.297_811_3),

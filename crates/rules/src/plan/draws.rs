@@ -6,13 +6,13 @@ use std::sync::Arc;
 use semblant_data::table::{Column, ReadOptions, Table as Data};
 use semblant_expressions::Type;
 
-use super::names::{Resolver, literal_time};
-use super::{DrawPlan, Group, Param, TemplatePiece};
-use crate::calendar::{DAY, Days, clock};
+use super::names::Resolver;
+use super::{DrawPlan, Group, Param};
+
 use crate::error::{Error, Place, Result, did_you_mean};
 use crate::laws::{Family, Law, Quantiles};
-use crate::spec::{At, Calendar, Draw, Names, Part, Term, Weighted};
-use crate::text::{Iban, Locale, Luhn, Name, Pattern, Piece, Template, locales};
+use crate::spec::{At, Draw, Names, Part, Term, Weighted};
+use crate::text::{Iban, Luhn, Pattern};
 
 /// The least chance of a range that a distribution is cut to.
 const LEAST: f64 = 1e-12;
@@ -69,12 +69,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn data(&self, file: &At<String>) -> Result<Data> {
+    pub(super) fn data(&self, file: &At<String>) -> Result<Data> {
         let path = self.file(file)?;
         Data::read(&path, &ReadOptions::default()).map_err(|error| Error::new(self.path, file.place, error.to_string()))
     }
 
-    fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {
+    pub(super) fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {
         let known = || data.schema().names();
         known().position(|known| known == name.value).ok_or_else(|| {
             let what = format!(
@@ -183,11 +183,6 @@ impl Resolver<'_> {
             );
         }
         Ok(plan)
-    }
-
-    /// An error inside a text of the spec.
-    fn inside(&self, text: &At<String>, at: usize, what: String) -> Error {
-        Error::new(self.path, Place { column: text.place.column + 1 + at, ..text.place }, what)
     }
 
     fn probability(&self, table: usize, term: &Term) -> Result<Param> {
@@ -328,123 +323,6 @@ impl Resolver<'_> {
             Column::Category { levels, .. } => (levels.clone(), false),
         };
         Ok(DrawPlan::Lookup { groups, keys: slots, levels, numeric, place: file.place })
-    }
-
-    /// The spec's holidays, in days since 1970-01-01.
-    pub(super) fn holidays(&self) -> Result<BTreeSet<i64>> {
-        let day = |text: &At<String>| match literal_time(text) {
-            Some(time) => Ok((time / DAY).floor() as i64),
-            None => self.fail(text.place, format!("\"{}\" is no date; write one such as 2024-12-25", **text)),
-        };
-        self.spec.holidays.iter().map(day).collect()
-    }
-
-    fn calendar(&self, table: usize, place: Place, calendar: &Calendar, times: bool) -> Result<DrawPlan> {
-        let [from, to] = [&calendar.from, &calendar.to].map(|term| self.param(table, term, Type::Time));
-        let (from, to) = (from?, to?);
-        if let (Some(from), Some(to)) = (from.constant(), to.constant())
-            && from > to
-        {
-            return self.fail(calendar.to.place, "the range ends before it begins; exchange from and to");
-        }
-        let weights = |weights: &Option<At<Vec<f64>>>, count: usize| match weights {
-            Some(all) if all.len() != count || all.iter().any(|weight| !(*weight >= 0.0)) || !all.iter().any(|weight| *weight > 0.0) => {
-                self.fail(all.place, format!("these are not {count} weights from 0 on, of which one is above 0; mend them"))
-            }
-            _ => Ok(()),
-        };
-        weights(&calendar.weekdays, 7)?;
-        weights(&calendar.months, 12)?;
-        let skipped = if calendar.business_days { self.holidays()? } else { BTreeSet::new() };
-        let working = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0];
-        let weekdays = calendar.weekdays.as_ref().map(|weights| weights.value.as_slice()).or(calendar.business_days.then_some(&working));
-        let days = Days::new(weekdays, calendar.months.as_ref().map(|weights| weights.value.as_slice()), skipped);
-        let hours = match &calendar.hours {
-            None => None,
-            Some(hours) if !times => return self.fail(hours.place, "a date has no hours; draw a datetime"),
-            Some(hours) => {
-                let [open, close] = [&hours.value[0], &hours.value[1]].map(|text| clock(text));
-                match (open, close) {
-                    (Some(open), Some(close)) if open < close => Some((open, close)),
-                    _ => return self.fail(hours.place, "these are no hours of a day; write [\"09:00\", \"17:30\"]"),
-                }
-            }
-        };
-        // Days with weights are drawn first, then the time of day.
-        let hours = if times && days.is_some() { hours.or(Some((0.0, DAY))) } else { hours };
-        Ok(DrawPlan::Calendar { from, to, days, hours, times, place })
-    }
-
-    fn template(&self, table: usize, text: &At<String>) -> Result<DrawPlan> {
-        let template = Template::new(text).map_err(|(at, what)| self.inside(text, at, what))?;
-        let slots = self.slots(table)?;
-        let piece = |piece: Piece| match piece {
-            Piece::Text(text) => Ok(TemplatePiece::Text(text)),
-            Piece::Column { name, width, at } => match slots.iter().position(|(known, _)| *known == name) {
-                Some(slot) => Ok(TemplatePiece::Slot { slot, width }),
-                None => {
-                    let nearest = did_you_mean(&name, slots.iter().map(|(known, _)| known.as_str()));
-                    Err(self.inside(text, at, format!("there is no column \"{name}\"{nearest}; name one of the row")))
-                }
-            },
-        };
-        Ok(DrawPlan::Template(template.pieces.into_iter().map(piece).collect::<Result<_>>()?))
-    }
-
-    fn fake(&self, table: usize, index: usize, name: &At<String>) -> Result<DrawPlan> {
-        let known = || Name::ALL.iter().map(|(text, _)| *text);
-        let Some((_, found)) = Name::ALL.iter().find(|(text, _)| *text == name.value) else {
-            let what = format!(
-                "nothing is called \"{}\"{}; there are {}",
-                **name,
-                did_you_mean(name, known()),
-                known().collect::<Vec<_>>().join(", ")
-            );
-            return self.fail(name.place, what);
-        };
-        let locale: Locale = match self.columns[table][index].locale.as_ref().or(self.spec.locale.as_ref()) {
-            None => locales()[0].1(),
-            Some(wanted) => match locales().iter().find(|(text, _)| *text == wanted.value) {
-                Some((_, lists)) => lists(),
-                None => {
-                    let all = locales().map(|(text, _)| text).join(", ");
-                    return self.fail(wanted.place, format!("there is no locale \"{}\"; write one of {all}", **wanted));
-                }
-            },
-        };
-        let distinct = |list: &'static [&'static str]| {
-            let mut seen = BTreeSet::new();
-            list.iter().filter(|text| seen.insert(**text)).map(|&text| text.to_owned()).collect::<Vec<_>>()
-        };
-        let levels = found.list(&locale).map(|list| Arc::new(distinct(list)));
-        Ok(DrawPlan::Fake { name: *found, locale: Box::new(locale), levels })
-    }
-
-    fn point(&self, table: usize, index: usize, draw: &At<Draw>, longitude: bool) -> Result<DrawPlan> {
-        let Draw::Latitude { area, centres, km } = &draw.value else {
-            return self.fail(draw.place, "this is no latitude; write latitude = { box = [...] }");
-        };
-        if area.is_some() != centres.is_empty() {
-            return self.fail(draw.place, "a point lies in a box or around centres; write one of them");
-        }
-        let wrong = |latitude: f64, longitude: f64| !(latitude.abs() <= 90.0 && longitude.abs() <= 180.0);
-        if let Some(area) = area
-            && (wrong(area[0], area[1]) || wrong(area[2], area[3]) || area[0] > area[2] || area[1] > area[3])
-        {
-            return self.fail(area.place, "this is no box; write [south, west, north, east] in degrees");
-        }
-        if let Some(centre) = centres.iter().find(|centre| wrong(centre[0], centre[1])) {
-            return self.fail(centre.place, "this is no centre; write [latitude, longitude] in degrees");
-        }
-        let stream = self.stream(table, &self.columns[table][index].name);
-        let centres = centres.iter().map(|centre| centre.value).collect();
-        Ok(DrawPlan::Point {
-            area: area.as_ref().map(|area| area.value),
-            centres,
-            km: km.as_ref().map_or(10.0, |km| km.value),
-            longitude,
-            stream,
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! State machines and series: their expressions are over the parent's columns, and what goes on in time.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use semblant_expressions::{Expression, Type};
@@ -8,8 +9,10 @@ use semblant_expressions::{Expression, Type};
 use super::names::{Resolver, Scope, literal_interval};
 use super::{AnomalyPlan, DelayPlan, MachinePlan, MachineSlot, NextPlan, Param, SeriesPlan, SignalPlan, StatePlan};
 use crate::error::{Error, Place, Result, did_you_mean};
-use crate::spec::{Anomaly, At, Machine, Next, Scalar, Series, Signal, State, Term, Weighted};
+use crate::spec::{Anomaly, At, Machine, Next, NextBy, Scalar, Series, Signal, State, Term, Weighted};
 
+/// The most events of one run of a state machine.
+const MOST_EVENTS: u32 = 1_000_000;
 /// The most steps that an anomaly lasts.
 pub(crate) const LONGEST_ANOMALY: u32 = 256;
 
@@ -108,6 +111,9 @@ impl Resolver<'_> {
         if spec.states.is_empty() {
             return self.fail(place, "a state machine has states; add [[table.machine.state]]");
         }
+        if let Some(most) = spec.most.as_ref().filter(|most| !(1..=MOST_EVENTS).contains(&most.value)) {
+            return self.fail(most.place, format!("{} events are not from 1 to {MOST_EVENTS}; write a number that is", most.value));
+        }
         let mut slots: Vec<(String, MachineSlot)> = Vec::new();
         let mut parent_columns = Vec::new();
         for (name, column) in self.parent_slots(table)? {
@@ -124,7 +130,7 @@ impl Resolver<'_> {
         };
         let read =
             |text: &At<String>| Scope { resolver: self, slots: slots.clone(), type_of: &type_of, failed: RefCell::default() }.parse(text);
-        let reader = MachineReader { resolver: self, spec, read: &read, events: RefCell::default() };
+        let reader = MachineReader { resolver: self, spec, slots: &slots, read: &read, events: RefCell::default() };
         let attributes = spec.attributes.iter().map(|(name, term)| Ok((name.clone(), reader.number(term)?))).collect::<Result<_>>()?;
         let states = spec.states.iter().map(|state| reader.state(state)).collect::<Result<Vec<_>>>()?;
         let (start, until) = (self.param_by(&spec.start, Type::Time, &read)?, self.param_by(&spec.until, Type::Time, &read)?);
@@ -148,6 +154,7 @@ impl Resolver<'_> {
 struct MachineReader<'r, 'a> {
     resolver: &'r Resolver<'a>,
     spec: &'r Machine,
+    slots: &'r [(String, MachineSlot)],
     read: &'r dyn Fn(&At<String>) -> Result<Expression>,
     events: RefCell<Vec<String>>,
 }
@@ -203,7 +210,12 @@ impl MachineReader<'_, '_> {
             });
             place as u32
         });
-        let next = spec.next.as_ref().map(|next| self.next(next)).transpose()?;
+        let next = match (&spec.next, &spec.next_by) {
+            (Some(next), Some(_)) => return self.resolver.fail(next.place, "a state has next or next_by; remove one"),
+            (Some(next), None) => Some(self.next(next)?),
+            (None, Some(by)) => Some(self.next_by(by)?),
+            (None, None) => None,
+        };
         let guard = spec.guard.as_ref().map(|guard| self.condition(guard)).transpose()?;
         Ok(StatePlan { guard, delay, set, event, next, place: spec.name.place })
     }
@@ -226,6 +238,43 @@ impl MachineReader<'_, '_> {
             Type::Number => Ok((attribute, read)),
             found => self.resolver.fail(place, format!("attributes are numbers, and this is {found}; change the expression")),
         }
+    }
+
+    /// Weights from a table.
+    fn next_by(&self, by: &NextBy) -> Result<NextPlan> {
+        let data = self.resolver.data(&by.file)?;
+        let mut keys = Vec::new();
+        let mut key_columns = Vec::new();
+        for key in &by.keys.0 {
+            let slot = self.slots.iter().position(|(name, _)| *name == **key);
+            let Some(slot) = slot else {
+                let nearest = did_you_mean(key, self.slots.iter().map(|(name, _)| name.as_str()));
+                return self
+                    .resolver
+                    .fail(key.place, format!("there is no \"{}\"{nearest}; name a column of the parent or an attribute", **key));
+            };
+            let short = At { value: key.rsplit('.').next().unwrap_or_default().to_owned(), place: key.place };
+            keys.push(slot);
+            key_columns.push(self.resolver.data_column(&data, &short)?);
+        }
+        let mut states = Vec::new();
+        for (column, known) in data.schema().columns.iter().enumerate().filter(|(column, _)| !key_columns.contains(column)) {
+            let Some(weights) = data.columns()[column].numbers() else {
+                return self.resolver.fail(by.file.place, format!("column \"{}\" of the file holds no weights; write numbers", known.name));
+            };
+            states.push((self.state_of(&known.name, by.file.place)?, weights));
+        }
+        let mut rows = HashMap::new();
+        for row in 0..data.rows() {
+            let key = key_columns.iter().map(|&column| data.cell(row, column)).collect::<Vec<_>>().join("\u{1f}");
+            let weights: Vec<(usize, f64)> = states.iter().map(|(state, weights)| (*state, weights[row])).collect();
+            if !weights.iter().all(|(_, weight)| *weight >= 0.0) || !weights.iter().any(|(_, weight)| *weight > 0.0) {
+                let what = format!("row {} of the file has no weights from 0 on, of which one is above 0; mend it", row + 1);
+                return self.resolver.fail(by.file.place, what);
+            }
+            rows.insert(key, weights);
+        }
+        Ok(NextPlan::Table { keys, rows, place: by.file.place })
     }
 
     fn next(&self, next: &At<Next>) -> Result<NextPlan> {

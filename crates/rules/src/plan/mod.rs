@@ -1,13 +1,16 @@
 //! A spec that was checked: names bound, types known, no cycles, distributions prepared.
 
+mod calendars;
 mod checks;
 mod columns;
 mod draws;
 mod histories;
+mod history_model;
 mod links;
 mod model;
 mod names;
 mod schema;
+mod texts;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use semblant_data::table::{Schema, Table as Data};
 
 pub(crate) use histories::LONGEST_ANOMALY;
+pub(crate) use history_model::*;
 pub(crate) use links::uniform_of_score;
 pub(crate) use model::*;
 pub(crate) use names::stream;

@@ -7,11 +7,12 @@ use semblant_data::table::{ColumnSchema, Schema};
 use semblant_expressions::{Expression, Type, Value};
 
 use super::Model;
+use super::history_model::{MachinePlan, SeriesPlan};
 use crate::calendar::Days;
 use crate::children::BLOCK;
 use crate::error::Place;
 use crate::laws::{Family, Quantiles};
-use crate::spec::{AnomalyKind, Chaos};
+use crate::spec::Chaos;
 use crate::text::{Iban, Locale, Luhn, Name, Pattern};
 
 /// A table.
@@ -370,86 +371,4 @@ impl std::fmt::Debug for LearnedBlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LearnedBlock").field("given", &self.given).finish_non_exhaustive()
     }
-}
-
-/// A state machine.
-#[derive(Debug)]
-pub(crate) struct MachinePlan {
-    pub(crate) start: Param,
-    pub(crate) until: Param,
-    pub(crate) attributes: Vec<(String, Param)>,
-    pub(crate) most: usize,
-    pub(crate) states: Vec<StatePlan>,
-    pub(crate) events: Arc<Vec<String>>,
-    pub(crate) names: Arc<Vec<String>>,
-    pub(crate) stream: u32,
-    /// The columns of the parent that expressions need.
-    pub(crate) parent_columns: Vec<usize>,
-    /// What the slots of expressions are: places in `parent_columns`, the time, the state, or attributes.
-    pub(crate) slots: Vec<MachineSlot>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum MachineSlot {
-    Parent(usize),
-    Time,
-    State,
-    Attribute(usize),
-}
-
-#[derive(Debug)]
-pub(crate) struct StatePlan {
-    pub(crate) guard: Option<Expression>,
-    pub(crate) delay: Option<DelayPlan>,
-    pub(crate) set: Vec<(usize, Expression)>,
-    pub(crate) event: Option<u32>,
-    pub(crate) next: Option<NextPlan>,
-    pub(crate) place: Place,
-}
-
-#[derive(Debug)]
-pub(crate) enum DelayPlan {
-    Known(Quantiles),
-    Law { family: Family, parameters: Vec<Param>, place: Place },
-}
-
-#[derive(Debug)]
-pub(crate) enum NextPlan {
-    Direct(usize),
-    Weighted(Vec<(usize, Param)>),
-    Branches(Vec<(Option<Expression>, NextPlan)>),
-}
-
-/// A regular series.
-#[derive(Debug)]
-pub(crate) struct SeriesPlan {
-    pub(crate) start: Param,
-    pub(crate) every: f64,
-    pub(crate) signals: Vec<SignalPlan>,
-    pub(crate) holidays: Vec<i64>,
-    /// The columns of the parent that expressions need, which are the slots of these.
-    pub(crate) parent_columns: Vec<usize>,
-    pub(crate) place: Place,
-}
-
-#[derive(Debug)]
-pub(crate) struct SignalPlan {
-    pub(crate) level: Param,
-    pub(crate) trend: Param,
-    /// Seconds, amplitude, share of the peak.
-    pub(crate) seasons: Vec<(f64, Param, f64)>,
-    pub(crate) holidays: Param,
-    pub(crate) noise: Param,
-    pub(crate) ar: f64,
-    pub(crate) shifts: Option<(u32, Param)>,
-    pub(crate) anomalies: Vec<AnomalyPlan>,
-    pub(crate) stream: u32,
-}
-
-#[derive(Debug)]
-pub(crate) struct AnomalyPlan {
-    pub(crate) kind: AnomalyKind,
-    pub(crate) rate: f64,
-    pub(crate) size: f64,
-    pub(crate) length: u32,
 }

@@ -48,6 +48,19 @@ pub struct State {
     /// Where it goes on; without it the machine ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<At<Next>>,
+    /// Where it goes on by a table of weights, instead of `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_by: Option<NextBy>,
+}
+
+/// Weights of the next states from a table: it has columns of the names of `keys` (without that of the parent), and one for each state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NextBy {
+    /// The table, relative to the spec.
+    pub file: At<String>,
+    /// What decides: columns of the parent such as `patients.sex`, `state`, or attributes.
+    pub keys: Names,
 }
 
 /// A branch of where a state leads.

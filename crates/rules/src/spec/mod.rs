@@ -13,7 +13,7 @@ use crate::error::{Error, Place, Result};
 use crate::source;
 pub use crate::source::At;
 pub use draw::{Calendar, Draw, Part};
-pub use history::{Anomaly, AnomalyKind, Chaos, Machine, Season, Series, Shifts, Signal, State, Transition};
+pub use history::{Anomaly, AnomalyKind, Chaos, Machine, NextBy, Season, Series, Shifts, Signal, State, Transition};
 pub use term::{Children, Names, Next, Scalar, Term, Weighted};
 
 /// A spec: tables from declared logic.

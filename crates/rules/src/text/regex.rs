@@ -80,6 +80,10 @@ fn part(hir: &Hir) -> Result<Part, String> {
         HirKind::Class(Class::Bytes(_)) => return Err("the regular expression is one of bytes; remove (?-u)".into()),
         // What is drawn is the whole text.
         HirKind::Look(_) => Part::Text(String::new()),
+        // Even of nothing: it would take as long to count.
+        HirKind::Repetition(repetition) if repetition.max.is_some_and(|most| u64::from(most) > LONGEST) => {
+            return Err(format!("a repetition of the regular expression goes beyond {LONGEST}; shorten it"));
+        }
         HirKind::Repetition(repetition) => {
             Part::Repeated { part: Box::new(part(&repetition.sub)?), least: repetition.min, most: repetition.max.unwrap_or(repetition.min) }
         }
@@ -206,6 +210,6 @@ mod tests {
             let (found, what) = Pattern::new(text).expect_err("wrong");
             assert_eq!(found, at, "{text}: {what}");
         }
-        assert!(Pattern::new("[a-z]{5000}").is_err());
+        assert!(Pattern::new("[a-z]{5000}").is_err() && Pattern::new("(){0,9999}").is_err());
     }
 }

@@ -11,11 +11,12 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use super::Target;
 use crate::table::read::{arrow_schema, record_batch};
-use crate::table::{Schema, Table};
+use crate::table::{ColumnKind, ColumnSchema, Schema, Table};
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 1 << 17;
@@ -38,9 +39,16 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     pub(super) fn new(file: Target, schema: &Schema) -> io::Result<Self> {
-        let schema = arrow_schema(schema);
-        let properties =
-            WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS)).build();
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS));
+        // Ids and real numbers of any digits are nearly all different: a dictionary of them would be given up again.
+        let different = |described: &&ColumnSchema| match described.kind {
+            ColumnKind::Id => true,
+            kind => kind == ColumnKind::Continuous && described.step().is_none(),
+        };
+        let properties = schema.columns.iter().filter(different).fold(properties, |properties, described| {
+            properties.set_column_dictionary_enabled(ColumnPath::new(vec![described.name.clone()]), false)
+        });
+        let (schema, properties) = (arrow_schema(schema), properties.build());
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(io_error)?;
         let (file, factory) = writer.into_serialized_writer().map_err(io_error)?;
         Ok(Self { file, factory, columns: Vec::new(), rows: 0, groups: 0, schema })
