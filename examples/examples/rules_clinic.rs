@@ -1,5 +1,6 @@
 //! Visits by a state machine: how often one event follows another.
 //! Run: cargo run --release --example rules_clinic -p semblant-examples
+#![allow(clippy::print_stdout, reason = "an example tells what it found")]
 
 use std::collections::BTreeMap;
 

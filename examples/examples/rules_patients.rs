@@ -1,5 +1,6 @@
 //! A table whose law is known: what a fitted model learned is compared with the truth instead of with another sample.
 //! Run: cargo run --release --example rules_patients -p semblant-examples
+#![allow(clippy::print_stdout, reason = "an example tells what it found")]
 
 use semblant::prelude::*;
 use semblant::rules::{Generator, NoModels, Plan};

@@ -1,5 +1,6 @@
 //! Series with labelled anomalies, and a picture of one sensor: anomalies in red.
 //! Run: cargo run --release --example rules_sensors -p semblant-examples
+#![allow(clippy::print_stdout, reason = "an example tells what it found")]
 
 use std::fmt::Write;
 

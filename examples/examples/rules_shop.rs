@@ -1,5 +1,6 @@
 //! Five tables of a shop from one spec, streamed to Parquet, with ten times as many customers.
 //! Run: cargo run --release --example rules_shop -p semblant-examples
+#![allow(clippy::print_stdout, reason = "an example tells what it found")]
 
 use semblant::prelude::*;
 use semblant::rules::{Generator, NoModels, Plan};
