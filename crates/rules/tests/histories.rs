@@ -159,7 +159,7 @@ fn a_table_of_weights_decides_and_events_write_rows_of_other_tables() {
     assert_eq!(generator.count("letters").expect("there"), 2 * left as u64);
     std::fs::write(folder.path().join("weights.csv"), "sex,round,left,up\nf,1,3,1\n").expect("writable");
     let error = Plan::read(&spec, &NoModels).expect_err("wrong").to_string();
-    assert!(error.contains("spec.toml:19:22: there is no state \"up\""), "{error}");
+    assert!(error.contains("spec.toml:19:20: there is no state \"up\""), "{error}");
 }
 
 const SPOILT: &str = r#"

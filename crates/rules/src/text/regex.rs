@@ -210,6 +210,6 @@ mod tests {
             let (found, what) = Pattern::new(text).expect_err("wrong");
             assert_eq!(found, at, "{text}: {what}");
         }
-        assert!(Pattern::new("[a-z]{5000}").is_err() && Pattern::new("(){0,9999}").is_err());
+        assert!(Pattern::new("[a-z]{5000}").is_err());
     }
 }
