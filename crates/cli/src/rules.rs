@@ -12,11 +12,8 @@ use serde_json::json;
 use crate::arguments::{Format, Rules, RulesCommand, Sample};
 use crate::{Failure, Outcome, datasets, devices, observer, outputs, print, print_document, sample, say};
 
-/// Rows of a draft's report of progress.
-type Failed = semblant::rules::Error;
-
-impl From<Failed> for Failure {
-    fn from(error: Failed) -> Self {
+impl From<semblant::rules::Error> for Failure {
+    fn from(error: semblant::rules::Error) -> Self {
         Self::Usage(error.to_string())
     }
 }
@@ -45,12 +42,20 @@ pub(crate) fn sample(arguments: &Sample, registry: &Registry, quiet: bool) -> Ou
     let device = devices::choose(&arguments.device, true)?;
     let plan = Plan::read(spec, &RegistryModels::new(registry, device))?;
     let generator = Generator::new(&plan, arguments.seed, arguments.scale.unwrap_or(1.0))?;
-    let wanted = wanted(arguments, &generator)?;
+    let (wanted, folder) = wanted(arguments, &generator)?;
     let paths: Vec<&Path> =
         wanted.iter().flat_map(|output| std::iter::once(&output.path).chain(&output.labels)).map(PathBuf::as_path).collect();
     let stdout = arguments.json.then_some(Path::new("-"));
-    outputs::check(&paths.iter().copied().chain(stdout).collect::<Vec<_>>(), &[spec], arguments.overwrite.force)?;
-    write(&generator, &wanted, quiet)?;
+    let inputs: Vec<&Path> = std::iter::once(spec).chain(plan.files().iter().map(PathBuf::as_path)).collect();
+    outputs::check(&paths.iter().copied().chain(stdout).collect::<Vec<_>>(), &inputs, arguments.overwrite.force)?;
+    // A folder that was made for nothing goes again; one that holds something stays.
+    let is_new = folder.is_some_and(|folder| !folder.exists());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
+    }
+    write(&generator, &wanted, quiet).inspect_err(|_| {
+        let _ = folder.filter(|_| is_new).map(std::fs::remove_dir);
+    })?;
     for path in &paths {
         outputs::record(path);
     }
@@ -66,8 +71,8 @@ pub(crate) fn sample(arguments: &Sample, registry: &Registry, quiet: bool) -> Ou
     Ok(())
 }
 
-/// What is to be written where.
-fn wanted(arguments: &Sample, generator: &Generator<'_>) -> Result<Vec<Output>, Failure> {
+/// What is to be written where, and the folder of the files unless one file was named.
+fn wanted<'a>(arguments: &'a Sample, generator: &Generator<'_>) -> Result<(Vec<Output>, Option<&'a Path>), Failure> {
     let names: Vec<String> = match &arguments.table {
         Some(name) => vec![name.clone()],
         None => generator.plan().tables().map(str::to_owned).collect(),
@@ -88,14 +93,11 @@ fn wanted(arguments: &Sample, generator: &Generator<'_>) -> Result<Vec<Output>, 
     if is_stream && names.len() > 1 {
         return Err(Failure::Usage("-o -: only one table can go to standard output; name it with --table".into()));
     }
-    if !is_file {
-        if output.extension().is_some() && !output.is_dir() && names.len() > 1 {
-            return Err(Failure::Usage(format!(
-                "-o {}: several tables need a folder; name one such as out/, or a table with --table",
-                output.display()
-            )));
-        }
-        std::fs::create_dir_all(output).map_err(|error| Failure::Work(format!("{}: {error}", output.display())))?;
+    if !is_file && output.extension().is_some() && !output.is_dir() && names.len() > 1 {
+        return Err(Failure::Usage(format!(
+            "-o {}: several tables need a folder; name one such as out/, or a table with --table",
+            output.display()
+        )));
     }
     let mut all = Vec::new();
     for table in names {
@@ -119,7 +121,7 @@ fn wanted(arguments: &Sample, generator: &Generator<'_>) -> Result<Vec<Output>, 
         };
         all.push(Output { table, rows, path, labels });
     }
-    Ok(all)
+    Ok((all, (!is_file).then_some(output.as_path())))
 }
 
 /// Writes all files; none has its name before all are complete.

@@ -99,6 +99,30 @@ fn files_are_whole_or_absent() {
     let late = SPEC.replace("scale = \"people.age\"", "scale = \"case when row_number < 500 then 1 else 0 end\"");
     place.file("late.toml", late);
     place.bad(2, &["sample", "late.toml", "-o", "."], &["row 500 of table \"visits\"", "scale is 0"]);
+    // Nor does a folder stay that was made for them, and none is made for what is refused.
+    place.bad(2, &["sample", "late.toml", "-o", "new"], &["row 500"]);
+    place.bad(2, &["sample", "late.toml", "--table", "people", "--rows", "x", "-o", "new"], &["--rows"]);
+    assert!(!place.has("new"));
+}
+
+#[test]
+fn what_a_spec_reads_is_never_written() {
+    let place = Place::new();
+    let spec = "[[table]]\nname = \"prices\"\nrows = 9\n[[table.column]]\nname = \"price\"\ndraw = { empirical = { file = \"prices.csv\", column = \"price\" } }\n";
+    place.file("spec.toml", spec);
+    let prices: String = (0..40).map(|row| format!("{}.5\n", row % 13)).collect();
+    place.file("prices.csv", format!("price\n{prices}"));
+    let before = place.bytes("prices.csv");
+    place.bad(2, &["sample", "spec.toml", "-o", ".", "--force"], &["is the input"]);
+    assert_eq!(place.bytes("prices.csv"), before);
+    place.good(&["sample", "spec.toml", "-o", "out"]);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/dev/zero", place.path("endless.toml")).expect("a link");
+        // The helper for what fails reads every file of the folder.
+        let ran = place.run(&["rules", "check", "endless.toml"]);
+        assert!(ran.code == Some(2) && ran.err.contains("endless.toml: is a device"), "{}", ran.err);
+    }
 }
 
 #[test]

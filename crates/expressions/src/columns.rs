@@ -53,7 +53,11 @@ pub(crate) fn find(names: &[String], name: &str) -> Result<usize, ErrorKind> {
     let alike: Vec<usize> = (0..names.len()).filter(|&i| names[i].to_lowercase() == folded).collect();
     match alike.as_slice() {
         [only] => Ok(*only),
-        [] => Err(ErrorKind::UnknownColumn { name: name.to_owned(), nearest: nearest(names, &folded), columns: list(names) }),
+        [] => Err(ErrorKind::UnknownColumn {
+            name: name.to_owned(),
+            nearest: nearest(names.iter().map(String::as_str), name).map(str::to_owned),
+            columns: list(names),
+        }),
         several => Err(ErrorKind::AmbiguousColumn {
             name: name.to_owned(),
             candidates: list(&several.iter().map(|&i| names[i].clone()).collect::<Vec<_>>()),
@@ -71,16 +75,17 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// The name nearest to a folded one, if it is near enough to be meant.
-pub(crate) fn nearest(names: &[String], folded: &str) -> Option<String> {
+/// The name nearest to a text, whatever the case of either, if it is near enough to be meant.
+pub fn nearest<'n>(names: impl IntoIterator<Item = &'n str>, text: &str) -> Option<&'n str> {
+    let folded = text.to_lowercase();
     let length = folded.chars().count();
     // The distance is quadratic in the lengths, and nobody means a name this long.
     if length > 100 {
         return None;
     }
-    let near = |name: &&String| name.chars().count() <= 200;
-    let distances = names.iter().filter(near).map(|name| (edit_distance(&name.to_lowercase(), folded), name));
-    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= length.div_ceil(3)).map(|(_, name)| name.clone())
+    let near = |name: &&str| name.chars().count() <= 200;
+    let distances = names.into_iter().filter(near).map(|name| (edit_distance(&name.to_lowercase(), &folded), name));
+    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= length.div_ceil(3)).map(|(_, name)| name)
 }
 
 /// The Levenshtein distance of two texts.

@@ -90,9 +90,10 @@ mod time;
 mod value;
 
 pub use batch::Batch;
-pub use columns::Columns;
+pub use columns::{Columns, nearest};
 pub use error::{Error, ErrorKind};
 pub use evaluate::Row;
 pub use expression::Expression;
 pub use outcomes::{Domain, Domains, Outcomes};
+pub use time::civil;
 pub use value::{Type, Value};

@@ -91,16 +91,21 @@ pub(crate) fn date(time: f64) -> Option<Date> {
     if !(CIVIL.0..=CIVIL.1).contains(&second) {
         return None;
     }
+    let [year, month, day] = civil((second / DAY).floor() as i64);
+    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar of any year.
+pub fn civil(days: i64) -> [i64; 3] {
     // By the 400 years after which the calendar repeats, from a first of March, so that the leap day is the last of its year.
-    let days = (second / DAY).floor() as i32 + 719_468;
+    let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + i32::from(month <= 2);
-    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+    [era * 400 + year + i64::from(month <= 2), month, day]
 }
 
 /// Days since 1970-01-01; the inverse of [`date`].

@@ -20,6 +20,16 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// A value whose error is normal with this standard deviation.
+    pub(crate) fn around(value: f64, deviation: f64) -> Self {
+        Self { value, interval: [value - 1.96 * deviation, value + 1.96 * deviation] }
+    }
+
+    /// The standard deviation of a normal error with this interval.
+    pub(crate) fn deviation(&self) -> f64 {
+        (self.interval[1] - self.interval[0]) / (2.0 * 1.96)
+    }
+
     /// A value and the percentiles of the draws.
     pub(crate) fn from_draws(value: f64, mut drawn: Vec<f64>) -> Self {
         drawn.sort_unstable_by(f64::total_cmp);

@@ -13,6 +13,11 @@ pub(crate) struct Rows<'a, T> {
     width: usize,
 }
 
+/// Some rows of `width` numbers each, one after the other.
+pub(crate) fn rows_at<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
+    rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
+}
+
 /// Queries that one task takes on.
 const QUERIES: usize = 128;
 /// References of one matrix product: with the queries it makes 4 MiB, which is all the memory that a task needs.

@@ -50,6 +50,16 @@ pub(crate) fn open(u: f64) -> f64 {
     if u > 0.0 { u } else { f64::EPSILON / 4.0 }
 }
 
+/// The place among weights that a uniform number has; `None` where all are 0.
+pub(crate) fn weighted(u: f64, weights: impl Iterator<Item = f64> + Clone) -> Option<usize> {
+    let wanted = u * weights.clone().sum::<f64>();
+    let mut sum = 0.0;
+    weights.into_iter().position(|weight| {
+        sum += weight;
+        sum >= wanted && weight > 0.0
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

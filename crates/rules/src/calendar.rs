@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use semblant_expressions::civil;
+
 /// Seconds of a day.
 pub(crate) const DAY: f64 = 86_400.0;
 /// Weights are whole numbers of this part, so that sums are exact whatever days they begin at.
@@ -66,13 +68,9 @@ pub(crate) fn day(sums: &[u64], first: i64, from: i64, to: i64, u: f64) -> Optio
     Some(first + sums[start..=end].partition_point(|&sum| sum <= wanted) as i64 + start as i64 - 1)
 }
 
-/// The month of a day since 1970-01-01, from 1 (Hinnant 2013, "chrono-compatible low-level date algorithms").
+/// The month of a day since 1970-01-01, from 1.
 fn month(day: i64) -> i64 {
-    let of_era = (day + 719_468).rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    if from_march < 10 { from_march + 3 } else { from_march - 9 }
+    civil(day)[1]
 }
 
 /// A time as text, with its clock unless that shows midnight.

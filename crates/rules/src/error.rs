@@ -64,24 +64,17 @@ impl From<Error> for semblant_core::Error {
     }
 }
 
-/// `name`, if it is near enough to one of `known` to be meant.
+/// Which of the `known` names is meant, as a part of a sentence; empty if none is near enough.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let distance = |known: &&str| edit_distance(&name.to_lowercase(), &known.to_lowercase());
-    let nearest = known.into_iter().min_by_key(distance).filter(|known| distance(known) <= name.chars().count().div_ceil(3));
-    nearest.map_or(String::new(), |nearest| format!("; did you mean \"{nearest}\"?"))
+    semblant_expressions::nearest(known, name).map_or(String::new(), |nearest| format!("; did you mean \"{nearest}\"?"))
 }
 
-/// The Levenshtein distance of two texts.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+/// The place of a name among those that are `known`. Where it is none of them, `said` makes the error of what may be meant and of all of them.
+pub(crate) fn place_of<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    said: impl FnOnce(String, String) -> String,
+) -> std::result::Result<usize, String> {
+    let found = known.clone().position(|known| known == name);
+    found.ok_or_else(|| said(did_you_mean(name, known.clone()), known.collect::<Vec<_>>().join(", ")))
 }

@@ -169,8 +169,8 @@ impl Binder<'_> {
                 self.substring(text, Some(from), count, at)
             }
             _ => {
-                let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
-                self.fail(at, ErrorKind::UnknownFunction { name: name.to_owned(), nearest: nearest(&names, name) })
+                let nearest = nearest(NAMES.iter().copied(), name).map(str::to_owned);
+                self.fail(at, ErrorKind::UnknownFunction { name: name.to_owned(), nearest })
             }
         }
     }

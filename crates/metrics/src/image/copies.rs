@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::views::{Moved, moved_distance, thumbnails};
 use crate::Result;
 use crate::membership::{Membership, membership};
-use crate::nearest::Rows;
+use crate::nearest::{Rows, rows_at};
 use crate::random::subsample;
 use crate::significance::{Balance, Tail, balance, lower_tail, more_often};
 
@@ -185,11 +185,7 @@ impl Space<'_> {
 
     fn membership(&self, seed: u64) -> Result<Membership> {
         let score = |rows: &[f32], purpose| -> Vec<f64> {
-            let targets: Vec<f32> = subsample(rows.len() / self.width, MOST_TARGETS, seed, purpose)
-                .into_iter()
-                .flat_map(|row| &rows[row * self.width..(row + 1) * self.width])
-                .copied()
-                .collect();
+            let targets = rows_at(rows, self.width, &subsample(rows.len() / self.width, MOST_TARGETS, seed, purpose));
             let synthetic = Rows::new(self.rows[1], self.width);
             let least = |least: &mut f64, _: usize, squares: &[f64]| *least = squares.iter().copied().fold(*least, f64::min);
             let nearest = Rows::new(&targets, self.width).fold_on(&synthetic, self.device, |_| f64::INFINITY, least);

@@ -10,6 +10,7 @@ use semblant_core::seeds::streams::PROJECTIONS;
 use super::intervals::{self, kernel_groups};
 use crate::Result;
 use crate::error::undefined;
+use crate::nearest::rows_at;
 use crate::random::subsample;
 use crate::table::shapes::mean;
 
@@ -43,7 +44,7 @@ pub fn kernel_distance(a: &[f32], b: &[f32], width: usize, seed: u64, device: &D
     let draw = |subset: usize| {
         let part = |features: &[f32], side: u64| {
             let rows = subsample(features.len() / width, size, seed, (1 << 32) + 2 * subset as u64 + side);
-            rows.iter().flat_map(|&row| features[row * width..(row + 1) * width].iter().copied()).collect::<Vec<f32>>()
+            rows_at(features, width, &rows)
         };
         (part(a, 0), part(b, 1))
     };

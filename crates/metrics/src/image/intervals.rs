@@ -7,6 +7,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::frechet::{Moments, frechet_distance};
 use crate::Result;
 use crate::bootstrap::Estimate;
+use crate::nearest::rows_at;
 use crate::random::random;
 
 /// Groups that are left out in turn, and those of wide features, whose Frechet distance takes seconds.
@@ -42,12 +43,12 @@ fn student(freedom: usize) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64).map_or(1.96, |law| law.inverse_cdf(0.975))
 }
 
-/// Value, bias and half the width of the 95 % interval from the values without each group.
-fn jackknife(value: f64, without: &[f64]) -> [f64; 3] {
+/// The bias of a value, and half the width of its 95 % interval, from the values without each group.
+fn jackknife(value: f64, without: &[f64]) -> [f64; 2] {
     let count = without.len() as f64;
     let mean = without.iter().sum::<f64>() / count;
     let variance = (count - 1.0) / count * without.iter().map(|other| (other - mean).powi(2)).sum::<f64>();
-    [value, (count - 1.0) * (mean - value), student(without.len() - 1) * variance.sqrt()]
+    [(count - 1.0) * (mean - value), student(without.len() - 1) * variance.sqrt()]
 }
 
 /// The Frechet distance of `a` and `b [n, width]`, row-major, with its interval and its bias: a group of both is left out in turn.
@@ -63,10 +64,7 @@ fn jackknife(value: f64, without: &[f64]) -> [f64; 3] {
 pub fn frechet_estimate(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result<FrechetEstimate> {
     let count = if width > WIDE { GROUPS_OF_WIDE } else { GROUPS };
     let of_groups = |features: &[f32], purpose| {
-        let of = |group: Vec<usize>| {
-            let rows: Vec<f32> = group.iter().flat_map(|&row| &features[row * width..(row + 1) * width]).copied().collect();
-            Moments::of(&rows, width)
-        };
+        let of = |group: Vec<usize>| Moments::of(&rows_at(features, width, &group), width);
         groups(features.len() / width, count, seed, purpose).into_par_iter().map(of).collect::<Vec<Moments>>()
     };
     let parts = [of_groups(a, 70), of_groups(b, 71)];
@@ -85,7 +83,7 @@ pub fn frechet_estimate(a: &[f32], b: &[f32], width: usize, seed: u64) -> Result
         return Ok(FrechetEstimate { value, interval: None, corrected: None });
     }
     let without = (0..count).map(|group| all(Some(group))).collect::<Result<Vec<f64>>>()?;
-    let [_, bias, half] = jackknife(value, &without);
+    let [bias, half] = jackknife(value, &without);
     let corrected = Estimate { value: value - bias, interval: [value - bias - half, value - bias + half] };
     let enough = rows.iter().all(|&rows| rows >= LEAST_OF_WIDTH * width);
     Ok(FrechetEstimate { value, interval: Some([(value - half).max(0.0), value + half]), corrected: enough.then_some(corrected) })
@@ -106,7 +104,7 @@ pub(super) fn kernel_half_width(sums: &[Vec<Vec<f64>>; 3], counts: &[Vec<usize>;
         sum(0) / (n * (n - 1.0)) + sum(1) / (m * (m - 1.0)) - 2.0 * sum(2) / (n * m)
     };
     let values: Vec<f64> = (0..groups).map(without).collect();
-    let [_, _, half] = jackknife(0.0, &values);
+    let [_, half] = jackknife(0.0, &values);
     let used = counts.iter().map(|of| of.iter().sum::<usize>()).min().unwrap_or(0) as f64;
     half * (used / sizes[0].min(sizes[1]).max(1) as f64).min(1.0).sqrt()
 }
@@ -117,10 +115,7 @@ pub(super) fn kernel_groups(features: &[f32], width: usize, most: usize, seed: u
     let mut order: Vec<usize> = (0..features.len() / width).collect();
     random(seed, purpose).shuffle(&mut order);
     order.truncate(most.min(KERNEL_IMAGES));
-    let part = |group: usize| {
-        let rows = &order[group * order.len() / GROUPS..(group + 1) * order.len() / GROUPS];
-        rows.iter().flat_map(|&row| &features[row * width..(row + 1) * width]).copied().collect()
-    };
+    let part = |group: usize| rows_at(features, width, &order[group * order.len() / GROUPS..(group + 1) * order.len() / GROUPS]);
     (order.len() >= 3 * GROUPS).then(|| (0..GROUPS).map(part).collect())
 }
 

@@ -22,6 +22,7 @@ use semblant_data::image::Images;
 use serde::Serialize;
 
 use crate::bootstrap::Estimate;
+use crate::nearest::rows_at;
 use crate::random::subsample;
 use crate::{Error, Result};
 use classes::{ClassCounts, class_counts, class_share_distance, class_weights, classifier_score_of_parts};
@@ -223,14 +224,8 @@ impl Evaluator<'_> {
         (self.stage)(&format!("features of {} {} images", images.count(), set.1));
         let all = self.extractor.extract_all(images).map_err(core)?;
         let rows = subsample(images.count(), self.compared, self.seed, 30 + set.0);
-        let compared = self.rows_of(&all.features, &rows);
+        let compared = rows_at(&all.features, self.extractor.width(), &rows);
         Ok(SetFeatures { images, all, compared })
-    }
-
-    /// The features of some images.
-    fn rows_of(&self, features: &[f32], rows: &[usize]) -> Vec<f32> {
-        let width = self.extractor.width();
-        rows.iter().flat_map(|&row| features[row * width..(row + 1) * width].iter().copied()).collect()
     }
 
     fn scores<'i>(
@@ -247,7 +242,7 @@ impl Evaluator<'_> {
         let own_classes = images.classes().filter(|_| !names.is_empty());
         let class_accuracy = own_classes.map(|_| accuracy(names, images, &found.all.classes).map_err(core)).transpose()?;
         let shares = || class_share_distance(&real.all.classes, &found.all.classes, names.len());
-        let features = self.rows_of(&found.all.features, &subsample(images.count(), self.most, seed, 46 + set.0));
+        let features = rows_at(&found.all.features, width, &subsample(images.count(), self.most, seed, 46 + set.0));
         // First, because its error explains that there are too few images.
         let frechet = frechet_estimate(&real.all.features, &features, width, seed)?;
         let kernel = kernel_distance(&real.all.features, &features, width, seed, self.extractor.device())?;
@@ -292,7 +287,7 @@ impl Evaluator<'_> {
         (self.stage)("copies of training images, by tests");
         let chosen: Vec<usize> = found.closest.iter().map(|(index, _)| *index).collect();
         let memorised = [found, new].map(|of| [of.closest.iter().filter(|(_, nearest)| nearest.is_memorised()).count(), of.closest.len()]);
-        let features = self.rows_of(&found.features.all.features, &chosen);
+        let features = rows_at(&found.features.all.features, self.extractor.width(), &chosen);
         let images = found.features.images.select(&chosen);
         let searched = Searched {
             images: [real.images, &images, new.features.images],

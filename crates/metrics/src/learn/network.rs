@@ -17,6 +17,7 @@ use semblant_data::table::Table;
 
 use super::Target;
 use super::points::Points;
+use crate::nearest::rows_at;
 use crate::{Error, Result};
 
 const HIDDEN: usize = 100;
@@ -131,8 +132,7 @@ fn learn(points: &[f32], wanted: &[f32], net: Net, seed: u64, device: &Device) -
     let mut batch = |step: &Step| {
         let rows = passes.batch(step);
         let gather = |values: &[f32], width: usize| -> Tensor<2> {
-            let taken = rows.iter().flat_map(|&row| values[row * width..(row + 1) * width].iter().copied()).collect();
-            Tensor::from_inner(host::tensor(taken, [rows.len(), width], device))
+            Tensor::from_inner(host::tensor(rows_at(values, width, &rows), [rows.len(), width], device))
         };
         (gather(points, width), gather(wanted, outputs))
     };

@@ -110,10 +110,10 @@ pub fn relations(real: &Table, synthetic: &Table, holdout: Option<&Table>, seed:
         position(&drawn.collect::<Vec<_>>())
     };
     let draws: Vec<f64> = (0..DRAWS).into_par_iter().map(draw).filter(|draw| draw.is_finite()).collect();
-    let half = 1.96 * deviation(&draws).unwrap_or(0.0);
+    let kept = Estimate::around(value, deviation(&draws).unwrap_or(0.0));
     let mut pairs: Vec<RelatedPair> = related.into_iter().map(|(_, _, pair)| pair).collect();
     pairs.sort_by(|a, b| (b.reference - b.synthetic).total_cmp(&(a.reference - a.synthetic)));
-    Ok(Relations { kept: Estimate { value, interval: [value - half, value + half] }, pairs })
+    Ok(Relations { kept, pairs })
 }
 
 /// Rows of the real table whose columns are each drawn on their own.

@@ -183,12 +183,7 @@ impl<'g> Chunk<'g> {
                 if let Some(numbers) = expression.evaluate_batch(self) {
                     return numbers.into_owned();
                 }
-                let number = |row: usize| match expression.evaluate(&self.row(row)) {
-                    Value::Number(number) | Value::Time(number) => number,
-                    Value::Boolean(truth) => f64::from(u8::from(truth)),
-                    _ => f64::NAN,
-                };
-                (0..self.rows.len()).map(number).collect()
+                (0..self.rows.len()).map(|row| param.number(&self.row(row)).unwrap_or(f64::NAN)).collect()
             }
         }
     }

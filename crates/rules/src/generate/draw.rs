@@ -6,12 +6,12 @@ use std::sync::Arc;
 use semblant_expressions::{Type, Value};
 
 use super::chunk::{Chunk, SLOTS};
-use crate::bits::{Choices, open};
+use crate::bits::{Choices, open, weighted};
 use crate::calendar::{self, DAY, MOST_DAYS};
 use crate::error::Result;
 use crate::laws::Law;
 use crate::permutation::Permutation;
-use crate::plan::{Column, DrawPlan, Maker, Param, TemplatePiece, stream};
+use crate::plan::{BETWEEN, Column, DrawPlan, Maker, Param, TemplatePiece, stream};
 use crate::text::padded;
 use crate::values::{Texts, Values};
 
@@ -137,12 +137,12 @@ impl Chunk<'_> {
                     key.clear();
                     for (index, &slot) in keys.iter().enumerate() {
                         if index > 0 {
-                            key.push('\u{1f}');
+                            key.push(BETWEEN);
                         }
                         self.push_text(slot, row, 0, &mut key);
                     }
                     let Some(group) = groups.get(&key) else {
-                        let what = format!("column \"{}\": the file has no row for {}; add one", column.name, key.replace('\u{1f}', ", "));
+                        let what = format!("column \"{}\": the file has no row for {}; add one", column.name, key.replace(BETWEEN, ", "));
                         return self.fail(*place, row, what);
                     };
                     let wanted = u * group.sums.last().copied().unwrap_or(0.0);
@@ -190,7 +190,7 @@ impl Chunk<'_> {
             DrawPlan::Regex(_) | DrawPlan::Fake { .. } | DrawPlan::Uuid | DrawPlan::Luhn(_) | DrawPlan::Iban(_) => {
                 Ok(self.texts(column, draw))
             }
-            DrawPlan::Point { .. } => Ok(Values::Numbers(self.points(column, draw))),
+            DrawPlan::Point { .. } => Ok(Values::Numbers(self.points(draw))),
         }
     }
 
@@ -203,7 +203,6 @@ impl Chunk<'_> {
         let weights: Vec<Vec<f64>> = weights.iter().map(|weight| self.param(weight)).collect();
         let mut codes = Vec::with_capacity(uniforms.len());
         for (row, u) in uniforms.iter().enumerate() {
-            let mut sum = 0.0;
             for all in &weights {
                 if !(all[row] >= 0.0 && all[row].is_finite()) {
                     let found = if all[row].is_nan() { "null".to_owned() } else { all[row].to_string() };
@@ -213,18 +212,11 @@ impl Chunk<'_> {
                         format!("column \"{}\": a weight is {found}; keep it from 0 on, with greatest or coalesce", column.name),
                     );
                 }
-                sum += all[row];
             }
-            if !(sum > 0.0) {
-                return self.fail(place, row, format!("column \"{}\": all weights are 0; make one of them larger", column.name));
+            match weighted(*u, weights.iter().map(|all| all[row])) {
+                Some(code) => codes.push(code as u32),
+                None => return self.fail(place, row, format!("column \"{}\": all weights are 0; make one of them larger", column.name)),
             }
-            let wanted = u * sum;
-            let mut running = 0.0;
-            let met = weights.iter().position(|all| {
-                running += all[row];
-                running >= wanted && all[row] > 0.0
-            });
-            codes.push(met.unwrap_or(weights.len() - 1) as u32);
         }
         Ok(codes)
     }
@@ -344,11 +336,10 @@ impl Chunk<'_> {
         Ok(Values::Numbers(found))
     }
 
-    fn points(&self, column: &Column, draw: &DrawPlan) -> Vec<f64> {
+    fn points(&self, draw: &DrawPlan) -> Vec<f64> {
         let DrawPlan::Point { area, centres, km, longitude, stream: index } = draw else { return Vec::new() };
         // Latitude and longitude of a point are made from the numbers of its latitude's column.
         let position = |slot: u32| self.attempt.wrapping_mul(SLOTS) + slot;
-        let _ = column;
         let [north, east] = [0, 1].map(|slot| self.raw(*index, position(slot)));
         if let Some([south, west, end_north, end_east]) = area {
             let (from, to, numbers) = if *longitude { (west, end_east, east) } else { (south, end_north, north) };

@@ -8,11 +8,12 @@ use semblant_expressions::{Expression, Row, Value};
 
 use super::Generator;
 use super::chunk::Chunk;
-use crate::bits::open;
+use super::parents::{Parent, Parents};
+use crate::bits::{open, weighted};
 use crate::calendar::DAY;
 use crate::error::{Place, Result};
 use crate::laws::Law;
-use crate::plan::{DelayPlan, MachinePlan, MachineSlot, NextPlan, Param, Slot, stream};
+use crate::plan::{BETWEEN, DelayPlan, MachinePlan, MachineSlot, NextPlan, Slot, stream};
 use crate::values::Values;
 
 /// The most states without an event or time passing.
@@ -32,10 +33,7 @@ pub(crate) struct Event {
 /// A machine on its way, as its expressions see it.
 struct Running<'m> {
     machine: &'m MachinePlan,
-    /// The parent's columns, and its row among them.
-    columns: &'m [Values],
-    types: &'m [semblant_expressions::Type],
-    row: usize,
+    seen: Parent<'m>,
     time: f64,
     state: usize,
     attributes: Vec<f64>,
@@ -48,7 +46,7 @@ struct Running<'m> {
 impl Row for Running<'_> {
     fn value(&self, slot: usize) -> Value<'_> {
         match self.machine.slots[slot] {
-            MachineSlot::Parent(place) => self.columns[place].value(self.row, self.types[place]),
+            MachineSlot::Parent(place) => self.seen.value(place),
             MachineSlot::Time => Value::Time(self.time),
             MachineSlot::State => Value::from(self.machine.names[self.state].as_str()),
             MachineSlot::Attribute(index) => Value::Number(self.attributes[index]),
@@ -85,15 +83,11 @@ impl Generator<'_> {
     pub(crate) fn histories(&self, table: usize, parents: &[u64]) -> Result<Vec<Vec<Event>>> {
         let plan = &self.plan.tables[table];
         let Some(machine) = &plan.machine else { return Ok(Vec::new()) };
-        let other = plan.links[0].table;
-        let columns = self.evaluate(other, parents, &machine.parent_columns)?;
-        let types: Vec<_> = machine.parent_columns.iter().map(|&column| self.plan.tables[other].columns[column].data_type).collect();
-        let run = |(row, &parent): (usize, &u64)| {
+        let seen = Parents::of(self, table, parents, &machine.parent_columns)?;
+        let run = |(place, &parent): (usize, &u64)| {
             let running = Running {
                 machine,
-                columns: &columns,
-                types: &types,
-                row,
+                seen: Parent { all: &seen, place },
                 time: 0.0,
                 state: 0,
                 attributes: vec![0.0; machine.attributes.len()],
@@ -119,26 +113,14 @@ impl Running<'_> {
         open(self.numbers.uniform_f64(self.parent, self.drawn))
     }
 
-    /// A number or time; none for null.
-    fn number(&self, param: &Param) -> Option<f64> {
-        match param {
-            Param::Constant(value) => Some(*value),
-            Param::Expression(expression) => match expression.evaluate(self) {
-                Value::Number(x) | Value::Time(x) => Some(x),
-                Value::Boolean(truth) => Some(f64::from(u8::from(truth))),
-                _ => None,
-            },
-        }
-    }
-
     fn events(mut self) -> Result<Vec<Event>> {
         let machine = self.machine;
         let mut events = Vec::new();
         // A machine without a start or an end does not run.
-        let (Some(start), Some(until)) = (self.number(&machine.start), self.number(&machine.until)) else { return Ok(events) };
+        let (Some(start), Some(until)) = (machine.start.number(&self), machine.until.number(&self)) else { return Ok(events) };
         self.time = start;
         for (index, (_, first)) in machine.attributes.iter().enumerate() {
-            self.attributes[index] = self.number(first).unwrap_or(f64::NAN);
+            self.attributes[index] = first.number(&self).unwrap_or(f64::NAN);
         }
         let mut quiet = 0;
         while self.time <= until && events.len() < machine.most {
@@ -188,7 +170,7 @@ impl Running<'_> {
         let days = match delay {
             DelayPlan::Known(quantiles) => quantiles.quantile(u),
             DelayPlan::Law { family, parameters, place } => {
-                let values: Vec<f64> = parameters.iter().map(|param| self.number(param).unwrap_or(f64::NAN)).collect();
+                let values: Vec<f64> = parameters.iter().map(|param| param.number(self).unwrap_or(f64::NAN)).collect();
                 match Law::new(*family, &values) {
                     Ok(law) => law.quantile(u),
                     Err(what) => return self.fail(*place, what),
@@ -205,7 +187,7 @@ impl Running<'_> {
             NextPlan::Weighted(states) => {
                 let mut weights = Vec::with_capacity(states.len());
                 for (_, weight) in states {
-                    match self.number(weight) {
+                    match weight.number(self) {
                         Some(weight) if weight >= 0.0 => weights.push(weight),
                         found => {
                             let found = found.map_or("null".to_owned(), |weight| weight.to_string());
@@ -214,13 +196,7 @@ impl Running<'_> {
                         }
                     }
                 }
-                let wanted = self.draw() * weights.iter().sum::<f64>();
-                let mut sum = 0.0;
-                let met = weights.iter().position(|weight| {
-                    sum += weight;
-                    sum >= wanted && *weight > 0.0
-                });
-                Ok(met.map(|place| states[place].0))
+                Ok(weighted(self.draw(), weights.into_iter()).map(|place| states[place].0))
             }
             NextPlan::Table { keys, rows, place } => {
                 let text = |slot: &usize| match self.value(*slot) {
@@ -230,18 +206,11 @@ impl Running<'_> {
                     Value::Time(time) => crate::calendar::text(time),
                     _ => String::new(),
                 };
-                let key = keys.iter().map(text).collect::<Vec<_>>().join("\u{1f}");
+                let key = keys.iter().map(text).collect::<Vec<_>>().join(BETWEEN.encode_utf8(&mut [0; 1]));
                 let Some(weights) = rows.get(&key) else {
-                    return self.fail(*place, format!("the file has no row for {}; add one", key.replace('\u{1f}', ", ")));
+                    return self.fail(*place, format!("the file has no row for {}; add one", key.replace(BETWEEN, ", ")));
                 };
-                let whole: f64 = weights.iter().map(|(_, weight)| weight).sum();
-                let wanted = self.draw() * whole;
-                let mut sum = 0.0;
-                let met = weights.iter().find(|(_, weight)| {
-                    sum += weight;
-                    sum >= wanted && *weight > 0.0
-                });
-                Ok(met.map(|(state, _)| *state))
+                Ok(weighted(self.draw(), weights.iter().map(|(_, weight)| *weight)).map(|place| weights[place].0))
             }
             NextPlan::Branches(branches) => {
                 for (when, next) in branches {

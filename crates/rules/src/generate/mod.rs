@@ -7,6 +7,7 @@ mod draw;
 mod histories;
 mod learned;
 mod links;
+mod parents;
 mod series;
 
 use std::collections::HashMap;

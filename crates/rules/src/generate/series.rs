@@ -8,9 +8,9 @@ use std::sync::{Arc, LazyLock};
 use semblant_core::normal;
 use semblant_core::seeds::Stream;
 use semblant_data::table::MISSING;
-use semblant_expressions::{Row, Value};
 
 use super::chunk::Chunk;
+use super::parents::{Parent, Parents};
 use crate::bits::open;
 use crate::calendar::DAY;
 use crate::error::Result;
@@ -32,28 +32,9 @@ const ANOMALIES: u32 = 3;
 static KINDS: LazyLock<Arc<Vec<String>>> =
     LazyLock::new(|| Arc::new(["spike", "stuck", "drift", "dropout", "noisy"].map(str::to_owned).to_vec()));
 
-/// The parent of a series, as its expressions see it.
-struct Parent<'p> {
-    columns: &'p [Values],
-    types: &'p [semblant_expressions::Type],
-    row: usize,
-}
-
-impl Row for Parent<'_> {
-    fn value(&self, slot: usize) -> Value<'_> {
-        self.columns[slot].value(self.row, self.types[slot])
-    }
-}
-
 impl Parent<'_> {
     fn number(&self, param: &Param) -> f64 {
-        match param {
-            Param::Constant(value) => *value,
-            Param::Expression(expression) => match expression.evaluate(self) {
-                Value::Number(x) | Value::Time(x) => x,
-                _ => f64::NAN,
-            },
-        }
+        param.number(self).unwrap_or(f64::NAN)
     }
 }
 
@@ -161,10 +142,7 @@ impl Chunk<'_> {
         let located = self.located()?.clone();
         let mut parents = located.parents.clone();
         parents.dedup();
-        let other = plan.links[0].table;
-        let columns = self.generator.evaluate(other, &parents, &series.parent_columns)?;
-        let types: Vec<_> =
-            series.parent_columns.iter().map(|&column| self.generator.plan.tables[other].columns[column].data_type).collect();
+        let seen = Parents::of(self.generator, self.table, &parents, &series.parent_columns)?;
         let rows = self.rows.len();
         if let Some(row) = (0..rows).find(|&row| located.siblings[row] >= PURPOSE) {
             return self.fail(series.place, row, format!("a series has fewer than {PURPOSE} steps; ask for fewer children"));
@@ -185,7 +163,7 @@ impl Chunk<'_> {
             {
                 count += 1;
             }
-            let seen = Parent { columns: &columns, types: &types, row: parent };
+            let seen = Parent { all: &seen, place: parent };
             let start = seen.number(&series.start);
             times.extend((0..count).map(|step| (start + f64::from(from + step as u32) * series.every).round()));
             for (signal, (values, labels)) in series.signals.iter().zip(&mut outputs) {

@@ -7,7 +7,7 @@ use semblant_expressions::Type;
 use super::names::Resolver;
 use super::{ChildLaw, LinkKind, Plan, Rows, Slot};
 use crate::error::{Place, Result};
-use crate::spec::{At, Chaos, Names, Spec};
+use crate::spec::{At, Chaos, Names};
 
 /// A column, or the rows of a table as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ enum Part {
 }
 
 /// Refuses columns and tables that need themselves, with the names along the circle.
-pub(super) fn acyclic(plan: &Plan, _spec: &Spec) -> Result<()> {
+pub(super) fn acyclic(plan: &Plan) -> Result<()> {
     let mut states: HashMap<Part, bool> = HashMap::new();
     for table in 0..plan.tables.len() {
         let parts = (0..plan.tables[table].columns.len()).map(|column| Part::Column(table, column));

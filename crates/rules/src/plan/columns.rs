@@ -93,12 +93,7 @@ impl Resolver<'_> {
         }
         let unique = spec.unique.as_ref().is_some_and(|unique| unique.value);
         let maker = self.column_maker(table, index, data_type, unique)?;
-        let missing = spec.missing.as_ref().map(|missing| self.param(table, missing, Type::Number)).transpose()?;
-        if let (Some(probability), Some(missing)) = (missing.as_ref().and_then(Param::constant), &spec.missing)
-            && !(0.0..=1.0).contains(&probability)
-        {
-            return self.fail(missing.place, format!("the probability {probability} is not from 0 to 1; write one that is"));
-        }
+        let missing = spec.missing.as_ref().map(|missing| self.probability(table, missing)).transpose()?;
         let finish = self.finish(table, index, data_type)?;
         let own = self.slots(table)?;
         let mut needs = needs_of(&maker);

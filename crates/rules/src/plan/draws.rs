@@ -9,7 +9,7 @@ use semblant_expressions::Type;
 use super::names::Resolver;
 use super::{DrawPlan, Group, Param};
 
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, place_of};
 use crate::laws::{Family, Law, Quantiles};
 use crate::spec::{At, Draw, Names, Part, Term, Weighted};
 use crate::text::{Iban, Luhn, Pattern};
@@ -75,16 +75,9 @@ impl Resolver<'_> {
     }
 
     pub(super) fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {
-        let known = || data.schema().names();
-        known().position(|known| known == name.value).ok_or_else(|| {
-            let what = format!(
-                "the file has no column \"{}\"{}; it has {}",
-                **name,
-                did_you_mean(name, known()),
-                known().collect::<Vec<_>>().join(", ")
-            );
-            Error::new(self.path, name.place, what)
-        })
+        let known = data.schema().columns.iter().map(|column| column.name.as_str());
+        place_of(name, known, |meant, all| format!("the file has no column \"{}\"{meant}; it has {all}", **name))
+            .map_err(|what| Error::new(self.path, name.place, what))
     }
 
     fn law_params(&self, table: usize, terms: &[&Term]) -> Result<Vec<Param>> {
@@ -185,7 +178,7 @@ impl Resolver<'_> {
         Ok(plan)
     }
 
-    fn probability(&self, table: usize, term: &Term) -> Result<Param> {
+    pub(super) fn probability(&self, table: usize, term: &Term) -> Result<Param> {
         let p = self.param(table, term, Type::Number)?;
         match p.constant().filter(|p| !(0.0..=1.0).contains(p)) {
             Some(wrong) => self.fail(term.place, format!("the probability {wrong} is not from 0 to 1; write one that is")),
@@ -306,7 +299,7 @@ impl Resolver<'_> {
         };
         let mut groups: HashMap<String, Group> = HashMap::new();
         for row in 0..data.rows() {
-            let key = key_columns.iter().map(|&column| data.cell(row, column)).collect::<Vec<_>>().join("\u{1f}");
+            let key = row_key(&data, row, &key_columns);
             let group = groups.entry(key).or_default();
             let weight = weights.map_or(1.0, |weights| weights[row]);
             if !(weight >= 0.0) {
@@ -324,6 +317,14 @@ impl Resolver<'_> {
         };
         Ok(DrawPlan::Lookup { groups, keys: slots, levels, numeric, place: file.place })
     }
+}
+
+/// Between the parts of a key of several columns.
+pub(crate) const BETWEEN: char = '\u{1f}';
+
+/// The texts of some columns of a row as one.
+pub(super) fn row_key(data: &Data, row: usize, columns: &[usize]) -> String {
+    columns.iter().map(|&column| data.cell(row, column)).collect::<Vec<_>>().join(BETWEEN.encode_utf8(&mut [0; 1]))
 }
 
 /// The sums of the first weights.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use semblant_expressions::{Expression, Type};
 
+use super::draws::row_key;
 use super::names::{Resolver, Scope, literal_interval};
 use super::{AnomalyPlan, DelayPlan, MachinePlan, MachineSlot, NextPlan, Param, SeriesPlan, SignalPlan, StatePlan};
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, did_you_mean, place_of};
 use crate::spec::{Anomaly, At, Machine, Next, NextBy, Scalar, Series, Signal, State, Term, Weighted};
 
 /// The most events of one run of a state machine.
@@ -165,25 +166,13 @@ impl MachineReader<'_, '_> {
     }
 
     fn condition(&self, text: &At<String>) -> Result<Expression> {
-        let read = (self.read)(text)?;
-        match read.data_type() {
-            Type::Boolean => Ok(read),
-            found => {
-                self.resolver.fail(text.place, format!("a condition is true or false, and this is {found}; compare it with something"))
-            }
-        }
+        self.resolver.as_condition(text, (self.read)(text)?)
     }
 
     fn state_of(&self, name: &str, place: Place) -> Result<usize> {
-        let known = || self.spec.states.iter().map(|state| state.name.value.as_str());
-        known().position(|known| known == name).ok_or_else(|| {
-            let what = format!(
-                "there is no state \"{name}\"{}; the states are {}",
-                did_you_mean(name, known()),
-                known().collect::<Vec<_>>().join(", ")
-            );
-            Error::new(self.resolver.path, place, what)
-        })
+        let known = self.spec.states.iter().map(|state| state.name.value.as_str());
+        place_of(name, known, |meant, all| format!("there is no state \"{name}\"{meant}; the states are {all}"))
+            .map_err(|what| Error::new(self.resolver.path, place, what))
     }
 
     fn state(&self, spec: &State) -> Result<StatePlan> {
@@ -266,7 +255,7 @@ impl MachineReader<'_, '_> {
         }
         let mut rows = HashMap::new();
         for row in 0..data.rows() {
-            let key = key_columns.iter().map(|&column| data.cell(row, column)).collect::<Vec<_>>().join("\u{1f}");
+            let key = row_key(&data, row, &key_columns);
             let weights: Vec<(usize, f64)> = states.iter().map(|(state, weights)| (*state, weights[row])).collect();
             if !weights.iter().all(|(_, weight)| *weight >= 0.0) || !weights.iter().any(|(_, weight)| *weight > 0.0) {
                 let what = format!("row {} of the file has no weights from 0 on, of which one is above 0; mend it", row + 1);

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use faer::{Mat, Side};
 use semblant_core::normal;
 use semblant_data::table::ColumnSchema;
-use semblant_expressions::{Expression, Type};
+use semblant_expressions::Type;
 
 use super::draws::cumulative;
 use super::names::Resolver;
-use super::{CheckPlan, ChildCounts, ChildLaw, ChildQuantiles, Copula, LearnedBlock, Link, LinkKind, Maker, Param, Rows, SlotInfo, Table};
+use super::{CheckPlan, ChildCounts, ChildLaw, ChildQuantiles, Copula, LearnedBlock, Link, LinkKind, Maker, Rows, SlotInfo, Table};
 use crate::children::BLOCK;
 use crate::error::{Error, Place, Result};
 use crate::spec::{At, Children, Correlation, Draw, Pick, Scalar, TableSpec};
 
 /// The most children of one parent.
 const MOST_CHILDREN: f64 = 1e6;
-/// The least eigenvalue of a matrix of correlations that are possible, and how far the nearest possible may be from those asked.
+/// The least eigenvalue of a matrix of correlations that are possible.
 const LEAST_EIGENVALUE: f64 = 1e-9;
 
 impl Resolver<'_> {
@@ -130,12 +130,7 @@ impl Resolver<'_> {
                 }
                 Pick::Zipf { exponent } => LinkKind::Zipf { exponent: exponent.value, distinct },
             };
-            let missing = reference.missing.as_ref().map(|missing| self.param(table, missing, Type::Number)).transpose()?;
-            if let (Some(p), Some(term)) = (missing.as_ref().and_then(Param::constant), &reference.missing)
-                && !(0.0..=1.0).contains(&p)
-            {
-                return self.fail(term.place, format!("the probability {p} is not from 0 to 1; write one that is"));
-            }
+            let missing = reference.missing.as_ref().map(|missing| self.probability(table, missing)).transpose()?;
             links.push(Link {
                 name: reference.name.value.clone(),
                 place: reference.name.place,
@@ -197,7 +192,7 @@ impl Resolver<'_> {
             Children::Term(scalar) => {
                 let Scalar::Text(text) = scalar else { return self.fail(place, "write a number, an expression or a distribution") };
                 // The expression is over the parent's own columns, with or without its name before them.
-                let expression = self.parents(table, parent, &At { value: text.clone(), place })?;
+                let expression = self.expression(parent, &At { value: text.clone(), place })?;
                 match expression.data_type() {
                     Type::Number => Ok(ChildLaw::Computed { expression, place }),
                     found => self.fail(place, format!("this is {found}, where a number is needed; change the expression")),
@@ -242,11 +237,6 @@ impl Resolver<'_> {
             return self.fail(draw.place, "all weights are 0; make one of them larger");
         }
         Ok(ChildQuantiles::Counted { counts: counts.into_iter().map(|(count, _)| count).collect(), sums })
-    }
-
-    /// Reads an expression over the slots of the parent.
-    fn parents(&self, _table: usize, parent: usize, text: &At<String>) -> Result<Expression> {
-        self.expression(parent, text)
     }
 
     fn copula(&self, table: usize, asked: &Correlation) -> Result<Copula> {

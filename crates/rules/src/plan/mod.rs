@@ -18,13 +18,14 @@ use std::sync::Arc;
 
 use semblant_data::table::{Schema, Table as Data};
 
+pub(crate) use draws::BETWEEN;
 pub(crate) use histories::LONGEST_ANOMALY;
 pub(crate) use history_model::*;
 pub(crate) use links::uniform_of_score;
 pub(crate) use model::*;
 pub(crate) use names::stream;
 
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, place_of};
 use crate::spec::Spec;
 use names::Resolver;
 
@@ -64,6 +65,7 @@ impl Models for NoModels {
 pub struct Plan {
     pub(crate) path: PathBuf,
     pub(crate) tables: Vec<Table>,
+    files: Vec<PathBuf>,
 }
 
 impl Plan {
@@ -82,8 +84,8 @@ impl Plan {
         }
         let resolver = Resolver::new(spec, path, models)?;
         let tables = (0..spec.tables.len()).map(|table| resolver.table(table)).collect::<Result<Vec<_>>>()?;
-        let plan = Self { path: path.to_owned(), tables };
-        checks::acyclic(&plan, spec)?;
+        let plan = Self { path: path.to_owned(), tables, files: resolver.into_files() };
+        checks::acyclic(&plan)?;
         plan.fixed()
     }
 
@@ -93,6 +95,11 @@ impl Plan {
     /// As [`Spec::read`] and [`Plan::new`].
     pub fn read(path: impl AsRef<Path>, models: &dyn Models) -> Result<Self> {
         Self::new(&Spec::read(path.as_ref())?, path, models)
+    }
+
+    /// The files that the spec names, which were read: tables and fitted models.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The names of the tables, in the order of the spec.
@@ -105,11 +112,9 @@ impl Plan {
     /// # Errors
     /// A name that no table has.
     pub(crate) fn index_of(&self, name: &str) -> Result<usize> {
-        self.tables().position(|known| known == name).ok_or_else(|| {
-            let known = self.tables().collect::<Vec<_>>();
-            let nearest = did_you_mean(name, known.iter().copied());
-            Error::new(&self.path, Place::default(), format!("has no table \"{name}\"{nearest}; the tables are {}", known.join(", ")))
-        })
+        let known = self.tables.iter().map(|table| table.name.as_str());
+        place_of(name, known, |meant, all| format!("has no table \"{name}\"{meant}; the tables are {all}"))
+            .map_err(|what| Error::new(&self.path, Place::default(), what))
     }
 
     /// The columns of a table as they are written.

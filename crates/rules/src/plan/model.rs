@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use semblant_data::table::{ColumnSchema, Schema};
-use semblant_expressions::{Expression, Type, Value};
+use semblant_expressions::{Expression, Row, Type, Value};
 
 use super::Model;
 use super::history_model::{MachinePlan, SeriesPlan};
@@ -217,6 +217,18 @@ impl Param {
         match self {
             Self::Constant(value) => Some(*value),
             Self::Expression(_) => None,
+        }
+    }
+
+    /// Its value in a row; a truth is 0 or 1, and null is none.
+    pub(crate) fn number(&self, row: &(impl Row + ?Sized)) -> Option<f64> {
+        match self {
+            Self::Constant(value) => Some(*value),
+            Self::Expression(expression) => match expression.evaluate(row) {
+                Value::Number(x) | Value::Time(x) => Some(x),
+                Value::Boolean(truth) => Some(f64::from(u8::from(truth))),
+                _ => None,
+            },
         }
     }
 

@@ -9,7 +9,7 @@ use semblant_core::seeds::streams::RULES;
 use semblant_expressions::{Columns, Expression, Type};
 
 use super::{Model, Models, Param, Slot};
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, place_of};
 use crate::permutation::mixed;
 use crate::spec::{At, ColumnSpec, Scalar, Spec, TableSpec, Term};
 
@@ -26,6 +26,8 @@ pub(super) struct Resolver<'a> {
     pub(super) columns: Vec<Vec<ColumnSpec>>,
     /// For the columns of models: entry and column there.
     pub(super) learned: Vec<BTreeMap<usize, (usize, usize)>>,
+    /// The files that it reads.
+    files: RefCell<Vec<PathBuf>>,
     types: RefCell<HashMap<(usize, usize), Option<Type>>>,
     streams: RefCell<HashMap<u64, String>>,
 }
@@ -38,6 +40,7 @@ impl<'a> Resolver<'a> {
             models: Vec::new(),
             columns: spec.tables.iter().map(|table| table.columns.clone()).collect(),
             learned: vec![BTreeMap::new(); spec.tables.len()],
+            files: RefCell::default(),
             types: RefCell::default(),
             streams: RefCell::default(),
         };
@@ -56,32 +59,28 @@ impl<'a> Resolver<'a> {
     pub(super) fn file(&self, name: &At<String>) -> Result<PathBuf> {
         let path = self.path.parent().unwrap_or(Path::new("")).join(&name.value);
         if path.is_file() {
+            self.files.borrow_mut().push(path.clone());
             return Ok(path);
         }
         self.fail(name.place, format!("there is no file {}; files lie relative to the spec", path.display()))
     }
 
+    /// The files that were read, in the order of the spec.
+    pub(super) fn into_files(self) -> Vec<PathBuf> {
+        self.files.into_inner()
+    }
+
     pub(super) fn table_of(&self, name: &At<String>) -> Result<usize> {
-        let known = || self.spec.tables.iter().map(|table| table.name.value.as_str());
-        known().position(|known| known == name.value).ok_or_else(|| {
-            let nearest = did_you_mean(name, known());
-            let what = format!("there is no table \"{}\"{nearest}; the tables are {}", **name, known().collect::<Vec<_>>().join(", "));
-            Error::new(self.path, name.place, what)
-        })
+        let known = self.spec.tables.iter().map(|table| table.name.value.as_str());
+        place_of(name, known, |meant, all| format!("there is no table \"{}\"{meant}; the tables are {all}", **name))
+            .map_err(|what| Error::new(self.path, name.place, what))
     }
 
     pub(super) fn column_of(&self, table: usize, name: &At<String>) -> Result<usize> {
-        let known = || self.columns[table].iter().map(|column| column.name.value.as_str());
-        known().position(|known| known == name.value).ok_or_else(|| {
-            let nearest = did_you_mean(name, known());
-            let what = format!(
-                "table \"{}\" has no column \"{}\"{nearest}; its columns are {}",
-                *self.spec.tables[table].name,
-                **name,
-                known().collect::<Vec<_>>().join(", ")
-            );
-            Error::new(self.path, name.place, what)
-        })
+        let known = self.columns[table].iter().map(|column| column.name.value.as_str());
+        let own = &*self.spec.tables[table].name;
+        place_of(name, known, |meant, all| format!("table \"{own}\" has no column \"{}\"{meant}; its columns are {all}", **name))
+            .map_err(|what| Error::new(self.path, name.place, what))
     }
 
     /// Loads the models of a table and adds the columns that they draw.
@@ -229,7 +228,10 @@ impl<'a> Resolver<'a> {
 
     /// Reads a condition of a table.
     pub(super) fn condition(&self, table: usize, text: &At<String>) -> Result<Expression> {
-        let read = self.expression(table, text)?;
+        self.as_condition(text, self.expression(table, text)?)
+    }
+
+    pub(super) fn as_condition(&self, text: &At<String>, read: Expression) -> Result<Expression> {
         match read.data_type() {
             Type::Boolean => Ok(read),
             found => self.fail(text.place, format!("a condition is true or false, and this is {found}; compare it with something")),
@@ -261,10 +263,9 @@ impl<'a> Resolver<'a> {
             found => return self.fail(place, format!("this is {found}, where {wanted} is needed; change the expression")),
         }
         if expression.columns().is_empty() {
-            return match expression.evaluate(&Nothing) {
-                semblant_expressions::Value::Number(x) | semblant_expressions::Value::Time(x) => Ok(Param::Constant(x)),
-                semblant_expressions::Value::Boolean(truth) => Ok(Param::Constant(f64::from(u8::from(truth)))),
-                _ => self.fail(place, "this has no value; mend a division by zero"),
+            return match Param::Expression(expression).number(&Nothing) {
+                Some(number) => Ok(Param::Constant(number)),
+                None => self.fail(place, "this has no value; mend a division by zero"),
             };
         }
         Ok(Param::Expression(expression))

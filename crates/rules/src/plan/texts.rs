@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::names::Resolver;
 use super::{DrawPlan, TemplatePiece};
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, did_you_mean, place_of};
 use crate::spec::{At, Draw};
 use crate::text::{Locale, Name, Piece, Template, locales};
 
@@ -32,16 +32,9 @@ impl Resolver<'_> {
     }
 
     pub(super) fn fake(&self, table: usize, index: usize, name: &At<String>) -> Result<DrawPlan> {
-        let known = || Name::ALL.iter().map(|(text, _)| *text);
-        let Some((_, found)) = Name::ALL.iter().find(|(text, _)| *text == name.value) else {
-            let what = format!(
-                "nothing is called \"{}\"{}; there are {}",
-                **name,
-                did_you_mean(name, known()),
-                known().collect::<Vec<_>>().join(", ")
-            );
-            return self.fail(name.place, what);
-        };
+        let known = Name::ALL.iter().map(|(text, _)| *text);
+        let found = place_of(name, known, |meant, all| format!("nothing is called \"{}\"{meant}; there are {all}", **name));
+        let (_, found) = &Name::ALL[found.map_err(|what| Error::new(self.path, name.place, what))?];
         let locale: Locale = match self.columns[table][index].locale.as_ref().or(self.spec.locale.as_ref()) {
             None => locales()[0].1(),
             Some(wanted) => match locales().iter().find(|(text, _)| *text == wanted.value) {

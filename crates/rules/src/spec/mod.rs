@@ -7,6 +7,7 @@ mod term;
 use std::path::Path;
 
 use schemars::JsonSchema;
+use semblant_core::memory;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Place, Result};
@@ -251,10 +252,16 @@ impl Spec {
     /// Reads a `.toml` or `.yaml` file.
     ///
     /// # Errors
-    /// A file that cannot be read, or is no spec: file, line, column and the remedy.
+    /// A file that cannot be read, a device, or what is no spec: file, line, column and the remedy.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::new(path, Place::default(), error.to_string()))?;
+        let text = memory::read_text(path).map_err(|error| {
+            let what = match error {
+                semblant_core::Error::Io { source, .. } => source.to_string(),
+                other => other.to_string(),
+            };
+            Error::new(path, Place::default(), what)
+        })?;
         Self::parse(path, &text)
     }
 

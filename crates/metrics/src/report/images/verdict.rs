@@ -190,8 +190,8 @@ fn of_utility(utility: Option<&ImageUtility>) -> Verdict {
     let gain = utility.real.overall - floor;
     let deviation = |share: f64| (share * (1.0 - share) / utility.tested.max(1) as f64).sqrt();
     let value = (utility.synthetic.overall - floor) / gain;
-    let half = 1.96 * deviation(utility.synthetic.overall).hypot(deviation(utility.real.overall)) / gain;
-    verdict::utility((gain > 0.0).then_some(Estimate { value, interval: [value - half, value + half] }), because)
+    let error = deviation(utility.synthetic.overall).hypot(deviation(utility.real.overall)) / gain;
+    verdict::utility((gain > 0.0).then(|| Estimate::around(value, error)), because)
 }
 
 /// Of this share of copies on, the images are a copy.

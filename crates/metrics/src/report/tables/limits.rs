@@ -4,6 +4,7 @@ use super::looks;
 use crate::report::leakage::LEVEL;
 use crate::report::verdict::KEPT;
 use crate::report::{Cell, Content, Grid, GridRow, Section};
+use crate::table::utility::{DEVIATIONS, LEAST};
 
 /// Mean similarity of columns below that of new rows: fair, poor.
 pub(super) const SHAPES: [f64; 2] = [0.03, 0.1];
@@ -45,7 +46,7 @@ pub(super) fn section(holdout: bool) -> Section {
         (
             "Utility",
             "Groups of protected columns",
-            "AUC or R2 lost, or a gap between groups wider, by 0.05 and 3.5 deviations: fair".into(),
+            format!("AUC or R2 lost, or a gap between groups wider, by {LEAST} and {DEVIATIONS} deviations: fair"),
         ),
     ];
     if holdout {

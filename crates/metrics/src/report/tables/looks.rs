@@ -64,8 +64,7 @@ pub(super) struct GroupRelations {
 impl GroupRelations {
     /// Whether relations are lost for certain: three deviations below [`GROUP_KEPT`].
     pub(super) fn is_broken(&self) -> bool {
-        let deviation = (self.kept.interval[1] - self.kept.interval[0]) / (2.0 * 1.96);
-        self.kept.value + 3.0 * deviation < GROUP_KEPT
+        self.kept.value + 3.0 * self.kept.deviation() < GROUP_KEPT
     }
 }
 

@@ -16,8 +16,8 @@ const LEAST_OF_CLASS: usize = 10;
 /// Most groups of a column.
 const MOST_GROUPS: usize = 20;
 /// A loss or a gap counts from here on, where it is also this many deviations from 0.
-const LEAST: f64 = 0.05;
-const DEVIATIONS: f64 = 3.5;
+pub(crate) const LEAST: f64 = 0.05;
+pub(crate) const DEVIATIONS: f64 = 3.5;
 
 /// How well the first kind of model predicts the test rows of one group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,8 +79,7 @@ impl Gap {
 }
 
 fn is_certain(found: &Estimate) -> bool {
-    let deviation = (found.interval[1] - found.interval[0]) / (2.0 * 1.96);
-    found.value > LEAST && found.value > DEVIATIONS * deviation
+    found.value > LEAST && found.value > DEVIATIONS * found.deviation()
 }
 
 /// The groups of the test rows.
@@ -172,12 +171,16 @@ impl Groups {
                     train_rows: column.train_rows[group],
                     real,
                     synthetic,
-                    loss: estimate(real - synthetic, deviation),
+                    loss: Estimate::around(real - synthetic, deviation),
                 }));
             }
             place += column.labels.len();
             let gap = |place: usize| {
-                difference(place).map(|[real, synthetic, deviation]| Gap { real, synthetic, more: estimate(synthetic - real, deviation) })
+                difference(place).map(|[real, synthetic, deviation]| Gap {
+                    real,
+                    synthetic,
+                    more: Estimate::around(synthetic - real, deviation),
+                })
             };
             fairness.extend(gap(place).map(|demographic_parity| Fairness {
                 column: column.name.clone(),
@@ -189,10 +192,6 @@ impl Groups {
         }
         (groups, fairness)
     }
-}
-
-fn estimate(value: f64, deviation: f64) -> Estimate {
-    Estimate { value, interval: [value - 1.96 * deviation, value + 1.96 * deviation] }
 }
 
 /// Demographic parity difference and equalized odds difference over groups of test rows; not defined for a target of numbers.

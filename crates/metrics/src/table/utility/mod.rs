@@ -9,6 +9,7 @@ use semblant_data::table::{Column, MISSING, Table};
 use serde::{Deserialize, Serialize};
 
 use self::groups::Groups;
+pub(crate) use self::groups::{DEVIATIONS, LEAST};
 pub use self::groups::{Fairness, Gap, GroupUtility};
 use self::spread::Trained;
 use super::align::align;

@@ -63,8 +63,7 @@ pub(super) fn widen(task: &Task, of_training: [f64; 2], made: [&mut Made; 2]) ->
         let ratios: Vec<f64> = (0..DRAWS).into_par_iter().filter_map(ratio).collect();
         let value = of_synthetic / of_real;
         let of_rows = (of_training[1] + value.powi(2) * of_training[0]) / of_real.powi(2);
-        let half = 1.96 * (deviation(&ratios).unwrap_or(0.0).powi(2) + of_rows).sqrt();
-        Estimate { value, interval: [value - half, value + half] }
+        Estimate::around(value, (deviation(&ratios).unwrap_or(0.0).powi(2) + of_rows).sqrt())
     });
     for (made, variance) in [real, synthetic].into_iter().zip(of_training) {
         let (Prediction::Classes { auc: main, .. } | Prediction::Values { r2: main, .. }) = &mut made.scores;
