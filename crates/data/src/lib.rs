@@ -1,4 +1,4 @@
-//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, and the [`catalog`] of public data sets.
+//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, [`series`], and the [`catalog`] of public data sets.
 //!
 //! ```
 //! use semblant_data::table::{Column, ColumnKind, Table};
@@ -19,6 +19,7 @@ mod bounded;
 pub mod catalog;
 mod error;
 pub mod image;
+pub mod series;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -1,7 +1,5 @@
 //! Addresses of images, and their random numbers.
 
-use semblant_core::seeds::Stream;
-use semblant_core::seeds::streams::WEIGHTS;
 use semblant_core::{Result, config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,15 +20,6 @@ pub struct ImageDraw {
     pub towards: Option<(u64, f64)>,
     /// Its class; `None` means no class.
     pub class: Option<u32>,
-}
-
-/// One random stream after the other, one for each layer of a new network.
-pub fn init_streams(seed: u64) -> impl FnMut() -> Stream {
-    let mut number = 0;
-    move || {
-        number += 1;
-        WEIGHTS.nth(seed, number)
-    }
 }
 
 /// `width` standard normal numbers for each draw, `[rows, width]` row-major with zeros after the last draw: the noise of its address, or

@@ -13,7 +13,8 @@ mod training;
 mod workers;
 
 pub use batches::{Batches, Shown, purpose, shown_classes};
-pub use draw::{CHUNK, ImageDraw, init_streams, latents, overlaid, slerp};
+pub use draw::{CHUNK, ImageDraw, latents, overlaid, slerp};
+pub use semblant_core::nn::init_streams;
 pub use kind::{ImageKind, ImageShape};
 pub use model::{Fitted, ImageModel, ImageSynthesizer, MakeBatch, check_shape, entry, rebuilt, sampled};
 pub use training::{RENAMED, Training};

@@ -31,6 +31,7 @@ pub mod membership;
 mod nearest;
 mod random;
 pub mod report;
+pub mod series;
 pub mod significance;
 pub mod table;
 

@@ -2,13 +2,16 @@
 
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
+use semblant_data::series::Series;
 use semblant_data::table::{Column, ColumnKind, Table};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
 use semblant_metrics::membership::lira::Shadows;
-use semblant_metrics::report::{ImageEvaluation, ModelSource, Source, Sources, compare, report_images};
+use semblant_metrics::report::{
+    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, compare, report_images, report_series,
+};
 use semblant_metrics::{Options, Report, evaluate};
 use serde_json::Value;
 
@@ -177,6 +180,46 @@ fn a_comparison_has_the_scores_of_all_reports() {
     let mut other = reports[0].1.clone();
     other.kind = "images".into();
     assert!(compare(&[reports[0].clone(), ("other".into(), other)]).expect_err("two kinds").to_string().contains("kinds"));
+}
+
+/// Windows of two waves whose phases depend on `seed`.
+fn windows(count: usize, seed: usize) -> Series {
+    let value = |row: usize, speed: f64| (speed * (row + 100 * seed) as f64).sin() + (row * 37 % 11) as f64 / 30.0;
+    let column = |speed: f64| Column::Number((0..count + 7).map(|row| value(row, speed)).collect());
+    let columns = vec![("slow <1>", ColumnKind::Continuous, column(0.21)), ("fast", ColumnKind::Continuous, column(1.3))];
+    Series::of_table(Table::from_columns(columns).expect("a table")).windows(8, 1).expect("long enough")
+}
+
+#[test]
+fn the_report_of_series_matches_the_schema_and_its_page_is_complete() {
+    let (real, synthetic, holdout) = (windows(200, 1), windows(150, 2), windows(60, 3));
+    for holdout in [Some(&holdout), None] {
+        let evaluation = SeriesEvaluation { repeats: 2, seed: 0, device: burn::tensor::Device::flex(), sources: sources() };
+        let report = report_series(&real, &synthetic, holdout, &evaluation, &mut |_| {}).expect("comparable");
+        holds(&report);
+        let page = report.to_html();
+        leave(&page, if holdout.is_some() { "series.html" } else { "series-alone.html" });
+        for text in ["train, 200 sequences", "8 rows of 2 columns", "slow &lt;1&gt;", "Power spectra", "Block bootstrap"] {
+            assert!(page.contains(text), "{text}");
+        }
+        let score = |id: &str| report.score(id).expect("listed");
+        assert!(score("discriminative").value.is_some_and(|value| (0.0..=0.5).contains(&value)) && score("discriminative").interval.is_some());
+        assert_eq!(score("near_copies").value.is_some(), holdout.is_some());
+        if holdout.is_none() {
+            // Every random choice has a seed.
+            let again = report_series(&real, &synthetic, holdout, &evaluation, &mut |_| {}).expect("again");
+            assert_eq!(report, again);
+        }
+    }
+    // The training windows themselves are copies, and nothing tells them apart.
+    let evaluation = SeriesEvaluation { repeats: 1, seed: 0, device: burn::tensor::Device::flex(), sources: sources() };
+    let copied = report_series(&real, &real, Some(&holdout), &evaluation, &mut |_| {}).expect("comparable");
+    let value = |id: &str| copied.score(id).and_then(|score| score.value).expect("defined");
+    assert!(value("near_copies") == 1.0 && value("correlational") == 0.0 && value("untrained_fid").abs() < 1e-6);
+    let privacy = copied.verdicts.iter().find(|verdict| verdict.group == semblant_metrics::report::Group::Privacy).expect("an answer");
+    assert_eq!(privacy.grade, semblant_metrics::report::Grade::Poor);
+    let other = Series::of_table(table(60, 1)).windows(5, 1).expect("long enough");
+    assert!(report_series(&real, &other, None, &evaluation, &mut |_| {}).is_err());
 }
 
 fn images(count: usize, seed: usize) -> Images {

@@ -38,6 +38,8 @@ pub use semblant_core::{
     precision, progress, seeds, streams, synthesizer, train_config, trainer,
 };
 pub use semblant_data as data;
+#[cfg(feature = "series")]
+pub use semblant_series as series;
 #[cfg(feature = "images")]
 pub use semblant_diffusion as diffusion;
 #[cfg(feature = "images")]
@@ -73,6 +75,7 @@ pub mod prelude {
     pub use crate::latent::{LatentDit, LatentDitConfig};
     #[cfg(feature = "tables")]
     pub use crate::masked::{MaskedDiffusion, MaskedDiffusionConfig};
+    pub use crate::data::series::{Series, SeriesOptions, SeriesRequest};
     pub use crate::registry::Registry;
     pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
     pub use crate::train_config::TrainConfig;

@@ -38,6 +38,8 @@ impl Default for Registry {
         let registry = registry.with_kind(crate::kinds::tables());
         #[cfg(feature = "images")]
         let registry = registry.with_kind(crate::kinds::images());
+        #[cfg(feature = "series")]
+        let registry = registry.with_kind(crate::kinds::series());
         registry
     }
 }

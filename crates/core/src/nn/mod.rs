@@ -5,6 +5,7 @@
 //! operations; the tests hold the one against the other.
 
 mod activation;
+mod adaptive_block;
 mod attention;
 mod constants;
 mod conv;
@@ -17,12 +18,14 @@ mod matrix;
 mod modulation;
 mod penalty;
 mod resample;
+mod sinusoid;
 mod slopes;
 mod sums;
 mod transposed;
 mod unit_vectors;
 
 pub use activation::{gelu_tanh, silu};
+pub use adaptive_block::{ADAPTIVE_EPSILON, AdaptiveBlock};
 pub use attention::{attention, causal_attention};
 pub use constants::Constants;
 pub use conv::{Conv, ConvConfig, conv2d, conv2d_biased};
@@ -32,6 +35,7 @@ pub use linear::{Linear, LinearConfig, linear_of};
 pub use modulation::{gated_residual, modulated_norm};
 pub use penalty::gradient_penalty;
 pub use resample::{average_pool, upsample_nearest};
+pub use sinusoid::sinusoid;
 pub use slopes::{blur, leaky_relu, leaky_relu_dropout, times};
 pub use transposed::conv_transpose2d;
 pub use unit_vectors::unit_vectors;
@@ -41,6 +45,7 @@ use burn::tensor::{Device, Shape, Tensor};
 
 use crate::host;
 use crate::seeds::Stream;
+use crate::seeds::streams::WEIGHTS;
 
 /// How the weights of a new layer are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -72,6 +77,15 @@ pub fn draw(init: Init, fan: (usize, usize), len: usize, stream: Stream, row: u6
     stream.uniforms(row, &mut values);
     values.iter_mut().for_each(|value| *value = (2.0 * *value - 1.0) * bound);
     values
+}
+
+/// One random stream after the other, one for each layer of a new network.
+pub fn init_streams(seed: u64) -> impl FnMut() -> Stream {
+    let mut number = 0;
+    move || {
+        number += 1;
+        WEIGHTS.nth(seed, number)
+    }
 }
 
 /// A parameter of this shape whose first values are made when they are first asked for.

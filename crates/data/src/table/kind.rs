@@ -14,6 +14,17 @@ use super::{Condition, Constraint, Inferred, Protect, ReadOptions, Schema, Table
 /// The most times that each row is completed.
 const MOST_DRAWS: u64 = 1_000_000;
 
+/// Options of how a table is read, whatever is made of it.
+pub(crate) const SCHEMA: OptionSpec =
+    OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; `semblant fit --write-schema` writes one")
+        .naming(Names::Input);
+pub(crate) const DROP: OptionSpec = OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times");
+pub(crate) const MISSING_TEXTS: OptionSpec = OptionSpec::list(
+    "missing",
+    "TEXT,TEXT",
+    "Texts that mean a missing value in every column, beside the empty cell, instead of the usual ones (NA, NaN, null, -) in columns of numbers, dates or booleans; may be given several times",
+);
+
 impl Data for Table {
     const KIND: &'static str = "table";
     const ITEMS: &'static str = "rows";
@@ -24,14 +35,9 @@ impl Data for Table {
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"),
-            OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; `semblant fit --write-schema` writes one")
-                .naming(Names::Input),
-            OptionSpec::list("drop", "COLUMN", "Leave this column out; may be given several times"),
-            OptionSpec::list(
-                "missing",
-                "TEXT,TEXT",
-                "Texts that mean a missing value in every column, beside the empty cell, instead of the usual ones (NA, NaN, null, -) in columns of numbers, dates or booleans; may be given several times",
-            ),
+            SCHEMA,
+            DROP,
+            MISSING_TEXTS,
         ];
         OPTIONS
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::Device;
-use semblant_core::nn::Constants;
+use semblant_core::nn::{AdaptiveBlock, Constants};
 use semblant_core::{Error, Result, host};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::folder::Configuration;
 use super::json::{self, Object};
 use super::tensors::{Tensors, linear, linear_values, values};
-use crate::networks::dit::{Block, Dit, DitConfig};
+use crate::networks::dit::{Dit, DitConfig};
 use crate::networks::{Embedder, TIME_WIDTH};
 use semblant_images::ImageShape;
 
@@ -134,7 +134,7 @@ pub(super) fn read(found: Configuration, mut tensors: Tensors, device: &Device) 
     Ok(network)
 }
 
-fn read_block(tensors: &mut Tensors, index: usize, width: usize, rows: usize, device: &Device) -> Result<(Embedder, Block)> {
+fn read_block(tensors: &mut Tensors, index: usize, width: usize, rows: usize, device: &Device) -> Result<(Embedder, AdaptiveBlock)> {
     let name = |part: &str| format!("transformer_blocks.{index}.{part}");
     let table = tensors.take(&name("norm1.emb.class_embedder.embedding_table.weight"), &[rows, width])?;
     let embedder = Embedder {
@@ -149,7 +149,7 @@ fn read_block(tensors: &mut Tensors, index: usize, width: usize, rows: usize, de
         weight.extend(tensors.take(&name(&format!("attn1.{part}.weight")), &[width, width])?);
         bias.extend(tensors.take(&name(&format!("attn1.{part}.bias")), &[width])?);
     }
-    let block = Block {
+    let block = AdaptiveBlock {
         modulation: tensors.take_linear(&name("norm1.linear"), width, 6 * width, device)?,
         packed: linear(&weight, bias, width, 3 * width, device),
         mixed: tensors.take_linear(&name("attn1.to_out.0"), width, width, device)?,
@@ -206,7 +206,7 @@ pub(super) fn write(network: &Dit, path: &Path) -> Result<(Object, Tensors)> {
     Ok((object, tensors))
 }
 
-fn write_block(tensors: &mut Tensors, index: usize, width: usize, embedder: &Embedder, block: &Block) {
+fn write_block(tensors: &mut Tensors, index: usize, width: usize, embedder: &Embedder, block: &AdaptiveBlock) {
     let name = |part: &str| format!("transformer_blocks.{index}.{part}");
     let table = embedder.classes.val();
     tensors.add(&name("norm1.emb.class_embedder.embedding_table.weight"), &table.dims(), values(&table));

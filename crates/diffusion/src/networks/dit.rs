@@ -7,8 +7,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use semblant_core::config::check_range;
-use semblant_core::nn::{self, Constants, Init, Linear, LinearConfig, attention, gated_residual, gelu_tanh, modulated_norm, silu};
-use semblant_core::seeds::Stream;
+use semblant_core::nn::{ADAPTIVE_EPSILON, AdaptiveBlock, Constants, Init, Linear, LinearConfig, modulated_norm, silu};
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -75,49 +74,6 @@ impl DitConfig {
 /// The largest patch: one that an image of a usual size consists of.
 const MOST_PATCH: usize = 1024;
 
-/// Added to the variance in the first normalisation of a block and the last of the network.
-const EPSILON: f32 = 1e-6;
-
-/// Attention and a feed-forward layer, each behind an adaptive normalisation and a gate.
-#[derive(Module, Debug)]
-pub struct Block {
-    /// Six vectors from the condition: shift, scale and gate of the attention and of the feed-forward layer.
-    pub(crate) modulation: Linear,
-    /// Queries, keys and values side by side.
-    pub(crate) packed: Linear,
-    pub(crate) mixed: Linear,
-    pub(crate) up: Linear,
-    pub(crate) down: Linear,
-}
-
-impl Block {
-    fn new(width: usize, stream: &mut dyn FnMut() -> Stream, device: &Device) -> Self {
-        // Three square layers side by side, each drawn with its own fan.
-        let packed = nn::drawn(Init::Xavier, (width, width), [width, 3 * width], (stream(), 0), device);
-        Self {
-            modulation: LinearConfig::new(width, 6 * width).with_init(Init::Zero).init(stream(), device),
-            packed: Linear { weight: packed, bias: Some(nn::filled([3 * width], device, 0.0)) },
-            mixed: LinearConfig::new(width, width).with_init(Init::Xavier).init(stream(), device),
-            up: LinearConfig::new(width, 4 * width).with_init(Init::Xavier).init(stream(), device),
-            down: LinearConfig::new(4 * width, width).with_init(Init::Xavier).init(stream(), device),
-        }
-    }
-
-    /// `x [batch, tokens, width]`, `condition [batch, width]` after its SiLU.
-    fn forward(&self, x: Tensor<3>, condition: Tensor<2>, heads: usize, norm_epsilon: f32) -> Tensor<3> {
-        let mut parts = self.modulation.forward(condition).chunk(6, 1).into_iter(); // 6 of [batch, width]
-        let mut next = || parts.next().expect("six parts");
-        let (shift, scale, gate) = (next(), next(), next());
-        let normed = modulated_norm(x.clone(), shift, scale, EPSILON);
-        let mixed = self.mixed.forward(attention(self.packed.forward(normed), heads));
-        let x = gated_residual(x, gate, mixed);
-        let (shift, scale, gate) = (next(), next(), next());
-        let normed = modulated_norm(x.clone(), shift, scale, norm_epsilon);
-        let fed = self.down.forward(gelu_tanh(self.up.forward(normed))); // [batch, tokens, 4 width] in between
-        gated_residual(x, gate, fed)
-    }
-}
-
 /// The whole network.
 #[derive(Module, Debug)]
 pub struct Dit {
@@ -125,7 +81,7 @@ pub struct Dit {
     pub(crate) patch: Linear,
     /// One for all blocks, or one a block.
     pub(crate) embedders: Vec<Embedder>,
-    pub(crate) blocks: Vec<Block>,
+    pub(crate) blocks: Vec<AdaptiveBlock>,
     pub(crate) last_modulation: Linear,
     /// A token to one patch's pixels, in the order row, column, channel.
     pub(crate) last: Linear,
@@ -165,7 +121,7 @@ impl Dit {
         Self {
             patch: LinearConfig::new(pixels * shape.channels, width).with_init(Init::Xavier).init(stream(), device),
             embedders: (0..embedders).map(|_| Embedder::new(width, classes, &mut stream, device)).collect(),
-            blocks: (0..config.depth).map(|_| Block::new(width, &mut stream, device)).collect(),
+            blocks: (0..config.depth).map(|_| AdaptiveBlock::new(width, &mut stream, device)).collect(),
             last_modulation: LinearConfig::new(width, 2 * width).with_init(Init::Zero).init(stream(), device),
             last: LinearConfig::new(width, pixels * channels_out).with_init(Init::Zero).init(stream(), device),
             config: config.clone(),
@@ -208,12 +164,12 @@ impl Network for Dit {
         let conditions: Vec<Tensor<2>> = raw.into_iter().map(silu).collect(); // [batch, width]
         for (index, block) in self.blocks.iter().enumerate() {
             let condition = conditions[index.min(conditions.len() - 1)].clone();
-            tokens = block.forward(tokens, condition, self.config.heads, self.config.norm_epsilon as f32);
+            tokens = block.forward(tokens, condition, self.config.heads, self.config.norm_epsilon as f32, &mut |added| added);
         }
         let mut parts = self.last_modulation.forward(conditions[0].clone()).chunk(2, 1).into_iter();
         let mut next = || parts.next().expect("two parts");
         let (shift, scale) = (next(), next());
-        self.images(self.last.forward(modulated_norm(tokens, shift, scale, EPSILON)), rows, columns)
+        self.images(self.last.forward(modulated_norm(tokens, shift, scale, ADAPTIVE_EPSILON)), rows, columns)
     }
 }
 

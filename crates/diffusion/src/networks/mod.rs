@@ -6,7 +6,8 @@ pub mod mlp;
 pub mod unet;
 
 pub(crate) use embedder::TIME_WIDTH;
-pub use embedder::{Embedder, sinusoid};
+pub use embedder::Embedder;
+pub use semblant_core::nn::sinusoid;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};

@@ -80,12 +80,17 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "fine_detail" | "finest_detail" => (plain, Times([1.25, 2.0])),
         // About 0, or the spread of another score: nothing to measure a difference by.
         "kid" | "frechet_corrected" | "kid_deviation" | "classifier_score_deviation" => return None,
+        // Of series: means over seeds, so that the lower end of the interval counts less than the limits do.
+        "discriminative" => (plain, Difference([0.05, 0.15])),
+        "context_fid" | "untrained_fid" | "correlational" => (plain, Times([5.0, 50.0])),
+        "autocorrelation" | "spectrum" | "marginals" => (plain, Difference([0.03, 0.10])),
         // Utility.
+        "predictive" => (plain, Times([1.03, 1.15])),
         id if id.ends_with("_auc") && score.group == Group::Utility => (plain, Kept(0.5)),
         "utility_rmse" => (plain, Times([1.03, 1.15])),
         _ if score.group == Group::Utility => (plain, Kept(0.0)),
         // Privacy. Further away than the reference is no leak.
-        "copies" | "memorised" => (Side::Above, Chance),
+        "copies" | "memorised" | "near_copies" => (Side::Above, Chance),
         "closer_to_train" => (Side::Above, Difference([0.03, 0.10])),
         "dcr_median" | "dcr_percentile_5" | "nndr_percentile_5" | "dcr_baseline_protection" => (Side::Below, Times([1.25, 2.0])),
         "nearest" => (Side::Below, Times([2.0, 4.0])),

@@ -10,6 +10,7 @@ mod page;
 mod pca;
 mod scores;
 mod section;
+mod series;
 mod tables;
 mod text;
 mod verdict;
@@ -20,9 +21,10 @@ pub use compare::{Comparison, NamedReport, compare};
 pub use images::{ImageEvaluation, report_images, report_pairs};
 pub use marks::Mark;
 pub use section::{
-    Axis, Bars, Cell, Content, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture, Scatter, Section,
+    Axis, Bars, Cell, Content, Curve, Curves, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture, Scatter, Section,
     Sheet,
 };
+pub use series::{SeriesEvaluation, report_series};
 pub use tables::{Options, evaluate, evaluate_tabsyn, evaluate_with_shadows};
 pub use text::{short_names, text_table};
 pub use verdict::{Grade, Verdict};
@@ -44,7 +46,7 @@ const READING: &str = "reading";
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
-    /// The kind of data: `table` or `images`.
+    /// The kind of data: `table`, `images` or `series`.
     pub kind: String,
     /// What was evaluated.
     pub sources: Sources,
@@ -63,7 +65,7 @@ pub struct Report {
 /// What was evaluated. The caller gives names, model and date in its options; the evaluation fills in the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
-    /// What is counted: `rows` or `images`. Filled in by the evaluation.
+    /// What is counted: `rows`, `images` or `sequences`. Filled in by the evaluation.
     pub items: String,
     /// The size of one item, such as the number of columns or pixels. Filled in by the evaluation.
     pub description: String,

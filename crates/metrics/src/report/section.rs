@@ -48,6 +48,8 @@ pub enum Content {
     Matrices(Matrices),
     /// Points of both data sets.
     Scatter(Scatter),
+    /// Lines, such as quantities in time.
+    Curves(Vec<Curves>),
     /// Sheets of images.
     Images(Vec<Sheet>),
     /// Synthetic images with the closest training image of each.
@@ -220,6 +222,26 @@ pub struct Scatter {
     pub real: Vec<[f64; 2]>,
     /// Synthetic items.
     pub synthetic: Vec<[f64; 2]>,
+}
+
+/// Lines over a common axis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curves {
+    /// What is drawn, such as the name of a column.
+    pub name: String,
+    /// What the first and the last place of the axis are.
+    pub axis: [String; 2],
+    /// The lines; those of one origin have one colour.
+    pub curves: Vec<Curve>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// What it shows: `real`, `synthetic` or `holdout`.
+    pub of: String,
+    /// Its values, at equal distances along the axis.
+    pub values: Vec<f64>,
 }
 
 /// A PNG file as a data URI, which JSON leaves out.

@@ -1,15 +1,17 @@
 //! The kinds of data of this library. A kind is one line here: its families of models, its evaluation, and what it can import.
 
-#[cfg(all(feature = "metrics", any(feature = "images", feature = "tables")))]
+#[cfg(all(feature = "metrics", any(feature = "images", feature = "series", feature = "tables")))]
 mod evaluation;
 #[cfg(all(feature = "metrics", feature = "images"))]
 mod features;
 #[cfg(all(feature = "metrics", feature = "images"))]
 mod images;
+#[cfg(all(feature = "metrics", feature = "series"))]
+mod series;
 #[cfg(all(feature = "metrics", feature = "tables"))]
 mod tables;
 
-#[cfg(any(feature = "images", feature = "tables"))]
+#[cfg(any(feature = "images", feature = "series", feature = "tables"))]
 use crate::modality::Kind;
 
 /// Tables with their models.
@@ -32,5 +34,14 @@ pub(crate) fn images() -> Kind<semblant_data::image::Images> {
         .with_import(Import { recognizes: std::path::Path::is_dir, open: exchange::open_folder });
     #[cfg(feature = "metrics")]
     let kind = kind.with_evaluator(images::ImageEvaluator);
+    kind
+}
+
+/// Series with their models.
+#[cfg(feature = "series")]
+pub(crate) fn series() -> Kind<semblant_data::series::Series> {
+    let kind = Kind::new(&[semblant_series::MODELS]);
+    #[cfg(feature = "metrics")]
+    let kind = kind.with_evaluator(series::SeriesEvaluator);
     kind
 }

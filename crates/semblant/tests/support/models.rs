@@ -11,6 +11,9 @@ macro_rules! group {
     (trained_tables $then:ident $with:tt) => {
         $then! { $with masked_diffusion ctgan tvae }
     };
+    (series $then:ident $with:tt) => {
+        $then! { $with series_flow block_bootstrap ar_gaussian }
+    };
     (images $then:ident $with:tt) => {
         $then! { $with flow edm ddpm consistency r3gan dcgan wgan_gp vae vq_vae autoencoder_kl latent_dit }
     };

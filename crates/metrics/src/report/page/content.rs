@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::svg::{self, Which, short};
 use super::{precise, thousands};
 use crate::report::{
-    Axis, Bars, Cell, Content, Distribution, Distributions, Grid, Histogram, ImagePair, Matrices, Picture, Report, Scatter, Section, Sheet,
+    Axis, Bars, Cell, Content, Curves, Distribution, Distributions, Grid, Histogram, ImagePair, Matrices, Picture, Report, Scatter, Section, Sheet,
 };
 
 /// Rows of a table and bars of a chart that are shown; the JSON has all.
@@ -23,6 +23,7 @@ pub(super) fn section(section: &Section) -> Markup {
             (cloud("Real", data, false))
             (cloud("Synthetic", data, true))
         } },
+        Content::Curves(list) => curves(list),
         Content::Images(list) => sheets(list.iter().map(|sheet| (sheet.title.as_str(), sheet))),
         Content::ImagePairs(list) => pairs(list),
     };
@@ -73,11 +74,14 @@ fn table(id: &str, grid: &Grid) -> Markup {
         }
         Cell::Text(text) => html! { (text) },
     };
+    // Numbers stay on one line; text may take several.
+    let is_text = |cell: &Cell| matches!(cell, Cell::Text(_));
+    let is_number = |place: usize| place > 0 && !grid.rows.iter().any(|row| row.cells.get(place - 1).is_some_and(is_text));
     html! {
         table role="table" aria-labelledby=(id) {
             thead role="rowgroup" { tr role="row" {
                 @for (place, heading) in grid.headings.iter().enumerate() {
-                    th class=[(place > 0).then_some("num")] scope="col" role="columnheader" { (heading) }
+                    th class=[is_number(place).then_some("num")] scope="col" role="columnheader" { (heading) }
                 }
             } }
             tbody role="rowgroup" {
@@ -85,7 +89,7 @@ fn table(id: &str, grid: &Grid) -> Markup {
                     tr role="row" {
                         th scope="row" role="rowheader" { (row.name) }
                         @for (found, heading) in row.cells.iter().zip(grid.headings.iter().skip(1)) {
-                            td.num role="cell" data-label=(heading) { (cell(found)) }
+                            td class=(if is_text(found) { "text" } else { "num" }) role="cell" data-label=(heading) { (cell(found)) }
                         }
                     }
                 }
@@ -121,6 +125,21 @@ fn distribution(chart: &Distribution, [first, second]: &[String; 2]) -> Markup {
                 Bars::Labels(labels) => (svg::bars(&shown(labels), &describe)),
             }
         }
+    }
+}
+
+fn curves(charts: &[Curves]) -> Markup {
+    let mut kinds: Vec<&str> = Vec::new();
+    for curve in charts.iter().flat_map(|chart| &chart.curves) {
+        if !kinds.contains(&curve.of.as_str()) {
+            kinds.push(&curve.of);
+        }
+    }
+    html! {
+        p.legend.small { @for kind in &kinds { span { i class={ "key " (svg::key(kind)) } {} (kind) } } }
+        div.grid { @for chart in charts {
+            section.card { h3 { (chart.name) } (svg::curves(chart, &format!("{}: {}", chart.name, kinds.join(" and ")))) }
+        } }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use crate::report::{Histogram, Matrices, Scatter};
+use crate::report::{Curves, Histogram, Matrices, Scatter};
 
 /// A number short enough for an axis.
 pub(super) fn short(value: f64) -> String {
@@ -58,6 +58,47 @@ pub(super) fn histogram(data: &Histogram, describe: &str, format: impl Fn(f64) -
             text x="0" y="145" { (format(data.low)) }
             text x="160" y="145" text-anchor="middle" { (format((data.low + data.high) / 2.0)) }
             text x="320" y="145" text-anchor="end" { (format(data.high)) }
+        }
+    }
+}
+
+/// The class of the key of a line.
+pub(super) fn key(of: &str) -> &'static str {
+    match of {
+        "real" => "kd",
+        "synthetic" => "ks",
+        _ => "kn",
+    }
+}
+
+/// Lines from the left to the right edge, on one vertical axis.
+pub(super) fn curves(data: &Curves, describe: &str) -> Markup {
+    const HEIGHT: f64 = 130.0;
+    let all = || data.curves.iter().flat_map(|curve| &curve.values).copied().filter(|value| value.is_finite());
+    let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let y = |value: f64| if high > low { 14.0 + (HEIGHT - 16.0) * (high - value) / (high - low) } else { HEIGHT / 2.0 };
+    let line = |values: &[f64]| {
+        let mut path = String::new();
+        for (place, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+            let x = 320.0 * place as f64 / (values.len().max(2) - 1) as f64;
+            // Writing to a String cannot fail.
+            let _ = write!(path, "{}{x:.1} {:.1}", if path.is_empty() { 'M' } else { 'L' }, y(value));
+        }
+        path
+    };
+    let class = |of: &str| match of {
+        "real" => "cl real",
+        "synthetic" => "cl",
+        _ => "cl other",
+    };
+    html! {
+        svg viewBox="-2 0 324 150" role="img" aria-label=(describe) {
+            @for curve in &data.curves { path class=(class(&curve.of)) d=(line(&curve.values)) {} }
+            line class="axis" x1="0" x2="320" y1="130" y2="130" {}
+            text x="0" y="10" { (short(high)) }
+            text x="0" y="127" { (short(low)) }
+            text x="0" y="145" { (data.axis[0]) }
+            text x="320" y="145" text-anchor="end" { (data.axis[1]) }
         }
     }
 }

@@ -1,0 +1,324 @@
+//! From a table to series: which column names the sequence, which tells the time, and what belongs to the whole sequence.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use semblant_core::data::Opened;
+
+use super::{Clock, Layout, STEP, Series, WINDOW};
+use crate::table::{Column, ColumnKind, ColumnSchema, ReadOptions, Schema, Table};
+use crate::{Error, Result};
+
+/// How a file of series is opened.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SeriesOptions {
+    /// How its table is read.
+    pub table: ReadOptions,
+    /// The column that names the sequence of a row; without it one is looked for.
+    pub entity: Option<String>,
+    /// The column of the time; without it one is looked for.
+    pub time: Option<String>,
+    /// A file of attributes: one row for each sequence, with its name in the column of the same name.
+    pub attributes: Option<PathBuf>,
+    /// Cut windows of so many rows; not in a file that holds windows already.
+    pub window: Option<usize>,
+    /// Rows from one window to the next; 1 without it.
+    pub stride: Option<usize>,
+    /// Whether columns that are named may be missing, as in data that is only compared.
+    pub if_there: bool,
+}
+
+impl Series {
+    /// Reads a table of any format that [`Table::read`] knows, and divides it into sequences. Notes say what was guessed.
+    ///
+    /// # Errors
+    /// As [`Table::read`], a column that is not there, rows without a name or a time, and sequences that are shorter than a window.
+    pub fn read(path: impl AsRef<Path>, options: &SeriesOptions) -> Result<Opened<Self>> {
+        let path = path.as_ref();
+        let read = Table::read_inferred(path, &options.table)?;
+        let attributes = options.attributes.as_deref().map(|path| Table::read(path, &ReadOptions::default())).transpose()?;
+        let Opened { data, mut notes } = Self::grouped(read.table, attributes, options)?;
+        // What a table does with names is not done with those of sequences.
+        notes.extend(read.notes);
+        Ok(Opened { data, notes })
+    }
+
+    /// Divides a table into sequences.
+    ///
+    /// # Errors
+    /// As [`Series::read`].
+    pub fn grouped(table: Table, attributes: Option<Table>, options: &SeriesOptions) -> Result<Opened<Self>> {
+        let mut notes = Vec::new();
+        let (table, names_of_rows) = with_counts(table)?;
+        let order: Vec<String> = table.schema().names().map(str::to_owned).collect();
+        let is_own = options.entity.is_none() && table.column(WINDOW).is_ok() && table.column(STEP).is_ok();
+        let entity = if is_own { Some(WINDOW.to_owned()) } else { entity(&table, attributes.as_ref(), options, &mut notes)? };
+        let mut parts = Parts::of(&table);
+        let groups = match &entity {
+            Some(name) => Groups::of(parts.column(name)?)?,
+            None => Groups { names: Vec::new(), rows: vec![(0..table.rows()).collect()] },
+        };
+        let time = if is_own { Some(STEP.to_owned()) } else { time(&table, &groups, options, &mut notes)? };
+        let groups = match &time {
+            Some(name) => groups.in_time(parts.column(name)?, name, &mut notes)?,
+            None => groups,
+        };
+        let indices: Vec<usize> = groups.rows.iter().flatten().copied().collect();
+        let spans = spans(&groups.rows);
+        let entity_column = entity.as_deref().map(|name| parts.take(name)).transpose()?;
+        let time_column = time.as_deref().map(|name| parts.take(name)).transpose()?;
+        parts.keep_modelled(&names_of_rows, &mut notes);
+        let (clock, times) = match time_column {
+            Some((described, column)) => clock(described, &column.take(&indices), &spans)?,
+            None => (Clock::Order, None),
+        };
+        let entities = match entity_column {
+            Some(own) => Some(entities(own, &mut parts, &groups, attributes, &mut notes)?),
+            None => None,
+        };
+        if parts.columns.is_empty() {
+            return Err(Error::Table("no column is left that changes in time; name others with --entity and --time".into()));
+        }
+        let rows = parts.into_table()?.take(&indices);
+        let known: Vec<&str> = rows.schema().names().chain(entities.iter().flat_map(|table| table.schema().names())).collect();
+        let is_known = |name: &String| known.contains(&name.as_str()) || clock.column().is_some_and(|column| column.name == *name);
+        let mut order: Vec<String> = order.into_iter().filter(is_known).collect();
+        let further: Vec<String> = known.iter().map(|&name| name.to_owned()).filter(|name| !order.contains(name)).collect();
+        order.extend(further);
+        let series = Self::new(rows, times, spans, entities, Layout { entity, clock, order })?;
+        let data = match options.window {
+            Some(length) if !is_own => series.windows(length, options.stride.unwrap_or(1))?,
+            _ => series,
+        };
+        Ok(Opened { data, notes })
+    }
+}
+
+/// The table with ids that are whole numbers as numbers, since they may tell the time; and the names of these columns.
+fn with_counts(table: Table) -> Result<(Table, Vec<String>)> {
+    let (mut schema, mut columns, mut counts) = (table.schema().clone(), table.columns().to_vec(), Vec::new());
+    for (described, column) in schema.columns.iter_mut().zip(&mut columns).filter(|(described, _)| described.kind == ColumnKind::Id) {
+        let number = |row: usize| column.label(row)?.parse::<i64>().ok().map(|number| number as f64);
+        if let Some(numbers) = (0..column.len()).map(number).collect::<Option<Vec<f64>>>() {
+            counts.push(described.name.clone());
+            *described = ColumnSchema { id: None, kind: ColumnKind::Integer, ..described.clone() };
+            *column = Column::Number(numbers);
+        }
+    }
+    Ok((Table::new(schema, columns)?, counts))
+}
+
+/// The columns of a table that were not given a role yet.
+struct Parts {
+    schema: Schema,
+    columns: Vec<Column>,
+}
+
+impl Parts {
+    fn of(table: &Table) -> Self {
+        let schema = Schema { constraints: Vec::new(), ..table.schema().clone() };
+        Self { schema, columns: table.columns().to_vec() }
+    }
+
+    fn column(&self, name: &str) -> Result<&Column> {
+        Ok(&self.columns[self.schema.index_of(name)?])
+    }
+
+    fn take(&mut self, name: &str) -> Result<(ColumnSchema, Column)> {
+        let place = self.schema.index_of(name)?;
+        Ok((self.schema.columns.remove(place), self.columns.remove(place)))
+    }
+
+    /// Leaves out what names rows and what is always the same.
+    fn keep_modelled(&mut self, names_of_rows: &[String], notes: &mut Vec<String>) {
+        let is_out = |described: &&ColumnSchema| described.kind.is_name() || names_of_rows.contains(&described.name);
+        let out: Vec<String> = self.schema.columns.iter().filter(is_out).map(|described| described.name.clone()).collect();
+        if !out.is_empty() {
+            notes.push(format!("names of rows are left out: {}", out.join(", ")));
+        }
+        for name in out {
+            // The name is one of this schema's.
+            let _ = self.take(&name);
+        }
+    }
+
+    fn into_table(mut self) -> Result<Table> {
+        self.schema.target = self.schema.target.take().filter(|target| self.schema.index_of(target).is_ok());
+        Table::new(self.schema, self.columns)
+    }
+}
+
+/// The rows of each sequence, in the order in which the sequences first appear.
+struct Groups {
+    names: Vec<String>,
+    rows: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    fn of(column: &Column) -> Result<Self> {
+        let (mut places, mut names, mut rows): (HashMap<String, usize>, Vec<String>, Vec<Vec<usize>>) = Default::default();
+        for row in 0..column.len() {
+            let name = match column {
+                Column::Category { .. } => column.label(row).map(str::to_owned),
+                Column::Number(values) => (!values[row].is_nan()).then(|| values[row].to_string()),
+            };
+            let Some(name) = name else {
+                return Err(Error::Table(format!("row {} names no sequence; complete the column of --entity, or take the row out", row + 1)));
+            };
+            let place = *places.entry(name.clone()).or_insert_with(|| {
+                names.push(name);
+                rows.push(Vec::new());
+                rows.len() - 1
+            });
+            rows[place].push(row);
+        }
+        Ok(Self { names, rows })
+    }
+
+    /// The rows of each sequence in the order of their times; equal times keep the order of the file.
+    fn in_time(mut self, column: &Column, name: &str, notes: &mut Vec<String>) -> Result<Self> {
+        let Some(times) = column.numbers() else {
+            return Err(Error::Table(format!("column \"{name}\" holds neither times nor numbers; name another with --time")));
+        };
+        if let Some(row) = times.iter().position(|time| !time.is_finite()) {
+            return Err(Error::Table(format!("row {} has no time in column \"{name}\"; complete it, or take the row out", row + 1)));
+        }
+        let (mut unsorted, mut repeated) = (0, 0);
+        for rows in &mut self.rows {
+            if !rows.is_sorted_by(|&a, &b| times[a] <= times[b]) {
+                unsorted += 1;
+                rows.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
+            }
+            repeated += rows.windows(2).filter(|pair| times[pair[0]] == times[pair[1]]).count();
+        }
+        if unsorted > 0 {
+            notes.push(format!("{unsorted} of {} sequences were put in the order of \"{name}\"", self.rows.len()));
+        }
+        if repeated > 0 {
+            notes.push(format!("{repeated} rows have the time of the row before them in \"{name}\"; they keep the order of the file"));
+        }
+        Ok(self)
+    }
+}
+
+fn spans(rows: &[Vec<usize>]) -> Vec<Range<usize>> {
+    let mut end = 0;
+    rows.iter()
+        .map(|rows| {
+            let start = end;
+            end += rows.len();
+            start..end
+        })
+        .collect()
+}
+
+/// The column that names sequences: as given, that of the attributes, or the only key.
+fn entity(table: &Table, attributes: Option<&Table>, options: &SeriesOptions, notes: &mut Vec<String>) -> Result<Option<String>> {
+    if let Some(name) = &options.entity {
+        return match table.schema().index_of(name) {
+            Ok(_) => Ok(Some(name.clone())),
+            Err(_) if options.if_there => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    if let Some(attributes) = attributes {
+        let shared = table.schema().names().find(|name| attributes.column(name).is_ok());
+        let none = || Error::Table("the file of --attributes has no column of the series; name the one they share with --entity".into());
+        return shared.ok_or_else(none).map(|name| Some(name.to_owned()));
+    }
+    let mut keys = table.schema().columns.iter().filter(|described| described.kind == ColumnKind::Key);
+    Ok(match (keys.next(), keys.next()) {
+        (Some(key), None) => {
+            notes.push(format!("\"{}\" names the sequences; name another column with --entity", key.name));
+            Some(key.name.clone())
+        }
+        _ => None,
+    })
+}
+
+/// The column of the time: as given, the first of dates, or one that counts the rows of every sequence.
+fn time(table: &Table, groups: &Groups, options: &SeriesOptions, notes: &mut Vec<String>) -> Result<Option<String>> {
+    if let Some(name) = &options.time {
+        return match table.schema().index_of(name) {
+            Ok(_) => Ok(Some(name.clone())),
+            Err(_) if options.if_there => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    let counts = |(described, column): &(&ColumnSchema, &Column)| {
+        let Some(values) = column.numbers().filter(|_| described.kind == ColumnKind::Integer) else { return false };
+        let one_by_one = |rows: &Vec<usize>| rows.windows(2).all(|pair| values[pair[1]] == values[pair[0]] + 1.0);
+        groups.rows.iter().any(|rows| rows.len() > 1) && groups.rows.iter().all(one_by_one)
+    };
+    let date = table.iter().find(|(described, _)| described.kind == ColumnKind::Datetime);
+    let found = date.or_else(|| table.iter().find(counts)).map(|(described, _)| described.name.clone());
+    if let Some(name) = &found {
+        notes.push(format!("\"{name}\" is the time; name another column with --time"));
+    }
+    Ok(found)
+}
+
+/// The rule of the times if there is one for all sequences, else the times themselves.
+fn clock(described: ColumnSchema, column: &Column, spans: &[Range<usize>]) -> Result<(Clock, Option<Vec<f64>>)> {
+    let times = column.numbers().unwrap_or_default();
+    let long = spans.iter().find(|span| span.len() > 1);
+    let first = spans.first().map_or(0.0, |span| times[span.start]);
+    let step = long.map_or(1.0, |span| times[span.start + 1] - times[span.start]);
+    let follows = |span: &Range<usize>| span.clone().enumerate().all(|(place, row)| times[row] == first + step * place as f64);
+    if step > 0.0 && spans.iter().all(follows) {
+        return Ok((Clock::Regular { column: described, first, step }, None));
+    }
+    Ok((Clock::Times(described), Some(times.to_vec())))
+}
+
+/// Names and attributes: what does not change within any sequence, and the rows of the file of attributes.
+fn entities(
+    (mut described, column): (ColumnSchema, Column),
+    parts: &mut Parts,
+    groups: &Groups,
+    attributes: Option<Table>,
+    notes: &mut Vec<String>,
+) -> Result<Table> {
+    let firsts: Vec<usize> = groups.rows.iter().map(|rows| rows[0]).collect();
+    described.kind = ColumnKind::Id;
+    let labels = Column::from_labels(groups.names.iter().map(Some));
+    described.complete(&labels);
+    let name = described.name.clone();
+    drop(column);
+    let (mut schema, mut columns) = (Schema { columns: vec![described], ..Schema::default() }, vec![labels]);
+    let several = groups.rows.iter().any(|rows| rows.len() > 1) && groups.rows.len() > 1;
+    let is_same = |column: &Column| {
+        let alike = |a: usize, b: usize| match column {
+            Column::Number(values) => values[a].to_bits() == values[b].to_bits() || values[a] == values[b],
+            Column::Category { codes, .. } => codes[a] == codes[b],
+        };
+        groups.rows.iter().all(|rows| rows.iter().all(|&row| alike(row, rows[0])))
+    };
+    let constant: Vec<String> =
+        parts.schema.columns.iter().zip(&parts.columns).filter(|(_, column)| several && is_same(column)).map(|(of, _)| of.name.clone()).collect();
+    if !constant.is_empty() {
+        notes.push(format!("attributes of whole sequences, since they do not change: {}", constant.join(", ")));
+    }
+    for name in &constant {
+        let (described, column) = parts.take(name)?;
+        schema.columns.push(described);
+        columns.push(column.take(&firsts));
+    }
+    if let Some(attributes) = attributes {
+        let own = Groups::of(attributes.column(&name)?)?;
+        let places: HashMap<&str, usize> = own.names.iter().zip(&own.rows).map(|(name, rows)| (name.as_str(), rows[0])).collect();
+        let place = |name: &String| {
+            let none = || Error::Table(format!("sequence \"{}\" has no row in the file of --attributes", crate::table::shorten(name)));
+            places.get(name.as_str()).copied().ok_or_else(none)
+        };
+        let order = groups.names.iter().map(place).collect::<Result<Vec<_>>>()?;
+        for (described, column) in attributes.iter().filter(|(described, _)| described.kind.is_modelled()) {
+            if described.name != name && parts.schema.index_of(&described.name).is_err() && schema.index_of(&described.name).is_err() {
+                schema.columns.push(described.clone());
+                columns.push(column.take(&order));
+            }
+        }
+    }
+    Table::new(schema, columns)
+}

@@ -1,0 +1,181 @@
+//! [`Series`] as a kind of data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use semblant_core::data::{Data, Opened, Writer};
+use semblant_core::options::{Names, OptionSpec, OptionValues};
+use semblant_core::{Error, Result};
+use serde_json::{Value, json};
+
+use super::{Series, SeriesOptions, SeriesRequest};
+use crate::table::{DROP, MISSING_TEXTS, ReadOptions, SCHEMA, Table, TableWriter};
+
+impl Data for Series {
+    const KIND: &'static str = "series";
+    const ITEMS: &'static str = "sequences";
+    type OpenOptions = SeriesOptions;
+    type Request = SeriesRequest;
+    type Writer = SeriesWriter;
+
+    fn open_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::value("entity", "COLUMN", "The column that names the sequence of a row; without it the only key column, or all rows are one sequence"),
+            OptionSpec::value("time", "COLUMN", "The column of the time; without it the first of dates, or one that counts the rows"),
+            OptionSpec::value("attributes", "FILE", "A table with one row for each sequence, which shares the column that names it").naming(Names::Input),
+            OptionSpec::value("window", "ROWS", "Cut windows of so many rows; names, times and attributes are left out"),
+            OptionSpec::value("stride", "ROWS", "With --window: rows from one window to the next [default: 1]"),
+            SCHEMA,
+            DROP,
+            MISSING_TEXTS,
+        ];
+        OPTIONS
+    }
+
+    fn parse_open_options(values: &OptionValues) -> Result<SeriesOptions> {
+        let (window, stride) = (values.number("window")?, values.number("stride")?);
+        if window.is_none() && stride.is_some() {
+            return Err(Error::Config("--stride is the distance of windows; add --window".into()));
+        }
+        Ok(SeriesOptions {
+            table: ReadOptions { target: None, constraints: Vec::new(), ..Table::parse_open_options(values)? },
+            entity: values.text("entity").map(str::to_owned),
+            time: values.text("time").map(str::to_owned),
+            attributes: values.text("attributes").map(PathBuf::from),
+            window,
+            stride,
+            if_there: false,
+        })
+    }
+
+    fn options_to_compare(options: SeriesOptions) -> SeriesOptions {
+        SeriesOptions { table: Table::options_to_compare(options.table), attributes: None, if_there: true, ..options }
+    }
+
+    fn overview(&self) -> Vec<String> {
+        let lengths = self.spans().iter().map(ExactSizeIterator::len);
+        let (least, most) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
+        let lengths = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        let mut lines = vec![format!("{} sequences of {lengths} rows", self.count())];
+        lines.extend(self.layout().clock.column().map(|column| format!("time: {}", column.name)));
+        if let Some(entities) = self.entities() {
+            lines.push("names and attributes".into());
+            lines.extend(Table::overview(entities));
+        }
+        lines.push("values in time".into());
+        lines.extend(Table::overview(self.rows()));
+        lines
+    }
+
+    fn request_options() -> &'static [OptionSpec] {
+        const OPTIONS: &[OptionSpec] =
+            &[OptionSpec::value("steps", "N", "Solver steps; more take longer and follow the learned flow more closely")];
+        OPTIONS
+    }
+
+    fn parse_request(request: SeriesRequest, values: &OptionValues) -> Result<SeriesRequest> {
+        Ok(SeriesRequest { steps: values.number("steps")?, ..request })
+    }
+
+    fn conform(self, like: &Self) -> Result<Opened<Self>> {
+        let rows = self.rows.as_ref().clone().conform(like.rows())?;
+        let mut notes = rows.notes;
+        let entities = match (self.entities, like.entities()) {
+            (Some(own), Some(real)) if own.schema().columns[0].name == real.schema().columns[0].name => {
+                let conformed = own.conform(real)?;
+                notes.extend(conformed.notes);
+                Some(conformed.table)
+            }
+            (own, _) => own,
+        };
+        Ok(Opened { data: Self { rows: Arc::new(rows.table), entities, ..self }, notes })
+    }
+
+    fn describe(metadata: &BTreeMap<String, String>) -> (Vec<String>, Value) {
+        let value = |key: &str| metadata.get(key).and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or(Value::Null);
+        let form = value("form");
+        let columns = form.pointer("/schema/columns").cloned().unwrap_or(Value::Null);
+        let line = |column: &Value| {
+            format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default())
+        };
+        let length = form.get("length").cloned().unwrap_or(Value::Null);
+        let mut lines = vec![format!("sequences of {length} rows"), "columns".to_owned()];
+        lines.extend(columns.as_array().into_iter().flatten().map(line));
+        (lines, json!({ "length": length, "columns": columns }))
+    }
+
+    fn open(source: &Path, options: &SeriesOptions) -> Result<Opened<Self>> {
+        let named = |error: crate::Error| match error {
+            crate::Error::Table(what) => crate::Error::format(source, what),
+            other @ crate::Error::UnknownColumn { .. } => crate::Error::format(source, other.to_string()),
+            other => other,
+        };
+        Ok(Self::read(source, options).map_err(named)?)
+    }
+
+    /// Never by its name: a table of the same format has it too. A command names the kind, or a model of series.
+    fn recognizes(_: &Path) -> bool {
+        false
+    }
+
+    fn len(&self) -> usize {
+        self.count()
+    }
+
+    fn dimensions(&self) -> Option<usize> {
+        Some(self.common_length()? * self.rows().columns().len())
+    }
+
+    fn select(&self, indices: &[usize]) -> Self {
+        let spans = indices.iter().map(|&index| self.spans[index].clone()).collect();
+        let entities = self.entities.as_ref().map(|entities| entities.take(indices));
+        Self { spans, entities, ..self.clone() }
+    }
+
+    fn concat(parts: Vec<Self>) -> Result<Self> {
+        let mut parts = parts.into_iter();
+        let none = || Error::Data("there are no series to join".into());
+        let first = parts.next().ok_or_else(none)?;
+        let (mut rows, mut times, mut spans) = (first.rows.as_ref().clone(), first.times.as_deref().cloned(), first.spans);
+        let (mut entities, layout) = (first.entities, first.layout);
+        for part in parts {
+            let before = rows.rows();
+            spans.extend(part.spans.iter().map(|span| before + span.start..before + span.end));
+            rows.append(&part.rows)?;
+            match (&mut times, &part.times) {
+                (Some(times), Some(more)) => times.extend(more.iter()),
+                (None, None) => {}
+                _ => return Err(Error::Data("series with and without times of their own cannot be joined".into())),
+            }
+            match (&mut entities, &part.entities) {
+                (Some(entities), Some(more)) => entities.append(more)?,
+                (None, None) => {}
+                _ => return Err(Error::Data("series with and without names cannot be joined".into())),
+            }
+        }
+        Ok(Self::new(rows, times, spans, entities, layout.as_ref().clone())?)
+    }
+
+    fn create(path: &Path, like: &Self) -> Result<SeriesWriter> {
+        Ok(SeriesWriter(TableWriter::create(path, like.to_table()?.schema())?))
+    }
+
+    fn check_output(path: &Path) -> Result<()> {
+        Ok(TableWriter::check(path)?)
+    }
+}
+
+/// Writes series as one table, row by row, sequence after sequence.
+#[derive(Debug)]
+pub struct SeriesWriter(TableWriter);
+
+impl Writer<Series> for SeriesWriter {
+    fn write(&mut self, part: &Series) -> Result<()> {
+        Ok(self.0.write(&part.to_table()?)?)
+    }
+
+    fn finish(self) -> Result<()> {
+        Ok(self.0.finish()?)
+    }
+}

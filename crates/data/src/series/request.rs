@@ -1,0 +1,55 @@
+//! Requests for samples of series.
+
+use std::ops::Range;
+
+use semblant_core::data::Request;
+
+/// What to sample from a model of series. Sequence `i` of (model, seed, request) is the same whatever the range or batch.
+///
+/// ```
+/// use semblant_data::series::SeriesRequest;
+///
+/// let request = SeriesRequest::new(100, 7).with_steps(32);
+/// assert_eq!(request.steps, Some(32));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesRequest {
+    /// The sequences to make, as positions in the endless sample of this seed.
+    pub rows: Range<u64>,
+    /// The seed.
+    pub seed: u64,
+    /// Solver steps of models that have a solver; `None` takes as many as the model's settings say.
+    pub steps: Option<usize>,
+    /// Sequences computed at once where they are written to a file: changes memory and progress, never the sequences.
+    pub batch_rows: usize,
+}
+
+impl SeriesRequest {
+    /// Sequences `0..count` of `seed`.
+    pub fn new(count: u64, seed: u64) -> Self {
+        Self { rows: 0..count, seed, steps: None, batch_rows: 1024 }
+    }
+
+    /// The same with another number of solver steps.
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { steps: Some(steps), ..self }
+    }
+}
+
+impl Request for SeriesRequest {
+    fn new(count: u64, seed: u64) -> Self {
+        Self::new(count, seed)
+    }
+
+    fn rows(&self) -> Range<u64> {
+        self.rows.clone()
+    }
+
+    fn with_rows(self, rows: Range<u64>) -> Self {
+        Self { rows, ..self }
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.batch_rows
+    }
+}

@@ -1,0 +1,71 @@
+//! Models of regular windows of series: sequences of equal length whose columns are numbers.
+//!
+//! ```
+//! use semblant_core::synthesizer::{Run, Synthesizer};
+//! use semblant_data::series::{Series, SeriesRequest};
+//! use semblant_data::table::{Column, ColumnKind, Table};
+//! use semblant_series::Autoregression;
+//!
+//! # fn main() -> semblant_core::Result<()> {
+//! let load = (0..500).map(|hour| (f64::from(hour) / 4.0).sin() + f64::from(hour * 7919 % 101) / 500.0).collect();
+//! let rows = Table::from_columns(vec![("load", ColumnKind::Continuous, Column::Number(load))])?;
+//! let windows = Series::of_table(rows).windows(24, 1)?;
+//! let mut model = Autoregression::default();
+//! model.fit(&windows, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
+//! assert_eq!(model.sample(&SeriesRequest::new(3, 0))?.data.common_length(), Some(24));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`flow`]: `series-flow`, the default. [`bootstrap`], [`autoregression`]: controls for every score.
+//! - [`model`]: what they share. [`whitening`]: windows as the flow sees them.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod autoregression;
+pub mod bootstrap;
+pub mod flow;
+pub mod model;
+pub mod whitening;
+
+use semblant_core::synthesizer::Entry;
+use semblant_data::series::Series;
+
+pub use autoregression::AutoregressionConfig;
+pub use bootstrap::BootstrapConfig;
+pub use flow::FlowConfig;
+pub use model::{Form, SeriesModel, SeriesSynthesizer};
+
+/// Flow matching over windows with its settings, fitted or not.
+pub type SeriesFlow = SeriesSynthesizer<FlowConfig>;
+/// Windows of the training series themselves: a control for scores.
+pub type BlockBootstrap = SeriesSynthesizer<BootstrapConfig>;
+/// A linear autoregression with normal noise: a control for scores.
+pub type Autoregression = SeriesSynthesizer<AutoregressionConfig>;
+
+/// The models of this family.
+pub const MODELS: &[Entry<Series>] = &[model::entry::<FlowConfig>(), model::entry::<BootstrapConfig>(), model::entry::<AutoregressionConfig>()];
+
+/// Purposes of random numbers in this family.
+mod purpose {
+    use semblant_core::seeds::streams::{SAMPLING, TRAINING};
+
+    semblant_core::streams! {
+        in TRAINING;
+        /// The order of the windows.
+        pub(crate) const ORDER = 0..1;
+        /// How far a window is noised.
+        pub(crate) const TIME = 1..2;
+        /// The noise of a window.
+        pub(crate) const NOISE = 2..3;
+        /// What is left out of a network, one stream a place.
+        pub(crate) const DROPOUT = 0x1000..0x10000;
+    }
+
+    semblant_core::streams! {
+        in SAMPLING;
+        /// The noise that a window begins with.
+        pub(crate) const FIRST_NOISE = 0..1;
+        /// Which training windows a window consists of.
+        pub(crate) const BLOCKS = 1..2;
+    }
+}

@@ -1,0 +1,269 @@
+//! The [`Synthesizer`] of every model of regular windows.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config::{self, Config};
+use semblant_core::memory::Memory;
+use semblant_core::progress::Event;
+use semblant_core::synthesizer::{Entry, Run, Sample, Summary, Synthesizer, not_fitted};
+use semblant_core::{Error, Result};
+use semblant_data::series::{Clock, Layout, Series, SeriesRequest, Windows};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, IdFormat, Schema, Table};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The least number of windows that a model learns from.
+const LEAST_WINDOWS: usize = 8;
+/// So many of a column's least and greatest values are averaged to the ends of its range, so that no recorded value stands in a model file.
+const AT_AN_END: usize = 5;
+
+/// A model of regular windows, implemented by its configuration.
+pub trait SeriesModel: Config {
+    /// The name that `--model` takes and the model file holds.
+    const NAME: &'static str;
+    /// What it is, in one line.
+    const SUMMARY: &'static str;
+    /// What was learned: all that the file holds apart from the configuration and the form.
+    type Fitted: Send + Sync;
+
+    /// Learns from windows whose columns were brought to 0..1.
+    ///
+    /// # Errors
+    /// As [`Synthesizer::fit`].
+    fn fit(&self, windows: &Windows, run: &mut Run) -> Result<(Self::Fitted, Summary)>;
+
+    /// Makes the windows of a request, `[windows, length, channels]` row-major, columns at 0..1. A window depends on its place and the seed alone.
+    ///
+    /// # Errors
+    /// A setting out of range.
+    fn sample(&self, fitted: &Self::Fitted, form: &Form, request: &SeriesRequest) -> Result<Vec<f64>>;
+
+    /// Puts what was learned into a file.
+    ///
+    /// # Errors
+    /// A tensor that cannot be read back; `path` is named.
+    fn write(&self, fitted: &Self::Fitted, file: &mut Checkpoint, path: &Path) -> Result<()>;
+
+    /// Takes what was learned out of a file.
+    ///
+    /// # Errors
+    /// A damaged file; `path` is named.
+    fn read(&self, file: &Checkpoint, form: &Form, path: &Path, device: &Device) -> Result<Self::Fitted>;
+}
+
+/// What a model file says of the series that the model was fitted to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Form {
+    /// The columns that change in time.
+    pub schema: Schema,
+    /// The other columns, and the order of all.
+    pub layout: Layout,
+    /// How sequences are named.
+    pub entity: Option<ColumnSchema>,
+    /// Rows of a sequence.
+    pub length: usize,
+    /// The range of every column: means of its five least and its five greatest values.
+    pub ranges: Vec<[f64; 2]>,
+}
+
+impl Form {
+    /// The form of regular series, whose windows are `windows`.
+    ///
+    /// # Errors
+    /// Too few windows, and times that follow no rule.
+    fn of(series: &Series, windows: &Windows) -> Result<Self> {
+        if windows.count < LEAST_WINDOWS {
+            let what = format!(
+                "{} sequences of {} rows are too few to learn from, {LEAST_WINDOWS} are needed; cut windows with --window 24",
+                windows.count, windows.length
+            );
+            return Err(Error::Data(what));
+        }
+        if let Clock::Times(column) = &series.layout().clock {
+            let what = format!(
+                "the times of \"{}\" are not the same in every sequence; cut windows with --window {}, or leave the column out with --drop",
+                column.name, windows.length
+            );
+            return Err(Error::Data(what));
+        }
+        let entity = series.entities().map(|entities| entities.schema().columns[0].clone());
+        let ranges = series.rows().columns().iter().map(|column| range(column.numbers().unwrap_or_default())).collect();
+        let schema = Schema { target: None, constraints: Vec::new(), ..series.rows().schema().clone() };
+        Ok(Self { schema, layout: series.layout().clone(), entity, length: windows.length, ranges })
+    }
+
+    /// Columns of a row.
+    pub fn channels(&self) -> usize {
+        self.schema.columns.len()
+    }
+
+    /// Refuses what a file may hold and no form has.
+    fn check(&self) -> Result<(), String> {
+        const MOST: usize = 1 << 24;
+        let size = self.length.checked_mul(self.channels()).filter(|&size| size > 0 && size <= MOST);
+        let regular = match &self.layout.clock {
+            Clock::Order => true,
+            Clock::Regular { first, step, .. } => first.is_finite() && step.is_finite(),
+            Clock::Times(_) => false,
+        };
+        let numbers = self.schema.columns.iter().all(|column| column.kind.is_number());
+        let ranges = self.ranges.iter().all(|[low, high]| low.is_finite() && high.is_finite() && low <= high);
+        if size.is_none() || !regular || !numbers || !ranges || self.ranges.len() != self.channels() {
+            return Err("the file describes series that cannot be; fit the model again".into());
+        }
+        self.schema.check().map_err(|error| error.to_string())
+    }
+
+    /// Values with every column's range brought to 0..1, and back.
+    fn scaled(&self, values: &mut [f64], to: impl Fn(f64, [f64; 2]) -> f64) {
+        for row in values.chunks_exact_mut(self.channels()) {
+            row.iter_mut().zip(&self.ranges).for_each(|(value, &range)| *value = to(*value, range));
+        }
+    }
+
+    /// The series of sampled windows, whose columns are at 0..1. What lies beyond a column's range is moved to its end, and numbers have the steps of
+    /// their column.
+    fn series(&self, mut values: Vec<f64>, request: &SeriesRequest) -> Result<Series> {
+        self.scaled(&mut values, |value, [low, high]| (low + value * (high - low)).clamp(low, high));
+        let channels = self.channels();
+        let column = |(place, described): (usize, &ColumnSchema)| {
+            Column::Number(values.iter().skip(place).step_by(channels).map(|&value| described.round_number(value)).collect())
+        };
+        let columns = self.schema.columns.iter().enumerate().map(column).collect();
+        let rows = Table::new(self.schema.clone(), columns)?;
+        let count = (request.rows.end - request.rows.start) as usize;
+        let spans = (0..count).map(|index| index * self.length..(index + 1) * self.length).collect();
+        let entities = self.entity.as_ref().map(|described| names(described, request)).transpose()?;
+        Ok(Series::new(rows, None, spans, entities, self.layout.clone())?)
+    }
+}
+
+/// The names of a request's sequences.
+fn names(described: &ColumnSchema, request: &SeriesRequest) -> Result<Table> {
+    let format = described.id.clone().unwrap_or(IdFormat::Integer { start: 0, step: 1 });
+    let labels = Column::from_labels(request.rows.clone().map(|row| Some(format.generate(row, request.seed))));
+    let described = ColumnSchema { kind: ColumnKind::Id, ..described.clone() };
+    Ok(Table::new(Schema { columns: vec![described], ..Schema::default() }, vec![labels])?)
+}
+
+/// The range of a column between the means of its least and its greatest values.
+fn range(values: &[f64]) -> [f64; 2] {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let some = AT_AN_END.min(sorted.len()).max(1);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / some as f64;
+    [mean(&sorted[..some.min(sorted.len())]), mean(&sorted[sorted.len().saturating_sub(some)..])]
+}
+
+/// A model of regular windows with its configuration, fitted or not.
+#[derive(Debug)]
+pub struct SeriesSynthesizer<C: SeriesModel> {
+    config: C,
+    fitted: Option<(Form, C::Fitted)>,
+}
+
+impl<C: SeriesModel> SeriesSynthesizer<C> {
+    /// An unfitted model.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn new(config: C) -> Result<Self> {
+        config.check()?;
+        Ok(Self { config, fitted: None })
+    }
+
+    /// The fitted model in a file.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or holds another model.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let path = path.as_ref();
+        Self::from_checkpoint(&Checkpoint::read(path)?, path, device)
+    }
+
+    /// The fitted model in a file that was read from `path`.
+    ///
+    /// # Errors
+    /// As [`SeriesSynthesizer::load`].
+    pub fn from_checkpoint(file: &Checkpoint, path: &Path, device: &Device) -> Result<Self> {
+        file.expect_model(C::NAME, path)?;
+        let config: C = config::of_file(file, path)?;
+        let form: Form = file.metadata_as("form", path)?;
+        form.check().map_err(|what| Error::checkpoint(path, what))?;
+        let fitted = config.read(file, &form, path, device)?;
+        Ok(Self { config, fitted: Some((form, fitted)) })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &C {
+        &self.config
+    }
+
+    fn fitted(&self) -> Result<&(Form, C::Fitted)> {
+        self.fitted.as_ref().ok_or_else(not_fitted)
+    }
+}
+
+impl<C: SeriesModel> Default for SeriesSynthesizer<C> {
+    /// An unfitted model with the default settings.
+    fn default() -> Self {
+        Self { config: C::default(), fitted: None }
+    }
+}
+
+impl<C: SeriesModel> Synthesizer<Series> for SeriesSynthesizer<C> {
+    fn fit(&mut self, data: &Series, run: &mut Run) -> Result<Summary> {
+        run.check_single_device(C::NAME, "models of series are")?;
+        let started = Instant::now();
+        let size = data.common_length().unwrap_or(0).saturating_mul(data.rows().columns().len());
+        Memory::of_process().check(format!("{} windows of {size} numbers", data.count()), data.count() as u64, 24 * size as u64)?;
+        let mut windows = data.regular()?;
+        let form = Form::of(data, &windows)?;
+        form.scaled(&mut windows.values, |value, [low, high]| if high > low { (value - low) / (high - low) } else { 0.0 });
+        if let Some(entities) = data.entities().filter(|entities| entities.columns().len() > 1) {
+            let names: Vec<&str> = entities.schema().names().skip(1).collect();
+            run.observer.event(Event::Note(&format!("{} does not learn the attributes {}; samples lack them", C::NAME, names.join(", "))));
+        }
+        let encode_secs = started.elapsed().as_secs_f64();
+        let (fitted, summary) = self.config.fit(&windows, run)?;
+        self.fitted = Some((form, fitted));
+        Ok(summary.with_encode_secs(encode_secs))
+    }
+
+    fn sample(&self, request: &SeriesRequest) -> Result<Sample<Series>> {
+        let (form, fitted) = self.fitted()?;
+        let count = request.rows.end.saturating_sub(request.rows.start);
+        if count == 0 {
+            return Err(Error::Config("the request has no sequences; sample at least one".into()));
+        }
+        let size = 24 * (form.length * form.channels()) as u64;
+        Memory::of_process().check(format!("{count} sequences of {} rows", form.length), count, size)?;
+        let data = form.series(self.config.sample(fitted, form, request)?, request)?;
+        Ok(Sample { data, drawn_rows: count })
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        let (form, fitted) = self.fitted()?;
+        let mut file = Checkpoint::of::<Series>(C::NAME);
+        file.set_metadata("config", &self.config, path)?;
+        file.set_metadata("form", form, path)?;
+        self.config.write(fitted, &mut file, path)?;
+        file.write(path)
+    }
+}
+
+/// The registry's entry of a model.
+pub const fn entry<C: SeriesModel>() -> Entry<Series> {
+    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, settings: config::settings::<C>, load: load::<C> }
+}
+
+fn build<C: SeriesModel>(values: Value) -> Result<Box<dyn Synthesizer<Series>>> {
+    Ok(Box::new(SeriesSynthesizer::<C>::new(config::from_value(C::NAME, values)?)?))
+}
+
+fn load<C: SeriesModel>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Series>>> {
+    Ok(Box::new(SeriesSynthesizer::<C>::from_checkpoint(file, path, device)?))
+}

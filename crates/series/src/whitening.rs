@@ -1,0 +1,177 @@
+//! Windows as a flow sees them: partly whitened, so that small differences within a window count as much as its level.
+//!
+//! `z = V diag(s^-a) V' (x - mean) / scale`, where `V diag(s^2) V'` is the covariance of a window's numbers and `a` the amount: 0 only scales, 1
+//! makes all numbers uncorrelated and of variance 1.
+
+use faer::{Mat, Side};
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::{Error, Result, host};
+use semblant_data::series::Windows;
+
+use burn::tensor::Device;
+use std::path::Path;
+
+/// Windows of more numbers are whitened channel by channel: the decomposition takes the cube of them.
+const MOST_JOINT: usize = 2048;
+/// No direction is stretched more than if its deviation were this share of the greatest.
+const LEAST_SHARE: f64 = 1e-3;
+
+/// The way back from whitened windows; what goes there is not needed after a fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whitening {
+    length: usize,
+    channels: usize,
+    /// `[length * channels]`.
+    mean: Vec<f32>,
+    /// The deviation of all whitened numbers together before they were divided by it.
+    scale: f32,
+    /// One matrix of all numbers of a window, or one for each channel, `[size, size]`.
+    back: Vec<Vec<f32>>,
+}
+
+impl Whitening {
+    /// Whitens windows by `amount`, 0 to 1: the way back, and the whitened windows `[count, length * channels]`.
+    ///
+    /// # Errors
+    /// Windows whose covariance is not finite.
+    pub fn fit(windows: &Windows, amount: f64) -> Result<(Self, Vec<f32>)> {
+        let Windows { count, length, channels, .. } = *windows;
+        let size = length * channels;
+        let mean: Vec<f64> = (0..size).map(|at| windows.values.iter().skip(at).step_by(size).sum::<f64>() / count as f64).collect();
+        let (mut back, mut there) = (Vec::new(), Vec::new());
+        for places in groups(length, channels) {
+            let centred = Mat::from_fn(count, places.len(), |row, at| windows.values[row * size + places[at]] - mean[places[at]]);
+            let covariance = centred.transpose() * &centred / faer::Scale((count as f64 - 1.0).max(1.0));
+            let eigen = covariance
+                .self_adjoint_eigen(Side::Lower)
+                .map_err(|_| Error::Data("the covariance of the windows has no eigenvalues; look for values without bound".into()))?;
+            let deviations: Vec<f64> = eigen.S().column_vector().iter().map(|value| value.max(0.0).sqrt()).collect();
+            let least = LEAST_SHARE * deviations.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+            let width = places.len();
+            let power = |exponent: f64| {
+                let vectors = eigen.U();
+                let stretched = Mat::from_fn(width, width, |i, j| vectors[(i, j)] * deviations[j].max(least).powf(exponent));
+                stretched * vectors.transpose()
+            };
+            let matrix = power(amount);
+            back.push((0..width * width).map(|at| matrix[(at / width, at % width)] as f32).collect());
+            there.push((places, centred * power(-amount)));
+        }
+        let sum: f64 = there.iter().map(|(places, z)| (0..count).map(|i| (0..places.len()).map(|j| z[(i, j)].powi(2)).sum::<f64>()).sum::<f64>()).sum();
+        let scale = (sum / (count * size) as f64).sqrt().max(f64::MIN_POSITIVE);
+        let mut values = vec![0.0; count * size];
+        for (places, z) in &there {
+            for (row, out) in values.chunks_exact_mut(size).enumerate() {
+                places.iter().enumerate().for_each(|(j, &place)| out[place] = (z[(row, j)] / scale) as f32);
+            }
+        }
+        let mean = mean.into_iter().map(|value| value as f32).collect();
+        Ok((Self { length, channels, mean, scale: scale as f32, back }, values))
+    }
+
+    /// Whitened windows `[count, length * channels]` as they were.
+    pub fn undone(&self, values: &[f32]) -> Vec<f64> {
+        let size = self.length * self.channels;
+        let mut out = Vec::with_capacity(values.len());
+        let groups = groups(self.length, self.channels);
+        for window in values.chunks_exact(size) {
+            let start = out.len();
+            out.extend(self.mean.iter().map(|&mean| f64::from(mean)));
+            for (places, matrix) in groups.iter().zip(&self.back) {
+                for (&place, line) in places.iter().zip(matrix.chunks_exact(places.len())) {
+                    let sum: f64 = places.iter().zip(line).map(|(&from, &weight)| f64::from(window[from]) * f64::from(weight)).sum();
+                    out[start + place] += sum * f64::from(self.scale);
+                }
+            }
+        }
+        out
+    }
+
+    /// Puts it into a model file.
+    pub fn write(&self, file: &mut Checkpoint, device: &Device) {
+        let mut add = |name: &str, values: &[f32]| file.add_tensor(name, &host::tensor(values.to_vec(), [values.len()], device));
+        add("whitening.mean", &self.mean);
+        add("whitening.scale", &[self.scale]);
+        self.back.iter().enumerate().for_each(|(index, matrix)| add(&format!("whitening.back.{index}"), matrix));
+    }
+
+    /// Takes it out of a model file.
+    ///
+    /// # Errors
+    /// Tensors that are missing or of another size; `path` is named.
+    pub fn read(file: &Checkpoint, length: usize, channels: usize, path: &Path) -> Result<Self> {
+        let device = semblant_core::device::select("cpu")?;
+        let take = |name: &str, size: usize| {
+            let found = file.tensor(name, &device).map(|tensor| host::read(&tensor, <[f32]>::to_vec));
+            let wrong = || Error::checkpoint(path, format!("the tensor {name} is missing or has another size; fit the model again"));
+            found.filter(|values| values.len() == size).ok_or_else(wrong)
+        };
+        let groups = groups(length, channels);
+        let matrix = |(index, places): (usize, &Vec<usize>)| {
+            take(&format!("whitening.back.{index}"), places.len().saturating_mul(places.len()))
+        };
+        Ok(Self {
+            length,
+            channels,
+            mean: take("whitening.mean", length * channels)?,
+            scale: take("whitening.scale", 1)?[0],
+            back: groups.iter().enumerate().map(matrix).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// The places in a window `[length, channels]` that are whitened together: all, or those of each channel.
+fn groups(length: usize, channels: usize) -> Vec<Vec<usize>> {
+    if length * channels <= MOST_JOINT {
+        return vec![(0..length * channels).collect()];
+    }
+    (0..channels).map(|channel| (0..length).map(|row| row * channels + channel).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(count: usize, length: usize, channels: usize) -> Windows {
+        let value = |i: usize| ((i * 7919 % 1009) as f64 / 1009.0) + (i / 13) as f64 / 500.0;
+        Windows { values: (0..count * length * channels).map(value).collect(), count, length, channels }
+    }
+
+    #[test]
+    fn windows_come_back_whatever_the_amount() {
+        for amount in [0.0, 0.5, 1.0] {
+            let windows = windows(90, 4, 3);
+            let (whitening, values) = Whitening::fit(&windows, amount).expect("finite");
+            let power: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>() / values.len() as f64;
+            assert!((power - 1.0).abs() < 1e-5, "{power}");
+            for (back, value) in whitening.undone(&values).iter().zip(&windows.values) {
+                assert!((back - value).abs() < 2e-4, "{amount}: {back} for {value}");
+            }
+        }
+    }
+
+    /// numpy: np.cov of the whitened windows is the unit matrix for an amount of 1.
+    #[test]
+    fn whole_whitening_leaves_no_correlation() {
+        let (_, values) = Whitening::fit(&windows(500, 2, 2), 1.0).expect("finite");
+        for i in 0..4 {
+            for j in 0..4 {
+                let product: f64 = values.chunks_exact(4).map(|row| f64::from(row[i]) * f64::from(row[j])).sum::<f64>() / 499.0;
+                let wanted = if i == j { 500.0 / 499.0 } else { 0.0 };
+                assert!((product - wanted).abs() < 1e-3, "{i} {j}: {product}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_windows_are_whitened_channel_by_channel() {
+        assert_eq!(groups(24, 28).len(), 1);
+        let by_channel = groups(1030, 2);
+        assert_eq!((by_channel.len(), by_channel[1][..3].to_vec()), (2, vec![1, 3, 5]));
+        let windows = windows(30, 1030, 2);
+        let (whitening, values) = Whitening::fit(&windows, 0.5).expect("finite");
+        let back = whitening.undone(&values);
+        let worst = back.iter().zip(&windows.values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < 0.01, "{worst}");
+    }
+}
