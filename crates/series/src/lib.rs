@@ -1,4 +1,4 @@
-//! Models of regular windows of series: sequences of equal length whose columns are numbers.
+//! Models of series: of sequences of rows of any kind, and of regular windows of numbers.
 //!
 //! ```
 //! use semblant_core::synthesizer::{Run, Synthesizer};
@@ -17,14 +17,16 @@
 //! # }
 //! ```
 //!
-//! - [`flow`]: `series-flow`, the default. [`bootstrap`], [`autoregression`]: controls for every score.
-//! - [`model`]: what they share. [`whitening`]: windows as the flow sees them.
+//! - [`sequence`]: the general model: mixed columns, any lengths, attributes, forecasts.
+//! - [`flow`]: `series-flow`, for windows of numbers. [`bootstrap`], [`autoregression`]: controls for every score.
+//! - [`model`]: what models of windows share. [`whitening`]: windows as the flow sees them.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod autoregression;
 pub mod bootstrap;
 pub mod flow;
 pub mod model;
+pub mod sequence;
 pub mod whitening;
 
 use semblant_core::synthesizer::Entry;
@@ -34,6 +36,7 @@ pub use autoregression::AutoregressionConfig;
 pub use bootstrap::BootstrapConfig;
 pub use flow::FlowConfig;
 pub use model::{Form, SeriesModel, SeriesSynthesizer};
+pub use sequence::{Sequence, SequenceConfig};
 
 /// Flow matching over windows with its settings, fitted or not.
 pub type SeriesFlow = SeriesSynthesizer<FlowConfig>;
@@ -43,7 +46,8 @@ pub type BlockBootstrap = SeriesSynthesizer<BootstrapConfig>;
 pub type Autoregression = SeriesSynthesizer<AutoregressionConfig>;
 
 /// The models of this family.
-pub const MODELS: &[Entry<Series>] = &[model::entry::<FlowConfig>(), model::entry::<BootstrapConfig>(), model::entry::<AutoregressionConfig>()];
+pub const MODELS: &[Entry<Series>] =
+    &[sequence::ENTRY, model::entry::<FlowConfig>(), model::entry::<BootstrapConfig>(), model::entry::<AutoregressionConfig>()];
 
 /// Purposes of random numbers in this family.
 mod purpose {

@@ -220,6 +220,7 @@ impl<C: SeriesModel> Synthesizer<Series> for SeriesSynthesizer<C> {
         let started = Instant::now();
         let size = data.common_length().unwrap_or(0).saturating_mul(data.rows().columns().len());
         Memory::of_process().check(format!("{} windows of {size} numbers", data.count()), data.count() as u64, 24 * size as u64)?;
+        let data = &data.with_numbers()?;
         let mut windows = data.regular()?;
         let form = Form::of(data, &windows)?;
         form.scaled(&mut windows.values, |value, [low, high]| if high > low { (value - low) / (high - low) } else { 0.0 });
@@ -238,6 +239,12 @@ impl<C: SeriesModel> Synthesizer<Series> for SeriesSynthesizer<C> {
         let count = request.rows.end.saturating_sub(request.rows.start);
         if count == 0 {
             return Err(Error::Config("the request has no sequences; sample at least one".into()));
+        }
+        if !(request.conditions.is_empty() && request.expressions.is_empty()) {
+            return Err(Error::Config(format!("{} learns no attributes to meet conditions on; leave --where out", C::NAME)));
+        }
+        if request.length.is_some_and(|length| length != form.length) {
+            return Err(Error::Config(format!("{} makes sequences of {} rows; leave --length out", C::NAME, form.length)));
         }
         let size = 24 * (form.length * form.channels()) as u64;
         Memory::of_process().check(format!("{count} sequences of {} rows", form.length), count, size)?;

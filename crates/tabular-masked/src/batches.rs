@@ -36,21 +36,27 @@ pub(crate) struct Constants {
 /// One batch: what is shown, and what the rest is.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    pub(crate) input: Input,
-    pub(crate) targets: Targets,
+    /// What is shown.
+    pub input: Input,
+    /// What the hidden positions are.
+    pub targets: Targets,
 }
 
 /// The rows that are learned, as batches.
-pub(crate) struct Batches<'a> {
-    pub(crate) cells: &'a [Vec<Cell>],
-    pub(crate) layout: &'a Layout,
-    pub(crate) orders: &'a Orders,
-    pub(crate) jitter: f64,
+pub struct Batches<'a> {
+    /// The cells, `[positions][rows]`.
+    pub cells: &'a [Vec<Cell>],
+    /// What the network must know of the positions.
+    pub layout: &'a Layout,
+    /// The orders in which positions are shown.
+    pub orders: &'a Orders,
+    /// The deviation of the places of shown numbers, as a share of their range.
+    pub jitter: f64,
 }
 
 impl Batches<'_> {
     /// The batch of these rows, whose random numbers are those of `addresses`.
-    pub(crate) fn batch(&self, rows: &[usize], addresses: std::ops::Range<u64>, shown: &Stream, jitter: Option<&Stream>) -> Batch {
+    pub fn batch(&self, rows: &[usize], addresses: std::ops::Range<u64>, shown: &Stream, jitter: Option<&Stream>) -> Batch {
         let (positions, layout) = (self.cells.len(), self.layout);
         let (places, count) = (layout.places_width(), rows.len());
         let mut input = Input { embeddings: Vec::with_capacity(count * positions), places: vec![0.0; count * places] };
@@ -132,7 +138,8 @@ pub(crate) fn held_out(rows: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<u
     if order.is_empty() { (learned.clone(), learned) } else { (order, learned) }
 }
 
-pub(crate) fn smoothing(tokens: &TableTokens, share: f64) -> Vec<Option<Smoothing>> {
+/// How far the target of each position is spread over neighbouring bins: a deviation of `share` of its bins.
+pub fn smoothing(tokens: &TableTokens, share: f64) -> Vec<Option<Smoothing>> {
     let of = |position: Position| {
         let bins = tokens.bins(position)?;
         let ranges = bins.bins.iter().filter(|bin| !bin.is_single()).count();

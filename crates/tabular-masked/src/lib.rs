@@ -18,11 +18,12 @@
 //! ```
 //!
 //! - [`masked_diffusion`]: the model. [`net`]: its network. [`sampling`]: rows, conditions, likelihood.
+//! - [`batches`]: what a training step sees.
 //! - [`tokens`] and [`bins`]: columns as tokens, and back.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod asked;
-mod batches;
+pub mod batches;
 pub mod bins;
 mod calibration;
 pub mod masked_diffusion;

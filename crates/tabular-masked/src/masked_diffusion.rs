@@ -202,6 +202,18 @@ pub struct Fitted {
     pub(crate) net: Net,
 }
 
+impl Fitted {
+    /// The tokens of the columns.
+    pub fn tokens(&self) -> &TableTokens {
+        &self.tokens
+    }
+
+    /// What the network knows of the positions.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
 /// The network while it is trained.
 #[derive(Module, Debug)]
 pub struct MaskedDiffusionModel {

@@ -172,6 +172,14 @@ impl Net {
     /// # Shapes
     /// Gives `[rows, spans.width]`.
     pub fn forward(&self, input: &Input, layout: &Layout, masks: &[Tensor<2>]) -> Tensor<2> {
+        self.logits(self.hidden(input, layout, None, masks))
+    }
+
+    /// What the heads see. `given` is added to the first layer: what a row depends on beside its own positions, such as rows before it.
+    ///
+    /// # Shapes
+    /// `given` and the result `[rows, width]`.
+    pub fn hidden(&self, input: &Input, layout: &Layout, given: Option<Tensor<2>>, masks: &[Tensor<2>]) -> Tensor<2> {
         let table = self.embedding.val();
         let (positions, [_, embedding]) = (layout.spans.len(), table.dims());
         let rows = input.embeddings.len() / positions;
@@ -183,7 +191,8 @@ impl Net {
             let places = host::tensor(input.places.clone(), [rows, layout.places_width()], &device);
             Tensor::cat(vec![tokens, places], 1) // [rows, positions * embedding + places]
         };
-        self.logits(self.trunk(self.inner.forward(inputs), masks))
+        let first = self.inner.forward(inputs);
+        self.trunk(given.into_iter().fold(first, |first, given| first + given), masks)
     }
 
     /// From the first layer's result to what the heads see, `[rows, width]`.
@@ -198,7 +207,8 @@ impl Net {
         norm(hidden, &self.scale, &self.shift)
     }
 
-    fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+    /// The logits of what [`Net::hidden`] gives, `[rows, spans.width]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.head.forward(hidden)
     }
 
@@ -282,6 +292,19 @@ impl<'a> Prepared<'a> {
     }
 }
 
+impl Prepared<'_> {
+    /// What the heads see of rows whose first layer is `state`, `[rows, width]`.
+    pub fn hidden(&self, state: &[f32]) -> Tensor<2> {
+        let width = self.nothing.len();
+        self.net.trunk(host::tensor(state.to_vec(), [state.len() / width, width], &self.device), &[])
+    }
+
+    /// The logits of one position of what [`Prepared::hidden`] gives, `[rows, width of the position]`.
+    pub fn head(&self, position: usize, hidden: Tensor<2>) -> Tensor<2> {
+        self.heads[position].forward(hidden)
+    }
+}
+
 impl Network for Prepared<'_> {
     /// The first layer of every row, `[rows, width]`.
     type State = Vec<f32>;
@@ -312,11 +335,9 @@ impl Network for Prepared<'_> {
     }
 
     fn logits(&self, state: &Vec<f32>, position: Option<usize>) -> Vec<f32> {
-        let width = self.nothing.len();
-        let hidden = host::tensor(state.clone(), [state.len() / width, width], &self.device);
-        let hidden = self.net.trunk(hidden, &[]);
+        let hidden = self.hidden(state);
         let logits = match position {
-            Some(position) => self.heads[position].forward(hidden),
+            Some(position) => self.head(position, hidden),
             None => self.net.logits(hidden),
         };
         host::read(&logits, <[f32]>::to_vec)

@@ -10,7 +10,7 @@ use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
 use super::{Series, SeriesOptions, SeriesRequest};
-use crate::table::{DROP, MISSING_TEXTS, ReadOptions, SCHEMA, Table, TableWriter};
+use crate::table::{DRAWS, DROP, MISSING_TEXTS, ReadOptions, SCHEMA, Table, TableRequest, TableWriter, WHERE};
 
 impl Data for Series {
     const KIND: &'static str = "series";
@@ -69,13 +69,37 @@ impl Data for Series {
     }
 
     fn request_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] =
-            &[OptionSpec::value("steps", "N", "Solver steps; more take longer and follow the learned flow more closely")];
+        const OPTIONS: &[OptionSpec] = &[
+            WHERE,
+            OptionSpec::value("length", "ROWS", "Rows of every sequence, instead of as many as the model draws"),
+            OptionSpec::value("horizon", "ROWS", "With --from: how many rows follow each given sequence"),
+            DRAWS,
+            OptionSpec::value("steps", "N", "Solver steps; more take longer and follow the learned flow more closely"),
+        ];
         OPTIONS
     }
 
     fn parse_request(request: SeriesRequest, values: &OptionValues) -> Result<SeriesRequest> {
-        Ok(SeriesRequest { steps: values.number("steps")?, ..request })
+        let mut of_attributes = OptionValues::default();
+        of_attributes.insert("where", values.all("where").iter().cloned());
+        let asked = Table::parse_request(TableRequest::new(0, request.seed), &of_attributes)?;
+        let at_least_one = |name: &str| match values.number::<usize>(name)? {
+            Some(0) => Err(Error::Config(format!("--{name} 0: ask for at least one"))),
+            found => Ok(found),
+        };
+        let (length, horizon, draws) = (at_least_one("length")?, at_least_one("horizon")?, at_least_one("draws")?);
+        if draws.is_some() && horizon.is_none() {
+            return Err(Error::Config("--draws says how often sequences are continued; add --from and --horizon".into()));
+        }
+        Ok(SeriesRequest {
+            conditions: asked.conditions,
+            expressions: asked.expressions,
+            length,
+            horizon,
+            draws: draws.unwrap_or(1),
+            steps: values.number("steps")?,
+            ..request
+        })
     }
 
     fn conform(self, like: &Self) -> Result<Opened<Self>> {
@@ -95,12 +119,13 @@ impl Data for Series {
     fn describe(metadata: &BTreeMap<String, String>) -> (Vec<String>, Value) {
         let value = |key: &str| metadata.get(key).and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or(Value::Null);
         let form = value("form");
-        let columns = form.pointer("/schema/columns").cloned().unwrap_or(Value::Null);
+        let columns = form.pointer("/schema/columns").or_else(|| form.pointer("/rows/schema/columns")).cloned().unwrap_or(Value::Null);
         let line = |column: &Value| {
             format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default())
         };
         let length = form.get("length").cloned().unwrap_or(Value::Null);
-        let mut lines = vec![format!("sequences of {length} rows"), "columns".to_owned()];
+        let lengths = length.as_u64().map_or_else(|| "sequences of any number of rows".to_owned(), |length| format!("sequences of {length} rows"));
+        let mut lines = vec![lengths, "columns".to_owned()];
         lines.extend(columns.as_array().into_iter().flatten().map(line));
         (lines, json!({ "length": length, "columns": columns }))
     }

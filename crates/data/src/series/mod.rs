@@ -213,7 +213,26 @@ impl Series {
         Ok(Self { rows: self.rows.clone(), times: None, spans, entities, layout: Arc::new(layout) })
     }
 
-    /// The sequences as numbers, for models and scores of regular windows.
+    /// The same with columns of labels that are all numbers, such as 0, 10 and 20, as columns of numbers.
+    ///
+    /// # Errors
+    /// None for series that were made by this crate.
+    pub fn with_numbers(&self) -> Result<Self> {
+        let (mut schema, mut columns) = (self.rows.schema().clone(), self.rows.columns().to_vec());
+        for (described, column) in schema.columns.iter_mut().zip(&mut columns) {
+            let Column::Category { codes, levels } = &*column else { continue };
+            let numbers: Option<Vec<f64>> =
+                levels.iter().map(|level| level.trim().parse::<f64>().ok().filter(|number| number.is_finite())).collect();
+            let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) else { continue };
+            let is_whole = numbers.iter().all(|number| number.fract() == 0.0);
+            let values = codes.iter().map(|&code| numbers.get(code as usize).copied().unwrap_or(f64::NAN)).collect();
+            *described = ColumnSchema { kind: if is_whole { ColumnKind::Integer } else { ColumnKind::Continuous }, ..described.clone() };
+            *column = Column::Number(values);
+        }
+        Ok(Self { rows: Arc::new(Table::new(schema, columns)?), ..self.clone() })
+    }
+
+    /// The sequences as numbers, for models and scores of regular windows; labels that are all numbers are numbers.
     ///
     /// # Errors
     /// Sequences of different lengths, columns that are no numbers, and missing values; the remedy is an option of how the file is opened.
@@ -224,8 +243,9 @@ impl Series {
             let what = format!("the sequences have from {least} to {most} rows, and equal lengths are needed; cut windows with --window {}", least.clamp(1, 24));
             return Err(Error::Table(what));
         };
+        let rows = self.with_numbers()?.rows;
         let mut columns = Vec::new();
-        for (described, column) in self.rows.iter() {
+        for (described, column) in rows.iter() {
             let named = |what: &str| Error::Table(format!("column \"{}\" {what}; leave it out with --drop {0}", described.name));
             let numbers = column.numbers().ok_or_else(|| named("holds no numbers"))?;
             if self.spans.iter().any(|span| numbers[span.clone()].iter().any(|value| !value.is_finite())) {

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use semblant_core::data::Request;
 
+use crate::table::Condition;
+
 /// What to sample from a model of series. Sequence `i` of (model, seed, request) is the same whatever the range or batch.
 ///
 /// ```
@@ -12,12 +14,22 @@ use semblant_core::data::Request;
 /// let request = SeriesRequest::new(100, 7).with_steps(32);
 /// assert_eq!(request.steps, Some(32));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SeriesRequest {
     /// The sequences to make, as positions in the endless sample of this seed.
     pub rows: Range<u64>,
     /// The seed.
     pub seed: u64,
+    /// Conditions on attributes, which every sequence meets.
+    pub conditions: Vec<Condition>,
+    /// Conditions on attributes as SQL expressions.
+    pub expressions: Vec<String>,
+    /// Rows of every sequence; `None` leaves their number to the model.
+    pub length: Option<usize>,
+    /// Rows that are to follow given ones.
+    pub horizon: Option<usize>,
+    /// How often each given sequence is continued.
+    pub draws: usize,
     /// Solver steps of models that have a solver; `None` takes as many as the model's settings say.
     pub steps: Option<usize>,
     /// Sequences computed at once where they are written to a file: changes memory and progress, never the sequences.
@@ -27,7 +39,33 @@ pub struct SeriesRequest {
 impl SeriesRequest {
     /// Sequences `0..count` of `seed`.
     pub fn new(count: u64, seed: u64) -> Self {
-        Self { rows: 0..count, seed, steps: None, batch_rows: 1024 }
+        Self {
+            rows: 0..count,
+            seed,
+            conditions: Vec::new(),
+            expressions: Vec::new(),
+            length: None,
+            horizon: None,
+            draws: 1,
+            steps: None,
+            batch_rows: 1024,
+        }
+    }
+
+    /// The same with sequences of so many rows.
+    pub fn with_length(self, rows: usize) -> Self {
+        Self { length: Some(rows), ..self }
+    }
+
+    /// The same with one more condition: an attribute has this value.
+    pub fn with(mut self, attribute: impl Into<String>, value: impl Into<String>) -> Self {
+        self.conditions.push(Condition::is(attribute, value));
+        self
+    }
+
+    /// Rows that follow given ones, `draws` times each.
+    pub fn forecast(horizon: usize, draws: usize, seed: u64) -> Self {
+        Self { horizon: Some(horizon), draws, ..Self::new(0, seed) }
     }
 
     /// The same with another number of solver steps.

@@ -25,6 +25,15 @@ pub(crate) const MISSING_TEXTS: OptionSpec = OptionSpec::list(
     "Texts that mean a missing value in every column, beside the empty cell, instead of the usual ones (NA, NaN, null, -) in columns of numbers, dates or booleans; may be given several times",
 );
 
+/// Options of a request.
+pub(crate) const WHERE: OptionSpec = OptionSpec::list(
+                "where",
+                "CONDITION",
+                "A condition that every row, or every sequence by its attributes, meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
+            );
+pub(crate) const DRAWS: OptionSpec =
+    OptionSpec::value("draws", "N", "With --given: how often each row is completed; with --horizon: how often each sequence is continued [default: 1]");
+
 impl Data for Table {
     const KIND: &'static str = "table";
     const ITEMS: &'static str = "rows";
@@ -80,11 +89,7 @@ impl Data for Table {
 
     fn request_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec::list(
-                "where",
-                "CONDITION",
-                "A condition that every row meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
-            ),
+            WHERE,
             OptionSpec::value("balance", "COLUMN", "A categorical column whose values are all equally frequent"),
             OptionSpec::value(
                 "distribution",
@@ -97,7 +102,7 @@ impl Data for Table {
                 "A table of rows some of whose cells are empty; these are drawn, the others stay, and each row is completed --draws times",
             )
             .naming(Names::Input),
-            OptionSpec::value("draws", "N", "With --given: how often each row is completed [default: 1]"),
+            DRAWS,
             OptionSpec::list(
                 "redraw",
                 "COLUMN",

@@ -21,7 +21,7 @@ mod write;
 pub use column::{Column, MISSING};
 pub use constraint::Constraint;
 pub use id::{Form, IdFormat, Pattern};
-pub(crate) use kind::{DROP, MISSING_TEXTS, SCHEMA};
+pub(crate) use kind::{DRAWS, DROP, MISSING_TEXTS, SCHEMA, WHERE};
 pub(crate) use raw::shorten;
 pub(crate) use read::LARGEST_RECORD;
 pub use read::{Inferred, ReadOptions, TableFormat};

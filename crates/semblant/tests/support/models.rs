@@ -12,6 +12,10 @@ macro_rules! group {
         $then! { $with masked_diffusion ctgan tvae }
     };
     (series $then:ident $with:tt) => {
+        $then! { $with sequence series_flow block_bootstrap ar_gaussian }
+    };
+    // Models of sequences of equal length whose columns are numbers.
+    (windows $then:ident $with:tt) => {
         $then! { $with series_flow block_bootstrap ar_gaussian }
     };
     (images $then:ident $with:tt) => {

@@ -1,0 +1,177 @@
+//! What a model file says of sequences: their columns, times and attributes.
+
+use semblant_core::{Error, Result};
+use semblant_data::series::{Clock, Layout, Series};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
+use semblant_tabular::preparation::{Prepared, Preparation};
+use semblant_tabular_masked::tokens::TableTokens;
+use serde::{Deserialize, Serialize};
+
+use super::Chosen;
+use super::times::{Known, rows_of_a_day, time, typical_step};
+
+/// The number of rows of a sequence, among its attributes.
+const LENGTH: &str = "number of rows";
+
+/// What a file says of the series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Form {
+    pub(super) layout: Layout,
+    /// How sequences are named.
+    pub(super) entity: Option<ColumnSchema>,
+    /// Whether all rows are one series, whose samples have any length.
+    pub(super) is_single: bool,
+    pub(super) longest: usize,
+    /// The first and the last time.
+    pub(super) covered: [f64; 2],
+    pub(super) rows_of_a_day: usize,
+    pub(super) known: Known,
+    /// The column of rows that has the time since the row before, where times follow no rule.
+    pub(super) gap: Option<String>,
+    /// The column of attributes that has the time of the first row.
+    pub(super) start: Option<String>,
+    pub(super) chosen: Chosen,
+    pub(super) tokens: TableTokens,
+    pub(super) rows: Preparation,
+    pub(super) attributes: Option<Preparation>,
+}
+
+/// The series as tables, prepared to be learned.
+pub(super) struct Tables {
+    pub(super) form: Form,
+    pub(super) rows: Table,
+    pub(super) attributes: Option<Table>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Form {
+    /// Form and tables of series; sizes and tokens are still to be chosen.
+    pub(super) fn of(series: &Series, seed: u64) -> Result<Tables> {
+        const LEAST_ROWS: usize = 40;
+        let is_single = series.count() == 1;
+        if is_single && series.length(0) < LEAST_ROWS {
+            return Err(Error::Data(format!("a series of {} rows is too short to learn from; {LEAST_ROWS} are needed", series.length(0))));
+        }
+        let gap = match &series.layout().clock {
+            Clock::Times(column) => Some(free_name(series.rows(), &format!("time since the last {}", column.name))),
+            _ => None,
+        };
+        let Prepared { preparation: rows_prepared, table: rows, mut notes, .. } = Preparation::fit(&with_gaps(series, gap.as_deref())?, false, seed)?;
+        let mut start = None;
+        let attributes = if is_single { None } else { Some(attributes(series, &mut start)?) };
+        let attributes = attributes.map(|table| Preparation::fit(&table, false, seed)).transpose()?;
+        let (attributes_prepared, attributes) = match attributes {
+            Some(Prepared { preparation, table, notes: more, .. }) => {
+                notes.extend(more);
+                (Some(preparation), Some(table))
+            }
+            None => (None, None),
+        };
+        let all = || 0..series.count();
+        let first = all().map(|sequence| time(series, sequence, 0)).fold(f64::INFINITY, f64::min);
+        let last = all().map(|sequence| time(series, sequence, series.length(sequence) - 1)).fold(f64::NEG_INFINITY, f64::max);
+        let form = Self {
+            layout: series.layout().clone(),
+            entity: series.entities().map(|entities| entities.schema().columns[0].clone()),
+            is_single,
+            longest: all().map(|sequence| series.length(sequence)).max().unwrap_or(1),
+            covered: [first, last],
+            rows_of_a_day: rows_of_a_day(series),
+            known: Known::of(series, typical_step(series), !is_single),
+            gap,
+            start,
+            chosen: Chosen { bins: 0, width: 0, hidden: 0, dropout: 0.0 },
+            tokens: TableTokens { schema: rows.schema().clone(), columns: Vec::new() },
+            rows: rows_prepared,
+            attributes: attributes_prepared,
+        };
+        Ok(Tables { form, rows, attributes, notes })
+    }
+
+    /// Refuses what a file may hold and no form has.
+    pub(super) fn check(&self) -> Result<(), String> {
+        const MOST: usize = 1 << 24;
+        const MOST_WIDTH: usize = 1 << 13;
+        let Chosen { width, hidden, .. } = self.chosen;
+        let sized = (1..=MOST).contains(&self.longest)
+            && self.rows_of_a_day <= 1024
+            && (1..=MOST_WIDTH).contains(&width)
+            && (1..=MOST_WIDTH).contains(&hidden)
+            && self.covered.iter().all(|time| time.is_finite());
+        let timed = match &self.layout.clock {
+            Clock::Times(_) => self.gap.is_some(),
+            Clock::Regular { first, step, .. } => self.gap.is_none() && first.is_finite() && step.is_finite(),
+            Clock::Order => self.gap.is_none(),
+        };
+        if !sized || !timed || self.is_single != self.attributes.is_none() {
+            return Err("the file describes series that cannot be; fit the model again".into());
+        }
+        self.tokens.check()?;
+        self.rows.check()?;
+        self.attributes.as_ref().map_or(Ok(()), Preparation::check)
+    }
+
+    /// How many rows a sequence of these attributes has.
+    pub(super) fn lengths(&self, attributes: &Table) -> Result<Vec<usize>> {
+        let lengths = attributes.column(LENGTH)?.numbers().unwrap_or_default().to_vec();
+        Ok(lengths.into_iter().map(|length| if length >= 1.0 { (length as usize).min(self.longest) } else { 1 }).collect())
+    }
+
+    /// The attributes without what only the model has.
+    pub(super) fn own_attributes(&self, attributes: &Table) -> Result<Option<Table>> {
+        let is_own = |name: &str| name != LENGTH && Some(name) != self.start.as_deref();
+        let (schema, columns): (Vec<_>, Vec<_>) =
+            attributes.iter().filter(|(described, _)| is_own(&described.name)).map(|(described, column)| (described.clone(), column.clone())).unzip();
+        if schema.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Table::new(Schema { columns: schema, ..Schema::default() }, columns)?))
+    }
+}
+
+/// A name that no column has.
+fn free_name(table: &Table, wanted: &str) -> String {
+    let mut name = wanted.to_owned();
+    while table.column(&name).is_ok() {
+        name.push('_');
+    }
+    name
+}
+
+/// The rows, with the time since the row before in front where it is asked for; the first row of a sequence has none.
+pub(super) fn with_gaps(series: &Series, gap: Option<&str>) -> Result<Table> {
+    let Some(name) = gap else { return Ok(series.rows().clone()) };
+    let mut gaps = vec![f64::NAN; series.rows().rows()];
+    for (sequence, span) in series.spans().iter().enumerate() {
+        for index in 1..span.len() {
+            gaps[span.start + index] = time(series, sequence, index) - time(series, sequence, index - 1);
+        }
+    }
+    let is_whole = gaps.iter().all(|gap| gap.is_nan() || gap.fract() == 0.0);
+    let mut schema = Schema { constraints: Vec::new(), ..series.rows().schema().clone() };
+    schema.columns.insert(0, ColumnSchema::new(name, if is_whole { ColumnKind::Integer } else { ColumnKind::Continuous }));
+    let mut columns = series.rows().columns().to_vec();
+    columns.insert(0, Column::Number(gaps));
+    Ok(Table::new(schema, columns)?)
+}
+
+/// What is drawn of a sequence before its rows: attributes, the number of rows, and the time of the first where it differs.
+fn attributes(series: &Series, start: &mut Option<String>) -> Result<Table> {
+    let (mut described, mut columns) = (Vec::new(), Vec::new());
+    if let Some(entities) = series.entities() {
+        // The first column names the sequence.
+        for (schema, column) in entities.iter().skip(1) {
+            described.push(schema.clone());
+            columns.push(column.clone());
+        }
+    }
+    described.push(ColumnSchema::new(LENGTH, ColumnKind::Integer));
+    columns.push(Column::Number(series.spans().iter().map(|span| span.len() as f64).collect()));
+    if let Clock::Times(column) = &series.layout().clock {
+        let name = format!("first {}", column.name);
+        described.push(ColumnSchema { name: name.clone(), ..column.clone() });
+        columns.push(Column::Number((0..series.count()).map(|sequence| time(series, sequence, 0)).collect()));
+        *start = Some(name);
+    }
+    Ok(Table::new(Schema { columns: described, ..Schema::default() }, columns)?)
+}

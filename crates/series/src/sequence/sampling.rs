@@ -1,0 +1,441 @@
+//! Rows from a fitted network, sequence by sequence side by side, and the continuation of given ones.
+
+use std::collections::VecDeque;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+use semblant_core::memory::Memory;
+use semblant_core::synthesizer::Sample;
+use semblant_core::{Error, Result, host};
+use semblant_data::series::{Clock, Series, SeriesRequest, numbered};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
+use semblant_masked_diffusion::{Cell, Choice, Network, NoRules, Reveal, Spans, reveal};
+use semblant_tabular::TableModel;
+use semblant_tabular::constraints::Constraints;
+use semblant_tabular_masked::net::Prepared;
+
+use super::encoder::constant;
+use super::form::with_gaps;
+use super::times::time;
+use super::{Fitted, SequenceConfig};
+
+/// Random numbers of samples.
+mod sampled {
+    use semblant_core::seeds::streams::SAMPLING;
+
+    semblant_core::streams! {
+        in SAMPLING;
+        /// The cells of rows.
+        pub(super) const ROWS = 0x100..0x101;
+        /// Where in time a sample of a single series begins.
+        pub(super) const BEGIN = 0x101..0x102;
+    }
+}
+
+/// Sequences that are drawn side by side: always so many, since a product may order its sums by its shape.
+const BLOCK: usize = 128;
+/// Rows of a single series that are drawn before a sample and thrown away, in lengths of a chunk.
+const WARM_UP_CHUNKS: usize = 1;
+/// Rows of a sample of a single series, unless a request says how many.
+const ROWS: usize = 1000;
+
+/// A sequence that is to be drawn.
+#[derive(Clone)]
+struct Plan {
+    /// Decides its random numbers.
+    address: u64,
+    attributes: Vec<Cell>,
+    /// Rows to draw, those of the warm-up included.
+    rows: usize,
+    /// Rows that are drawn before the first that is kept.
+    warm_up: usize,
+    /// The place of the first row to draw in its sequence, and the whole sequence's number of rows.
+    place: usize,
+    length: usize,
+    /// The time of the first row to draw; for irregular times that of the row before, or of the first itself.
+    begin: f64,
+    /// Rows before the first, as cells, with the places and times that were known of them.
+    history: Vec<(Vec<Option<Cell>>, usize, f64)>,
+}
+
+/// What was drawn: the kept rows and their times.
+struct Drawn {
+    rows: Vec<Vec<Cell>>,
+    times: Vec<f64>,
+}
+
+/// New sequences.
+pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesRequest) -> Result<Sample<Series>> {
+    let form = &fitted.form;
+    let (attributes, tokens) = match (&fitted.attributes, &form.attributes) {
+        (Some(model), Some(preparation)) => {
+            let asked = TableRequest {
+                rows: request.rows.clone(),
+                conditions: request.conditions.clone(),
+                expressions: request.expressions.clone(),
+                ..TableRequest::new(0, request.seed)
+            };
+            let searched = config.attributes.search(model, &asked, &Constraints::default(), &mut |_| ())?;
+            if !searched.unmet.is_empty() {
+                return Err(Error::Condition(searched.too_rare()));
+            }
+            let cells = super::cells_of(model.tokens(), &searched.sample.data)?;
+            (Some(preparation.restore(searched.sample.data, request.rows.start, request.seed)?), cells)
+        }
+        _ if request.conditions.is_empty() && request.expressions.is_empty() => (None, Vec::new()),
+        _ => return Err(Error::Config("a single series has no attributes to meet conditions on; leave --where out".into())),
+    };
+    let count = (request.rows.end - request.rows.start) as usize;
+    let lengths = match &attributes {
+        Some(attributes) if request.length.is_none() => form.lengths(attributes)?,
+        _ => vec![request.length.unwrap_or(ROWS.min(form.longest)); count],
+    };
+    let starts = match (&form.start, &attributes) {
+        (Some(name), Some(attributes)) => Some(attributes.column(name)?.numbers().unwrap_or_default().to_vec()),
+        _ => None,
+    };
+    let plan = |(index, address): (usize, u64)| {
+        let length = lengths[index];
+        let warm_up = if form.is_single { WARM_UP_CHUNKS * config.cut(form).length } else { 0 };
+        let begin = match (&form.layout.clock, &starts) {
+            (Clock::Regular { first, step, .. }, _) if form.is_single => {
+                // Some time of the training series, on its grid, so that every season is met.
+                let steps = ((form.covered[1] - first) / step).max(0.0) as u64 + 1;
+                first + step * sampled::BEGIN.of(request.seed).below(address, 0, steps) as f64 - step * warm_up as f64
+            }
+            (Clock::Regular { first, .. }, _) => *first,
+            (_, Some(starts)) => if starts[index].is_finite() { starts[index] } else { form.covered[0] },
+            _ => form.covered[0],
+        };
+        let attributes = tokens.iter().map(|cells| cells[index]).collect();
+        Plan { address, attributes, rows: length + warm_up, warm_up, place: 0, length, begin, history: Vec::new() }
+    };
+    let plans: Vec<Plan> = request.rows.clone().enumerate().map(plan).collect();
+    let drawn = draw(fitted, &plans, request.seed)?;
+    let entities = match &form.entity {
+        Some(described) => {
+            let id = described.id.clone();
+            let labels = request.rows.clone().map(|row| Some(id.as_ref().map_or_else(|| row.to_string(), |id| id.generate(row, request.seed))));
+            let names = Column::from_labels(labels);
+            let own = attributes.as_ref().map(|attributes| form.own_attributes(attributes)).transpose()?.flatten();
+            Some(with_names(described, names, own)?)
+        }
+        None if count > 1 => Some(numbered(&free_name(form), request.rows.clone())?),
+        None => None,
+    };
+    let data = series(fitted, drawn, entities, request)?;
+    Ok(Sample { data, drawn_rows: count as u64 })
+}
+
+/// Further rows of given sequences: `request.horizon` of them, `request.draws` times each.
+pub(super) fn continued(config: &SequenceConfig, fitted: &Fitted, init: &Series, request: &SeriesRequest) -> Result<Sample<Series>> {
+    let form = &fitted.form;
+    let Some(horizon) = request.horizon.filter(|&horizon| horizon > 0) else {
+        return Err(Error::Config("--from gives the rows before; say with --horizon how many are to follow".into()));
+    };
+    let gap = form.gap.as_deref().filter(|_| init.times().is_some());
+    let rows = with_gaps(init, gap)?.conform(&form.tokens.decode(&[], &[], 0)?)?.table;
+    if rows.schema().names().ne(form.tokens.schema.names()) {
+        let names = form.tokens.schema.names().collect::<Vec<_>>().join(", ");
+        return Err(Error::Data(format!("the given rows lack columns that the model learned: {names}, with their times")));
+    }
+    let cells = form.tokens.encode(&rows)?;
+    let tokens = match (&fitted.attributes, &form.attributes) {
+        (Some(model), Some(preparation)) => given_attributes(init, model.tokens(), preparation)?,
+        _ => Vec::new(),
+    };
+    let (draws, kept) = (request.draws.max(1), config.cut(form).length);
+    let plan = |item: usize| {
+        let (sequence, draw) = (item / draws, item % draws);
+        let length = init.length(sequence);
+        let span = &init.spans()[sequence];
+        let first = length.saturating_sub(4 * kept);
+        let history = (first..length)
+            .map(|index| (cells.iter().map(|cells| cells[span.start + index]).collect(), index, time(init, sequence, known_place(form, index))))
+            .collect();
+        let last = time(init, sequence, length - 1);
+        let begin = match &form.layout.clock {
+            Clock::Regular { step, .. } => last + step,
+            _ => last,
+        };
+        let attributes = tokens.iter().map(|cells| cells[sequence]).collect();
+        let address = (sequence as u64) << 24 | draw as u64;
+        Plan { address, attributes, rows: horizon, warm_up: 0, place: length, length: length + horizon, begin, history }
+    };
+    let plans: Vec<Plan> = (0..init.count() * draws).map(plan).collect();
+    let drawn = draw(fitted, &plans, request.seed)?;
+    let name = |item: usize| {
+        let own = init.entities().map_or_else(|| (item / draws).to_string(), |entities| entities.cell(item / draws, 0));
+        if draws > 1 { format!("{own}-{}", item % draws + 1) } else { own }
+    };
+    let names = Column::from_labels((0..plans.len()).map(|item| Some(name(item))));
+    let entities = match (&form.entity, init.entities()) {
+        (Some(described), Some(entities)) => {
+            let owners: Vec<usize> = (0..plans.len()).map(|item| item / draws).collect();
+            let mut own = entities.take(&owners).schema().clone();
+            let columns = entities.take(&owners).columns()[1..].to_vec();
+            own.columns.remove(0);
+            let own = if columns.is_empty() { None } else { Some(Table::new(own, columns)?) };
+            Some(with_names(described, names, own)?)
+        }
+        _ if plans.len() > 1 => Some(with_names(&ColumnSchema::new(free_name(form), ColumnKind::Id), names, None)?),
+        _ => None,
+    };
+    let count = plans.len() as u64;
+    Ok(Sample { data: series(fitted, drawn, entities, request)?, drawn_rows: count })
+}
+
+/// Of which place the time is known when the row at `index` is drawn.
+fn known_place(form: &super::Form, index: usize) -> usize {
+    if form.gap.is_some() { index.saturating_sub(1) } else { index }
+}
+
+/// The attributes of given sequences as cells, `[positions][sequences]`; the number of rows and what is not given are what the model thinks usual.
+fn given_attributes(
+    init: &Series,
+    tokens: &semblant_tabular_masked::tokens::TableTokens,
+    preparation: &semblant_tabular::preparation::Preparation,
+) -> Result<Vec<Vec<Cell>>> {
+    let columns = preparation.schema.columns.iter().map(|described| {
+        let own = init.entities().and_then(|entities| entities.column(&described.name).ok());
+        own.cloned().unwrap_or_else(|| match described.kind.is_number() {
+            true => Column::Number(vec![f64::NAN; init.count()]),
+            false => Column::from_labels(vec![None::<&str>; init.count()]),
+        })
+    });
+    let schema = Schema { columns: preparation.schema.columns.clone(), ..Schema::default() };
+    super::cells_of(tokens, &Table::new(schema, columns.collect())?)
+}
+
+/// A table that names sequences, with their attributes.
+fn with_names(described: &ColumnSchema, names: Column, attributes: Option<Table>) -> Result<Table> {
+    let mut schema = Schema { columns: vec![ColumnSchema { kind: ColumnKind::Id, ..described.clone() }], ..Schema::default() };
+    let mut columns = vec![names];
+    if let Some(attributes) = attributes {
+        schema.columns.extend(attributes.schema().columns.iter().cloned());
+        columns.extend(attributes.columns().iter().cloned());
+    }
+    Ok(Table::new(schema, columns)?)
+}
+
+/// A name for the column of sequences that have none.
+fn free_name(form: &super::Form) -> String {
+    let mut name = "sequence".to_owned();
+    while form.layout.order.contains(&name) {
+        name.push('_');
+    }
+    name
+}
+
+/// The drawn rows as series.
+fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>, request: &SeriesRequest) -> Result<Series> {
+    let form = &fitted.form;
+    let mut end = 0;
+    let spans = drawn.iter().map(|drawn| {
+        let start = end;
+        end += drawn.rows.len();
+        start..end
+    });
+    let spans: Vec<_> = spans.collect();
+    let times: Vec<f64> = drawn.iter().flat_map(|drawn| drawn.times.iter().copied()).collect();
+    let rows: Vec<Vec<Cell>> = drawn.into_iter().flat_map(|drawn| drawn.rows).collect();
+    let addresses: Vec<u64> = (0..rows.len() as u64).collect();
+    let table = form.tokens.decode(&rows, &addresses, request.seed)?;
+    let table = form.rows.restore(table, 0, request.seed)?;
+    let (mut schema, mut columns) = (table.schema().clone(), table.columns().to_vec());
+    if let Some(gap) = &form.gap {
+        let place = schema.index_of(gap)?;
+        schema.columns.remove(place);
+        columns.remove(place);
+    }
+    let mut layout = form.layout.clone();
+    if let (None, Some(entities)) = (&layout.entity, &entities) {
+        let name = entities.schema().columns[0].name.clone();
+        layout.order.insert(0, name.clone());
+        layout.entity = Some(name);
+    }
+    let clock = match (&form.layout.clock, request.horizon.is_some() || form.is_single) {
+        // The rule of the training series does not say when these begin.
+        (Clock::Regular { column, .. }, true) => Clock::Times(column.clone()),
+        (clock, _) => clock.clone(),
+    };
+    let times = matches!(clock, Clock::Times(_)).then_some(times);
+    layout.clock = clock;
+    Ok(Series::new(Table::new(schema, columns)?, times, spans, entities, layout)?)
+}
+
+/// Draws sequences in blocks.
+fn draw(fitted: &Fitted, plans: &[Plan], seed: u64) -> Result<Vec<Drawn>> {
+    let rows = plans.iter().map(|plan| plan.rows as u64).fold(0, u64::saturating_add);
+    let size = 64 * fitted.layouts.rows.spans.len() as u64;
+    Memory::of_process().check(format!("{} sequences of {rows} rows in all", plans.len()), rows, size)?;
+    let prepared = Prepared::new(&fitted.net.decoder, &fitted.layouts.rows);
+    let blocks: Vec<Vec<Drawn>> = plans.par_chunks(BLOCK).map(|plans| draw_block(fitted, &prepared, plans, seed)).collect();
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+/// The block's state between rows.
+struct State {
+    hidden: Tensor<2>,
+    /// The rows before, newest last, `[BLOCK, features]`; as many as a day has.
+    past: VecDeque<Tensor<2>>,
+    /// The last row, `[BLOCK][positions]`.
+    last: Vec<Option<Cell>>,
+}
+
+fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u64) -> Vec<Drawn> {
+    let Fitted { form, layouts, net, device, .. } = fitted;
+    let (layout, positions) = (&layouts.rows, layouts.rows.spans.len());
+    let encoder = &net.encoder;
+    let attributes = layouts.attributes.as_ref().and_then(|layout| {
+        encoder.attributes(layout, BLOCK, &|row, position| plans.get(row).map(|plan| plan.attributes[position]))
+    });
+    let hidden = form.chosen.hidden;
+    let mut state =
+        State { hidden: Tensor::zeros([BLOCK, hidden], device), past: VecDeque::new(), last: vec![None; BLOCK * positions] };
+    // What is known of a row of every sequence.
+    let known = |of: &dyn Fn(&Plan, usize) -> (f64, usize)| {
+        let mut values = Vec::with_capacity(BLOCK * form.known.width());
+        for row in 0..BLOCK {
+            match plans.get(row) {
+                Some(plan) => {
+                    let (time, place) = of(plan, row);
+                    form.known.write(time, place, plan.length, &mut values);
+                }
+                None => values.extend(std::iter::repeat_n(0.0, form.known.width())),
+            }
+        }
+        (form.known.width() > 0).then(|| constant(values, [BLOCK, form.known.width()], device))
+    };
+    let advance = |state: &mut State, cells: Vec<Option<Cell>>, known: Option<Tensor<2>>| {
+        let features = encoder.rows(layout, BLOCK, &|row, position| cells[row * positions + position]);
+        state.hidden = encoder.after(encoder.told(features.clone(), known), state.hidden.clone());
+        state.past.push_back(features);
+        if state.past.len() > form.rows_of_a_day.max(1) {
+            state.past.pop_front();
+        }
+        state.last = cells;
+    };
+    let longest_history = plans.iter().map(|plan| plan.history.len()).max().unwrap_or(0);
+    for step in 0..longest_history {
+        // Histories end together; a shorter one begins later, with rows that are not shown.
+        let at = |plan: &Plan| (step + plan.history.len()).checked_sub(longest_history);
+        let mut cells = vec![None; BLOCK * positions];
+        for (row, plan) in plans.iter().enumerate() {
+            if let Some(index) = at(plan) {
+                cells[row * positions..(row + 1) * positions].copy_from_slice(&plan.history[index].0);
+            }
+        }
+        let known = known(&|plan, _| at(plan).map_or((plan.begin, 0), |index| (plan.history[index].2, plan.history[index].1)));
+        advance(&mut state, cells, known);
+    }
+    let mut made: Vec<Drawn> = plans.iter().map(|_| Drawn { rows: Vec::new(), times: Vec::new() }).collect();
+    let mut now: Vec<f64> = plans.iter().map(|plan| plan.begin).collect();
+    let order: Vec<usize> = (0..positions).collect();
+    let rows = plans.iter().map(|plan| plan.rows).max().unwrap_or(0);
+    for step in 0..rows {
+        let known_now = known(&|plan, row| (now[row], plan.place + step.saturating_sub(plan.warm_up)));
+        let zeros = |features: usize| Tensor::zeros([BLOCK, features], device);
+        let features = state.past.back().map_or_else(|| encoder.rows(layout, BLOCK, &|_, _| None).dims()[1], |past| past.dims()[1]);
+        let last = state.past.back().cloned().unwrap_or_else(|| zeros(features));
+        let lagged = (form.rows_of_a_day > 0).then(|| {
+            let is_there = state.past.len() >= form.rows_of_a_day;
+            state.past.front().filter(|_| is_there).cloned().unwrap_or_else(|| zeros(features))
+        });
+        let given = encoder.given([Some(state.hidden.clone()), known_now.clone(), Some(last), lagged, attributes.clone()]);
+        let row_net = RowNet { prepared, fitted, given: host::read(&given, <[f32]>::to_vec), last: &state.last };
+        let is_drawn = |row: usize| plans.get(row).is_some_and(|plan| step < plan.rows);
+        let addresses: Vec<u64> =
+            (0..BLOCK).map(|row| plans.get(row).map_or(0, |plan| plan.address.wrapping_mul(1 << 24).wrapping_add(step as u64))).collect();
+        let orders: Vec<Vec<usize>> = (0..BLOCK).map(|row| if is_drawn(row) { order.clone() } else { Vec::new() }).collect();
+        let batch = Reveal {
+            addresses: &addresses,
+            orders: &orders,
+            cells: vec![vec![None; positions]; BLOCK],
+            stream: sampled::ROWS.of(seed),
+            choice: Choice::default(),
+            positions_a_pass: 1,
+        };
+        let (cells, _) = reveal(&row_net, batch, &NoRules);
+        for (row, (plan, made)) in plans.iter().zip(&mut made).enumerate().filter(|(row, _)| is_drawn(*row)) {
+            let of_row: Vec<Cell> = cells[row].iter().copied().flatten().collect();
+            let time = time_of(fitted, &of_row, now[row], plan, step);
+            if step >= plan.warm_up {
+                made.rows.push(of_row);
+                made.times.push(time);
+            }
+            now[row] = match &form.layout.clock {
+                Clock::Regular { step, .. } => time + step,
+                _ => time,
+            };
+        }
+        advance(&mut state, cells.into_iter().flatten().collect(), known_now);
+    }
+    made
+}
+
+/// The time of a row that was drawn: by the rule, or the time since the row before, which the first row of a sequence does not have.
+fn time_of(fitted: &Fitted, cells: &[Cell], now: f64, plan: &Plan, step: usize) -> f64 {
+    let form = &fitted.form;
+    let Some(gap) = &form.gap else { return now };
+    if step == 0 && plan.history.is_empty() {
+        return now;
+    }
+    let gap = form.tokens.schema.index_of(gap).ok().and_then(|column| {
+        let place = form.tokens.positions().iter().position(|position| position.column == column)?;
+        let bins = form.tokens.bins(form.tokens.positions()[place])?;
+        Some(bins.decode(cells[place]))
+    });
+    // Time does not run backwards, and a row whose gap is missing follows at once.
+    now + gap.filter(|gap| gap.is_finite()).map_or(0.0, |gap| gap.max(0.0))
+}
+
+/// The decoder of one row of every sequence of a block, given what came before.
+struct RowNet<'a> {
+    prepared: &'a Prepared<'a>,
+    fitted: &'a Fitted,
+    /// What the decoder is given, `[BLOCK, width]`.
+    given: Vec<f32>,
+    /// The row before, `[BLOCK][positions]`.
+    last: &'a [Option<Cell>],
+}
+
+impl Network for RowNet<'_> {
+    type State = Vec<f32>;
+
+    fn spans(&self) -> &Spans {
+        &self.fitted.layouts.rows.spans
+    }
+
+    fn begin(&self, rows: usize) -> Vec<f32> {
+        let mut state = self.prepared.begin(rows);
+        state.iter_mut().zip(&self.given).for_each(|(state, given)| *state += given);
+        state
+    }
+
+    fn show(&self, state: &mut Vec<f32>, row: usize, position: usize, cell: Cell) {
+        self.prepared.show(state, row, position, cell);
+    }
+
+    fn logits(&self, state: &Vec<f32>, position: Option<usize>) -> Vec<f32> {
+        let layout = &self.fitted.layouts.rows;
+        let positions = layout.spans.len();
+        let hidden = self.prepared.hidden(state);
+        let one = |position: usize| {
+            let mut logits = host::read(&self.prepared.head(position, hidden.clone()), <[f32]>::to_vec);
+            let before = |row: usize, position: usize| self.last[row * positions + position];
+            self.fitted.net.encoder.add_steps(hidden.clone(), layout, position, &before, &mut logits);
+            logits
+        };
+        match position {
+            Some(position) => one(position),
+            None => {
+                let parts: Vec<Vec<f32>> = (0..positions).map(one).collect();
+                let rows = state.len() / (state.len() / BLOCK);
+                (0..rows)
+                    .flat_map(|row| parts.iter().zip(layout.spans.widths()).flat_map(move |(part, &width)| part[row * width..(row + 1) * width].to_vec()))
+                    .collect()
+            }
+        }
+    }
+}
