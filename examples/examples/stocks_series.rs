@@ -23,11 +23,9 @@ fn main() -> anyhow::Result<()> {
     let (train, later) = (part(0..cut)?, part(cut..table.rows())?);
     println!("{} training windows, {} later ones", train.count(), later.count());
     let device = semblant::device::select("cpu")?;
-    for (name, settings) in [
-        ("series-flow", json!({ "training": { "rows": rows } })),
-        ("ar-gaussian", json!({})),
-        ("block-bootstrap", json!({})),
-    ] {
+    for (name, settings) in
+        [("series-flow", json!({ "training": { "rows": rows } })), ("ar-gaussian", json!({})), ("block-bootstrap", json!({}))]
+    {
         let mut model = semblant::model::<Series>(name, settings)?;
         let summary = model.fit(&train, &mut Run::new(device.clone(), 0))?;
         let made = model.sample(&SeriesRequest::new(train.count() as u64, 1))?.data;

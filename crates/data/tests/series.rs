@@ -88,7 +88,8 @@ fn attributes_come_from_a_file_of_their_own() {
 
 #[test]
 fn one_series_is_cut_into_windows_that_share_its_rows() {
-    let text: String = std::iter::once("step,x,y\n".to_owned()).chain((0..50).map(|i| format!("{i},{}.5,{}\n", i % 7, i * i % 11))).collect();
+    let text: String =
+        std::iter::once("step,x,y\n".to_owned()).chain((0..50).map(|i| format!("{i},{}.5,{}\n", i % 7, i * i % 11))).collect();
     let whole = read(&text, &SeriesOptions::default());
     assert!(matches!(&whole.layout().clock, Clock::Regular { first, step, .. } if (*first, *step) == (0.0, 1.0)));
     let windows = read(&text, &SeriesOptions { window: Some(24), stride: Some(2), ..SeriesOptions::default() });

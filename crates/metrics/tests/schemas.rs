@@ -2,16 +2,14 @@
 
 use semblant_core::synthesizer::Run;
 use semblant_data::image::Images;
-use semblant_data::series::Series;
+use semblant_data::series::{Clock, Layout, Series};
 use semblant_data::table::{Column, ColumnKind, Table};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
 use semblant_metrics::membership::lira::Shadows;
-use semblant_metrics::report::{
-    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, compare, report_images, report_series,
-};
+use semblant_metrics::report::{ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, compare, report_images, report_series};
 use semblant_metrics::{Options, Report, evaluate};
 use serde_json::Value;
 
@@ -192,34 +190,84 @@ fn windows(count: usize, seed: usize) -> Series {
 
 #[test]
 fn the_report_of_series_matches_the_schema_and_its_page_is_complete() {
-    let (real, synthetic, holdout) = (windows(200, 1), windows(150, 2), windows(60, 3));
+    let (real, synthetic, holdout) = (windows(120, 1), windows(100, 2), windows(40, 3));
+    let with = |repeats| SeriesEvaluation { repeats, seed: 0, device: burn::tensor::Device::flex(), sources: sources() };
+    let report = report_series(&real, &synthetic, Some(&holdout), &with(2), &mut |_| {}).expect("comparable");
+    holds(&report);
+    let page = report.to_html();
+    leave(&page, "series.html");
+    for text in ["train, 120 sequences", "8 rows of 2 columns", "slow &lt;1&gt;", "Power spectra", "Block bootstrap"] {
+        assert!(page.contains(text), "{text}");
+    }
+    let score = |id: &str| report.score(id).expect("listed");
+    assert!(score("discriminative").value.is_some_and(|value| (0.0..=0.5).contains(&value)) && score("discriminative").interval.is_some());
+    assert!(score("near_copies").value.is_some() && score("predictive").reference.is_some());
+    // The training windows themselves: nothing tells them apart.
+    let copied = report_series(&real, &real, None, &with(1), &mut |_| {}).expect("comparable");
+    leave(&copied.to_html(), "series-alone.html");
+    let value = |id: &str| copied.score(id).and_then(|score| score.value);
+    assert!(
+        value("correlational") == Some(0.0)
+            && value("untrained_fid").is_some_and(|distance| distance.abs() < 1e-6)
+            && value("near_copies").is_none()
+    );
+    let other = Series::of_table(table(60, 1)).windows(5, 1).expect("long enough");
+    assert!(report_series(&real, &other, None, &with(1), &mut |_| {}).is_err());
+}
+
+/// Sequences of different lengths with a reading that misses some values, a state, and a kind that belongs to the whole sequence.
+fn sequences(count: usize, seed: usize) -> Series {
+    let (mut reading, mut states, mut spans) = (Vec::new(), Vec::new(), Vec::new());
+    for sequence in 0..count {
+        let (start, length) = (reading.len(), 30 + (sequence * 13 + seed) % 40);
+        for row in 0..length {
+            let value = ((row + 7 * sequence + seed) as f64 / 4.0).sin();
+            reading.push(if (row + sequence) % 17 < 2 { f64::NAN } else { value });
+            states.push(Some(if (row / 3 + sequence) % 3 == 0 { "idle <x>" } else { "busy" }));
+        }
+        spans.push(start..start + length);
+    }
+    let rows = Table::from_columns(vec![
+        ("reading", ColumnKind::Continuous, Column::Number(reading)),
+        ("state", ColumnKind::Categorical, Column::from_labels(states)),
+    ]);
+    let entities = Table::from_columns(vec![
+        ("machine", ColumnKind::Id, Column::from_labels((0..count).map(|sequence| Some(format!("m-{sequence}"))))),
+        ("kind", ColumnKind::Categorical, Column::from_labels((0..count).map(|sequence| Some(if sequence % 3 == 0 { "a" } else { "b" })))),
+    ]);
+    let order = ["machine", "kind", "reading", "state"].map(String::from).to_vec();
+    let layout = Layout { entity: Some("machine".into()), clock: Clock::Order, order };
+    Series::new(rows.expect("rows"), None, spans, Some(entities.expect("names")), layout).expect("series")
+}
+
+#[test]
+fn the_report_of_sequences_of_any_form_matches_the_schema() {
+    let (real, synthetic, holdout) = (sequences(40, 1), sequences(30, 2), sequences(20, 3));
     for holdout in [Some(&holdout), None] {
         let evaluation = SeriesEvaluation { repeats: 2, seed: 0, device: burn::tensor::Device::flex(), sources: sources() };
         let report = report_series(&real, &synthetic, holdout, &evaluation, &mut |_| {}).expect("comparable");
         holds(&report);
         let page = report.to_html();
-        leave(&page, if holdout.is_some() { "series.html" } else { "series-alone.html" });
-        for text in ["train, 200 sequences", "8 rows of 2 columns", "slow &lt;1&gt;", "Power spectra", "Block bootstrap"] {
-            assert!(page.contains(text), "{text}");
+        leave(&page, if holdout.is_some() { "sequences.html" } else { "sequences-alone.html" });
+        assert!(page.contains("Attribute by attribute") && page.contains("Sample paths") && page.contains("Runs of missing values"));
+        for id in ["discriminative", "marginals", "autocorrelation", "transitions", "missing_runs", "lengths", "attributes"] {
+            assert!(report.score(id).is_some_and(|score| score.value.is_some()), "{id}");
         }
-        let score = |id: &str| report.score(id).expect("listed");
-        assert!(score("discriminative").value.is_some_and(|value| (0.0..=0.5).contains(&value)) && score("discriminative").interval.is_some());
-        assert_eq!(score("near_copies").value.is_some(), holdout.is_some());
-        if holdout.is_none() {
-            // Every random choice has a seed.
-            let again = report_series(&real, &synthetic, holdout, &evaluation, &mut |_| {}).expect("again");
-            assert_eq!(report, again);
-        }
+        assert_eq!(report.score("near_copies").expect("listed").value.is_some(), holdout.is_some());
     }
-    // The training windows themselves are copies, and nothing tells them apart.
     let evaluation = SeriesEvaluation { repeats: 1, seed: 0, device: burn::tensor::Device::flex(), sources: sources() };
-    let copied = report_series(&real, &real, Some(&holdout), &evaluation, &mut |_| {}).expect("comparable");
-    let value = |id: &str| copied.score(id).and_then(|score| score.value).expect("defined");
-    assert!(value("near_copies") == 1.0 && value("correlational") == 0.0 && value("untrained_fid").abs() < 1e-6);
-    let privacy = copied.verdicts.iter().find(|verdict| verdict.group == semblant_metrics::report::Group::Privacy).expect("an answer");
+    let same = report_series(&real, &real, Some(&holdout), &evaluation, &mut |_| {}).expect("comparable");
+    for id in ["marginals", "autocorrelation", "transitions", "missing_runs", "lengths", "attributes"] {
+        assert_eq!(same.score(id).and_then(|score| score.value), Some(0.0), "{id}");
+    }
+    assert_eq!(same.score("near_copies").and_then(|score| score.value), Some(1.0));
+    let privacy = same.verdicts.iter().find(|verdict| verdict.group == semblant_metrics::report::Group::Privacy).expect("an answer");
     assert_eq!(privacy.grade, semblant_metrics::report::Grade::Poor);
-    let other = Series::of_table(table(60, 1)).windows(5, 1).expect("long enough");
-    assert!(report_series(&real, &other, None, &evaluation, &mut |_| {}).is_err());
+    // Every random choice has a seed.
+    assert_eq!(same, report_series(&real, &real, Some(&holdout), &evaluation, &mut |_| {}).expect("again"));
+    assert!(
+        report_series(&real, &windows(60, 1), None, &evaluation, &mut |_| {}).expect_err("other columns").to_string().contains("reading")
+    );
 }
 
 fn images(count: usize, seed: usize) -> Images {

@@ -38,8 +38,6 @@ pub use semblant_core::{
     precision, progress, seeds, streams, synthesizer, train_config, trainer,
 };
 pub use semblant_data as data;
-#[cfg(feature = "series")]
-pub use semblant_series as series;
 #[cfg(feature = "images")]
 pub use semblant_diffusion as diffusion;
 #[cfg(feature = "images")]
@@ -48,6 +46,8 @@ pub use semblant_gan as gan;
 pub use semblant_images as images;
 #[cfg(feature = "metrics")]
 pub use semblant_metrics as metrics;
+#[cfg(feature = "series")]
+pub use semblant_series as series;
 #[cfg(feature = "tables")]
 pub use semblant_tabular as tabular;
 #[cfg(feature = "tables")]
@@ -65,6 +65,7 @@ pub mod prelude {
     #[cfg(feature = "tables")]
     pub use crate::ctgan::{Ctgan, CtganConfig, Tvae, TvaeConfig};
     pub use crate::data::image::{ClassRequest, ImageOptions, ImageRequest, Images};
+    pub use crate::data::series::{Series, SeriesOptions, SeriesRequest};
     pub use crate::data::table::{ColumnKind, Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
     #[cfg(feature = "images")]
     pub use crate::diffusion::{Consistency, ConsistencyConfig, Ddpm, DdpmConfig, Edm, EdmConfig, Flow, FlowConfig};
@@ -75,7 +76,6 @@ pub mod prelude {
     pub use crate::latent::{LatentDit, LatentDitConfig};
     #[cfg(feature = "tables")]
     pub use crate::masked::{MaskedDiffusion, MaskedDiffusionConfig};
-    pub use crate::data::series::{Series, SeriesOptions, SeriesRequest};
     pub use crate::registry::Registry;
     pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
     pub use crate::train_config::TrainConfig;

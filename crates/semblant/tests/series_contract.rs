@@ -34,7 +34,8 @@ fn rows(count: usize) -> Table {
     let wave = |row: usize| (row as f64 / 3.0).sin() + (row * 7919 % 101) as f64 / 400.0;
     let mut slope = semblant::data::table::ColumnSchema::new("slope", ColumnKind::Continuous);
     slope.decimals = Some(2);
-    let schema = Schema { columns: vec![semblant::data::table::ColumnSchema::new("level", ColumnKind::Integer), slope], ..Schema::default() };
+    let schema =
+        Schema { columns: vec![semblant::data::table::ColumnSchema::new("level", ColumnKind::Integer), slope], ..Schema::default() };
     let levels = (0..count).map(|row| (40.0 * wave(row)).round()).collect();
     let slopes = (0..count).map(|row| (100.0 * (wave(row + 1) - wave(row))).round() / 100.0).collect();
     Table::new(schema, vec![Column::Number(levels), Column::Number(slopes)]).expect("sound")
@@ -46,7 +47,9 @@ fn windows() -> Series {
 
 fn small(name: &str) -> Value {
     match name {
-        "series-flow" => json!({ "width": 8, "heads": 2, "depth": 1, "steps": 3, "training": { "rows": 240, "batch_rows": 16, "tick_rows": 48 } }),
+        "series-flow" => {
+            json!({ "width": 8, "heads": 2, "depth": 1, "steps": 3, "training": { "rows": 240, "batch_rows": 16, "tick_rows": 48 } })
+        }
         "sequence" => json!({
             "rows": 64, "batch_rows": 8, "tick_rows": 32, "chunk_rows": 8, "width": 8, "embedding": 2, "frequencies": 2, "bins": 8,
             "attributes": { "epochs": 1, "width": 8, "depth": 1, "embedding": 2, "bins": 4 },
@@ -147,8 +150,17 @@ fn sequences_have_the_form_of_the_data(name: &str) {
     assert_eq!((table.cell(0, 0), table.cell(9, 1)), ("5".into(), "1".into()), "{name}: windows are named by their place");
     let numbers = |column: &str| table.column(column).expect("there").numbers().expect("numbers").to_vec();
     let real = rows(60);
-    let (low, high) = real.column("level").expect("there").numbers().expect("numbers").iter().fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
-    assert!(numbers("level").iter().all(|value| value.fract() == 0.0 && (low..=high).contains(value)), "{name}: whole numbers within the range");
+    let (low, high) = real
+        .column("level")
+        .expect("there")
+        .numbers()
+        .expect("numbers")
+        .iter()
+        .fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+    assert!(
+        numbers("level").iter().all(|value| value.fract() == 0.0 && (low..=high).contains(value)),
+        "{name}: whole numbers within the range"
+    );
     assert!(numbers("slope").iter().all(|value| (100.0 * value - (100.0 * value).round()).abs() < 1e-6), "{name}: two decimals");
 }
 
@@ -256,7 +268,18 @@ fn given_sequences_are_continued() {
 
 #[test]
 fn one_long_series_gives_series_of_any_length() {
-    let hours: String = (0..400).map(|hour| format!("2026-{:02}-{:02} {:02}:00,{:.2},{}\n", 1 + hour / 24 / 28, 1 + hour / 24 % 28, hour % 24, (f64::from(hour) / 3.8).sin(), if hour % 24 < 8 { "night" } else { "day" })).collect();
+    let hours: String = (0..400)
+        .map(|hour| {
+            format!(
+                "2026-{:02}-{:02} {:02}:00,{:.2},{}\n",
+                1 + hour / 24 / 28,
+                1 + hour / 24 % 28,
+                hour % 24,
+                (f64::from(hour) / 3.8).sin(),
+                if hour % 24 < 8 { "night" } else { "day" }
+            )
+        })
+        .collect();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("hours.csv");
     std::fs::write(&path, format!("at,level,part\n{hours}")).expect("writable");

@@ -75,11 +75,11 @@ impl SeriesModel for AutoregressionConfig {
             None => 1.0,
             Some(column) => windows.of(places[at].0)[places[at].1 * channels + column],
         });
-        let targets = Mat::from_fn(places.len(), channels, |at, channel| {
-            windows.of(places[at].0)[(places[at].1 + order) * channels + channel]
-        });
+        let targets =
+            Mat::from_fn(places.len(), channels, |at, channel| windows.of(places[at].0)[(places[at].1 + order) * channels + channel]);
         let coefficients = least_squares(&inputs, &targets)?;
-        let (_, noise_root) = if places.is_empty() { (Vec::new(), vec![0.0; channels * channels]) } else { normal(&(&targets - &inputs * &coefficients))? };
+        let (_, noise_root) =
+            if places.is_empty() { (Vec::new(), vec![0.0; channels * channels]) } else { normal(&(&targets - &inputs * &coefficients))? };
         let fitted = Fitted { order, first_mean, first_root, coefficients: rows_of(&coefficients), noise_root };
         Ok((fitted, Summary::without_steps(windows.count as u64, start.elapsed().as_secs_f64())))
     }
@@ -124,7 +124,9 @@ impl SeriesModel for AutoregressionConfig {
 
 /// `root * noise`, `root` square and row-major.
 fn mixed(root: &[f64], noise: &[f32]) -> Vec<f64> {
-    root.chunks_exact(noise.len().max(1)).map(|line| line.iter().zip(noise).map(|(weight, &noise)| weight * f64::from(noise)).sum()).collect()
+    root.chunks_exact(noise.len().max(1))
+        .map(|line| line.iter().zip(noise).map(|(weight, &noise)| weight * f64::from(noise)).sum())
+        .collect()
 }
 
 /// The mean of the rows of a matrix, and a symmetric root of their covariance.

@@ -44,7 +44,9 @@ impl SeriesModel for BootstrapConfig {
 
     fn fit(&self, windows: &Windows, run: &mut Run) -> Result<(Fitted, Summary)> {
         let start = Instant::now();
-        run.observer.event(Event::Note("block-bootstrap keeps the training series in its file and copies them into samples: a control for scores only"));
+        run.observer.event(Event::Note(
+            "block-bootstrap keeps the training series in its file and copies them into samples: a control for scores only",
+        ));
         let values = windows.values.iter().map(|&value| value as f32).collect();
         Ok((Fitted { values }, Summary::without_steps(windows.count as u64, start.elapsed().as_secs_f64())))
     }
@@ -77,7 +79,8 @@ impl SeriesModel for BootstrapConfig {
 
     fn read(&self, file: &Checkpoint, form: &Form, path: &Path, _: &Device) -> Result<Fitted> {
         let size = form.length * form.channels();
-        let found = file.tensor("training.windows", &semblant_core::device::select("cpu")?).map(|tensor| host::read(&tensor, <[f32]>::to_vec));
+        let found =
+            file.tensor("training.windows", &semblant_core::device::select("cpu")?).map(|tensor| host::read(&tensor, <[f32]>::to_vec));
         let values = found.filter(|values| !values.is_empty() && values.len().is_multiple_of(size));
         let wrong = || Error::checkpoint(path, "the tensor training.windows is missing or has another size; fit the model again");
         Ok(Fitted { values: values.ok_or_else(wrong)? })

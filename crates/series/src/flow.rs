@@ -61,14 +61,8 @@ pub struct FlowConfig {
 
 impl Default for FlowConfig {
     fn default() -> Self {
-        let optimizer = Adam {
-            learning_rate: 1e-3,
-            beta_2: 0.99,
-            clip_norm: 1.0,
-            schedule: LrSchedule::Cosine,
-            warm_up: 0.05,
-            ..Adam::default()
-        };
+        let optimizer =
+            Adam { learning_rate: 1e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.05, ..Adam::default() };
         let training = TrainConfig {
             rows: 600_000,
             epochs: 0,
@@ -93,7 +87,10 @@ impl Config for FlowConfig {
         check_range("time_deviation", self.time_deviation, 0.01, 10.0)?;
         check_range("steps", self.steps, 1, 10_000)?;
         if !self.width.is_multiple_of(self.heads) {
-            return Err(Error::Config(format!("width = {} must be a multiple of heads = {}; choose another width", self.width, self.heads)));
+            return Err(Error::Config(format!(
+                "width = {} must be a multiple of heads = {}; choose another width",
+                self.width, self.heads
+            )));
         }
         self.training.check("training.")
     }
@@ -171,7 +168,8 @@ impl Model for FlowModel {
     fn train_step(mut self, windows: Tensor<3>, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
         let ([batch, length, channels], device) = (windows.dims(), windows.device());
         let rows = step.rows().start..step.rows().start + batch as u64;
-        let noise = Tensor::from_inner(step.stream(NOISE).normals_on(rows.clone(), length * channels, &device).reshape([batch, length, channels]));
+        let noise =
+            Tensor::from_inner(step.stream(NOISE).normals_on(rows.clone(), length * channels, &device).reshape([batch, length, channels]));
         let mut normals = vec![0.0; batch];
         step.stream(TIME).normals(step.index, &mut normals);
         let deviation = self.config.time_deviation as f32;

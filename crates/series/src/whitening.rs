@@ -57,7 +57,10 @@ impl Whitening {
             back.push((0..width * width).map(|at| matrix[(at / width, at % width)] as f32).collect());
             there.push((places, centred * power(-amount)));
         }
-        let sum: f64 = there.iter().map(|(places, z)| (0..count).map(|i| (0..places.len()).map(|j| z[(i, j)].powi(2)).sum::<f64>()).sum::<f64>()).sum();
+        let sum: f64 = there
+            .iter()
+            .map(|(places, z)| (0..count).map(|i| (0..places.len()).map(|j| z[(i, j)].powi(2)).sum::<f64>()).sum::<f64>())
+            .sum();
         let scale = (sum / (count * size) as f64).sqrt().max(f64::MIN_POSITIVE);
         let mut values = vec![0.0; count * size];
         for (places, z) in &there {
@@ -107,9 +110,8 @@ impl Whitening {
             found.filter(|values| values.len() == size).ok_or_else(wrong)
         };
         let groups = groups(length, channels);
-        let matrix = |(index, places): (usize, &Vec<usize>)| {
-            take(&format!("whitening.back.{index}"), places.len().saturating_mul(places.len()))
-        };
+        let matrix =
+            |(index, places): (usize, &Vec<usize>)| take(&format!("whitening.back.{index}"), places.len().saturating_mul(places.len()));
         Ok(Self {
             length,
             channels,

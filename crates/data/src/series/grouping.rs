@@ -164,7 +164,10 @@ impl Groups {
                 Column::Number(values) => (!values[row].is_nan()).then(|| values[row].to_string()),
             };
             let Some(name) = name else {
-                return Err(Error::Table(format!("row {} names no sequence; complete the column of --entity, or take the row out", row + 1)));
+                return Err(Error::Table(format!(
+                    "row {} names no sequence; complete the column of --entity, or take the row out",
+                    row + 1
+                )));
             };
             let place = *places.entry(name.clone()).or_insert_with(|| {
                 names.push(name);
@@ -295,8 +298,14 @@ fn entities(
         };
         groups.rows.iter().all(|rows| rows.iter().all(|&row| alike(row, rows[0])))
     };
-    let constant: Vec<String> =
-        parts.schema.columns.iter().zip(&parts.columns).filter(|(_, column)| several && is_same(column)).map(|(of, _)| of.name.clone()).collect();
+    let constant: Vec<String> = parts
+        .schema
+        .columns
+        .iter()
+        .zip(&parts.columns)
+        .filter(|(_, column)| several && is_same(column))
+        .map(|(of, _)| of.name.clone())
+        .collect();
     if !constant.is_empty() {
         notes.push(format!("attributes of whole sequences, since they do not change: {}", constant.join(", ")));
     }

@@ -21,9 +21,14 @@ impl Data for Series {
 
     fn open_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec::value("entity", "COLUMN", "The column that names the sequence of a row; without it the only key column, or all rows are one sequence"),
+            OptionSpec::value(
+                "entity",
+                "COLUMN",
+                "The column that names the sequence of a row; without it the only key column, or all rows are one sequence",
+            ),
             OptionSpec::value("time", "COLUMN", "The column of the time; without it the first of dates, or one that counts the rows"),
-            OptionSpec::value("attributes", "FILE", "A table with one row for each sequence, which shares the column that names it").naming(Names::Input),
+            OptionSpec::value("attributes", "FILE", "A table with one row for each sequence, which shares the column that names it")
+                .naming(Names::Input),
             OptionSpec::value("window", "ROWS", "Cut windows of so many rows; names, times and attributes are left out"),
             OptionSpec::value("stride", "ROWS", "With --window: rows from one window to the next [default: 1]"),
             SCHEMA,
@@ -124,7 +129,8 @@ impl Data for Series {
             format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default())
         };
         let length = form.get("length").cloned().unwrap_or(Value::Null);
-        let lengths = length.as_u64().map_or_else(|| "sequences of any number of rows".to_owned(), |length| format!("sequences of {length} rows"));
+        let lengths =
+            length.as_u64().map_or_else(|| "sequences of any number of rows".to_owned(), |length| format!("sequences of {length} rows"));
         let mut lines = vec![lengths, "columns".to_owned()];
         lines.extend(columns.as_array().into_iter().flatten().map(line));
         (lines, json!({ "length": length, "columns": columns }))

@@ -121,7 +121,13 @@ impl Series {
     pub fn of_table(rows: Table) -> Self {
         let order = rows.schema().names().map(str::to_owned).collect();
         let spans = vec![0..rows.rows()];
-        Self { rows: Arc::new(rows), times: None, spans, entities: None, layout: Arc::new(Layout { entity: None, clock: Clock::Order, order }) }
+        Self {
+            rows: Arc::new(rows),
+            times: None,
+            spans,
+            entities: None,
+            layout: Arc::new(Layout { entity: None, clock: Clock::Order, order }),
+        }
     }
 
     /// Joins the parts of series: rows, their times where the clock of the layout has no rule, the range of each sequence, and a row of names and
@@ -240,7 +246,10 @@ impl Series {
         let Some(length) = self.common_length() else {
             let lengths = self.spans.iter().map(ExactSizeIterator::len);
             let (least, most) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
-            let what = format!("the sequences have from {least} to {most} rows, and equal lengths are needed; cut windows with --window {}", least.clamp(1, 24));
+            let what = format!(
+                "the sequences have from {least} to {most} rows, and equal lengths are needed; cut windows with --window {}",
+                least.clamp(1, 24)
+            );
             return Err(Error::Table(what));
         };
         let rows = self.with_numbers()?.rows;

@@ -27,12 +27,15 @@ pub(crate) const MISSING_TEXTS: OptionSpec = OptionSpec::list(
 
 /// Options of a request.
 pub(crate) const WHERE: OptionSpec = OptionSpec::list(
-                "where",
-                "CONDITION",
-                "A condition that every row, or every sequence by its attributes, meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
-            );
-pub(crate) const DRAWS: OptionSpec =
-    OptionSpec::value("draws", "N", "With --given: how often each row is completed; with --horizon: how often each sequence is continued [default: 1]");
+    "where",
+    "CONDITION",
+    "A condition that every row, or every sequence by its attributes, meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
+);
+pub(crate) const DRAWS: OptionSpec = OptionSpec::value(
+    "draws",
+    "N",
+    "With --given: how often each row is completed; with --horizon: how often each sequence is continued [default: 1]",
+);
 
 impl Data for Table {
     const KIND: &'static str = "table";
@@ -42,12 +45,8 @@ impl Data for Table {
     type Writer = TableWriter;
 
     fn open_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] = &[
-            OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"),
-            SCHEMA,
-            DROP,
-            MISSING_TEXTS,
-        ];
+        const OPTIONS: &[OptionSpec] =
+            &[OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"), SCHEMA, DROP, MISSING_TEXTS];
         OPTIONS
     }
 

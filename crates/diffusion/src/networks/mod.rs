@@ -5,8 +5,8 @@ mod embedder;
 pub mod mlp;
 pub mod unet;
 
-pub(crate) use embedder::TIME_WIDTH;
 pub use embedder::Embedder;
+pub(crate) use embedder::TIME_WIDTH;
 pub use semblant_core::nn::sinusoid;
 
 use burn::module::Module;

@@ -21,8 +21,8 @@ pub use compare::{Comparison, NamedReport, compare};
 pub use images::{ImageEvaluation, report_images, report_pairs};
 pub use marks::Mark;
 pub use section::{
-    Axis, Bars, Cell, Content, Curve, Curves, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture, Scatter, Section,
-    Sheet,
+    Axis, Bars, Cell, Content, Curve, Curves, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture,
+    Scatter, Section, Sheet,
 };
 pub use series::{SeriesEvaluation, report_series};
 pub use tables::{Options, evaluate, evaluate_tabsyn, evaluate_with_shadows};

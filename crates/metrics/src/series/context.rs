@@ -229,7 +229,6 @@ fn embeddings(encoder: &Encoder, windows: &Windows, device: &Device) -> Moments 
     moments
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,8 @@ pub fn copies(train: &Windows, synthetic: &Windows, reference: &Windows) -> Copi
     let mut sorted = references.clone();
     sorted.sort_unstable_by(f64::total_cmp);
     let typical = sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN);
-    let share = |distances: &[f64]| distances.iter().filter(|&&distance| distance < 0.5 * typical).count() as f64 / distances.len().max(1) as f64;
+    let share =
+        |distances: &[f64]| distances.iter().filter(|&&distance| distance < 0.5 * typical).count() as f64 / distances.len().max(1) as f64;
     Copies { share: share(&nearest_of(synthetic)), reference: share(&references), typical }
 }
 

@@ -178,7 +178,8 @@ mod tests {
         let mut net = Gru::new(3, 2, &mut random(1, 0));
         let (rows, length) = (sequences(40 * 5 * 3), 5);
         let weigh = |place: usize, row: usize| ((place + 2 * row) % 5) as f32 - 1.5;
-        let slope = |place: usize, outputs: &[f32]| (0..outputs.len()).map(|row| weigh(place, row) * 2.0 * outputs[row]).collect::<Vec<f32>>();
+        let slope =
+            |place: usize, outputs: &[f32]| (0..outputs.len()).map(|row| weigh(place, row) * 2.0 * outputs[row]).collect::<Vec<f32>>();
         let loss = |net: &Gru| -> f64 {
             let outputs = net.outputs(&rows, length);
             outputs.iter().enumerate().map(|(at, y)| f64::from(weigh(at / length, at % length)) * f64::from(*y).powi(2)).sum()

@@ -4,6 +4,7 @@
 
 pub mod context;
 mod copies;
+pub mod general;
 mod gru;
 mod moments;
 mod recurrent;

@@ -94,7 +94,7 @@ pub fn marginals(real: &Windows, synthetic: &Windows) -> Vec<f64> {
 }
 
 /// The largest difference between the distribution functions of two sorted samples.
-fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     let (mut i, mut j, mut largest) = (0, 0, 0.0f64);
     while i < a.len() && j < b.len() {
         let value = a[i].min(b[j]);
@@ -129,7 +129,9 @@ mod tests {
             }
         }
         let autocorrelations = autocorrelation(&wave(3.0));
-        assert!((autocorrelations[0][0] - 1.0).abs() < 1e-12 && (autocorrelations[1][8] - 1.0).abs() < 1e-9 && autocorrelations[0][4] < -0.9);
+        assert!(
+            (autocorrelations[0][0] - 1.0).abs() < 1e-12 && (autocorrelations[1][8] - 1.0).abs() < 1e-9 && autocorrelations[0][4] < -0.9
+        );
     }
 
     /// numpy, crates/metrics/tests/golden/series.py.

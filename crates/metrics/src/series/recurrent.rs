@@ -70,7 +70,8 @@ pub fn predictive(real: &Windows, synthetic: &Windows, seed: u64) -> f64 {
     let inputs = (channels - 1).max(1);
     let of = |windows: &Windows, index: usize| {
         let rows = windows.of(index);
-        let shown: Vec<f32> = rows.chunks_exact(channels).take(length).flat_map(|row| row[..inputs].iter().map(|&value| value as f32)).collect();
+        let shown: Vec<f32> =
+            rows.chunks_exact(channels).take(length).flat_map(|row| row[..inputs].iter().map(|&value| value as f32)).collect();
         let targets: Vec<f32> = rows.chunks_exact(channels).skip(1).map(|row| row[channels - 1] as f32).collect();
         (shown, targets)
     };

@@ -52,7 +52,7 @@ pub(super) struct Chunk {
 
 /// What a step sees.
 #[derive(Debug, Clone)]
-pub struct Batch {
+pub(super) struct Batch {
     /// Rows of a chunk.
     pub(super) length: usize,
     pub(super) chunks: usize,
@@ -97,7 +97,15 @@ pub(super) struct Randomness<'a> {
 
 impl Data<'_> {
     /// The rows of some chunks. `addresses` tell the chunks' random numbers.
-    pub(super) fn batch(&self, chunks: &[Chunk], cut: Cut, addresses: Range<u64>, orders: &Orders, jitter: f64, random: &Randomness<'_>) -> Batch {
+    pub(super) fn batch(
+        &self,
+        chunks: &[Chunk],
+        cut: Cut,
+        addresses: Range<u64>,
+        orders: &Orders,
+        jitter: f64,
+        random: &Randomness<'_>,
+    ) -> Batch {
         let Cut { length, warm_up, begins } = cut;
         let positions = self.layout.spans.len();
         let first = addresses.start * length as u64;
@@ -134,7 +142,8 @@ impl Data<'_> {
         let counted = counts.iter().filter(|&&counts| counts).count();
         let scale = rows.len() as f32 / counted.max(1) as f32;
         let weights = shown.targets.weights.chunks_exact(positions).zip(&counts);
-        let weights = weights.flat_map(|(weights, &counts)| weights.iter().map(move |&weight| if counts { weight * scale } else { 0.0 })).collect();
+        let weights =
+            weights.flat_map(|(weights, &counts)| weights.iter().map(move |&weight| if counts { weight * scale } else { 0.0 })).collect();
         shown.targets.weights = std::sync::Arc::new(weights);
         let attributes = chunks.iter().flat_map(|chunk| self.attributes.iter().map(|cells| cells[chunk.sequence])).collect();
         Batch { length, chunks: chunks.len(), past, before, known, attributes, rows: shown, counted }
@@ -190,7 +199,39 @@ pub(super) fn covering(parts: &[(usize, Range<usize>)], cut: Cut) -> Vec<Chunk> 
     let fresh = (cut.length - cut.warm_up).max(1);
     let of = |(sequence, rows): &(usize, Range<usize>)| {
         let (sequence, first) = (*sequence, rows.start);
-        (0..rows.len().saturating_sub(cut.warm_up).div_ceil(fresh).max(1)).map(move |number| Chunk { sequence, start: first + number * fresh })
+        (0..rows.len().saturating_sub(cut.warm_up).div_ceil(fresh).max(1))
+            .map(move |number| Chunk { sequence, start: first + number * fresh })
     };
     parts.iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_what_counts_once() {
+        let cut = Cut { length: 10, warm_up: 4, begins: true };
+        let chunks = covering(&[(0, 0..28), (3, 0..5)], cut);
+        assert_eq!(chunks.iter().filter(|chunk| chunk.sequence == 3).count(), 1);
+        let counted = |chunk: &Chunk| (chunk.start + if chunk.start == 0 { 0 } else { cut.warm_up })..(chunk.start + cut.length).min(28);
+        let mut rows: Vec<usize> = chunks.iter().filter(|chunk| chunk.sequence == 0).flat_map(counted).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..28).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_row_and_the_beginning_come_in_chunks() {
+        let cut = Cut { length: 10, warm_up: 4, begins: true };
+        let mut chunks = Chunks::new(vec![(0, 0..30), (1, 0..3)], 2, cut);
+        assert_eq!(chunks.count(), 6);
+        let part = semblant_core::model::Part::WHOLE;
+        let step = |index: u64| Step { index, rows_seen: 8 * index, total_rows: 800, batch_rows: 8, seed: 1, part, rate: 1.0 };
+        let all: Vec<Chunk> = (0..40).flat_map(|index| chunks.of(&step(index))).collect();
+        let of_first: Vec<usize> = all.iter().filter(|chunk| chunk.sequence == 0).map(|chunk| chunk.start).collect();
+        assert!(of_first.iter().all(|&start| start <= 20) && of_first.contains(&20));
+        let at_the_beginning = of_first.iter().filter(|&&start| start == 0).count() as f64 / of_first.len() as f64;
+        assert!((at_the_beginning - 0.2).abs() < 0.08, "{at_the_beginning}");
+        assert_eq!(chunks.of(&step(7)), all[56..64]);
+    }
 }

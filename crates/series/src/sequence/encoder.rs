@@ -114,7 +114,9 @@ impl Encoder {
                 match layout.numbers[position] {
                     Some(number) => {
                         let cell = before(row, position).map(|cell| cell.token);
-                        places.extend((0..tokens).map(|token| place(cell, token, layout.bins[number]).map_or(width, |at| number * STEPS + at) as i32));
+                        places.extend(
+                            (0..tokens).map(|token| place(cell, token, layout.bins[number]).map_or(width, |at| number * STEPS + at) as i32),
+                        );
                     }
                     None => places.extend(std::iter::repeat_n(width as i32, tokens)),
                 }
@@ -184,4 +186,86 @@ pub(super) fn constant(values: Vec<f32>, shape: [usize; 2], device: &Device) -> 
 fn joined<const N: usize>(parts: [Option<Tensor<2>>; N]) -> Tensor<2> {
     let mut parts: Vec<Tensor<2>> = parts.into_iter().flatten().collect();
     if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use semblant_core::seeds::Stream;
+    use semblant_data::table::{Column, ColumnKind, Table};
+    use semblant_tabular_masked::bins::BinsConfig;
+    use semblant_tabular_masked::tokens::TableTokens;
+
+    use super::*;
+
+    fn layout() -> (Layout, Vec<Vec<Cell>>) {
+        let numbers = Column::Number((0..300).map(|row| if row % 19 == 0 { f64::NAN } else { f64::from(row * 7919 % 251) }).collect());
+        let labels = Column::from_labels((0..300).map(|row| Some(["a", "b", "c"][row % 3])));
+        let table =
+            Table::from_columns(vec![("x", ColumnKind::Continuous, numbers), ("l", ColumnKind::Categorical, labels)]).expect("sound");
+        let tokens = TableTokens::fit(&table, &BinsConfig { bins: 40, most_single: 10 }).expect("columns");
+        let cells = tokens.encode(&table).expect("the same columns");
+        let cells = cells.into_iter().map(|cells| cells.into_iter().map(|cell| cell.expect("known")).collect()).collect();
+        (Layout::new(&tokens, 3), cells)
+    }
+
+    /// The way of training and the way of sampling add the same to the logits.
+    #[test]
+    fn steps_of_one_position_are_those_of_all() {
+        let (device, (layout, cells)) = (Device::flex(), layout());
+        let sizes = Sizes { hidden: 6, embedding: 3, width: 8, known: 0, lagged: false };
+        let mut encoder = Encoder::new(&layout, None, &sizes, 1, &device);
+        let random = |shape: [usize; 2], stream| {
+            host::tensor(Stream::new(9, stream).matrix(0..shape[0] as u64, shape[1], Stream::normals), shape, &device)
+        };
+        if let Some(steps) = &mut encoder.steps {
+            steps.weight = Param::from_tensor(random([8, STEPS], 0));
+        }
+        let hidden = random([5, 8], 1);
+        let before = |row: usize, position: usize| (row > 0).then(|| cells[position][20 * row]);
+        let all = encoder.steps(hidden.clone(), &layout, &before).expect("numbers");
+        let all = host::read(&all, <[f32]>::to_vec);
+        for position in 0..layout.spans.len() {
+            let range = layout.spans.range(position);
+            let mut one = vec![0.0; 5 * range.len()];
+            encoder.add_steps(hidden.clone(), &layout, position, &before, &mut one);
+            for row in 0..5 {
+                assert_eq!(
+                    one[row * range.len()..(row + 1) * range.len()],
+                    all[row * layout.spans.width()..][range.clone()],
+                    "{position}, row {row}"
+                );
+            }
+        }
+        assert!(all.iter().any(|&added| added != 0.0));
+    }
+
+    #[test]
+    fn steps_are_counted_from_the_last_bin() {
+        assert_eq!(place(Some(20), 20, 40), Some(REACH));
+        assert_eq!(place(Some(20), 17, 40), Some(REACH - 3));
+        assert_eq!(place(Some(20), 20 + REACH, 40), Some(2 * REACH));
+        assert_eq!(place(Some(20), 21 + REACH, 40), Some(STEPS - 1));
+        // A missing value, in either row, is no step.
+        assert_eq!((place(Some(40), 3, 40), place(None, 3, 40), place(Some(3), 40, 40)), (Some(STEPS - 1), Some(STEPS - 1), None));
+    }
+
+    /// PyTorch's equations, one unit, all weights 0 but the given ones: h' = (1 - z) n + z h.
+    #[test]
+    fn the_state_moves_as_that_of_a_gated_recurrent_unit() {
+        let device = Device::flex();
+        let sizes = Sizes { hidden: 1, embedding: 2, width: 4, known: 0, lagged: false };
+        let mut encoder = Encoder::new(&layout().0, None, &sizes, 1, &device);
+        let set = |linear: &mut Linear, weight: [f32; 3]| {
+            linear.weight = Param::from_tensor(host::tensor(weight.to_vec(), [1, 3], &device));
+            linear.bias = Some(Param::from_tensor(host::tensor(vec![0.1, -0.2, 0.3], [3], &device)));
+        };
+        set(&mut encoder.recurrent, [0.5, -0.4, 0.7]);
+        let told = host::tensor(vec![0.2, 0.6, -0.9], [1, 3], &device);
+        let after = encoder.after(told, host::tensor(vec![0.8], [1, 1], &device));
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let (r, z) = (sigmoid(0.2 + 0.5 * 0.8 + 0.1), sigmoid(0.6 - 0.4 * 0.8 - 0.2));
+        let n = (-0.9 + r * (0.7 * 0.8 + 0.3)).tanh();
+        let wanted = (1.0 - z) * n + z * 0.8;
+        assert!((f64::from(host::read(&after, |after| after[0])) - wanted).abs() < 1e-5);
+    }
 }

@@ -3,7 +3,7 @@
 use semblant_core::{Error, Result};
 use semblant_data::series::{Clock, Layout, Series};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
-use semblant_tabular::preparation::{Prepared, Preparation};
+use semblant_tabular::preparation::{Preparation, Prepared};
 use semblant_tabular_masked::tokens::TableTokens;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,8 @@ impl Form {
             Clock::Times(column) => Some(free_name(series.rows(), &format!("time since the last {}", column.name))),
             _ => None,
         };
-        let Prepared { preparation: rows_prepared, table: rows, mut notes, .. } = Preparation::fit(&with_gaps(series, gap.as_deref())?, false, seed)?;
+        let Prepared { preparation: rows_prepared, table: rows, mut notes, .. } =
+            Preparation::fit(&with_gaps(series, gap.as_deref())?, false, seed)?;
         let mut start = None;
         let attributes = if is_single { None } else { Some(attributes(series, &mut start)?) };
         let attributes = attributes.map(|table| Preparation::fit(&table, false, seed)).transpose()?;
@@ -120,8 +121,11 @@ impl Form {
     /// The attributes without what only the model has.
     pub(super) fn own_attributes(&self, attributes: &Table) -> Result<Option<Table>> {
         let is_own = |name: &str| name != LENGTH && Some(name) != self.start.as_deref();
-        let (schema, columns): (Vec<_>, Vec<_>) =
-            attributes.iter().filter(|(described, _)| is_own(&described.name)).map(|(described, column)| (described.clone(), column.clone())).unzip();
+        let (schema, columns): (Vec<_>, Vec<_>) = attributes
+            .iter()
+            .filter(|(described, _)| is_own(&described.name))
+            .map(|(described, column)| (described.clone(), column.clone()))
+            .unzip();
         if schema.is_empty() {
             return Ok(None);
         }

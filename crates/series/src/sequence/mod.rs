@@ -9,7 +9,9 @@
 
 mod chunks;
 mod encoder;
+mod forecast;
 mod form;
+mod network;
 mod sampling;
 mod times;
 
@@ -17,34 +19,33 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{self, Config, check_range};
 use semblant_core::ema::Ema;
-use semblant_core::model::{Losses, Model, Step};
+use semblant_core::model::Step;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
-use semblant_core::{Error, Result, host};
+use semblant_core::{Error, Result};
 use semblant_data::series::{Series, SeriesRequest};
-use semblant_masked_diffusion::{Cell, Orders, Smoothing, cross_entropy};
+use semblant_masked_diffusion::{Cell, Orders};
 use semblant_tabular::TableModel;
 use semblant_tabular_masked::MaskedDiffusionConfig;
 use semblant_tabular_masked::batches::smoothing;
 use semblant_tabular_masked::bins::BinsConfig;
 use semblant_tabular_masked::masked_diffusion::Fitted as FittedTable;
-use semblant_tabular_masked::net::{Layout, MOST_FREQUENCIES, Net, Sizes, dropout};
+use semblant_tabular_masked::net::{Layout, MOST_FREQUENCIES, Net, Sizes};
 use semblant_tabular_masked::tokens::TableTokens;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::chunks::{Batch, Chunk, Chunks, Cut, Data, Randomness, covering, purpose};
+use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose};
 use self::encoder::Encoder;
 use self::form::{Form, Tables};
+use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
 
 /// Settings. A 0 where it says so leaves the choice to the number of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -185,108 +186,13 @@ impl SequenceConfig {
 
     fn cut(&self, form: &Form) -> Cut {
         let length = self.chunk_rows.max(2 * form.rows_of_a_day).min(form.longest.max(2));
-        let warm_up = if form.is_single { (length / 3).max(form.rows_of_a_day) } else { (length / 3).max(form.rows_of_a_day).min(form.longest - 1) };
+        let warm_up =
+            if form.is_single { (length / 3).max(form.rows_of_a_day) } else { (length / 3).max(form.rows_of_a_day).min(form.longest - 1) };
         Cut { length, warm_up: warm_up.min(length - 1), begins: !form.is_single }
     }
 
     fn schedule(&self, chunks: usize) -> TrainSchedule {
         TrainSchedule { anneal: self.anneal, ..self.train.schedule(chunks, LastBatch::Filled) }
-    }
-}
-
-/// What the networks must know of rows and attributes.
-#[derive(Debug, Clone)]
-struct Layouts {
-    rows: Layout,
-    attributes: Option<Layout>,
-}
-
-/// The encoder of the past and the decoder of a row.
-#[derive(Module, Debug)]
-pub struct SequenceNet {
-    encoder: Encoder,
-    decoder: Net,
-}
-
-impl SequenceNet {
-    /// The logits of all rows of a batch, `[chunks * length, spans.width]`.
-    fn forward(&self, batch: &Batch, layouts: &Layouts, rows_of_a_day: usize, hidden: usize, masks: &[Tensor<2>], device: &Device) -> Tensor<2> {
-        let (layout, positions) = (&layouts.rows, layouts.rows.spans.len());
-        let (chunks, length) = (batch.chunks, batch.length);
-        let count = chunks * length;
-        let past = self.encoder.rows(layout, count, &|row, position| batch.past[row * positions + position]); // [count, features]
-        let features = past.dims()[1];
-        let known = batch.known(device); // [count, known]
-        let told = self.encoder.told(past.clone(), known.clone()).reshape([chunks, length, 3 * hidden]);
-        let mut state = Tensor::zeros([chunks, hidden], device);
-        let mut states = vec![state.clone()];
-        for row in 0..length - 1 {
-            state = self.encoder.after(told.clone().narrow(1, row, 1).squeeze_dim::<2>(1), state);
-            states.push(state.clone());
-        }
-        let before = Tensor::stack::<3>(states, 1).reshape([count, hidden]);
-        // The rows `by` places earlier; zeros before the first.
-        let earlier = |by: usize| {
-            let kept = past.clone().reshape([chunks, length, features]).narrow(1, 0, length - by);
-            Tensor::cat(vec![Tensor::zeros([chunks, by, features], device), kept], 1).reshape([count, features])
-        };
-        let lagged = (rows_of_a_day > 0).then(|| earlier(rows_of_a_day.min(length)));
-        let attributes = layouts.attributes.as_ref().and_then(|layout| {
-            let of = |chunk: usize, position: usize| Some(batch.attributes[chunk * layout.spans.len() + position]);
-            let each = self.encoder.attributes(layout, chunks, &of)?; // [chunks, features of attributes]
-            let width = each.dims()[1];
-            Some(each.unsqueeze_dim::<3>(1).repeat_dim(1, length).reshape([count, width]))
-        });
-        let given = self.encoder.given([Some(before), known, Some(earlier(1)), lagged, attributes]); // [count, width]
-        let seen = self.decoder.hidden(&batch.rows.input, layout, Some(given), masks);
-        let logits = self.decoder.logits(seen.clone());
-        let steps = self.encoder.steps(seen, layout, &|row, position| batch.before[row * positions + position]);
-        steps.into_iter().fold(logits, |logits, steps| logits + steps)
-    }
-}
-
-/// What a training step needs beside the weights.
-#[derive(Debug)]
-struct Constants {
-    layouts: Layouts,
-    smoothing: Vec<Option<Smoothing>>,
-    chosen: Chosen,
-    rows_of_a_day: usize,
-}
-
-#[derive(Debug, Clone)]
-struct Shared(Arc<Constants>);
-
-/// The model in training.
-#[derive(Module, Debug)]
-pub struct SequenceModel {
-    net: SequenceNet,
-    #[module(skip)]
-    shared: Shared,
-}
-
-impl Model for SequenceModel {
-    type Batch = Batch;
-    type Sampled = SequenceNet;
-
-    fn sampled(&self) -> SequenceNet {
-        self.net.valid()
-    }
-
-    fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let constants = self.shared.0.clone();
-        let (Chosen { hidden, dropout: rate, .. }, device) = (constants.chosen, self.net.decoder.on());
-        let rows = (batch.chunks * batch.length) as u64;
-        let first = step.rows().start * batch.length as u64;
-        let masks = dropout(&step.stream(purpose::DROPOUT), first..first + rows, &self.net.decoder, rate, &device.clone().inner());
-        let logits = self.net.forward(&batch, &constants.layouts, constants.rows_of_a_day, hidden, &masks, &device);
-        let (loss, gradient) =
-            cross_entropy(&logits.clone().inner(), &constants.layouts.rows.spans, &batch.rows.targets, &constants.smoothing, None);
-        // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
-        let surrogate = (logits * Tensor::from_inner(gradient)).sum();
-        let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
-        self.net = optimizers.step("net", self.net, gradients, step);
-        (self, Losses::default().with("nats", loss))
     }
 }
 
@@ -339,8 +245,10 @@ impl Sequence {
         let form: Form = file.metadata_as("form", path)?;
         form.check().map_err(|what| Error::checkpoint(path, what))?;
         let attributes = form.attributes.as_ref().map(|_| config.attributes.read(file, path, device)).transpose()?;
-        let layouts =
-            Layouts { rows: Layout::new(&form.tokens, config.frequencies), attributes: attributes.as_ref().map(|fitted| fitted.layout().clone()) };
+        let layouts = Layouts {
+            rows: Layout::new(&form.tokens, config.frequencies),
+            attributes: attributes.as_ref().map(|fitted| fitted.layout().clone()),
+        };
         let net = config.network(&form, &layouts, &[], 0, device);
         let net = file.load_module("sequence", net, path)?;
         Ok(Self { config, fitted: Some(Fitted { form, layouts, net, attributes, device: device.clone() }) })
@@ -419,7 +327,8 @@ impl Synthesizer<Series> for Sequence {
         let counts = rows_of_tokens(&cells, &layouts.rows);
         let net = config.network(&form, &layouts, &counts, run.seed, &run.device.clone().autodiff());
         let model = SequenceModel { net, shared: Shared(constants.clone()) };
-        let of_cells: Vec<(u32, u32)> = cells.iter().chain(&attribute_cells).flatten().map(|cell| (cell.token, cell.place.to_bits())).collect();
+        let of_cells: Vec<(u32, u32)> =
+            cells.iter().chain(&attribute_cells).flatten().map(|cell| (cell.token, cell.place.to_bits())).collect();
         let name = fingerprint((NAME, run.seed, serde_json::to_string(config).ok(), serde_json::to_string(&form).ok(), of_cells));
         let encode_secs = started.elapsed().as_secs_f64();
         let trainer = Trainer::new(schedule, config.train.ema, name, &mut make).with_score(&mut score);
@@ -458,7 +367,7 @@ impl Rebuild<Series> for Sequence {
         if mask.is_some() {
             return Err(Error::Config("sequences are continued, not filled in; leave --mask out".into()));
         }
-        sampling::continued(&self.config, self.fitted()?, init, request)
+        forecast::continued(&self.config, self.fitted()?, init, request)
     }
 }
 
@@ -491,47 +400,4 @@ fn parts(series: &Series, share: f64, cut: Cut, seed: u64) -> (Parts, Parts) {
     let mut order = purpose::HELD_OUT.of(seed).permutation(0, series.count());
     let held = order.split_off(series.count() - ((series.count() as f64 * share) as usize).clamp(1, series.count() / 2));
     (order.into_iter().map(whole).collect(), held.into_iter().map(whole).collect())
-}
-
-/// The held-out loss in nats a row, of fixed masks.
-struct Judge {
-    batches: Vec<Batch>,
-}
-
-impl Judge {
-    /// Chunks that are judged at once.
-    const CHUNKS: usize = 32;
-    /// The most chunks that are judged.
-    const MOST: usize = 256;
-    /// Every chunk comes with this many masks.
-    const MASKS: u64 = 2;
-
-    fn new(data: &Data<'_>, held: &[Chunk], cut: Cut, orders: &Orders, seed: u64) -> Self {
-        let every = held.len().div_ceil(Self::MOST).max(1);
-        let chosen: Vec<Chunk> = held.iter().copied().step_by(every).collect();
-        let random = Randomness { shown: purpose::SHOWN.of(seed ^ 0x5eed), learning: None, past_dropout: 0.0 };
-        let of_mask = |mask: u64| {
-            let random = &random;
-            let chosen = &chosen;
-            chosen.chunks(Self::CHUNKS).enumerate().map(move |(number, chunks)| {
-                let first = (mask << 32) + (number * Self::CHUNKS) as u64;
-                data.batch(chunks, cut, first..first + chunks.len() as u64, orders, 0.0, random)
-            })
-        };
-        Self { batches: (0..Self::MASKS).flat_map(of_mask).collect() }
-    }
-
-    fn score(&self, net: &SequenceNet, constants: &Constants) -> f64 {
-        let spans = &constants.layouts.rows.spans;
-        let plain: Vec<Option<Smoothing>> = vec![None; spans.len()];
-        let device = net.decoder.on();
-        let (mut sum, mut rows) = (0.0, 0);
-        for batch in self.batches.iter().filter(|batch| batch.counted > 0) {
-            let logits = net.forward(batch, &constants.layouts, constants.rows_of_a_day, constants.chosen.hidden, &[], &device);
-            let (loss, _) = cross_entropy(&logits, spans, &batch.rows.targets, &plain, None);
-            sum += f64::from(host::scalar(loss)) * batch.counted as f64;
-            rows += batch.counted;
-        }
-        sum / rows.max(1) as f64
-    }
 }

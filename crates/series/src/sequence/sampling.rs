@@ -1,4 +1,4 @@
-//! Rows from a fitted network, sequence by sequence side by side, and the continuation of given ones.
+//! Rows from a fitted network, sequence by sequence side by side.
 
 use std::collections::VecDeque;
 
@@ -15,8 +15,6 @@ use semblant_tabular::constraints::Constraints;
 use semblant_tabular_masked::net::Prepared;
 
 use super::encoder::constant;
-use super::form::with_gaps;
-use super::times::time;
 use super::{Fitted, SequenceConfig};
 
 /// Random numbers of samples.
@@ -41,25 +39,25 @@ const ROWS: usize = 1000;
 
 /// A sequence that is to be drawn.
 #[derive(Clone)]
-struct Plan {
+pub(super) struct Plan {
     /// Decides its random numbers.
-    address: u64,
-    attributes: Vec<Cell>,
+    pub(super) address: u64,
+    pub(super) attributes: Vec<Cell>,
     /// Rows to draw, those of the warm-up included.
-    rows: usize,
+    pub(super) rows: usize,
     /// Rows that are drawn before the first that is kept.
-    warm_up: usize,
+    pub(super) warm_up: usize,
     /// The place of the first row to draw in its sequence, and the whole sequence's number of rows.
-    place: usize,
-    length: usize,
+    pub(super) place: usize,
+    pub(super) length: usize,
     /// The time of the first row to draw; for irregular times that of the row before, or of the first itself.
-    begin: f64,
+    pub(super) begin: f64,
     /// Rows before the first, as cells, with the places and times that were known of them.
-    history: Vec<(Vec<Option<Cell>>, usize, f64)>,
+    pub(super) history: Vec<(Vec<Option<Cell>>, usize, f64)>,
 }
 
 /// What was drawn: the kept rows and their times.
-struct Drawn {
+pub(super) struct Drawn {
     rows: Vec<Vec<Cell>>,
     times: Vec<f64>,
 }
@@ -104,7 +102,13 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
                 first + step * sampled::BEGIN.of(request.seed).below(address, 0, steps) as f64 - step * warm_up as f64
             }
             (Clock::Regular { first, .. }, _) => *first,
-            (_, Some(starts)) => if starts[index].is_finite() { starts[index] } else { form.covered[0] },
+            (_, Some(starts)) => {
+                if starts[index].is_finite() {
+                    starts[index]
+                } else {
+                    form.covered[0]
+                }
+            }
             _ => form.covered[0],
         };
         let attributes = tokens.iter().map(|cells| cells[index]).collect();
@@ -115,7 +119,8 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
     let entities = match &form.entity {
         Some(described) => {
             let id = described.id.clone();
-            let labels = request.rows.clone().map(|row| Some(id.as_ref().map_or_else(|| row.to_string(), |id| id.generate(row, request.seed))));
+            let labels =
+                request.rows.clone().map(|row| Some(id.as_ref().map_or_else(|| row.to_string(), |id| id.generate(row, request.seed))));
             let names = Column::from_labels(labels);
             let own = attributes.as_ref().map(|attributes| form.own_attributes(attributes)).transpose()?.flatten();
             Some(with_names(described, names, own)?)
@@ -127,88 +132,8 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
     Ok(Sample { data, drawn_rows: count as u64 })
 }
 
-/// Further rows of given sequences: `request.horizon` of them, `request.draws` times each.
-pub(super) fn continued(config: &SequenceConfig, fitted: &Fitted, init: &Series, request: &SeriesRequest) -> Result<Sample<Series>> {
-    let form = &fitted.form;
-    let Some(horizon) = request.horizon.filter(|&horizon| horizon > 0) else {
-        return Err(Error::Config("--from gives the rows before; say with --horizon how many are to follow".into()));
-    };
-    let gap = form.gap.as_deref().filter(|_| init.times().is_some());
-    let rows = with_gaps(init, gap)?.conform(&form.tokens.decode(&[], &[], 0)?)?.table;
-    if rows.schema().names().ne(form.tokens.schema.names()) {
-        let names = form.tokens.schema.names().collect::<Vec<_>>().join(", ");
-        return Err(Error::Data(format!("the given rows lack columns that the model learned: {names}, with their times")));
-    }
-    let cells = form.tokens.encode(&rows)?;
-    let tokens = match (&fitted.attributes, &form.attributes) {
-        (Some(model), Some(preparation)) => given_attributes(init, model.tokens(), preparation)?,
-        _ => Vec::new(),
-    };
-    let (draws, kept) = (request.draws.max(1), config.cut(form).length);
-    let plan = |item: usize| {
-        let (sequence, draw) = (item / draws, item % draws);
-        let length = init.length(sequence);
-        let span = &init.spans()[sequence];
-        let first = length.saturating_sub(4 * kept);
-        let history = (first..length)
-            .map(|index| (cells.iter().map(|cells| cells[span.start + index]).collect(), index, time(init, sequence, known_place(form, index))))
-            .collect();
-        let last = time(init, sequence, length - 1);
-        let begin = match &form.layout.clock {
-            Clock::Regular { step, .. } => last + step,
-            _ => last,
-        };
-        let attributes = tokens.iter().map(|cells| cells[sequence]).collect();
-        let address = (sequence as u64) << 24 | draw as u64;
-        Plan { address, attributes, rows: horizon, warm_up: 0, place: length, length: length + horizon, begin, history }
-    };
-    let plans: Vec<Plan> = (0..init.count() * draws).map(plan).collect();
-    let drawn = draw(fitted, &plans, request.seed)?;
-    let name = |item: usize| {
-        let own = init.entities().map_or_else(|| (item / draws).to_string(), |entities| entities.cell(item / draws, 0));
-        if draws > 1 { format!("{own}-{}", item % draws + 1) } else { own }
-    };
-    let names = Column::from_labels((0..plans.len()).map(|item| Some(name(item))));
-    let entities = match (&form.entity, init.entities()) {
-        (Some(described), Some(entities)) => {
-            let owners: Vec<usize> = (0..plans.len()).map(|item| item / draws).collect();
-            let mut own = entities.take(&owners).schema().clone();
-            let columns = entities.take(&owners).columns()[1..].to_vec();
-            own.columns.remove(0);
-            let own = if columns.is_empty() { None } else { Some(Table::new(own, columns)?) };
-            Some(with_names(described, names, own)?)
-        }
-        _ if plans.len() > 1 => Some(with_names(&ColumnSchema::new(free_name(form), ColumnKind::Id), names, None)?),
-        _ => None,
-    };
-    let count = plans.len() as u64;
-    Ok(Sample { data: series(fitted, drawn, entities, request)?, drawn_rows: count })
-}
-
-/// Of which place the time is known when the row at `index` is drawn.
-fn known_place(form: &super::Form, index: usize) -> usize {
-    if form.gap.is_some() { index.saturating_sub(1) } else { index }
-}
-
-/// The attributes of given sequences as cells, `[positions][sequences]`; the number of rows and what is not given are what the model thinks usual.
-fn given_attributes(
-    init: &Series,
-    tokens: &semblant_tabular_masked::tokens::TableTokens,
-    preparation: &semblant_tabular::preparation::Preparation,
-) -> Result<Vec<Vec<Cell>>> {
-    let columns = preparation.schema.columns.iter().map(|described| {
-        let own = init.entities().and_then(|entities| entities.column(&described.name).ok());
-        own.cloned().unwrap_or_else(|| match described.kind.is_number() {
-            true => Column::Number(vec![f64::NAN; init.count()]),
-            false => Column::from_labels(vec![None::<&str>; init.count()]),
-        })
-    });
-    let schema = Schema { columns: preparation.schema.columns.clone(), ..Schema::default() };
-    super::cells_of(tokens, &Table::new(schema, columns.collect())?)
-}
-
 /// A table that names sequences, with their attributes.
-fn with_names(described: &ColumnSchema, names: Column, attributes: Option<Table>) -> Result<Table> {
+pub(super) fn with_names(described: &ColumnSchema, names: Column, attributes: Option<Table>) -> Result<Table> {
     let mut schema = Schema { columns: vec![ColumnSchema { kind: ColumnKind::Id, ..described.clone() }], ..Schema::default() };
     let mut columns = vec![names];
     if let Some(attributes) = attributes {
@@ -219,7 +144,7 @@ fn with_names(described: &ColumnSchema, names: Column, attributes: Option<Table>
 }
 
 /// A name for the column of sequences that have none.
-fn free_name(form: &super::Form) -> String {
+pub(super) fn free_name(form: &super::Form) -> String {
     let mut name = "sequence".to_owned();
     while form.layout.order.contains(&name) {
         name.push('_');
@@ -228,7 +153,7 @@ fn free_name(form: &super::Form) -> String {
 }
 
 /// The drawn rows as series.
-fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>, request: &SeriesRequest) -> Result<Series> {
+pub(super) fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>, request: &SeriesRequest) -> Result<Series> {
     let form = &fitted.form;
     let mut end = 0;
     let spans = drawn.iter().map(|drawn| {
@@ -265,7 +190,7 @@ fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>, request: 
 }
 
 /// Draws sequences in blocks.
-fn draw(fitted: &Fitted, plans: &[Plan], seed: u64) -> Result<Vec<Drawn>> {
+pub(super) fn draw(fitted: &Fitted, plans: &[Plan], seed: u64) -> Result<Vec<Drawn>> {
     let rows = plans.iter().map(|plan| plan.rows as u64).fold(0, u64::saturating_add);
     let size = 64 * fitted.layouts.rows.spans.len() as u64;
     Memory::of_process().check(format!("{} sequences of {rows} rows in all", plans.len()), rows, size)?;
@@ -287,12 +212,12 @@ fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u6
     let Fitted { form, layouts, net, device, .. } = fitted;
     let (layout, positions) = (&layouts.rows, layouts.rows.spans.len());
     let encoder = &net.encoder;
-    let attributes = layouts.attributes.as_ref().and_then(|layout| {
-        encoder.attributes(layout, BLOCK, &|row, position| plans.get(row).map(|plan| plan.attributes[position]))
-    });
+    let attributes = layouts
+        .attributes
+        .as_ref()
+        .and_then(|layout| encoder.attributes(layout, BLOCK, &|row, position| plans.get(row).map(|plan| plan.attributes[position])));
     let hidden = form.chosen.hidden;
-    let mut state =
-        State { hidden: Tensor::zeros([BLOCK, hidden], device), past: VecDeque::new(), last: vec![None; BLOCK * positions] };
+    let mut state = State { hidden: Tensor::zeros([BLOCK, hidden], device), past: VecDeque::new(), last: vec![None; BLOCK * positions] };
     // What is known of a row of every sequence.
     let known = |of: &dyn Fn(&Plan, usize) -> (f64, usize)| {
         let mut values = Vec::with_capacity(BLOCK * form.known.width());
@@ -433,7 +358,12 @@ impl Network for RowNet<'_> {
                 let parts: Vec<Vec<f32>> = (0..positions).map(one).collect();
                 let rows = state.len() / (state.len() / BLOCK);
                 (0..rows)
-                    .flat_map(|row| parts.iter().zip(layout.spans.widths()).flat_map(move |(part, &width)| part[row * width..(row + 1) * width].to_vec()))
+                    .flat_map(|row| {
+                        parts
+                            .iter()
+                            .zip(layout.spans.widths())
+                            .flat_map(move |(part, &width)| part[row * width..(row + 1) * width].to_vec())
+                    })
                     .collect()
             }
         }

@@ -75,7 +75,8 @@ pub(super) fn typical_step(series: &Series) -> f64 {
     if let Clock::Regular { step, .. } = &series.layout().clock {
         return *step;
     }
-    let gaps = |sequence: usize| (1..series.length(sequence)).map(move |index| time(series, sequence, index) - time(series, sequence, index - 1));
+    let gaps =
+        |sequence: usize| (1..series.length(sequence)).map(move |index| time(series, sequence, index) - time(series, sequence, index - 1));
     let mut all: Vec<f64> = (0..series.count()).flat_map(gaps).collect();
     all.sort_unstable_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(0.0)

@@ -13,7 +13,7 @@ p{margin:.2rem 0 .7rem;max-width:75ch}.soft{color:var(--soft)}.small{font-size:.
 .verdict{border-top:4px solid var(--soft)}.verdict .answer{font-size:1.25rem;font-weight:650;line-height:1.25;margin:.1rem 0 .4rem}.verdict p{margin:0}
 .good{border-top-color:var(--good)}.good .answer,b.good{color:var(--good)}.fair{border-top-color:var(--fair)}.fair .answer,b.fair{color:var(--fair)}.poor{border-top-color:var(--poor)}.poor .answer,b.poor{color:var(--poor)}
 table{width:100%;border-collapse:collapse;margin:.5rem 0}th,td{text-align:left;vertical-align:top;padding:.5rem .8rem .5rem 0;border-bottom:1px solid var(--line)}
-thead th{font-size:.8rem;color:var(--soft);font-weight:600}tbody th{font-weight:600;overflow-wrap:anywhere}td.num,thead th.num{white-space:nowrap;font-variant-numeric:tabular-nums}
+thead th{font-size:.8rem;color:var(--soft);font-weight:600}tbody th{font-weight:600;overflow-wrap:anywhere;min-width:8.5em}td.num,thead th.num{white-space:nowrap;font-variant-numeric:tabular-nums}
 tr.group th{padding-top:1.2rem;color:var(--soft);font-size:.875rem}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:11px system-ui,sans-serif}svg text.in{fill:var(--ink)}
 .r{fill:var(--real)}.s{fill:var(--syn)}.sl{fill:none;stroke:var(--syn);stroke-width:1.8;stroke-linejoin:round}.cl{fill:none;stroke:var(--syn);stroke-width:1.3;stroke-opacity:.75;stroke-linejoin:round}.cl.real{stroke:var(--deep)}.cl.other{stroke:var(--neg)}.axis{stroke:var(--line);stroke-width:1}.cell{fill:var(--deep)}.neg{fill:var(--neg)}.off{fill:var(--syn)}.frame{fill:none;stroke:var(--line)}

@@ -1,5 +1,6 @@
 //! The evaluation of series.
 
+mod general;
 mod scores;
 mod sections;
 mod verdict;
@@ -38,11 +39,12 @@ struct Compared {
     bootstrap: Windows,
 }
 
-/// Compares `synthetic` windows with `real` ones, the training set of their generator, and with a `holdout`, such as later windows of the same series;
-/// `stage` receives the name of each stage as it starts.
+/// Compares `synthetic` series with `real` ones, the training set of their generator, and with a `holdout`, such as a later part of the same series;
+/// `stage` receives the name of each stage as it starts. Windows of numbers have the scores of the field's protocol; series of other columns, or of
+/// different lengths, have scores that every form has.
 ///
 /// # Errors
-/// Sequences of different lengths, columns that are no numbers or have missing values, and sets with different columns.
+/// Sets with different columns, and too few windows.
 pub fn report_series(
     real: &Series,
     synthetic: &Series,
@@ -53,6 +55,10 @@ pub fn report_series(
     let SeriesEvaluation { repeats, seed, device, sources } = evaluation;
     if *repeats == 0 {
         return Err(Error::Option { name: "repeats", what: "0 networks score nothing; train at least one".into() });
+    }
+    // Windows of numbers have scores of their own.
+    if [Some(real), Some(synthetic), holdout].into_iter().flatten().any(|series| series.regular().is_err()) {
+        return general::report(real, synthetic, holdout, evaluation, stage);
     }
     let compared = Compared::of(real, synthetic, holdout, *seed)?;
     let scored = scores::of(&compared, *repeats, *seed, device, stage)?;
@@ -103,7 +109,10 @@ impl Compared {
             Ok(scaled(&found, &own))
         };
         if own.length < 2 || own.count < 10 {
-            return Err(Error::Tables(format!("{} sequences of {} rows are too few to compare; cut windows with --window 24", own.count, own.length)));
+            return Err(Error::Tables(format!(
+                "{} sequences of {} rows are too few to compare; cut windows with --window 24",
+                own.count, own.length
+            )));
         }
         let (synthetic, holdout) = (like(synthetic, "synthetic")?, holdout.map(|series| like(series, "holdout")).transpose()?);
         let real = scaled(&own, &own);
@@ -120,7 +129,9 @@ fn notes(holdout: bool) -> Vec<String> {
         "Networks are trained for these scores, so published numbers depend on seeds, numbers of windows and libraries; compare models by one program.".into(),
     ];
     if !holdout {
-        notes.push("Without a holdout no copies can be told from windows that are alike by nature: give later windows of the same series.".into());
+        notes.push(
+            "Without a holdout no copies can be told from windows that are alike by nature: give later windows of the same series.".into(),
+        );
     }
     notes
 }

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::bootstrap::Estimate;
 use crate::report::{Direction, Group, ReferenceFrom, Score};
 use crate::series::context::{context_fid, untrained_fid};
-use crate::series::{autocorrelation, copies, correlational, discriminative, marginals, predictive, spectrum};
+use crate::series::{Copies, autocorrelation, copies, correlational, discriminative, marginals, predictive, spectrum};
 
 /// A score with those of the controls.
 pub(super) struct Scored {
@@ -23,19 +23,26 @@ pub(super) struct Scored {
     pub(super) columns: Option<Vec<f64>>,
 }
 
+impl Scored {
+    /// A score without controls.
+    pub(super) fn alone(score: Score) -> Self {
+        Self { score, holdout: None, bootstrap: None, columns: None }
+    }
+}
+
 /// What a score is called and means.
-struct About {
-    id: &'static str,
-    name: &'static str,
-    group: Group,
-    meaning: &'static str,
+pub(super) struct About {
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
+    pub(super) group: Group,
+    pub(super) meaning: &'static str,
 }
 
 /// The score of every one of some sets of windows, by a seed.
 type Measure<'a> = &'a (dyn Fn(&[&Windows], u64) -> Result<Vec<f64>> + Sync);
 type ByColumn = fn(&Windows, &Windows) -> Vec<f64>;
 
-const DISCRIMINATIVE: About = About {
+pub(super) const DISCRIMINATIVE: About = About {
     id: "discriminative",
     name: "Discriminative score",
     group: Group::Fidelity,
@@ -74,10 +81,12 @@ const BY_COLUMN: [(About, ByColumn); 3] = [
             group: Group::Fidelity,
             meaning: "Difference between the autocorrelations of real and synthetic windows, mean over lags and columns; 0 is equal.",
         },
-        |real, other| apart(&autocorrelation(real), &autocorrelation(other), |a, b| {
-            let lags = a.len().max(2) - 1;
-            a.iter().zip(b).skip(1).map(|(a, b)| (a - b).abs()).sum::<f64>() / lags as f64
-        }),
+        |real, other| {
+            apart(&autocorrelation(real), &autocorrelation(other), |a, b| {
+                let lags = a.len().max(2) - 1;
+                a.iter().zip(b).skip(1).map(|(a, b)| (a - b).abs()).sum::<f64>() / lags as f64
+            })
+        },
     ),
     (
         About {
@@ -105,7 +114,8 @@ fn apart(real: &[Vec<f64>], other: &[Vec<f64>], distance: impl Fn(&[f64], &[f64]
 
 pub(super) fn of(compared: &Compared, repeats: usize, seed: u64, device: &Device, stage: &mut dyn FnMut(&str)) -> Result<Vec<Scored>> {
     let real = &compared.real;
-    let each = |sets: &[&Windows], measure: &(dyn Fn(&Windows) -> f64 + Sync)| Ok(sets.par_iter().map(|windows| measure(windows)).collect());
+    let each =
+        |sets: &[&Windows], measure: &(dyn Fn(&Windows) -> f64 + Sync)| Ok(sets.par_iter().map(|windows| measure(windows)).collect());
     let mut all = Vec::new();
     stage("discriminative score");
     all.push(scored(&DISCRIMINATIVE, compared, repeats, seed, &|sets, seed| each(sets, &|windows| discriminative(real, windows, seed))));
@@ -155,16 +165,17 @@ fn scored(about: &About, compared: &Compared, repeats: usize, seed: u64, measure
 /// The means over seeds with their 95 % intervals by Student's distribution.
 fn repeated(repeats: usize, seed: u64, measure: &(dyn Fn(u64) -> Result<Vec<f64>> + Sync)) -> Result<Vec<Estimate>> {
     let values = (0..repeats as u64).into_par_iter().map(|repeat| measure(seed.wrapping_add(repeat))).collect::<Result<Vec<_>>>()?;
-    let degrees = repeats.saturating_sub(1) as f64;
-    let times = StudentsT::new(0.0, 1.0, degrees.max(1.0)).map_or(0.0, |law| law.inverse_cdf(0.975));
-    let of_set = |set: usize| {
-        let of_seeds: Vec<f64> = values.iter().map(|values| values[set]).collect();
-        let value = mean(&of_seeds);
-        let variance = of_seeds.iter().map(|found| (found - value).powi(2)).sum::<f64>() / degrees.max(1.0);
-        let half = times * (variance / repeats as f64).sqrt();
-        Estimate { value, interval: [value - half, value + half] }
-    };
+    let of_set = |set: usize| mean_of(&values.iter().map(|values| values[set]).collect::<Vec<f64>>());
     Ok((0..values.first().map_or(0, Vec::len)).map(of_set).collect())
+}
+
+/// The mean with its 95 % interval by Student's distribution.
+pub(super) fn mean_of(values: &[f64]) -> Estimate {
+    let (value, degrees) = (mean(values), values.len().saturating_sub(1) as f64);
+    let times = StudentsT::new(0.0, 1.0, degrees.max(1.0)).map_or(0.0, |law| law.inverse_cdf(0.975));
+    let variance = values.iter().map(|found| (found - value).powi(2)).sum::<f64>() / degrees.max(1.0);
+    let half = times * (variance / values.len().max(1) as f64).sqrt();
+    Estimate { value, interval: [value - half, value + half] }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -173,7 +184,13 @@ fn mean(values: &[f64]) -> f64 {
 
 fn near_copies(compared: &Compared) -> Scored {
     let found = compared.holdout.as_ref().map(|holdout| copies(&compared.real, &compared.synthetic, holdout));
-    let score = Score {
+    let bootstrap = compared.holdout.as_ref().map(|holdout| copies(&compared.real, &compared.bootstrap, holdout).share);
+    Scored { holdout: found.map(|found| found.reference), bootstrap, ..Scored::alone(of_copies(found)) }
+}
+
+/// The score of what a search for copies found, if there was a holdout to compare with.
+pub(super) fn of_copies(found: Option<Copies>) -> Score {
+    Score {
         id: "near_copies".into(),
         group: Group::Privacy,
         name: "Near copies".into(),
@@ -183,9 +200,8 @@ fn near_copies(compared: &Compared) -> Scored {
         reference_from: ReferenceFrom::Holdout,
         direction: Direction::Lower,
         mark: None,
-        meaning: "The share of synthetic windows that are nearer to a training window than half of what holdout windows typically are.".into(),
+        meaning: "The share of synthetic windows that are nearer to a training window than half of what holdout windows typically are."
+            .into(),
         undefined: found.is_none().then(|| "needs a holdout: later windows of the same series".into()),
-    };
-    let bootstrap = compared.holdout.as_ref().map(|holdout| copies(&compared.real, &compared.bootstrap, holdout).share);
-    Scored { score, holdout: found.map(|found| found.reference), bootstrap, columns: None }
+    }
 }

@@ -33,7 +33,13 @@ pub(super) fn limits() -> Section {
                 TOLD_APART[0], TOLD_APART[1]
             ),
         ),
-        row("Utility", format!("The predictive error is more than {} times that after training on real windows: fair, {} times: poor", ERROR[0], ERROR[1])),
+        row(
+            "Utility",
+            format!(
+                "The predictive error is more than {} times that after training on real windows: fair, {} times: poor",
+                ERROR[0], ERROR[1]
+            ),
+        ),
         row(
             "Privacy",
             format!(
@@ -110,7 +116,8 @@ fn cut(names: &[&str]) -> String {
 
 /// The scores that are means over columns, column by column, the worst first.
 pub(super) fn columns(scored: &[Scored], names: &[&str]) -> Option<Section> {
-    let parts: Vec<(&str, &Vec<f64>)> = scored.iter().filter_map(|scored| Some((scored.score.name.as_str(), scored.columns.as_ref()?))).collect();
+    let parts: Vec<(&str, &Vec<f64>)> =
+        scored.iter().filter_map(|scored| Some((scored.score.name.as_str(), scored.columns.as_ref()?))).collect();
     if names.len() < 2 || parts.is_empty() {
         return None;
     }

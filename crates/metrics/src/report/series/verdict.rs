@@ -16,7 +16,7 @@ pub(super) fn verdicts(scored: &[Scored], sizes: [usize; 2], holdout: bool) -> V
     vec![of_fidelity(scored), of_utility(scored), of_privacy(scored, sizes, holdout)]
 }
 
-fn of_fidelity(scored: &[Scored]) -> Verdict {
+pub(super) fn of_fidelity(scored: &[Scored]) -> Verdict {
     let score = by_id(scored, "discriminative").map(|found| &found.score);
     let Some((score, value)) = score.and_then(|score| Some((score, score.value?))) else {
         return not_assessed(Group::Fidelity, "The discriminative score is not defined.");
@@ -28,8 +28,20 @@ fn of_fidelity(scored: &[Scored]) -> Verdict {
         above if above > TOLD_APART[0] => Grade::Fair,
         _ => Grade::Good,
     };
-    let because = format!("A recurrent network tells synthetic windows from real ones with an accuracy of {:.3}; for the reference it is {:.3}.", 0.5 + value, 0.5 + reference);
+    let because = format!(
+        "A recurrent network tells synthetic windows from real ones with an accuracy of {:.3}; for the reference it is {:.3}.",
+        0.5 + value,
+        0.5 + reference
+    );
     fidelity(grade, None, because)
+}
+
+/// No task is known for series of any form.
+pub(super) fn not_for_utility() -> Verdict {
+    not_assessed(
+        Group::Utility,
+        "Windows of numbers alone have a task by custom, the next value of the last column; cut them with --window and leave other columns out.",
+    )
 }
 
 fn of_utility(scored: &[Scored]) -> Verdict {
@@ -42,14 +54,19 @@ fn of_utility(scored: &[Scored]) -> Verdict {
         times if times > ERROR[0] => (Grade::Fair, "Almost as useful as real data"),
         _ => (Grade::Good, "As useful as real data"),
     };
-    let because = format!("The next value of the last column is predicted with a mean error of {value:.4} after training on synthetic windows, {reference:.4} after training on real ones.");
+    let because = format!(
+        "The next value of the last column is predicted with a mean error of {value:.4} after training on synthetic windows, {reference:.4} after training on real ones."
+    );
     Verdict { group: Group::Utility, grade, answer: answer.into(), because }
 }
 
-fn of_privacy(scored: &[Scored], [synthetic, reference]: [usize; 2], holdout: bool) -> Verdict {
+pub(super) fn of_privacy(scored: &[Scored], [synthetic, reference]: [usize; 2], holdout: bool) -> Verdict {
     let score = by_id(scored, "near_copies").map(|found| &found.score);
     let Some((share, expected)) = score.filter(|_| holdout).and_then(|score| Some((score.value?, score.reference?))) else {
-        return not_assessed(Group::Privacy, "Give windows that the model never saw, such as later ones of the same series, as the holdout.");
+        return not_assessed(
+            Group::Privacy,
+            "Give windows that the model never saw, such as later ones of the same series, as the holdout.",
+        );
     };
     let beyond = share - expected - chance(expected, [synthetic, reference]);
     let because = format!(
