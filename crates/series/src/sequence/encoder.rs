@@ -7,14 +7,76 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
-use semblant_core::nn::{Init, Linear, LinearConfig, drawn, init_streams, silu};
+use semblant_core::nn::{Init, Linear, LinearConfig, drawn, init_streams, parameter, silu};
 use semblant_masked_diffusion::Cell;
 use semblant_tabular_masked::net::Layout;
 
 /// Bins up and down from the last row's that have a logit each; all further ones share one.
-pub(super) const REACH: usize = 12;
-/// Logits of steps of one number.
-const STEPS: usize = 2 * REACH + 2;
+const REACH: usize = 12;
+/// What a position of numbers has a logit for: every step within reach, a further one; a value after a missing one, the reverse, and two missing ones.
+const OF_NUMBERS: usize = 2 * REACH + 5;
+/// What a position of labels has a logit for: the last row's label, and another.
+const OF_LABELS: usize = 2;
+
+/// The logits of how a row follows the last one: where those of each position begin, and how many there are.
+#[derive(Debug, Clone)]
+struct Steps {
+    first: Vec<usize>,
+    count: usize,
+}
+
+impl Steps {
+    fn new(layout: &Layout) -> Self {
+        let mut count = 0;
+        let first = layout.numbers.iter().map(|number| {
+            let first = count;
+            count += if number.is_some() { OF_NUMBERS } else { OF_LABELS };
+            first
+        });
+        Self { first: first.collect(), count }
+    }
+
+    /// Which logit is that of a token after the last row's.
+    fn of(&self, layout: &Layout, position: usize, before: u32, token: usize) -> usize {
+        let before = before as usize;
+        let offset = match layout.numbers[position].map(|number| layout.bins[number]) {
+            None => usize::from(token != before),
+            Some(bins) => match (before < bins, token < bins) {
+                (true, true) => {
+                    let step = token as isize - before as isize;
+                    if step.unsigned_abs() <= REACH { (step + REACH as isize) as usize } else { 2 * REACH + 1 }
+                }
+                (false, true) => 2 * REACH + 2,
+                (true, false) => 2 * REACH + 3,
+                (false, false) => 2 * REACH + 4,
+            },
+        };
+        self.first[position] + offset
+    }
+}
+
+/// What the logits of steps begin with: the logarithm of how much more often each step is than if rows did not depend on the last one. `pairs` are the
+/// places of successive rows in `cells`, `[positions][rows]`.
+pub(super) fn first_steps(layout: &Layout, cells: &[Vec<Cell>], pairs: &[(usize, usize)]) -> Vec<f32> {
+    let steps = Steps::new(layout);
+    let (mut seen, mut expected) = (vec![0.0f64; steps.count], vec![0.0f64; steps.count]);
+    for (position, cells) in cells.iter().enumerate() {
+        let tokens = layout.spans.widths()[position];
+        let mut shares = vec![0.0f64; tokens];
+        let mut last = vec![0.0f64; tokens];
+        for &(before, row) in pairs {
+            shares[cells[row].token as usize] += 1.0 / pairs.len() as f64;
+            last[cells[before].token as usize] += 1.0;
+            seen[steps.of(layout, position, cells[before].token, cells[row].token as usize)] += 1.0;
+        }
+        for (before, &count) in last.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+            for (token, share) in shares.iter().enumerate() {
+                expected[steps.of(layout, position, before as u32, token)] += count * share;
+            }
+        }
+    }
+    seen.iter().zip(&expected).map(|(seen, expected)| ((seen + 1.0) / (expected + 1.0)).ln() as f32).collect()
+}
 
 /// What the sizes of an encoder follow from.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +102,22 @@ pub(super) struct Encoder {
     gates: Linear,
     recurrent: Linear,
     context: Linear,
-    steps: Option<Linear>,
+    steps: Linear,
 }
 
 /// Rows, or attributes, as cells; `None` is a cell that is not shown.
 pub(super) type Shown<'a> = &'a dyn Fn(usize, usize) -> Option<Cell>;
 
 impl Encoder {
-    pub(super) fn new(rows: &Layout, attributes: Option<&Layout>, sizes: &Sizes, seed: u64, device: &Device) -> Self {
+    /// `first_steps` are what the logits of steps begin with, or empty for weights that are to be loaded.
+    pub(super) fn new(
+        rows: &Layout,
+        attributes: Option<&Layout>,
+        sizes: &Sizes,
+        first_steps: Vec<f32>,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
         let &Sizes { hidden, embedding, width, known, lagged } = sizes;
         let mut stream = init_streams(seed);
         let entries = |layout: &Layout| layout.spans.width() + layout.spans.len();
@@ -55,6 +125,11 @@ impl Encoder {
         let spread = 1.0 / (embedding as f32).sqrt();
         let mut table = |layout: &Layout| drawn(Init::Normal(spread), (0, 0), [entries(layout), embedding], (stream(), 0), device);
         let (of_rows, of_attributes) = (table(rows), attributes.map(&mut table));
+        let count = Steps::new(rows).count;
+        let mut steps = LinearConfig::new(width, count).with_init(Init::Zero).init(stream(), device);
+        if first_steps.len() == count {
+            steps.bias = Some(parameter([count], device, move || first_steps));
+        }
         let shown = features(rows) * if lagged { 2 } else { 1 } + attributes.map_or(0, features);
         Self {
             embedding: of_rows,
@@ -63,8 +138,7 @@ impl Encoder {
             gates: LinearConfig::new(hidden, 3 * hidden).init(stream(), device),
             recurrent: LinearConfig::new(hidden, 3 * hidden).init(stream(), device),
             context: LinearConfig::new(hidden + known + shown, width).init(stream(), device),
-            steps: (!rows.bins.is_empty())
-                .then(|| LinearConfig::new(width, STEPS * rows.bins.len()).with_init(Init::Zero).init(stream(), device)),
+            steps,
         }
     }
 
@@ -99,61 +173,39 @@ impl Encoder {
         self.context.forward(joined(parts))
     }
 
-    /// What is added to the logits of the decoder, from what its heads see and the rows before; nothing where no column holds numbers.
+    /// What is added to the logits of the decoder for how a row follows the last one, from what the decoder's heads see; nothing where there is no last
+    /// row.
     ///
     /// # Shapes
     /// `hidden [count, width]`; gives `[count, spans.width]`.
-    pub(super) fn steps(&self, hidden: Tensor<2>, layout: &Layout, before: Shown<'_>) -> Option<Tensor<2>> {
-        let steps = self.steps.as_ref()?.forward(hidden); // [count, numbers * STEPS]
+    pub(super) fn steps(&self, hidden: Tensor<2>, layout: &Layout, before: Shown<'_>) -> Tensor<2> {
+        let places = Steps::new(layout);
+        let steps = self.steps.forward(hidden); // [count, steps]
         let ([count, width], device) = (steps.dims(), steps.device());
-        let zero = Tensor::zeros([count, 1], &device);
-        let mut places = Vec::with_capacity(count * layout.spans.width());
+        let mut indices = Vec::with_capacity(count * layout.spans.width());
         for row in 0..count {
             for position in 0..layout.spans.len() {
-                let tokens = layout.spans.widths()[position];
-                match layout.numbers[position] {
-                    Some(number) => {
-                        let cell = before(row, position).map(|cell| cell.token);
-                        places.extend(
-                            (0..tokens).map(|token| place(cell, token, layout.bins[number]).map_or(width, |at| number * STEPS + at) as i32),
-                        );
-                    }
-                    None => places.extend(std::iter::repeat_n(width as i32, tokens)),
-                }
+                let last = before(row, position).map(|cell| cell.token);
+                let place = |token| last.map_or(width, |last| places.of(layout, position, last, token));
+                indices.extend((0..layout.spans.widths()[position]).map(|token| place(token) as i32));
             }
         }
-        let places: Tensor<1, Int> = host::indices(places, &device);
-        Some(Tensor::cat(vec![steps, zero], 1).gather(1, places.reshape([count, layout.spans.width()])))
+        let indices: Tensor<1, Int> = host::indices(indices, &device);
+        let zero = Tensor::zeros([count, 1], &device);
+        Tensor::cat(vec![steps, zero], 1).gather(1, indices.reshape([count, layout.spans.width()]))
     }
 
     /// The same for one position: adds to its logits `[count, width of the position]`.
     pub(super) fn add_steps(&self, hidden: Tensor<2>, layout: &Layout, position: usize, before: Shown<'_>, logits: &mut [f32]) {
-        let (Some(steps), Some(number)) = (&self.steps, layout.numbers[position]) else { return };
-        let tokens = layout.spans.widths()[position];
-        let bins = layout.bins[number];
-        host::read(&steps.forward(hidden), |steps| {
-            let width = STEPS * layout.bins.len();
-            for (row, (logits, steps)) in logits.chunks_exact_mut(tokens).zip(steps.chunks_exact(width)).enumerate() {
-                let cell = before(row, position).map(|cell| cell.token);
-                for (token, logit) in logits.iter_mut().enumerate() {
-                    *logit += place(cell, token, bins).map_or(0.0, |at| steps[number * STEPS + at]);
-                }
+        let places = Steps::new(layout);
+        host::read(&self.steps.forward(hidden), |steps| {
+            let rows = logits.chunks_exact_mut(layout.spans.widths()[position]).zip(steps.chunks_exact(places.count));
+            for (row, (logits, steps)) in rows.enumerate() {
+                let Some(last) = before(row, position) else { continue };
+                logits.iter_mut().enumerate().for_each(|(token, logit)| *logit += steps[places.of(layout, position, last.token, token)]);
             }
         });
     }
-}
-
-/// Which step leads from the last row's token to this one, if both are bins.
-fn place(before: Option<u32>, token: usize, bins: usize) -> Option<usize> {
-    if token >= bins {
-        return None;
-    }
-    let before = before.map(|token| token as usize).filter(|&token| token < bins);
-    let far = STEPS - 1;
-    Some(before.map_or(far, |before| {
-        let step = token as isize - before as isize;
-        if step.unsigned_abs() <= REACH { (step + REACH as isize) as usize } else { far }
-    }))
 }
 
 /// Embeddings and places of all positions, `[count, positions * embedding + places]`.
@@ -213,16 +265,15 @@ mod tests {
     fn steps_of_one_position_are_those_of_all() {
         let (device, (layout, cells)) = (Device::flex(), layout());
         let sizes = Sizes { hidden: 6, embedding: 3, width: 8, known: 0, lagged: false };
-        let mut encoder = Encoder::new(&layout, None, &sizes, 1, &device);
+        let pairs: Vec<(usize, usize)> = (1..300).map(|row| (row - 1, row)).collect();
+        let mut encoder = Encoder::new(&layout, None, &sizes, first_steps(&layout, &cells, &pairs), 1, &device);
         let random = |shape: [usize; 2], stream| {
             host::tensor(Stream::new(9, stream).matrix(0..shape[0] as u64, shape[1], Stream::normals), shape, &device)
         };
-        if let Some(steps) = &mut encoder.steps {
-            steps.weight = Param::from_tensor(random([8, STEPS], 0));
-        }
+        encoder.steps.weight = Param::from_tensor(random([8, OF_NUMBERS + OF_LABELS], 0));
         let hidden = random([5, 8], 1);
         let before = |row: usize, position: usize| (row > 0).then(|| cells[position][20 * row]);
-        let all = encoder.steps(hidden.clone(), &layout, &before).expect("numbers");
+        let all = encoder.steps(hidden.clone(), &layout, &before);
         let all = host::read(&all, <[f32]>::to_vec);
         for position in 0..layout.spans.len() {
             let range = layout.spans.range(position);
@@ -236,17 +287,22 @@ mod tests {
                 );
             }
         }
-        assert!(all.iter().any(|&added| added != 0.0));
+        assert!(all[..layout.spans.width()].iter().all(|&added| added == 0.0), "the first row follows none");
+        assert!(all[layout.spans.width()..].iter().all(|&added| added != 0.0));
     }
 
     #[test]
     fn steps_are_counted_from_the_last_bin() {
-        assert_eq!(place(Some(20), 20, 40), Some(REACH));
-        assert_eq!(place(Some(20), 17, 40), Some(REACH - 3));
-        assert_eq!(place(Some(20), 20 + REACH, 40), Some(2 * REACH));
-        assert_eq!(place(Some(20), 21 + REACH, 40), Some(STEPS - 1));
-        // A missing value, in either row, is no step.
-        assert_eq!((place(Some(40), 3, 40), place(None, 3, 40), place(Some(3), 40, 40)), (Some(STEPS - 1), Some(STEPS - 1), None));
+        let (layout, cells) = layout();
+        let (steps, bins) = (Steps::new(&layout), layout.bins[0]);
+        let of = |before: usize, token: usize| steps.of(&layout, 0, before as u32, token);
+        assert_eq!((of(20, 20), of(20, 17), of(20, 20 + REACH), of(20, 21 + REACH)), (REACH, REACH - 3, 2 * REACH, 2 * REACH + 1));
+        assert_eq!((of(bins, 3), of(3, bins), of(bins, bins)), (2 * REACH + 2, 2 * REACH + 3, 2 * REACH + 4));
+        assert_eq!((steps.of(&layout, 1, 2, 2), steps.of(&layout, 1, 2, 0), steps.count), (OF_NUMBERS, OF_NUMBERS + 1, OF_NUMBERS + OF_LABELS));
+        // Labels a, b, c in turn: the same never follows, another one and a half times as often as by chance.
+        let pairs: Vec<(usize, usize)> = (1..300).map(|row| (row - 1, row)).collect();
+        let first = first_steps(&layout, &cells, &pairs);
+        assert!((first[OF_NUMBERS] + (299.0f32 / 3.0 + 1.0).ln()).abs() < 0.05 && (first[OF_NUMBERS + 1] - 1.5f32.ln()).abs() < 0.01, "{first:?}");
     }
 
     /// PyTorch's equations, one unit, all weights 0 but the given ones: h' = (1 - z) n + z h.
@@ -254,7 +310,7 @@ mod tests {
     fn the_state_moves_as_that_of_a_gated_recurrent_unit() {
         let device = Device::flex();
         let sizes = Sizes { hidden: 1, embedding: 2, width: 4, known: 0, lagged: false };
-        let mut encoder = Encoder::new(&layout().0, None, &sizes, 1, &device);
+        let mut encoder = Encoder::new(&layout().0, None, &sizes, Vec::new(), 1, &device);
         let set = |linear: &mut Linear, weight: [f32; 3]| {
             linear.weight = Param::from_tensor(host::tensor(weight.to_vec(), [1, 3], &device));
             linear.bias = Some(Param::from_tensor(host::tensor(vec![0.1, -0.2, 0.3], [3], &device)));

@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose};
-use self::encoder::Encoder;
+use self::encoder::{Encoder, first_steps};
 use self::form::{Form, Tables};
 use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
 
@@ -81,7 +81,7 @@ pub struct SequenceConfig {
     pub schema_order: f64,
     /// The share of sequences, or of the end of a single one, that is held out to judge the model while it is trained.
     pub validation: f64,
-    /// Once the held-out loss no longer improves, the learning rate falls to 0 over this share of the steps so far.
+    /// Once the held-out loss no longer improves, the learning rate falls to 0 over this share of the steps so far; 0 ends at once, with the best state.
     pub anneal: f64,
     /// The model of attributes.
     pub attributes: MaskedDiffusionConfig,
@@ -120,7 +120,7 @@ impl Default for SequenceConfig {
             jitter: 0.001,
             schema_order: 0.5,
             validation: 0.1,
-            anneal: 0.5,
+            anneal: 0.0,
             attributes: MaskedDiffusionConfig::default(),
         }
     }
@@ -173,13 +173,14 @@ impl SequenceConfig {
     }
 
     /// The network for rows and attributes of these layouts.
-    fn network(&self, form: &Form, layouts: &Layouts, counts: &[u64], seed: u64, device: &Device) -> SequenceNet {
+    /// `counts` and `steps` are what it begins with; empty for weights that are to be loaded.
+    fn network(&self, form: &Form, layouts: &Layouts, counts: &[u64], steps: Vec<f32>, seed: u64, device: &Device) -> SequenceNet {
         let Chosen { width, hidden, .. } = form.chosen;
         let sizes = Sizes { width, depth: self.depth, embedding: self.embedding, frequencies: self.frequencies };
         let of_encoder =
             encoder::Sizes { hidden, embedding: self.embedding, width, known: form.known.width(), lagged: form.rows_of_a_day > 0 };
         SequenceNet {
-            encoder: Encoder::new(&layouts.rows, layouts.attributes.as_ref(), &of_encoder, seed, device),
+            encoder: Encoder::new(&layouts.rows, layouts.attributes.as_ref(), &of_encoder, steps, seed, device),
             decoder: Net::new(&layouts.rows, &sizes, counts, seed, device),
         }
     }
@@ -249,7 +250,7 @@ impl Sequence {
             rows: Layout::new(&form.tokens, config.frequencies),
             attributes: attributes.as_ref().map(|fitted| fitted.layout().clone()),
         };
-        let net = config.network(&form, &layouts, &[], 0, device);
+        let net = config.network(&form, &layouts, &[], Vec::new(), 0, device);
         let net = file.load_module("sequence", net, path)?;
         Ok(Self { config, fitted: Some(Fitted { form, layouts, net, attributes, device: device.clone() }) })
     }
@@ -325,7 +326,10 @@ impl Synthesizer<Series> for Sequence {
             of_data.batch(&chosen, cut, step.rows(), &orders, config.jitter, &random)
         };
         let counts = rows_of_tokens(&cells, &layouts.rows);
-        let net = config.network(&form, &layouts, &counts, run.seed, &run.device.clone().autodiff());
+        let pairs: Vec<(usize, usize)> =
+            data.spans().iter().flat_map(|span| (span.start + 1..span.end).map(|row| (row - 1, row))).collect();
+        let steps = first_steps(&layouts.rows, &cells, &pairs);
+        let net = config.network(&form, &layouts, &counts, steps, run.seed, &run.device.clone().autodiff());
         let model = SequenceModel { net, shared: Shared(constants.clone()) };
         let of_cells: Vec<(u32, u32)> =
             cells.iter().chain(&attribute_cells).flatten().map(|cell| (cell.token, cell.place.to_bits())).collect();

@@ -69,8 +69,7 @@ impl SequenceNet {
         let given = self.encoder.given([Some(before), known, Some(earlier(1)), lagged, attributes]); // [count, width]
         let seen = self.decoder.hidden(&batch.rows.input, layout, Some(given), masks);
         let logits = self.decoder.logits(seen.clone());
-        let steps = self.encoder.steps(seen, layout, &|row, position| batch.before[row * positions + position]);
-        steps.into_iter().fold(logits, |logits, steps| logits + steps)
+        logits + self.encoder.steps(seen, layout, &|row, position| batch.before[row * positions + position])
     }
 }
 
