@@ -46,7 +46,7 @@ pub(crate) fn sample(arguments: &Sample, registry: &Registry, quiet: bool) -> Ou
     let paths: Vec<&Path> =
         wanted.iter().flat_map(|output| std::iter::once(&output.path).chain(&output.labels)).map(PathBuf::as_path).collect();
     let stdout = arguments.json.then_some(Path::new("-"));
-    let inputs: Vec<&Path> = std::iter::once(spec).chain(plan.files().iter().map(PathBuf::as_path)).collect();
+    let inputs: Vec<&Path> = std::iter::once(spec).chain(plan.files()).collect();
     outputs::check(&paths.iter().copied().chain(stdout).collect::<Vec<_>>(), &inputs, arguments.overwrite.force)?;
     // A folder that was made for nothing goes again; one that holds something stays.
     let is_new = folder.is_some_and(|folder| !folder.exists());

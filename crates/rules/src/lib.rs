@@ -42,6 +42,7 @@ mod permutation;
 mod plan;
 mod source;
 pub mod spec;
+mod synthesizer;
 mod text;
 mod values;
 
@@ -50,3 +51,4 @@ pub use error::{Error, Place, Result};
 pub use generate::{CHUNK, Generator, Spoiled};
 pub use plan::{Model, Models, NoModels, Plan};
 pub use spec::Spec;
+pub use synthesizer::{MakeModels, RulesConfig, RulesModel};

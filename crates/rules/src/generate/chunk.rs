@@ -23,6 +23,8 @@ pub(crate) struct Chunk<'g> {
     pub(crate) rows: Vec<u64>,
     /// Which draw of the rows this is.
     pub(crate) attempt: u32,
+    /// The rows whose parents the rows have, where these are not their own.
+    pub(crate) seats: Option<Vec<u64>>,
     slots: Vec<Option<Values>>,
     pub(super) located: Option<Located>,
     pub(super) links: Vec<Option<LinkRows>>,
@@ -71,6 +73,7 @@ impl<'g> Chunk<'g> {
             table,
             rows,
             attempt,
+            seats: None,
             slots: vec![None; plan.slots.len()],
             located: None,
             links: plan.links.iter().map(|_| None).collect(),
@@ -157,7 +160,7 @@ impl<'g> Chunk<'g> {
 
     pub(super) fn located(&mut self) -> Result<&Located> {
         if self.located.is_none() {
-            self.located = Some(self.generator.locate(self.table, &self.rows)?);
+            self.located = Some(self.generator.locate(self.table, self.seats.as_ref().unwrap_or(&self.rows))?);
         }
         Ok(self.located.get_or_insert_default())
     }
@@ -315,6 +318,7 @@ impl<'g> Chunk<'g> {
             table: self.table,
             rows: indices.iter().map(|&index| self.rows[index]).collect(),
             attempt: self.attempt,
+            seats: self.seats.as_ref().map(|seats| indices.iter().map(|&index| seats[index]).collect()),
             slots: self.slots.iter().map(|values| values.as_ref().map(|values| values.take(indices))).collect(),
             located: self.located.as_ref().map(|located| located.take(indices)),
             links: self.links.iter().map(|_| None).collect(),

@@ -74,6 +74,7 @@ impl Resolver<'_> {
             learned: self.learned_blocks(table)?,
             machine: spec.machine.as_ref().map(|machine| self.machine(table, machine)).transpose()?,
             series: spec.series.as_ref().map(|series| self.series(table, series)).transpose()?,
+            seats: self.stream(table, "\u{1f}seats"),
             chaos: spec.chaos.iter().map(|chaos| (chaos.value.clone(), chaos.place)).collect(),
             visible,
             schema: semblant_data::table::Schema { columns: described, ..Default::default() },

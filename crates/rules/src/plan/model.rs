@@ -31,6 +31,8 @@ pub(crate) struct Table {
     pub(crate) learned: Vec<LearnedBlock>,
     pub(crate) machine: Option<MachinePlan>,
     pub(crate) series: Option<SeriesPlan>,
+    /// The stream that gives a row another parent where it is drawn again.
+    pub(crate) seats: u32,
     pub(crate) chaos: Vec<(Chaos, Place)>,
     /// The columns that are written.
     pub(crate) visible: Vec<usize>,

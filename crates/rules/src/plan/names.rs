@@ -1,18 +1,22 @@
 //! What expressions may name, and of which types it is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use semblant_core::seeds::streams::RULES;
+use semblant_data::table::Table as Data;
 use semblant_expressions::{Columns, Expression, Type};
 
+use super::files::{Files, Named};
 use super::{Model, Models, Param, Slot};
 use crate::error::{Error, Place, Result, place_of};
 use crate::permutation::mixed;
 use crate::spec::{At, ColumnSpec, Scalar, Spec, TableSpec, Term};
 
+/// How many columns may need one another in a row: reading and computing them goes as deep.
+pub(super) const DEEPEST: usize = 200;
 /// Streams of the range of rules.
 const STREAMS: u64 = 0x0c00_0000;
 
@@ -27,13 +31,16 @@ pub(super) struct Resolver<'a> {
     /// For the columns of models: entry and column there.
     pub(super) learned: Vec<BTreeMap<usize, (usize, usize)>>,
     /// The files that it reads.
-    files: RefCell<Vec<PathBuf>>,
+    files: RefCell<Vec<Named>>,
+    source: Files<'a>,
     types: RefCell<HashMap<(usize, usize), Option<Type>>>,
+    /// How many types are looked for, each for the one before.
+    depth: Cell<usize>,
     streams: RefCell<HashMap<u64, String>>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(spec: &'a Spec, path: &'a Path, models: &dyn Models) -> Result<Self> {
+    pub(super) fn new(spec: &'a Spec, path: &'a Path, models: &dyn Models, source: Files<'a>) -> Result<Self> {
         let mut resolver = Self {
             spec,
             path,
@@ -41,7 +48,9 @@ impl<'a> Resolver<'a> {
             columns: spec.tables.iter().map(|table| table.columns.clone()).collect(),
             learned: vec![BTreeMap::new(); spec.tables.len()],
             files: RefCell::default(),
+            source,
             types: RefCell::default(),
+            depth: Cell::default(),
             streams: RefCell::default(),
         };
         for table in 0..spec.tables.len() {
@@ -56,17 +65,26 @@ impl<'a> Resolver<'a> {
     }
 
     /// A file that the spec names.
-    pub(super) fn file(&self, name: &At<String>) -> Result<PathBuf> {
+    fn file(&self, name: &At<String>) -> Result<Named> {
         let path = self.path.parent().unwrap_or(Path::new("")).join(&name.value);
-        if path.is_file() {
-            self.files.borrow_mut().push(path.clone());
-            return Ok(path);
+        let file = Named { name: name.value.clone(), path };
+        if !self.source.has(&file) {
+            return self.fail(name.place, format!("there is no file {}; files lie relative to the spec", file.path.display()));
         }
-        self.fail(name.place, format!("there is no file {}; files lie relative to the spec", path.display()))
+        let mut files = self.files.borrow_mut();
+        if !files.contains(&file) {
+            files.push(file.clone());
+        }
+        Ok(file)
+    }
+
+    /// A table that the spec names.
+    pub(super) fn data(&self, name: &At<String>) -> Result<Data> {
+        self.source.table(&self.file(name)?).map_err(|what| Error::new(self.path, name.place, what))
     }
 
     /// The files that were read, in the order of the spec.
-    pub(super) fn into_files(self) -> Vec<PathBuf> {
+    pub(super) fn into_files(self) -> Vec<Named> {
         self.files.into_inner()
     }
 
@@ -87,8 +105,9 @@ impl<'a> Resolver<'a> {
     fn load(&mut self, table: usize, models: &dyn Models) -> Result<()> {
         let mut loaded = Vec::new();
         for (entry, learned) in self.spec.tables[table].learned.iter().enumerate() {
-            let path = self.file(&learned.model)?;
-            let model = models.load(&path).map_err(|what| Error::new(self.path, learned.model.place, what))?;
+            let file = self.file(&learned.model)?;
+            let model = self.source.bytes(&file).and_then(|bytes| models.load(bytes, &file.path));
+            let model = model.map_err(|what| Error::new(self.path, learned.model.place, what))?;
             let names: Vec<&str> = model.schema().names().collect();
             let is_declared = |name: &str| self.columns[table].iter().any(|column| *column.name == name);
             let wanted: Vec<At<String>> = match &learned.columns {
@@ -210,7 +229,12 @@ impl<'a> Resolver<'a> {
             None => {}
         }
         self.types.borrow_mut().insert((table, column), None);
+        self.depth.set(self.depth.get() + 1);
+        if self.depth.get() > DEEPEST {
+            return self.fail(spec.name.place, too_deep());
+        }
         let found = self.declared_type(table, column)?;
+        self.depth.set(self.depth.get() - 1);
         self.types.borrow_mut().insert((table, column), Some(found));
         Ok(found)
     }
@@ -283,6 +307,11 @@ impl<'a> Resolver<'a> {
         taken.insert(place, name);
         place as u32
     }
+}
+
+/// What is wrong with columns that need more than [`DEEPEST`] others in a row.
+pub(super) fn too_deep() -> String {
+    format!("more than {DEEPEST} columns need one another in a row; compute some of them from the first ones")
 }
 
 /// Stream `index` of the range of rules.
