@@ -164,3 +164,28 @@ fn a_draft_can_be_sampled() {
     assert!((visits / lines(&place, "real/visits.csv").len() as f64 - 1.0).abs() < 0.1, "{visits}");
     place.bad(2, &["rules", "draft", "real/people.csv", "-o", "real/people.csv"], &["is the input"]);
 }
+
+#[test]
+fn rows_are_asked_to_be_something_and_a_table_becomes_a_model() {
+    let place = Place::new();
+    place.file("spec.toml", SPEC.replace("chaos = [{ missing = { columns = \"cost\", rate = 0.1 } }]", ""));
+    place.file("chaos.toml", SPEC);
+    let ages = |name: &str| lines(&place, name)[1..].iter().map(|line| line.split(',').nth(1).and_then(|age| age.parse().ok()).expect("an age")).collect::<Vec<u32>>();
+    let told = place.good(&["sample", "spec.toml", "--table", "people", "--where", "age >= 60 and adult", "-n", "40", "-o", "old.csv"]);
+    assert!(told.err.contains("40 rows meet the conditions"), "{}", told.err);
+    assert!(ages("old.csv").len() == 40 && ages("old.csv").iter().all(|age| *age >= 60));
+    place.good(&["sample", "spec.toml", "--table", "people", "--where", "age=60..70", "--rows", "10..20", "-o", "some.csv"]);
+    assert!(ages("some.csv").len() == 10 && lines(&place, "some.csv")[1].starts_with("P-0011,"));
+    place.bad(2, &["sample", "spec.toml", "--where", "age > 60", "-o", "x.csv"], &["--table"]);
+    place.bad(2, &["sample", "chaos.toml", "--table", "visits", "--where", "cost > 60", "-o", "x.csv"], &["chaos"]);
+    place.bad(2, &["sample", "spec.toml", "--table", "people", "--where", "age > 99", "-o", "x.csv"], &["too rare"]);
+    // The same by a model file.
+    place.good(&["sample", "spec.toml", "--table", "people", "-o", "people.csv", "--seed", "3"]);
+    let settings = ["--set", "spec=spec.toml", "--set", "table=people"];
+    place.good(&[&["fit", "people.csv", "-m", "rules", "-o", "m.safetensors"], &settings[..]].concat());
+    std::fs::remove_file(place.path("spec.toml")).expect("there");
+    place.good(&["sample", "m.safetensors", "-n", "300", "-o", "again.csv", "--seed", "3"]);
+    assert_eq!(place.bytes("again.csv"), place.bytes("people.csv"));
+    let inspected = place.good(&["inspect", "m.safetensors"]).out;
+    assert!(inspected.contains("rules") && inspected.contains("age"), "{inspected}");
+}
