@@ -9,7 +9,7 @@ use semblant::data::table::{ReadOptions, Table, TableRequest, TableWriter};
 use semblant::kind::Data;
 use semblant::options::{Names, OptionValues};
 use semblant::progress::Event;
-use semblant::rules::{Generator, Plan, RegistryModels, RulesConfig, Spec, draft, table_of};
+use semblant::rules::{Generator, Plan, RegistryModels, RulesConfig, Spec, draft, proposed, table_of};
 use semblant::{Registry, Verb, files};
 use serde_json::json;
 
@@ -239,7 +239,7 @@ pub(crate) fn run(arguments: &Rules, registry: &Registry, quiet: bool) -> Outcom
             }
             let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
             outputs::check(&[output.as_path()], &inputs, overwrite.force)?;
-            let text = draft(&tables);
+            let text = draft(&tables, &tables.iter().map(|(_, table)| proposed(table)).collect::<Vec<_>>());
             if outputs::is_stream(output) {
                 print_document(&text);
                 return Ok(());

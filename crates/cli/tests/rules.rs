@@ -189,3 +189,25 @@ fn rows_are_asked_to_be_something_and_a_table_becomes_a_model() {
     let inspected = place.good(&["inspect", "m.safetensors"]).out;
     assert!(inspected.contains("rules") && inspected.contains("age"), "{inspected}");
 }
+
+#[test]
+fn a_draft_proposes_constraints_with_their_reasons() {
+    let place = Place::new();
+    // What is paid is never more than the price; refunds happen in two shops alone; one label is rare.
+    let row = |i: usize| {
+        let price = 20 + i * 37 % 80;
+        let paid = price * (1 + i * 53 % 11) / 11;
+        let (shop, refund) = (["north", "south", "east", "west"][i % 4], if i % 4 < 2 { i * 7 % 5 } else { 0 });
+        format!("{price},{paid},{},{refund}\n", if i == 7 { "secret" } else { shop })
+    };
+    place.file("sales.csv", "price,paid,shop,refund\n".to_owned() + &(0..400).map(row).collect::<String>());
+    place.good(&["rules", "draft", "sales.csv", "-o", "draft.toml"]);
+    let draft = String::from_utf8(place.bytes("draft.toml")).expect("text");
+    assert!(draft.contains("[[table.constraint]]") && draft.contains("% of the rows drafted meet it"), "{draft}");
+    assert!(!draft.contains("secret"), "{draft}");
+    place.good(&["sample", "draft.toml", "-o", "made.csv"]);
+    for line in &lines(&place, "made.csv")[1..] {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert!(cells[0].parse::<f64>().expect("a number") >= cells[1].parse().expect("a number"), "{line}");
+    }
+}

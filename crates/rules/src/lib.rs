@@ -46,7 +46,7 @@ mod synthesizer;
 mod text;
 mod values;
 
-pub use draft::draft;
+pub use draft::{Proposed, draft};
 pub use error::{Error, Place, Result};
 pub use generate::{CHUNK, Generator, Spoiled};
 pub use plan::{Model, Models, NoModels, Plan};

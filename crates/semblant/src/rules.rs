@@ -1,5 +1,6 @@
 //! Tables from declared logic ([`semblant_rules`]), whose learned columns are those of this library's models.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,9 +9,26 @@ use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config;
 use semblant_core::synthesizer::{Entry, Synthesizer};
 use semblant_data::table::{Schema, Table, TableRequest};
+#[cfg(feature = "metrics")]
+use semblant_metrics::table::rules::{Mined, mine};
 pub use semblant_rules::*;
 
 use crate::Registry;
+
+/// Rows of the spec of patients that is shipped (`datasets/rules/patients.toml`): a table whose law is known, with `diagnosis` as its target. A row of a
+/// seed is the same in every range.
+///
+/// # Errors
+/// More than 2^50 rows.
+pub fn patients(rows: Range<u64>, seed: u64) -> semblant_core::Result<Table> {
+    const NAME: &str = "patients.toml";
+    let plan = Plan::new(&Spec::parse(NAME, include_str!("../../../datasets/rules/patients.toml"))?, NAME, &NoModels)?;
+    let declared = Generator::new(&plan, seed, 1.0)?.count("patients")?;
+    let scale = rows.end.max(1) as f64 / declared as f64;
+    let made = Generator::new(&plan, seed, scale)?.rows("patients", rows)?;
+    let schema = Schema { target: Some("diagnosis".into()), ..made.schema().clone() };
+    Ok(Table::new(schema, made.columns().to_vec())?)
+}
 
 /// The fitted table models of a registry, for specs with learned columns.
 pub struct RegistryModels<'r> {
@@ -46,6 +64,13 @@ impl Models for OwnModels {
     fn load(&self, bytes: Vec<u8>, path: &Path) -> Result<Arc<dyn Model>, String> {
         RegistryModels::new(&self.registry, self.device.clone()).load(bytes, path)
     }
+}
+
+/// What holds in every row of a table, as `semblant schema --mine` finds it, for [`draft`].
+#[cfg(feature = "metrics")]
+pub fn proposed(table: &Table) -> Vec<Proposed> {
+    let why = |mined: &Mined| format!("{} (chance alone keeps {:.1} % of rows)", mined.words, 100.0 * mined.shuffled);
+    mine(table, 0).into_iter().map(|mined| Proposed { why: why(&mined), constraint: mined.constraint }).collect()
 }
 
 /// A table of a spec with the models of this library for its learned columns, as the registry has it: [`RulesModel::open`] reads the spec.

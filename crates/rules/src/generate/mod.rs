@@ -43,6 +43,8 @@ pub struct Generator<'p> {
     pub(crate) plan: &'p Plan,
     pub(crate) seed: u64,
     pub(crate) counts: Vec<u64>,
+    /// The counts without what [`Generator::extended`] adds.
+    pub(crate) declared: Vec<u64>,
     pub(crate) families: Arc<Vec<Families>>,
     /// Columns of small tables.
     small: Arc<Mutex<SmallColumns>>,
@@ -72,7 +74,7 @@ impl<'p> Generator<'p> {
         }
         let count = plan.tables.len();
         let families = Arc::new((0..count).map(|_| Families::default()).collect());
-        let mut generator = Self { plan, seed, counts: vec![0; count], families, small: Arc::default() };
+        let mut generator = Self { plan, seed, counts: vec![0; count], declared: vec![0; count], families, small: Arc::default() };
         let mut known = vec![false; count];
         for table in 0..count {
             generator.count_rows(table, scale, &mut known)?;
@@ -96,12 +98,13 @@ impl<'p> Generator<'p> {
                 }
                 let (rows, families) = self.families(table)?;
                 self.counts[table] = rows;
-                // Nobody else has it while rows are counted.
+                // Nobody else has them while rows are counted.
                 if let Some(all) = Arc::get_mut(&mut self.families) {
                     all[table] = families;
                 }
             }
         }
+        self.declared[table] = self.counts[table];
         if self.counts[table] > MOST_ROWS {
             return plan
                 .fail(plan.tables[table].place, format!("table \"{}\" has more than 2^50 rows; ask for fewer", plan.tables[table].name));
@@ -127,13 +130,13 @@ impl<'p> Generator<'p> {
 
     /// What this one has counted.
     pub(crate) fn counted(&self) -> Counted {
-        Counted { seed: self.seed, counts: self.counts.clone(), families: self.families.clone(), small: self.small.clone() }
+        Counted { seed: self.seed, counts: self.declared.clone(), families: self.families.clone(), small: self.small.clone() }
     }
 
     /// One of the same plan and seed that counts nothing again; `None` for another seed.
     pub(crate) fn resumed(plan: &'p Plan, seed: u64, known: &Counted) -> Option<Self> {
         let Counted { seed: same, counts, families, small } = known;
-        (*same == seed).then(|| Self { plan, seed, counts: counts.clone(), families: families.clone(), small: small.clone() })
+        (*same == seed).then(|| Self { plan, seed, counts: counts.clone(), declared: counts.clone(), families: families.clone(), small: small.clone() })
     }
 
     /// The same, where a table without a parent has at least this many rows. Other tables do not see the additional ones.
@@ -141,11 +144,12 @@ impl<'p> Generator<'p> {
     /// # Errors
     /// More unique values than there are.
     pub(crate) fn extended(&self, table: usize, rows: u64) -> Result<Self> {
-        let Counted { seed, mut counts, families, small } = self.counted();
+        let Counted { seed, counts: declared, families, small } = self.counted();
+        let mut counts = declared.clone();
         if matches!(self.plan.tables[table].rows, Rows::Count(_)) {
             counts[table] = counts[table].max(rows.min(MOST_ROWS));
         }
-        let extended = Self { plan: self.plan, seed, counts, families, small };
+        let extended = Self { plan: self.plan, seed, counts, declared, families, small };
         extended.check_unique()?;
         Ok(extended)
     }

@@ -99,6 +99,7 @@ impl Resolver<'_> {
                 place: per.place,
                 table: other,
                 kind: LinkKind::Parent,
+                stratified: false,
                 missing: None,
                 stream: self.stream(table, "\u{1f}parent"),
                 needs: Vec::new(),
@@ -131,12 +132,16 @@ impl Resolver<'_> {
                 }
                 Pick::Zipf { exponent } => LinkKind::Zipf { exponent: exponent.value, distinct },
             };
+            if reference.stratified && matches!(kind, LinkKind::Earlier) {
+                return self.fail(reference.name.place, "a row before this one is picked with equal chances; remove stratified");
+            }
             let missing = reference.missing.as_ref().map(|missing| self.probability(table, missing)).transpose()?;
             links.push(Link {
                 name: reference.name.value.clone(),
                 place: reference.name.place,
                 table: other,
                 kind,
+                stratified: reference.stratified,
                 needs: missing.as_ref().map(|missing| missing.needs().to_vec()).unwrap_or_default(),
                 missing,
                 stream: self.stream(table, &format!("\u{1f}reference {}", *reference.name)),

@@ -110,6 +110,7 @@ pub(crate) struct Link {
     pub(crate) place: Place,
     pub(crate) table: usize,
     pub(crate) kind: LinkKind,
+    pub(crate) stratified: bool,
     pub(crate) missing: Option<Param>,
     pub(crate) stream: u32,
     /// What `missing` needs.
