@@ -95,7 +95,8 @@ fn sample_conditional(arguments: &Sample, options: &OptionValues, registry: &Reg
     let scale = arguments.scale.unwrap_or(1.0);
     let generator = Generator::new(&plan, arguments.seed, scale)?;
     if generator.has_chaos(&table)? {
-        let what = format!("table \"{table}\" has chaos, which spoils what conditions ask for; take it out of the spec, or sample without them");
+        let what =
+            format!("table \"{table}\" has chaos, which spoils what conditions ask for; take it out of the spec, or sample without them");
         return Err(Failure::Usage(what));
     }
     let rows = match (&arguments.rows, arguments.n) {

@@ -80,9 +80,7 @@ pub(crate) fn tell(
         print_document(&summary.to_string());
         return Ok(());
     }
-    if !quiet
-        && (drawn != items || is_conditional && name == "rows")
-    {
+    if !quiet && (drawn != items || is_conditional && name == "rows") {
         say(&format!("{items} {} meet the conditions, out of {drawn} drawn: acceptance {:.1} %", name, 100.0 * acceptance));
     }
     if !to_stdout {

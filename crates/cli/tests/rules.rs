@@ -170,7 +170,12 @@ fn rows_are_asked_to_be_something_and_a_table_becomes_a_model() {
     let place = Place::new();
     place.file("spec.toml", SPEC.replace("chaos = [{ missing = { columns = \"cost\", rate = 0.1 } }]", ""));
     place.file("chaos.toml", SPEC);
-    let ages = |name: &str| lines(&place, name)[1..].iter().map(|line| line.split(',').nth(1).and_then(|age| age.parse().ok()).expect("an age")).collect::<Vec<u32>>();
+    let ages = |name: &str| {
+        lines(&place, name)[1..]
+            .iter()
+            .map(|line| line.split(',').nth(1).and_then(|age| age.parse().ok()).expect("an age"))
+            .collect::<Vec<u32>>()
+    };
     let told = place.good(&["sample", "spec.toml", "--table", "people", "--where", "age >= 60 and adult", "-n", "40", "-o", "old.csv"]);
     assert!(told.err.contains("40 rows meet the conditions"), "{}", told.err);
     assert!(ages("old.csv").len() == 40 && ages("old.csv").iter().all(|age| *age >= 60));

@@ -87,7 +87,8 @@ impl RulesModel {
     /// The name that `--model` takes and the model file holds.
     pub const NAME: &'static str = "rules";
     /// What it is, in one line.
-    pub const SUMMARY: &'static str = "a table of a spec of rules, no training: `--set spec=FILE` and, where it declares several, `--set table=NAME`";
+    pub const SUMMARY: &'static str =
+        "a table of a spec of rules, no training: `--set spec=FILE` and, where it declares several, `--set table=NAME`";
 
     /// The table of a spec, which is read by [`RulesModel::open`] or a fit.
     ///
@@ -198,9 +199,8 @@ impl Held {
     /// Whether the declared columns are there, and of the same sort.
     fn check(&self, data: &Table) -> Result<()> {
         for declared in &self.schema().columns {
-            let wrong = |what: String| {
-                Err(Error::Data(format!("column \"{}\" of table \"{}\" of the spec: {what}", declared.name, self.name())))
-            };
+            let wrong =
+                |what: String| Err(Error::Data(format!("column \"{}\" of table \"{}\" of the spec: {what}", declared.name, self.name())));
             match data.schema().columns.iter().find(|found| found.name == declared.name) {
                 None => return wrong("the table given has none; take it out of the spec, or hide it".into()),
                 Some(found) if is_number(found) != is_number(declared) => {
@@ -232,7 +232,9 @@ impl Columns for Held {
         match &column.maker {
             _ if column.described.kind == ColumnKind::Boolean => Domain::Labels { labels: listed(&BOOLEANS), missing: true },
             Maker::Draw(draw) => match draw.as_ref() {
-                DrawPlan::Categories { levels, numbers: None, .. } => Domain::Labels { labels: listed(levels), missing: column.missing.is_some() },
+                DrawPlan::Categories { levels, numbers: None, .. } => {
+                    Domain::Labels { labels: listed(levels), missing: column.missing.is_some() }
+                }
                 _ => Domain::Open { missing: column.missing.is_some() },
             },
             _ => Domain::Open { missing: true },

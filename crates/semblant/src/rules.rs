@@ -47,7 +47,8 @@ impl Models for RegistryModels<'_> {
     fn load(&self, bytes: Vec<u8>, path: &Path) -> Result<Arc<dyn Model>, String> {
         let file = Checkpoint::from_bytes(bytes, path).map_err(|error| error.to_string())?;
         let entry = self.registry.models::<Table>().find(|entry| entry.name == file.model());
-        let entry = entry.ok_or_else(|| format!("{}: holds no model of tables; name a file that `semblant fit` wrote of one", path.display()))?;
+        let entry =
+            entry.ok_or_else(|| format!("{}: holds no model of tables; name a file that `semblant fit` wrote of one", path.display()))?;
         let model = (entry.load)(&file, path, &self.device).map_err(|error| error.to_string())?;
         let one = model.sample(&TableRequest::new(1, 0)).map_err(|error| error.to_string())?;
         Ok(Arc::new(Fitted { schema: one.data.schema().clone(), model: Mutex::new(model) }))

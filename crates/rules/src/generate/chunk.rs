@@ -7,7 +7,7 @@ use super::links::LinkRows;
 use crate::bits::open;
 use crate::children::Located;
 use crate::error::{Place, Result};
-use crate::plan::{Column, Maker, Param, Slot, Table, stream, uniform_of_score};
+use crate::plan::{Column, Param, Slot, Table, stream, uniform_of_score};
 use crate::values::Values;
 
 /// Random numbers of one attempt at a value.
@@ -89,26 +89,11 @@ impl<'g> Chunk<'g> {
     /// Computes columns, and what the constraints need.
     pub(crate) fn compute(&mut self, columns: &[usize], checked: bool) -> Result<()> {
         let plan = self.plan();
-        let mut open: Vec<usize> = columns.to_vec();
+        let mut wanted: Vec<usize> = columns.to_vec();
         if checked {
-            open.extend(plan.checks.iter().flat_map(|check| check.condition.columns()));
+            wanted.extend(plan.checks.iter().flat_map(|check| check.condition.columns()));
         }
-        let wanted = open.clone();
-        while let Some(slot) = open.pop() {
-            if std::mem::replace(&mut self.needed[slot], true) {
-                continue;
-            }
-            match plan.slots[slot].slot {
-                Slot::Own(column) => {
-                    open.extend(&plan.columns[column].needs);
-                    if let Maker::Learned { block, .. } = plan.columns[column].maker {
-                        open.extend(plan.learned[block].given.iter().map(|(own, _)| *own));
-                    }
-                }
-                Slot::Link { link, .. } => open.extend(&plan.links[link].needs),
-                _ => {}
-            }
-        }
+        plan.slots_needed(wanted.iter().copied()).into_iter().for_each(|slot| self.needed[slot] = true);
         wanted.into_iter().try_for_each(|slot| self.ensure(slot))
     }
 

@@ -156,7 +156,10 @@ impl Running<'_> {
             quiet = if self.time > before || state.event.is_some() { 0 } else { quiet + 1 };
             visits += 1;
             if visits > MOST_VISITS.max(machine.most) {
-                return self.fail(state.place, format!("the machine goes through more than {MOST_VISITS} states; lengthen the delays, or end it sooner"));
+                return self.fail(
+                    state.place,
+                    format!("the machine goes through more than {MOST_VISITS} states; lengthen the delays, or end it sooner"),
+                );
             }
             if quiet > MOST_STATES {
                 return self.fail(state.place, "the machine goes round without an event or time passing; add a delay");

@@ -1,5 +1,6 @@
 //! The rows of other tables that rows belong to, and what is carried over from them.
 
+use super::DRAWS;
 use super::chunk::Chunk;
 use crate::bits::open;
 use crate::error::Result;
@@ -125,9 +126,11 @@ impl Chunk<'_> {
     }
 
     /// The uniform numbers by which the rows pick. Stratified ones are all the middles of as many equal parts as the table has rows, in an order that is
-    /// a permutation; a row that is drawn again picks as it happens.
+    /// a permutation; where the pick itself is drawn again, it is as it happens.
     fn picks(&self, link: &Link) -> Vec<f64> {
-        if !link.stratified || self.attempt > 0 {
+        // An attempt by which a row is asked to be something is another row; one by which it is to meet constraints is not.
+        let is_repaired = (1..DRAWS).contains(&self.attempt);
+        if !link.stratified || (self.attempt > 0 && !(is_repaired && link.unconstrained)) {
             return self.link_draws(link, 0);
         }
         self.rows.iter().map(|&row| self.stratum(link, row)).collect()

@@ -21,7 +21,6 @@ use semblant_data::table::Table as Data;
 pub use chaos::Spoiled;
 pub(crate) use chunk::Chunk;
 
-
 use crate::children::Families;
 use crate::error::{Error, Place, Result};
 use crate::plan::{Plan, Rows, stream};
@@ -136,7 +135,14 @@ impl<'p> Generator<'p> {
     /// One of the same plan and seed that counts nothing again; `None` for another seed.
     pub(crate) fn resumed(plan: &'p Plan, seed: u64, known: &Counted) -> Option<Self> {
         let Counted { seed: same, counts, families, small } = known;
-        (*same == seed).then(|| Self { plan, seed, counts: counts.clone(), declared: counts.clone(), families: families.clone(), small: small.clone() })
+        (*same == seed).then(|| Self {
+            plan,
+            seed,
+            counts: counts.clone(),
+            declared: counts.clone(),
+            families: families.clone(),
+            small: small.clone(),
+        })
     }
 
     /// The same, where a table without a parent has at least this many rows. Other tables do not see the additional ones.

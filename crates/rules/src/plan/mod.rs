@@ -142,7 +142,7 @@ impl Plan {
         Err(Error::new(&self.path, place, what))
     }
 
-    /// Notes which columns are the same in every attempt at a row.
+    /// Notes which columns are the same in every attempt at a row, and which references no constraint depends on.
     fn fixed(mut self) -> Result<Self> {
         for table in &mut self.tables {
             let mut known: Vec<bool> = vec![false; table.columns.len()];
@@ -164,6 +164,12 @@ impl Plan {
             }
             for (column, fixed) in table.columns.iter_mut().zip(known) {
                 column.fixed = fixed;
+            }
+            let constrained = table.slots_needed(table.checks.iter().flat_map(|check| check.condition.columns().iter().copied()));
+            let of_link = |slot: usize| if let Slot::Link { link, .. } = table.slots[slot].slot { Some(link) } else { None };
+            let named: BTreeSet<usize> = constrained.into_iter().filter_map(of_link).collect();
+            for (index, link) in table.links.iter_mut().enumerate() {
+                link.unconstrained = !named.contains(&index);
             }
         }
         Ok(self)

@@ -39,6 +39,30 @@ pub(crate) struct Table {
     pub(crate) schema: Schema,
 }
 
+impl Table {
+    /// The slots that some slots are made from, themselves among them, in order.
+    pub(crate) fn slots_needed(&self, slots: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut needed = vec![false; self.slots.len()];
+        let mut open: Vec<usize> = slots.collect();
+        while let Some(slot) = open.pop() {
+            if std::mem::replace(&mut needed[slot], true) {
+                continue;
+            }
+            match self.slots[slot].slot {
+                Slot::Own(column) => {
+                    open.extend(&self.columns[column].needs);
+                    if let Maker::Learned { block, .. } = self.columns[column].maker {
+                        open.extend(self.learned[block].given.iter().map(|(own, _)| *own));
+                    }
+                }
+                Slot::Link { link, .. } => open.extend(&self.links[link].needs),
+                _ => {}
+            }
+        }
+        (0..needed.len()).filter(|&slot| needed[slot]).collect()
+    }
+}
+
 /// How many rows a table has.
 #[derive(Debug)]
 pub(crate) enum Rows {
@@ -111,6 +135,8 @@ pub(crate) struct Link {
     pub(crate) table: usize,
     pub(crate) kind: LinkKind,
     pub(crate) stratified: bool,
+    /// Whether no constraint depends on the row that is picked: then a row that is drawn again keeps it.
+    pub(crate) unconstrained: bool,
     pub(crate) missing: Option<Param>,
     pub(crate) stream: u32,
     /// What `missing` needs.

@@ -218,7 +218,8 @@ pub(crate) fn spec(bytes: &[u8]) {
         let path = folder().join(name);
         let Ok(mut spec) = Spec::parse(&path, text) else { continue };
         // Numbers of children that are computed are counted by a pass over the parents, which takes as long as there are many.
-        let is_counted = |table: &TableSpec| table.machine.is_some() || matches!(table.children.as_deref(), Some(Children::Term(Scalar::Text(_))));
+        let is_counted =
+            |table: &TableSpec| table.machine.is_some() || matches!(table.children.as_deref(), Some(Children::Term(Scalar::Text(_))));
         if spec.tables.iter().any(is_counted) {
             spec.tables.iter_mut().filter_map(|table| table.rows.as_mut()).for_each(|rows| rows.value = rows.value.min(2));
             let most = spec.tables.iter_mut().filter_map(|table| table.machine.as_mut()).filter_map(|machine| machine.most.as_mut());

@@ -57,7 +57,8 @@ const YAML: &str = "table:\n  - name: t\n    rows: 10\n    column:\n      - {nam
 /// The specs that are shipped, and small ones.
 fn specs() -> Vec<Vec<u8>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/rules");
-    let shipped = ["clinic", "patients", "sensors", "shop"].map(|name| std::fs::read(folder.join(format!("{name}.toml"))).expect("shipped"));
+    let shipped =
+        ["clinic", "patients", "sensors", "shop"].map(|name| std::fs::read(folder.join(format!("{name}.toml"))).expect("shipped"));
     shipped.into_iter().chain([COLUMNS.into(), YAML.into()]).collect()
 }
 

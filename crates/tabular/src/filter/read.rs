@@ -20,7 +20,9 @@ pub(super) fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condi
         (Domain::Unlearned, _) => refuse(format!("the column is {} and not learned, so it cannot be fixed to a value", schema.kind)),
         (Domain::Constant(value), Wanted::Is(text)) if value == text => Ok(None),
         (Domain::Constant(value), _) => refuse(format!("the column is always \"{value}\"")),
-        (Domain::Labels { missing, .. } | Domain::Numbers { missing, .. } | Domain::Open { missing }, Wanted::Is(text)) if text.is_empty() => {
+        (Domain::Labels { missing, .. } | Domain::Numbers { missing, .. } | Domain::Open { missing }, Wanted::Is(text))
+            if text.is_empty() =>
+        {
             if *missing {
                 Ok(Some(Predicate::Missing))
             } else {
