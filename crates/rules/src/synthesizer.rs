@@ -16,7 +16,7 @@ use semblant_core::data::Data as _;
 use semblant_core::memory::{self, Memory};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Found, Run, Sample, Summary, Synthesizer, not_fitted};
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, host};
 use semblant_data::table::{ColumnKind, ColumnSchema, Schema, Table, TableRequest};
 use semblant_tabular::constraints::Constraints;
 use semblant_tabular::filter::{Columns, Domain, RowFilter};
@@ -153,9 +153,9 @@ impl RulesModel {
 /// The bytes of a file that a tensor holds.
 fn bytes_of(file: &Checkpoint, name: &str, path: &Path, device: &Device) -> Result<Vec<u8>> {
     let damaged = || Error::checkpoint(path, format!("the tensor {name} does not hold bytes; save the model again"));
-    let values = file.tensor(name, device).ok_or_else(damaged)?.into_data().try_to_vec::<f32>().map_err(|_| damaged())?;
-    let byte = |value: f32| (value.fract() == 0.0 && (0.0..=255.0).contains(&value)).then_some(value as u8);
-    values.into_iter().map(byte).collect::<Option<_>>().ok_or_else(damaged)
+    let byte = |value: &f32| (value.fract() == 0.0 && (0.0..=255.0).contains(value)).then_some(*value as u8);
+    let tensor = file.tensor(name, device).ok_or_else(damaged)?;
+    host::read(&tensor, |values| values.iter().map(byte).collect::<Option<_>>()).ok_or_else(damaged)
 }
 
 impl Held {

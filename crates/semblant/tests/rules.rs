@@ -5,7 +5,8 @@ use std::path::Path;
 
 use semblant::data::table::simulate_patients;
 use semblant::prelude::*;
-use semblant::rules::{Generator, NoModels, Plan, RegistryModels, RulesConfig, table_of};
+use semblant::metrics::{Options, evaluate};
+use semblant::rules::{Generator, NoModels, Plan, RegistryModels, RulesConfig, Spec, patients, table_of};
 
 const SPEC: &str = r#"
 [[table]]
@@ -288,4 +289,37 @@ fn a_fit_checks_the_columns_and_learns_nothing() {
         assert!(said.contains(words), "{said}");
     }
     assert!(semblant::model::<Table>("rules", serde_json::json!({ "scale": -1 })).err().expect("refused").to_string().contains("scale"));
+}
+
+#[test]
+fn the_report_says_where_declared_logic_departs() {
+    let text = include_str!("../../../datasets/rules/patients.toml");
+    // The ages are of younger people, the pressure does not rise with them, and who is ill depends on nothing.
+    let changes = [
+        ("normal = { mean = 52, sd = 18 }", "normal = { mean = 40, sd = 12 }"),
+        ("118 + 0.45 * (age - 50) + 0.9 * (bmi - 26)", "130 + 0 * (age - 50)"),
+        ("\"exp((systolic - 135) / 8)\"", "0.5"),
+        ("\"exp((bmi - 31) / 3)\"", "0.3"),
+    ];
+    let wrong = changes.iter().fold(text.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let plan = Plan::new(&Spec::parse("p.toml", &wrong).expect("a spec"), "p.toml", &NoModels).expect("right");
+    let made = Generator::new(&plan, 2, 1.0).expect("right").rows("patients", 0..1_500).expect("rows");
+    let (real, holdout) = (patients(0..1_500, 1).expect("rows"), patients(1_500..3_000, 1).expect("rows"));
+    let options = Options { target: Some("diagnosis".into()), max_rows: Some(300), ..Options::default() };
+    let said = |made: &Table| {
+        let report = evaluate(&real, made, Some(&holdout), &options, &mut |_| {}).expect("a report");
+        let value = |id: &str| report.scores.iter().find(|score| score.id == id).and_then(|score| score.value).expect("defined");
+        (report.to_text().join(" ").split_whitespace().collect::<Vec<_>>().join(" "), value("relations_kept"), value("utility_auc"))
+    };
+    let (text, kept, utility) = said(&made);
+    let (_, true_kept, true_utility) = said(&patients(3_000..4_500, 1).expect("rows"));
+    // Columns and pairs that depart most come first, with how far; the loss of a model trained on such rows is measured on real ones.
+    let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("no {words} in {text}"));
+    let columns = place("Columns whose distribution differs: `systolic`");
+    assert!(columns < place("`age` (") && place("`age` (") < place("fewest between age and systolic"), "{text}");
+    assert!(kept < 0.0 && true_kept > 0.8, "{kept} {true_kept}");
+    assert!(utility < true_utility - 0.03, "{utility} {true_utility}");
 }
