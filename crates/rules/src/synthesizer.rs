@@ -88,7 +88,7 @@ impl RulesModel {
     pub const NAME: &'static str = "rules";
     /// What it is, in one line.
     pub const SUMMARY: &'static str =
-        "a table of a spec of rules, no training: `--set spec=FILE` and, where it declares several, `--set table=NAME`";
+        "a table of a spec of rules, no training: `semblant fit --set spec=FILE`, and `table=NAME` where it declares several";
 
     /// The table of a spec, which is read by [`RulesModel::open`] or a fit.
     ///
@@ -109,7 +109,7 @@ impl RulesModel {
     }
 
     fn read(&self, device: &Device) -> Result<Held> {
-        let none = || Error::Config("spec is not set; name a spec, with --set spec=FILE".into());
+        let none = || Error::Config("spec is not set; name a spec, with `semblant fit --set spec=FILE`".into());
         let path = self.config.spec.as_deref().ok_or_else(none)?;
         let text = memory::read_text(path)?;
         let plan = Plan::new(&Spec::parse(path, &text)?, path, (self.models)(device).as_ref())?;
@@ -165,7 +165,7 @@ impl Held {
             (None, 1) => 0,
             (None, _) => {
                 let known = plan.tables().collect::<Vec<_>>().join(", ");
-                return Err(Error::Config(format!("the spec declares several tables ({known}); name one, with --set table=NAME")));
+                return Err(Error::Config(format!("the spec declares several tables ({known}); name one, with `semblant fit --set table=NAME`")));
             }
         };
         Ok(Self { text, files, plan, table, counted: Mutex::default() })

@@ -153,7 +153,7 @@ impl<'p> Generator<'p> {
         let Counted { seed, counts: declared, families, small } = self.counted();
         let mut counts = declared.clone();
         if matches!(self.plan.tables[table].rows, Rows::Count(_)) {
-            counts[table] = counts[table].max(rows.min(MOST_ROWS));
+            counts[table] = counts[table].max(rows);
         }
         let extended = Self { plan: self.plan, seed, counts, declared, families, small };
         extended.check_unique()?;
@@ -181,7 +181,7 @@ impl<'p> Generator<'p> {
         let table = self.plan.index_of(table)?;
         self.check_rows(table, &rows)?;
         let starts: Vec<u64> = (rows.start..rows.end).step_by(CHUNK as usize).collect();
-        let parts = self.each(&starts, |start| self.part(table, start..rows.end.min(start + CHUNK)));
+        let parts = self.each(&starts, |start| self.part(table, start..rows.end.min(start.saturating_add(CHUNK))));
         self.joined(table, parts.into_iter().collect::<Result<_>>()?)
     }
 
