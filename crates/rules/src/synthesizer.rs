@@ -165,7 +165,9 @@ impl Held {
             (None, 1) => 0,
             (None, _) => {
                 let known = plan.tables().collect::<Vec<_>>().join(", ");
-                return Err(Error::Config(format!("the spec declares several tables ({known}); name one, with `semblant fit --set table=NAME`")));
+                return Err(Error::Config(format!(
+                    "the spec declares several tables ({known}); name one, with `semblant fit --set table=NAME`"
+                )));
             }
         };
         Ok(Self { text, files, plan, table, counted: Mutex::default() })

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use semblant::data::table::simulate_patients;
-use semblant::prelude::*;
 use semblant::metrics::{Options, evaluate};
+use semblant::prelude::*;
 use semblant::rules::{Generator, NoModels, Plan, RegistryModels, RulesConfig, Spec, patients, table_of};
 
 const SPEC: &str = r#"

@@ -83,7 +83,10 @@ fn wide(law: &Law, u: f64, mean: f64, variance: f64) -> f64 {
     let sd = variance.sqrt();
     match law.family {
         // A Poisson distribution whose mean has a gamma distribution, beside which it is narrow.
-        Family::NegativeBinomial => super::continuous::gamma((mean / sd).powi(2), u) * (variance / mean),
+        Family::NegativeBinomial => {
+            let [a, b, _] = law.p;
+            super::continuous::gamma(1.0 / (1.0 / a + 1.0 / b), u) * (1.0 + a / b).min(f64::MAX)
+        }
         Family::Binomial => {
             let p = law.p[1];
             mean + sd * expanded(u, (1.0 - 2.0 * p) / sd, (1.0 - 6.0 * p * (1.0 - p)) / variance)

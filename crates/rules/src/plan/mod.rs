@@ -2,6 +2,7 @@
 
 mod calendars;
 mod checks;
+mod child_law;
 mod columns;
 mod draws;
 mod files;
@@ -11,6 +12,7 @@ mod links;
 mod model;
 mod names;
 mod schema;
+mod scope;
 mod texts;
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use semblant_data::table::{Schema, Table as Data};
 
+pub(crate) use child_law::*;
 pub(crate) use draws::BETWEEN;
 pub(crate) use files::{Files, Named, check_held};
 pub(crate) use histories::LONGEST_ANOMALY;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use semblant_core::seeds::streams::RULES;
 use semblant_data::table::Table as Data;
-use semblant_expressions::{Columns, Expression, Type};
+use semblant_expressions::{Expression, Type};
 
 use super::files::{Files, Named};
+use super::scope::{Nothing, Scope, literal_time};
 use super::{Model, Models, Param, Slot};
 use crate::error::{Error, Place, Result, place_of};
 use crate::permutation::mixed;
@@ -17,6 +18,8 @@ use crate::spec::{At, ColumnSpec, Scalar, Spec, TableSpec, Term};
 
 /// How many columns may need one another in a row: reading and computing them goes as deep.
 pub(super) const DEEPEST: usize = 200;
+/// The most columns of a table: every expression looks for its names among them.
+const MOST_COLUMNS: usize = 5_000;
 /// Streams of the range of rules.
 const STREAMS: u64 = 0x0c00_0000;
 
@@ -146,6 +149,9 @@ impl<'a> Resolver<'a> {
         }
         if self.columns[table].is_empty() {
             return self.fail(spec.name.place, format!("table \"{}\" has no columns; add [[table.column]]", *spec.name));
+        }
+        if let Some(beyond) = self.columns[table].get(MOST_COLUMNS) {
+            return self.fail(beyond.name.place, format!("table \"{}\" has more than {MOST_COLUMNS} columns; divide it", *spec.name));
         }
         for (index, column) in self.columns[table].iter().enumerate() {
             if column.name.is_empty() {
@@ -317,87 +323,4 @@ pub(super) fn too_deep() -> String {
 /// Stream `index` of the range of rules.
 pub(crate) fn stream(seed: u64, index: u32) -> semblant_core::seeds::Stream {
     RULES.nth(seed, index)
-}
-
-/// A row without slots.
-struct Nothing;
-
-impl semblant_expressions::Row for Nothing {
-    fn value(&self, _: usize) -> semblant_expressions::Value<'_> {
-        semblant_expressions::Value::Null
-    }
-}
-
-struct NoColumns;
-
-impl Columns for NoColumns {
-    fn names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn data_type(&self, _: usize) -> Type {
-        Type::Number
-    }
-}
-
-/// A time such as `2024-01-31` or `2024-01-31 12:00`.
-pub(crate) fn literal_time(text: &str) -> Option<f64> {
-    if !text.starts_with(|c: char| c.is_ascii_digit()) || text.contains('\'') {
-        return None;
-    }
-    match Expression::parse(&format!("timestamp '{text}'"), &NoColumns).ok()?.evaluate(&Nothing) {
-        semblant_expressions::Value::Time(time) => Some(time),
-        _ => None,
-    }
-}
-
-/// Seconds of an interval such as `1 hour`, which has no months.
-pub(crate) fn literal_interval(text: &str) -> Option<f64> {
-    if text.contains('\'') {
-        return None;
-    }
-    match Expression::parse(&format!("interval '{text}'"), &NoColumns).ok()?.evaluate(&Nothing) {
-        semblant_expressions::Value::Interval { months: 0, seconds } => Some(seconds),
-        _ => None,
-    }
-}
-
-/// Names with their types for the reader of expressions.
-pub(super) struct Scope<'r, 'a, S> {
-    pub(super) resolver: &'r Resolver<'a>,
-    pub(super) slots: Vec<(String, S)>,
-    pub(super) type_of: &'r dyn Fn(S) -> Result<Type>,
-    pub(super) failed: RefCell<Option<Error>>,
-}
-
-impl<S: Copy> Scope<'_, '_, S> {
-    pub(super) fn parse(&self, text: &At<String>) -> Result<Expression> {
-        let read = Expression::parse(text, self);
-        // What is wrong with a column that it names comes first.
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
-        read.map_err(|error| {
-            let place = match (error.line(), text.place) {
-                (_, place) if place.line == 0 => place,
-                // Behind the quote.
-                (0 | 1, place) => Place { column: place.column + error.column().max(1), ..place },
-                (line, place) => Place { line: place.line + line - 1, column: error.column() },
-            };
-            Error::new(self.resolver.path, place, error.to_string())
-        })
-    }
-}
-
-impl<S: Copy> Columns for Scope<'_, '_, S> {
-    fn names(&self) -> Vec<String> {
-        self.slots.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    fn data_type(&self, column: usize) -> Type {
-        (self.type_of)(self.slots[column].1).unwrap_or_else(|error| {
-            self.failed.borrow_mut().get_or_insert(error);
-            Type::Number
-        })
-    }
 }
