@@ -4,7 +4,7 @@ use std::io::Write;
 
 use semblant::data::table::{Schema, Table, TableFormat, simulate_patients};
 use semblant::prelude::*;
-use semblant::rules::{NoModels, Plan, Spec};
+use semblant::rules::{NoModels, Plan, RulesConfig, Spec, table_of};
 use serde_json::json;
 
 use crate::loaders::sound_folder;
@@ -128,6 +128,12 @@ fn models() -> Vec<Vec<u8>> {
         model.fit(&patients(), &mut run()).and_then(|_| model.save(&path)).expect("fits");
         files.push(std::fs::read(&path).expect("just written"));
     }
+    let spec = folder.path().join("columns.toml");
+    std::fs::write(&spec, COLUMNS).expect("a disk with room");
+    let config = RulesConfig { spec: Some(spec), table: Some("places".into()), ..RulesConfig::default() };
+    let rules = table_of(config).and_then(|model| model.open(&semblant::device::select("cpu")?));
+    rules.and_then(|model| model.save(&path)).expect("a sound spec");
+    files.push(std::fs::read(&path).expect("just written"));
     let training = json!({ "rows": 6, "batch_rows": 6 });
     for (name, mut settings) in [
         ("flow", json!({ "network": { "kind": "dit", "width": 8, "depth": 1, "heads": 2 }, "sampling": { "steps": 2 } })),
