@@ -61,7 +61,7 @@ pub(crate) fn sample(arguments: &Sample, matches: &ArgMatches, registry: &Regist
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
     }
-    write(&generator, &wanted, quiet).inspect_err(|_| {
+    write(&generator, &wanted, options.has("escape-formulas"), quiet).inspect_err(|_| {
         let _ = folder.filter(|_| is_new).map(std::fs::remove_dir);
     })?;
     for path in &paths {
@@ -174,15 +174,16 @@ fn wanted<'a>(arguments: &'a Sample, generator: &Generator<'_>) -> Result<(Vec<O
 }
 
 /// Writes all files; none has its name before all are complete.
-fn write(generator: &Generator<'_>, wanted: &[Output], quiet: bool) -> Outcome {
+fn write(generator: &Generator<'_>, wanted: &[Output], escape_formulas: bool, quiet: bool) -> Outcome {
+    let create = if escape_formulas { TableWriter::create_for_spreadsheets } else { TableWriter::create };
     let mut complete = Vec::new();
     let total: u64 = wanted.iter().map(|output| output.rows.end - output.rows.start).sum();
     let mut observer = observer(quiet);
     let mut done = 0;
     for Output { table, rows, path, labels } in wanted {
         let schema = generator.plan().schema(table)?;
-        let mut writer = TableWriter::create(path, schema)?;
-        let mut label_writer = labels.as_ref().map(|path| TableWriter::create(path, &Generator::label_schema())).transpose()?;
+        let mut writer = create(path, schema)?;
+        let mut label_writer = labels.as_ref().map(|path| create(path, &Generator::label_schema())).transpose()?;
         let written = generator.stream(table, rows.clone(), |part| -> Outcome {
             writer.write(&part.data)?;
             if let Some(writer) = &mut label_writer {

@@ -182,6 +182,14 @@ fn rows_are_asked_to_be_something_and_a_table_becomes_a_model() {
     place.good(&["sample", "spec.toml", "--table", "people", "--where", "age=60..70", "--rows", "10..20", "-o", "some.csv"]);
     assert!(ages("some.csv").len() == 10 && lines(&place, "some.csv")[1].starts_with("P-0011,"));
     place.bad(2, &["sample", "spec.toml", "--where", "age > 60", "-o", "x.csv"], &["--table"]);
+    // Formulas of a spec's labels are escaped as those of a model's.
+    place.file("formula.toml", SPEC.replace("prefix = \"P-\"", "prefix = \"=P\""));
+    for (more, first) in
+        [(&[][..], "=P0001,"), (&["--escape-formulas"], "'=P0001,"), (&["--escape-formulas", "--where", "adult or not adult"], "'=P0001,")]
+    {
+        place.good(&[&["sample", "formula.toml", "--table", "people", "-o", "f.csv"], more].concat());
+        assert!(lines(&place, "f.csv")[1].starts_with(first), "{more:?} {}", lines(&place, "f.csv")[1]);
+    }
     place.bad(2, &["sample", "chaos.toml", "--table", "visits", "--where", "cost > 60", "-o", "x.csv"], &["chaos"]);
     place.bad(2, &["sample", "spec.toml", "--table", "people", "--where", "age > 99", "-o", "x.csv"], &["too rare"]);
     // The same by a model file.

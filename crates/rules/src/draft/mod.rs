@@ -1,7 +1,7 @@
 //! A spec that describes given tables, to be edited: keys, numbers of rows for each other, distributions, labels and correlations.
 //!
 //! No row's own values are in it. Labels of fewer than [`RARE`] rows are left out, the least and greatest [`RARE`] - 1 numbers and times count as the
-//! next one, quantiles are means of neighbours, and names are described by their form alone.
+//! next one, the largest families as their mean, quantiles are means of neighbours, and names are described by their form alone.
 
 mod columns;
 mod constraints;
