@@ -75,7 +75,9 @@ impl Resolver<'_> {
             machine: spec.machine.as_ref().map(|machine| self.machine(table, machine)).transpose()?,
             series: spec.series.as_ref().map(|series| self.series(table, series)).transpose()?,
             seats: self.stream(table, "\u{1f}seats"),
-            chaos: spec.chaos.iter().map(|chaos| (chaos.value.clone(), chaos.place)).collect(),
+            chaos: (spec.chaos.iter().enumerate())
+                .map(|(place, chaos)| (chaos.value.clone(), self.stream(table, &format!("\u{1f}chaos {place}"))))
+                .collect(),
             visible,
             schema: semblant_data::table::Schema { columns: described, ..Default::default() },
         })

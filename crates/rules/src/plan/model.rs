@@ -33,7 +33,8 @@ pub(crate) struct Table {
     pub(crate) series: Option<SeriesPlan>,
     /// The stream that gives a row another parent where it is drawn again.
     pub(crate) seats: u32,
-    pub(crate) chaos: Vec<(Chaos, Place)>,
+    /// With the stream of each.
+    pub(crate) chaos: Vec<(Chaos, u32)>,
     /// The columns that are written.
     pub(crate) visible: Vec<usize>,
     pub(crate) schema: Schema,
