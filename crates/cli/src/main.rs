@@ -135,7 +135,7 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     match arguments.command {
         Command::Fit(fit) => fit::run(&fit, own, registry, quiet),
-        Command::Sample(sample) if rules::is_spec(&sample.model) => rules::sample(&sample, registry, quiet),
+        Command::Sample(sample) if rules::is_spec(&sample.model) => rules::sample(&sample, own, registry, quiet),
         Command::Sample(sample) => sample::run(&sample, own, registry, quiet),
         Command::Impute(impute) => rows::impute(&impute, registry, quiet),
         Command::Score(score) => rows::score(&score, registry, quiet),

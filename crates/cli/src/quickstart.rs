@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use semblant::data::table::simulate_patients;
 use semblant::files;
 use semblant::metrics::report::{ModelSource, Source, Sources};
 use semblant::metrics::{Options, evaluate};
 use semblant::prelude::*;
+use semblant::rules::patients;
 use serde_json::{Value, json};
 
 use crate::arguments::Quickstart;
@@ -30,9 +30,9 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
     let mut model = registry.model::<Table>(&arguments.model, settings(&arguments.model))?;
 
     tell(&format!("simulating {} patients, and as many again as a holdout", arguments.rows));
-    let everyone = simulate_patients(2 * arguments.rows, arguments.seed);
-    let real = everyone.take(&(0..arguments.rows).collect::<Vec<_>>());
-    let holdout = everyone.take(&(arguments.rows..2 * arguments.rows).collect::<Vec<_>>());
+    let rows = arguments.rows as u64;
+    let real = patients(0..rows, arguments.seed)?;
+    let holdout = patients(rows..2 * rows, arguments.seed)?;
     real.write(&real_path)?;
     outputs::record(&real_path);
 

@@ -1,16 +1,20 @@
 //! `semblant sample SPEC` and `semblant rules`: tables from declared logic.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use semblant::data::table::{ReadOptions, Table, TableWriter};
+use clap::ArgMatches;
+use semblant::data::table::{ReadOptions, Table, TableRequest, TableWriter};
+use semblant::kind::Data;
+use semblant::options::{Names, OptionValues};
 use semblant::progress::Event;
-use semblant::rules::{Generator, Plan, RegistryModels, Spec, draft};
-use semblant::{Registry, files};
+use semblant::rules::{Generator, Plan, RegistryModels, RulesConfig, Spec, draft, proposed, table_of};
+use semblant::{Registry, Verb, files};
 use serde_json::json;
 
 use crate::arguments::{Format, Rules, RulesCommand, Sample};
-use crate::{Failure, Outcome, datasets, devices, observer, outputs, print, print_document, sample, say};
+use crate::{Failure, Outcome, datasets, devices, groups, observer, outputs, print, print_document, sample, say};
 
 impl From<semblant::rules::Error> for Failure {
     fn from(error: semblant::rules::Error) -> Self {
@@ -32,7 +36,11 @@ struct Output {
 }
 
 /// `semblant sample SPEC`.
-pub(crate) fn sample(arguments: &Sample, registry: &Registry, quiet: bool) -> Outcome {
+pub(crate) fn sample(arguments: &Sample, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
+    let options = groups::values(matches, registry, Verb::Sample, registry.kind(Table::KIND)?)?;
+    if sample::is_conditional(&options) {
+        return sample_conditional(arguments, &options, registry, quiet);
+    }
     if arguments.n.is_some() || arguments.from.is_some() || arguments.mask.is_some() {
         return Err(Failure::Usage(
             "-n, --from and --mask are for models: a spec says how many rows it has; give --scale, or --rows A..B with --table".into(),
@@ -46,14 +54,14 @@ pub(crate) fn sample(arguments: &Sample, registry: &Registry, quiet: bool) -> Ou
     let paths: Vec<&Path> =
         wanted.iter().flat_map(|output| std::iter::once(&output.path).chain(&output.labels)).map(PathBuf::as_path).collect();
     let stdout = arguments.json.then_some(Path::new("-"));
-    let inputs: Vec<&Path> = std::iter::once(spec).chain(plan.files().iter().map(PathBuf::as_path)).collect();
+    let inputs: Vec<&Path> = std::iter::once(spec).chain(plan.files()).collect();
     outputs::check(&paths.iter().copied().chain(stdout).collect::<Vec<_>>(), &inputs, arguments.overwrite.force)?;
     // A folder that was made for nothing goes again; one that holds something stays.
     let is_new = folder.is_some_and(|folder| !folder.exists());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).map_err(|error| Failure::Work(format!("{}: {error}", folder.display())))?;
     }
-    write(&generator, &wanted, quiet).inspect_err(|_| {
+    write(&generator, &wanted, options.has("escape-formulas"), quiet).inspect_err(|_| {
         let _ = folder.filter(|_| is_new).map(std::fs::remove_dir);
     })?;
     for path in &paths {
@@ -69,6 +77,47 @@ pub(crate) fn sample(arguments: &Sample, registry: &Registry, quiet: bool) -> Ou
     }
     paths.iter().filter(|path| !outputs::is_stream(path)).for_each(|path| print(&path.display().to_string()));
     Ok(())
+}
+
+/// `semblant sample SPEC --where ...`: rows of one table that are what is asked for, as of a fitted model.
+fn sample_conditional(arguments: &Sample, options: &OptionValues, registry: &Registry, quiet: bool) -> Outcome {
+    if arguments.from.is_some() || arguments.mask.is_some() {
+        return Err(Failure::Usage("--from and --mask are for models; leave them out".into()));
+    }
+    let spec = arguments.model.as_path();
+    let device = devices::choose(&arguments.device, true)?;
+    let plan = Plan::read(spec, &RegistryModels::new(registry, device.clone()))?;
+    let table = match (&arguments.table, plan.tables().collect::<Vec<_>>().as_slice()) {
+        (Some(table), _) => table.clone(),
+        (None, [one]) => (*one).to_owned(),
+        _ => return Err(Failure::Usage("conditions are on the rows of one table; name it with --table".into())),
+    };
+    let scale = arguments.scale.unwrap_or(1.0);
+    let generator = Generator::new(&plan, arguments.seed, scale)?;
+    if generator.has_chaos(&table)? {
+        let what =
+            format!("table \"{table}\" has chaos, which spoils what conditions ask for; take it out of the spec, or sample without them");
+        return Err(Failure::Usage(what));
+    }
+    let rows = match (&arguments.rows, arguments.n) {
+        (None, None) => 0..generator.count(&table)?,
+        _ => sample::rows(arguments)?,
+    };
+    let output = sample::output(arguments, Table::KIND)?;
+    Table::check_output(&output)?;
+    let named = groups::files(registry.kind(Table::KIND)?, Verb::Sample, options, Names::Input);
+    let inputs: Vec<&Path> = std::iter::once(spec).chain(plan.files()).chain(named.iter().map(PathBuf::as_path)).collect();
+    let stdout = arguments.json.then_some(Path::new("-"));
+    outputs::check(&std::iter::once(output.as_path()).chain(stdout).collect::<Vec<_>>(), &inputs, arguments.overwrite.force)?;
+    let asked = rows.end - rows.start;
+    let request = Table::parse_request(TableRequest { rows, ..TableRequest::new(0, arguments.seed) }, options)?;
+    let config = RulesConfig { spec: Some(spec.to_owned()), table: Some(table), scale };
+    let model = table_of(config)?.open(&device)?;
+    let outcome = match semblant::sample_to(&model, &request, &output, &|| observer(quiet)) {
+        Err(semblant::Error::Io { source, .. }) if outputs::is_stream(&output) && source.kind() == ErrorKind::BrokenPipe => return Ok(()),
+        sampled => sampled?,
+    };
+    sample::tell(arguments, &output, (Table::ITEMS, asked, true), outcome, quiet)
 }
 
 /// What is to be written where, and the folder of the files unless one file was named.
@@ -125,15 +174,16 @@ fn wanted<'a>(arguments: &'a Sample, generator: &Generator<'_>) -> Result<(Vec<O
 }
 
 /// Writes all files; none has its name before all are complete.
-fn write(generator: &Generator<'_>, wanted: &[Output], quiet: bool) -> Outcome {
+fn write(generator: &Generator<'_>, wanted: &[Output], escape_formulas: bool, quiet: bool) -> Outcome {
+    let create = if escape_formulas { TableWriter::create_for_spreadsheets } else { TableWriter::create };
     let mut complete = Vec::new();
     let total: u64 = wanted.iter().map(|output| output.rows.end - output.rows.start).sum();
     let mut observer = observer(quiet);
     let mut done = 0;
     for Output { table, rows, path, labels } in wanted {
         let schema = generator.plan().schema(table)?;
-        let mut writer = TableWriter::create(path, schema)?;
-        let mut label_writer = labels.as_ref().map(|path| TableWriter::create(path, &Generator::label_schema())).transpose()?;
+        let mut writer = create(path, schema)?;
+        let mut label_writer = labels.as_ref().map(|path| create(path, &Generator::label_schema())).transpose()?;
         let written = generator.stream(table, rows.clone(), |part| -> Outcome {
             writer.write(&part.data)?;
             if let Some(writer) = &mut label_writer {
@@ -191,7 +241,7 @@ pub(crate) fn run(arguments: &Rules, registry: &Registry, quiet: bool) -> Outcom
             }
             let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
             outputs::check(&[output.as_path()], &inputs, overwrite.force)?;
-            let text = draft(&tables);
+            let text = draft(&tables, &tables.iter().map(|(_, table)| proposed(table)).collect::<Vec<_>>());
             if outputs::is_stream(output) {
                 print_document(&text);
                 return Ok(());

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use semblant::options::Names;
+use semblant::options::{Names, OptionValues};
 use semblant::{Registry, SampleJob, SampleOutcome, Source, Verb};
 use serde_json::json;
 
@@ -47,23 +47,41 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
         Err(semblant::Error::Io { source, .. }) if outputs::is_stream(&output) && source.kind() == ErrorKind::BrokenPipe => return Ok(()),
         sampled => sampled?,
     };
-    outputs::record(&output);
-    let to_stdout = outputs::is_stream(&output);
+    let is_conditional = is_conditional(&options);
+    tell(arguments, &output, (kind.items(), asked, is_conditional), SampleOutcome { items, drawn, cut }, quiet)
+}
+
+/// The options that ask rows to be something.
+const CONDITIONS: [&str; 4] = ["where", "balance", "distribution", "given"];
+
+/// Whether rows are asked to be something.
+pub(crate) fn is_conditional(options: &OptionValues) -> bool {
+    CONDITIONS.iter().any(|name| options.has(name))
+}
+
+/// Says what was written: how many of the `asked` items there are.
+pub(crate) fn tell(
+    arguments: &Sample,
+    output: &Path,
+    (name, asked, is_conditional): (&str, u64, bool),
+    SampleOutcome { items, drawn, cut }: SampleOutcome,
+    quiet: bool,
+) -> Outcome {
+    outputs::record(output);
+    let to_stdout = outputs::is_stream(output);
     if let Some(why) = cut {
         let of = if asked > 0 { format!(" of {asked}") } else { String::new() };
-        let kept = format!("{items}{of} {} were found in {drawn} draws and are in {}", kind.items(), output.display());
+        let kept = format!("{items}{of} {} were found in {drawn} draws and are in {}", name, output.display());
         return Err(Failure::Work(format!("{why}; {kept}")));
     }
     let acceptance = items as f64 / drawn.max(1) as f64;
     if arguments.json {
-        let summary = json!({ "output": arguments.output, kind.items(): items, "drawn_rows": drawn, "acceptance": acceptance });
+        let summary = json!({ "output": arguments.output, name: items, "drawn_rows": drawn, "acceptance": acceptance });
         print_document(&summary.to_string());
         return Ok(());
     }
-    if !quiet
-        && (drawn != items || kind.items() == "rows" && ["where", "balance", "distribution", "given"].iter().any(|name| options.has(name)))
-    {
-        say(&format!("{items} {} meet the conditions, out of {drawn} drawn: acceptance {:.1} %", kind.items(), 100.0 * acceptance));
+    if !quiet && (drawn != items || is_conditional && name == "rows") {
+        say(&format!("{items} {} meet the conditions, out of {drawn} drawn: acceptance {:.1} %", name, 100.0 * acceptance));
     }
     if !to_stdout {
         print(&output.display().to_string());
@@ -72,7 +90,7 @@ pub(crate) fn run(arguments: &Sample, matches: &ArgMatches, registry: &Registry,
 }
 
 /// The output, which on standard output has its format as an extension.
-fn output(arguments: &Sample, kind: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn output(arguments: &Sample, kind: &str) -> Result<PathBuf, Failure> {
     if arguments.output.as_os_str() != "-" {
         return Ok(arguments.output.clone());
     }

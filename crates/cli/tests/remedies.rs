@@ -60,6 +60,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("semblant/src/modality/kind.rs", "--output", "fit"),
     ("semblant/src/modality/kind.rs", "--shadow", "evaluate"),
     ("semblant/src/modality/kind.rs", "--from", "sample"),
+    ("rules/src/synthesizer.rs", "", "fit"),
     ("tabular-masked/src/", "", "fit"),
     ("tabular/src/completion.rs", "", "sample"),
     ("tabular/src/filter/", "", "sample"),

@@ -164,3 +164,63 @@ fn a_draft_can_be_sampled() {
     assert!((visits / lines(&place, "real/visits.csv").len() as f64 - 1.0).abs() < 0.1, "{visits}");
     place.bad(2, &["rules", "draft", "real/people.csv", "-o", "real/people.csv"], &["is the input"]);
 }
+
+#[test]
+fn rows_are_asked_to_be_something_and_a_table_becomes_a_model() {
+    let place = Place::new();
+    place.file("spec.toml", SPEC.replace("chaos = [{ missing = { columns = \"cost\", rate = 0.1 } }]", ""));
+    place.file("chaos.toml", SPEC);
+    let ages = |name: &str| {
+        lines(&place, name)[1..]
+            .iter()
+            .map(|line| line.split(',').nth(1).and_then(|age| age.parse().ok()).expect("an age"))
+            .collect::<Vec<u32>>()
+    };
+    let told = place.good(&["sample", "spec.toml", "--table", "people", "--where", "age >= 60 and adult", "-n", "40", "-o", "old.csv"]);
+    assert!(told.err.contains("40 rows meet the conditions"), "{}", told.err);
+    assert!(ages("old.csv").len() == 40 && ages("old.csv").iter().all(|age| *age >= 60));
+    place.good(&["sample", "spec.toml", "--table", "people", "--where", "age=60..70", "--rows", "10..20", "-o", "some.csv"]);
+    assert!(ages("some.csv").len() == 10 && lines(&place, "some.csv")[1].starts_with("P-0011,"));
+    place.bad(2, &["sample", "spec.toml", "--where", "age > 60", "-o", "x.csv"], &["--table"]);
+    // Formulas of a spec's labels are escaped as those of a model's.
+    place.file("formula.toml", SPEC.replace("prefix = \"P-\"", "prefix = \"=P\""));
+    for (more, first) in
+        [(&[][..], "=P0001,"), (&["--escape-formulas"], "'=P0001,"), (&["--escape-formulas", "--where", "adult or not adult"], "'=P0001,")]
+    {
+        place.good(&[&["sample", "formula.toml", "--table", "people", "-o", "f.csv"], more].concat());
+        assert!(lines(&place, "f.csv")[1].starts_with(first), "{more:?} {}", lines(&place, "f.csv")[1]);
+    }
+    place.bad(2, &["sample", "chaos.toml", "--table", "visits", "--where", "cost > 60", "-o", "x.csv"], &["chaos"]);
+    place.bad(2, &["sample", "spec.toml", "--table", "people", "--where", "age > 99", "-o", "x.csv"], &["too rare"]);
+    // The same by a model file.
+    place.good(&["sample", "spec.toml", "--table", "people", "-o", "people.csv", "--seed", "3"]);
+    let settings = ["--set", "spec=spec.toml", "--set", "table=people"];
+    place.good(&[&["fit", "people.csv", "-m", "rules", "-o", "m.safetensors"], &settings[..]].concat());
+    std::fs::remove_file(place.path("spec.toml")).expect("there");
+    place.good(&["sample", "m.safetensors", "-n", "300", "-o", "again.csv", "--seed", "3"]);
+    assert_eq!(place.bytes("again.csv"), place.bytes("people.csv"));
+    let inspected = place.good(&["inspect", "m.safetensors"]).out;
+    assert!(inspected.contains("rules") && inspected.contains("age"), "{inspected}");
+}
+
+#[test]
+fn a_draft_proposes_constraints_with_their_reasons() {
+    let place = Place::new();
+    // What is paid is never more than the price; refunds happen in two shops alone; one label is rare.
+    let row = |i: usize| {
+        let price = 20 + i * 37 % 80;
+        let paid = price * (1 + i * 53 % 11) / 11;
+        let (shop, refund) = (["north", "south", "east", "west"][i % 4], if i % 4 < 2 { i * 7 % 5 } else { 0 });
+        format!("{price},{paid},{},{refund}\n", if i == 7 { "secret" } else { shop })
+    };
+    place.file("sales.csv", "price,paid,shop,refund\n".to_owned() + &(0..400).map(row).collect::<String>());
+    place.good(&["rules", "draft", "sales.csv", "-o", "draft.toml"]);
+    let draft = String::from_utf8(place.bytes("draft.toml")).expect("text");
+    assert!(draft.contains("[[table.constraint]]") && draft.contains("% of the rows drafted meet it"), "{draft}");
+    assert!(!draft.contains("secret"), "{draft}");
+    place.good(&["sample", "draft.toml", "-o", "made.csv"]);
+    for line in &lines(&place, "made.csv")[1..] {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert!(cells[0].parse::<f64>().expect("a number") >= cells[1].parse().expect("a number"), "{line}");
+    }
+}

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Result;
+use semblant_core::memory::Memory;
+
+use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::plan::{ChildLaw, Rows, stream};
 
@@ -54,6 +56,9 @@ impl Generator<'_> {
                 Ok(((parents / BLOCK).saturating_mul(counts.total).saturating_add(last), Families::default()))
             }
             ChildLaw::Computed { .. } | ChildLaw::Machine => {
+                let what = || format!("counting the rows of table \"{}\" for {parents} parents", self.plan.tables[table].name);
+                let fits = Memory::of_process().check(what(), parents.div_ceil(BLOCK), 3 * size_of::<u64>() as u64);
+                fits.map_err(|error| Error::new(&self.plan.path, self.plan.tables[table].place, error.to_string()))?;
                 let blocks: Vec<u64> = (0..parents.div_ceil(BLOCK)).collect();
                 let sums = self.each(&blocks, |block| Ok(self.block_counts(table, block)?.iter().map(|&count| u64::from(count)).sum()));
                 let sums: Vec<u64> = sums.into_iter().collect::<Result<_>>()?;

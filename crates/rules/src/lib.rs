@@ -42,11 +42,13 @@ mod permutation;
 mod plan;
 mod source;
 pub mod spec;
+mod synthesizer;
 mod text;
 mod values;
 
-pub use draft::draft;
+pub use draft::{Proposed, draft};
 pub use error::{Error, Place, Result};
 pub use generate::{CHUNK, Generator, Spoiled};
 pub use plan::{Model, Models, NoModels, Plan};
 pub use spec::Spec;
+pub use synthesizer::{MakeModels, RulesConfig, RulesModel};

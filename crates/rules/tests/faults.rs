@@ -211,3 +211,53 @@ table:
     });
     assert_eq!(a, b);
 }
+
+/// Columns each of which needs the one before.
+fn chain(count: usize, declared: &str) -> String {
+    let column = |index: usize| {
+        let made = if index == 0 { "value = 1".to_owned() } else { format!("expression = \"c{} + 1\"", index - 1) };
+        format!("[[table.column]]\nname = \"c{index}\"\n{declared}{made}\n")
+    };
+    format!("[[table]]\nname = \"a\"\nrows = 9000\n{}", (0..count).rev().map(column).collect::<String>())
+}
+
+#[test]
+fn what_takes_too_long_or_too_deep_is_refused() {
+    // The longest chain is read and made within the stack of a thread; one more is refused, whether types are declared or found.
+    let plan = Plan::new(&Spec::parse("spec.toml", &chain(199, "")).expect("right"), "spec.toml", &NoModels).expect("right");
+    let made = Generator::new(&plan, 1, 1.0).expect("right").rows("a", 0..9_000).expect("rows");
+    assert_eq!(made.cell(8_999, 0), "199");
+    for declared in ["", "type = \"number\"\n"] {
+        for (count, words) in [(250, "need one another"), (20_000, "more than 5000 columns")] {
+            let said = said("spec.toml", &chain(count, declared));
+            assert!(said.starts_with("spec.toml:") && said.contains(words) && said.lines().count() == 1, "{said}");
+        }
+    }
+    // A machine that passes time and does nothing, and parents that nobody can count.
+    let machine = "[[table]]\nname = \"p\"\nrows = 2\n[[table.column]]\nname = \"n\"\nvalue = 1\n[[table]]\nname = \"e\"\nper = \"p\"\n\
+        [table.machine]\nstart = \"2000-01-01\"\nuntil = \"2900-01-01\"\n[[table.machine.state]]\nname = \"s\"\n\
+        delay = { exponential = { mean = 1e-6 } }\nnext = \"s\"\n[[table.column]]\nname = \"t\"\nexpression = \"machine.time\"\n";
+    let error = said("spec.toml", machine);
+    assert!(error.contains("more than 100000 states") && error.contains("lengthen the delays"), "{error}");
+    let counted = "[[table]]\nname = \"p\"\nrows = 1125899906842624\n[[table.column]]\nname = \"n\"\nvalue = 1\n[[table]]\nname = \"e\"\n\
+        per = \"p\"\nchildren = \"n\"\n[[table.column]]\nname = \"t\"\nvalue = 1\n";
+    let error = said("spec.toml", counted);
+    assert!(error.contains("counting the rows of table \"e\"") && error.contains("TiB"), "{error}");
+    // Distributions of extreme parameters are drawn from at once, or refused.
+    for draw in [
+        "gamma = { shape = 9e8, scale = 1 }",
+        "poisson = { mean = 1e12 }",
+        "negative_binomial = { mean = 1e9, dispersion = 1e-300 }",
+        "binomial = { n = 1e12, p = 0.5 }",
+        "zipf = { n = 1e12, exponent = 1.0 }",
+        "beta = { a = 1e-300, b = 1e300 }",
+        "student_t = { df = 1e-9, mean = 0, scale = 1 }",
+    ] {
+        let text = with(&format!("draw = {{ {draw} }}\nclip = [-1e300, 1e300]"));
+        let plan =
+            Plan::new(&Spec::parse("spec.toml", &text).expect("right"), "spec.toml", &NoModels).unwrap_or_else(|error| panic!("{error}"));
+        let made = Generator::new(&plan, 1, 1.0).expect("right").rows("a", 0..100).unwrap_or_else(|error| panic!("{draw}: {error}"));
+        assert_eq!(made.columns()[3].missing(), 0, "{draw}");
+    }
+    assert!(said("spec.toml", &with("draw = { gamma = { shape = 2e9, scale = 1 } }")).contains("must be 1000000000 or less"));
+}

@@ -250,3 +250,27 @@ fn chaos_is_what_its_labels_say() {
     let wanted: Vec<&Vec<String>> = rows.iter().filter(|row| (9_001..=9_500).contains(&row[0].parse::<usize>().expect("an id"))).collect();
     assert_eq!(slice.iter().collect::<Vec<_>>(), wanted);
 }
+
+#[test]
+fn chaos_does_not_depend_on_the_order_of_tables() {
+    let table = |name: &str| {
+        format!(
+            "[[table]]\nname = \"{name}\"\nrows = 500\nchaos = [{{ typos = {{ columns = \"t\", rate = 0.2 }} }}]\n[[table.column]]\nname = \"t\"\ndraw = {{ regex = \"[a-z]{{8}}\" }}\n"
+        )
+    };
+    let spoiled = |text: &str, name: &str| {
+        let plan = plan(text);
+        let mut cells: Vec<String> = Vec::new();
+        let generator = Generator::new(&plan, 3, 1.0).expect("right");
+        let read = generator.stream(name, 0..500, |part| {
+            cells.extend((0..part.data.rows()).map(|row| part.data.cell(row, 0)));
+            Ok::<_, semblant_rules::Error>(())
+        });
+        read.expect("rows");
+        cells
+    };
+    let (a, b) = (table("a"), table("b"));
+    let [first, second] = [format!("{a}{b}"), format!("{b}{a}")].map(|text| ["a", "b"].map(|name| spoiled(&text, name)));
+    assert_eq!(first, second);
+    assert_ne!(first[0], first[1]);
+}

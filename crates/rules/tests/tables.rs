@@ -279,3 +279,64 @@ draw = { uuid = {} }
     }
     assert!(numbers(&table, "number").iter().all(|number| (1_000.0..=300_000.0).contains(number)));
 }
+
+#[test]
+fn stratified_references_are_as_frequent_as_their_shares() {
+    let spec = |distinct: &str| {
+        format!(
+            r#"
+[[table]]
+name = "products"
+rows = 100
+[[table.column]]
+name = "id"
+draw = {{ sequence = {{}} }}
+[[table]]
+name = "orders"
+rows = 2000
+[[table.column]]
+name = "id"
+draw = {{ sequence = {{}} }}
+[[table]]
+name = "lines"
+per = "orders"
+children = 5
+[[table.reference]]
+name = "product"
+table = "products"
+pick = {{ shares = [4, 3, 2, 1] }}
+stratified = true
+{distinct}
+[[table.column]]
+name = "order"
+expression = "orders.id"
+[[table.column]]
+name = "product"
+expression = "product.id"
+"#
+        )
+    };
+    let counts = |table: &Table| {
+        let mut counts = vec![0usize; 100];
+        numbers(table, "product").iter().for_each(|id| counts[*id as usize - 1] += 1);
+        counts.sort_unstable();
+        counts
+    };
+    // 10,000 rows in shares of 4, 3, 2 and 1 of 25 products each.
+    let expected: Vec<usize> = [40, 80, 120, 160].iter().flat_map(|&count| [count; 25]).collect();
+    let plain = rows(&spec(""), "lines", 3);
+    let found = counts(&plain);
+    assert!(found.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1), "{found:?}");
+    assert_ne!(numbers(&plain, "product"), numbers(&rows(&spec(""), "lines", 4), "product"));
+    // Where the rows of a parent must differ, the few that cannot have their own pick by chance.
+    let table = rows(&spec("distinct = true"), "lines", 3);
+    let pairs: HashSet<(u64, u64)> =
+        numbers(&table, "order").iter().zip(numbers(&table, "product")).map(|(order, product)| (*order as u64, *product as u64)).collect();
+    assert_eq!(pairs.len(), 10_000);
+    let found = counts(&table);
+    assert!(found.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 12), "{found:?}");
+    // A slice is that of the whole.
+    let plan = plan(&spec("distinct = true"));
+    let slice = Generator::new(&plan, 3, 1.0).expect("right").rows("lines", 4_003..4_100).expect("rows");
+    assert_eq!(numbers(&slice, "product"), &numbers(&table, "product")[4_003..4_100]);
+}

@@ -28,7 +28,7 @@ pub use burn::tensor::Device;
 pub use modality::{CompareJob, Compared, Evaluator};
 pub use modality::{
     EvaluateJob, EvaluationJob, FitJob, FitOutcome, Import, Kind, LikelihoodJob, Likelihoods, Modality, ModelInfo, Observe, Retrain,
-    SampleJob, SampleOutcome, Verb,
+    SampleJob, SampleOutcome, Verb, sample_to,
 };
 pub use registry::{Registry, load, model};
 #[cfg(feature = "tables")]

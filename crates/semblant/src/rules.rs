@@ -1,14 +1,34 @@
 //! Tables from declared logic ([`semblant_rules`]), whose learned columns are those of this library's models.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
-use semblant_core::synthesizer::Synthesizer;
+use semblant_core::checkpoint::Checkpoint;
+use semblant_core::config;
+use semblant_core::synthesizer::{Entry, Synthesizer};
 use semblant_data::table::{Schema, Table, TableRequest};
+#[cfg(feature = "metrics")]
+use semblant_metrics::table::rules::{Mined, mine};
 pub use semblant_rules::*;
 
 use crate::Registry;
+
+/// Rows of the spec of patients that is shipped (`datasets/rules/patients.toml`): a table whose law is known, with `diagnosis` as its target. A row of a
+/// seed is the same in every range.
+///
+/// # Errors
+/// More than 2^50 rows.
+pub fn patients(rows: Range<u64>, seed: u64) -> semblant_core::Result<Table> {
+    const NAME: &str = "patients.toml";
+    let plan = Plan::new(&Spec::parse(NAME, include_str!("../../../datasets/rules/patients.toml"))?, NAME, &NoModels)?;
+    let declared = Generator::new(&plan, seed, 1.0)?.count("patients")?;
+    let scale = rows.end.max(1) as f64 / declared as f64;
+    let made = Generator::new(&plan, seed, scale)?.rows("patients", rows)?;
+    let schema = Schema { target: Some("diagnosis".into()), ..made.schema().clone() };
+    Ok(Table::new(schema, made.columns().to_vec())?)
+}
 
 /// The fitted table models of a registry, for specs with learned columns.
 pub struct RegistryModels<'r> {
@@ -24,12 +44,56 @@ impl<'r> RegistryModels<'r> {
 }
 
 impl Models for RegistryModels<'_> {
-    fn load(&self, path: &Path) -> Result<Arc<dyn Model>, String> {
-        let model = self.registry.load::<Table>(path, &self.device).map_err(|error| error.to_string())?;
+    fn load(&self, bytes: Vec<u8>, path: &Path) -> Result<Arc<dyn Model>, String> {
+        let file = Checkpoint::from_bytes(bytes, path).map_err(|error| error.to_string())?;
+        let entry = self.registry.models::<Table>().find(|entry| entry.name == file.model());
+        let entry =
+            entry.ok_or_else(|| format!("{}: holds no model of tables; name a file that `semblant fit` wrote of one", path.display()))?;
+        let model = (entry.load)(&file, path, &self.device).map_err(|error| error.to_string())?;
         let one = model.sample(&TableRequest::new(1, 0)).map_err(|error| error.to_string())?;
         Ok(Arc::new(Fitted { schema: one.data.schema().clone(), model: Mutex::new(model) }))
     }
 }
+
+/// The models of this library on a device, for the entry of the registry, which knows no registry.
+struct OwnModels {
+    registry: Registry,
+    device: Device,
+}
+
+impl Models for OwnModels {
+    fn load(&self, bytes: Vec<u8>, path: &Path) -> Result<Arc<dyn Model>, String> {
+        RegistryModels::new(&self.registry, self.device.clone()).load(bytes, path)
+    }
+}
+
+/// What holds in every row of a table, as `semblant schema --mine` finds it, for [`draft`].
+#[cfg(feature = "metrics")]
+pub fn proposed(table: &Table) -> Vec<Proposed> {
+    let why = |mined: &Mined| format!("{} (chance alone keeps {:.1} % of rows)", mined.words, 100.0 * mined.shuffled);
+    mine(table, 0).into_iter().map(|mined| Proposed { why: why(&mined), constraint: mined.constraint }).collect()
+}
+
+/// A table of a spec with the models of this library for its learned columns, as the registry has it: [`RulesModel::open`] reads the spec.
+///
+/// # Errors
+/// A setting out of its range.
+pub fn table_of(config: RulesConfig) -> semblant_core::Result<RulesModel> {
+    RulesModel::new(config, own_models)
+}
+
+fn own_models(device: &Device) -> Box<dyn Models> {
+    Box::new(OwnModels { registry: Registry::default(), device: device.clone() })
+}
+
+/// The registry's entry of tables of specs.
+pub(crate) const ENTRY: Entry<Table> = Entry {
+    name: RulesModel::NAME,
+    summary: RulesModel::SUMMARY,
+    build: |values| Ok(Box::new(table_of(config::from_value(RulesModel::NAME, values)?)?)),
+    settings: config::settings::<RulesConfig>,
+    load: |file, path, device| Ok(Box::new(RulesModel::from_checkpoint(file, path, device, own_models)?)),
+};
 
 /// A fitted model as rules see it.
 struct Fitted {

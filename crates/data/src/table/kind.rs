@@ -190,7 +190,8 @@ impl Data for Table {
         // Files of earlier versions have no preparation: networks keep the schema in their transform, the copula beside each column.
         let schemas = |fitted: Value| fitted["columns"].as_array().into_iter().flatten().map(|column| column["schema"].clone()).collect();
         let of = |key: &str| value(key).pointer("/schema/columns").cloned();
-        let columns = of("preparation").or_else(|| of("transform")).unwrap_or_else(|| Value::Array(schemas(value("fitted"))));
+        let columns =
+            of("preparation").or_else(|| of("table")).or_else(|| of("transform")).unwrap_or_else(|| Value::Array(schemas(value("fitted"))));
         let line = |column: &Value| {
             format!("  {:12} {}", column["kind"].as_str().unwrap_or_default(), column["name"].as_str().unwrap_or_default())
         };

@@ -176,7 +176,7 @@ fn labels(described: &ColumnSchema, codes: &[u32], levels: &[String], is_key: bo
     let known: usize = counts.iter().sum();
     let frequent: usize = counts.iter().filter(|&&count| count >= RARE).sum();
     let used: Vec<&String> = levels.iter().zip(&counts).filter(|(_, count)| **count > 0).map(|(level, _)| level).collect();
-    if is_key || described.kind.is_name() || 2 * frequent < known {
+    if is_key || described.kind.is_name() || 2 * frequent < known || are_addresses(&used) {
         return names(described, &used, is_key);
     }
     let mut all: Vec<(&String, usize)> = levels.iter().zip(counts).filter(|(_, count)| *count >= RARE).collect();
@@ -197,6 +197,9 @@ fn names(described: &ColumnSchema, used: &[&String], is_key: bool) -> Vec<String
     let with = |line: String, unique: &[String]| {
         std::iter::once("type = \"text\"".to_owned()).chain([line]).chain(unique.iter().cloned()).collect()
     };
+    if are_addresses(used) {
+        return with("draw = { fake = \"email\" }".into(), &unique);
+    }
     if !is_key && let Some(name) = by_name(&described.name) {
         return with(format!("draw = {{ fake = \"{name}\" }}"), &[]);
     }
@@ -216,6 +219,12 @@ fn names(described: &ColumnSchema, used: &[&String], is_key: bool) -> Vec<String
             None => with("draw = { fake = \"sentence\" }".into(), &[]),
         },
     }
+}
+
+/// Whether texts are e-mail addresses, which are made anew however often they come: one of the same form may be somebody's.
+fn are_addresses(texts: &[&String]) -> bool {
+    let is_one = |text: &&String| text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+    !texts.is_empty() && texts.iter().all(is_one)
 }
 
 /// What a column is, by words in its name.

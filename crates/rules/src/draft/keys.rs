@@ -7,6 +7,9 @@ use semblant_data::table::Table as Data;
 /// So many different texts that are all among the keys of a table refer to it, whatever they are called.
 const MANY: usize = 20;
 
+/// So many letters of a table's name tell what a column refers to.
+const STEM: usize = 4;
+
 /// What ties a table to others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
@@ -97,9 +100,15 @@ fn foreign_keys(tables: &[(String, Data)], keys: &[Keys], table: usize) -> Vec<F
             let key_name = plain(&tables[other].1.schema().columns[key].name);
             // Many texts that are names over there are so by no chance.
             let by_values = || own.len() >= MANY && own.iter().all(|text| text.chars().any(|c| !c.is_ascii_digit()));
+            // A column that begins as the table is called, and has each of its keys: `ShipVia` of `Shippers`.
+            let by_stem = || {
+                let stem: String = plain(&tables[other].0).chars().take(STEM).collect();
+                let keys: HashSet<String> = values(&tables[other].1, key).into_iter().collect();
+                stem.len() == STEM && keys.len() > 2 && name.starts_with(&stem) && own == keys
+            };
             let named = match other == table {
                 true => key != column && ["report", "parent", "manager", "super", "bos"].iter().any(|part| name.contains(part)),
-                false => name == key_name || name == format!("{}id", plain(&tables[other].0)) || by_values(),
+                false => name == key_name || name == format!("{}id", plain(&tables[other].0)) || by_values() || by_stem(),
             };
             // Of a key that stands for itself in two tables, the shorter table has the other's rows.
             let itself = keys[table].key == Some(column) && tables[other].1.rows() < data.rows();

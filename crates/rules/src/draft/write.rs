@@ -11,6 +11,7 @@ use super::relations;
 
 /// Parts of the rows of a table that is referred to, by how often they are.
 const PARTS: usize = 10;
+const MOST_PARTS: usize = 40;
 
 /// A text in quotes, which TOML and JSON write alike.
 pub(super) fn quoted(text: &str) -> String {
@@ -18,7 +19,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A name as an expression has it.
-fn name_in_sql(name: &str) -> String {
+pub(super) fn name_in_sql(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| c.is_ascii_alphabetic());
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
@@ -53,6 +54,7 @@ pub(super) fn table(text: &mut String, data: &Data, table: usize, names: &[Strin
         line(format!("table = {}", quoted(&names[foreign.table])));
         if foreign.table != table {
             line(format!("pick = {{ shares = [{}] }}", shares(data, foreign, &tables[foreign.table].1)));
+            line("stratified = true".into());
         }
         let missing = data.columns()[foreign.column].missing();
         if own.pair.is_some_and(|pair| pair.contains(&foreign.column)) {
@@ -93,13 +95,12 @@ fn counts(data: &Data, foreign: &Foreign, other: &Data) -> Vec<usize> {
     all
 }
 
-/// How many parents have how many rows; the largest numbers of a few parents count as the next one.
+/// How many parents have how many rows. The largest numbers, which a few parents have, count as their mean: the table keeps its number of rows.
 fn children(data: &Data, foreign: &Foreign, other: &Data) -> String {
     let mut all = counts(data, foreign, other);
     let count = all.len();
     if count > 4 * super::RARE {
-        let most = all[count - super::RARE];
-        all.iter_mut().for_each(|number| *number = (*number).min(most));
+        even_out(&mut all[count - super::RARE..]);
     }
     if all.first() == all.last() {
         return all.first().copied().unwrap_or(0).to_string();
@@ -110,10 +111,18 @@ fn children(data: &Data, foreign: &Foreign, other: &Data) -> String {
     format!("{{ categories = {{ {} }} }}", weights.join(", "))
 }
 
+/// Numbers as equal as whole ones of their sum can be, rising.
+fn even_out(numbers: &mut [usize]) {
+    let (sum, count) = (numbers.iter().sum::<usize>(), numbers.len().max(1));
+    let larger = sum % count;
+    numbers.iter_mut().enumerate().for_each(|(place, number)| *number = sum / count + usize::from(place >= count - larger));
+}
+
 fn shares(data: &Data, foreign: &Foreign, other: &Data) -> String {
     let mut all = counts(data, foreign, other);
     all.reverse();
-    let parts = PARTS.min(all.len());
+    // Rows of a small table one by one, else a few neighbours together.
+    let parts = if all.len() <= PARTS { all.len() } else { (all.len() / super::RARE).clamp(PARTS, MOST_PARTS) };
     let part = |part: usize| {
         let rows = &all[part * all.len() / parts..(part + 1) * all.len() / parts];
         // A part of the rows that has none still may.

@@ -4,16 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use semblant_core::seeds::Stream;
-use semblant_core::seeds::streams::RULES;
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table as Data};
 
 use super::{CHUNK, Generator};
 use crate::bits::Choices;
 use crate::error::{Error, Result};
+use crate::plan::stream;
 use crate::spec::{Chaos, Names};
 
-/// The streams of chaos are those before the last, one an entry.
-const CHAOS: u32 = 0x0bff_0000;
 /// Which random numbers of a row.
 const WHETHER: u32 = 0;
 const HOW: u32 = 8;
@@ -66,9 +64,8 @@ impl Generator<'_> {
         let mut labels = Vec::new();
         // How late each row comes, and how often.
         let mut order: Vec<(u64, usize)> = (0..data.rows()).map(|row| (row as u64, row)).collect();
-        for (index, (chaos, _)) in plan.chaos.iter().enumerate() {
-            let numbers = RULES.nth(self.seed, CHAOS + (table as u32 % 256) * 256 + index as u32 % 256);
-            let spoiler = Spoiler { generator: self, table, start, numbers };
+        for (chaos, index) in &plan.chaos {
+            let spoiler = Spoiler { generator: self, table, start, numbers: stream(self.seed, *index) };
             spoiler.spoil(chaos, &mut data, &mut order, &mut labels)?;
         }
         order.sort_by_key(|&(place, row)| (place, row));

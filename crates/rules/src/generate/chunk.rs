@@ -7,7 +7,7 @@ use super::links::LinkRows;
 use crate::bits::open;
 use crate::children::Located;
 use crate::error::{Place, Result};
-use crate::plan::{Column, Maker, Param, Slot, Table, stream, uniform_of_score};
+use crate::plan::{Column, Param, Slot, Table, stream, uniform_of_score};
 use crate::values::Values;
 
 /// Random numbers of one attempt at a value.
@@ -23,6 +23,8 @@ pub(crate) struct Chunk<'g> {
     pub(crate) rows: Vec<u64>,
     /// Which draw of the rows this is.
     pub(crate) attempt: u32,
+    /// The rows whose parents the rows have, where these are not their own.
+    pub(crate) seats: Option<Vec<u64>>,
     slots: Vec<Option<Values>>,
     pub(super) located: Option<Located>,
     pub(super) links: Vec<Option<LinkRows>>,
@@ -71,6 +73,7 @@ impl<'g> Chunk<'g> {
             table,
             rows,
             attempt,
+            seats: None,
             slots: vec![None; plan.slots.len()],
             located: None,
             links: plan.links.iter().map(|_| None).collect(),
@@ -86,26 +89,11 @@ impl<'g> Chunk<'g> {
     /// Computes columns, and what the constraints need.
     pub(crate) fn compute(&mut self, columns: &[usize], checked: bool) -> Result<()> {
         let plan = self.plan();
-        let mut open: Vec<usize> = columns.to_vec();
+        let mut wanted: Vec<usize> = columns.to_vec();
         if checked {
-            open.extend(plan.checks.iter().flat_map(|check| check.condition.columns()));
+            wanted.extend(plan.checks.iter().flat_map(|check| check.condition.columns()));
         }
-        let wanted = open.clone();
-        while let Some(slot) = open.pop() {
-            if std::mem::replace(&mut self.needed[slot], true) {
-                continue;
-            }
-            match plan.slots[slot].slot {
-                Slot::Own(column) => {
-                    open.extend(&plan.columns[column].needs);
-                    if let Maker::Learned { block, .. } = plan.columns[column].maker {
-                        open.extend(plan.learned[block].given.iter().map(|(own, _)| *own));
-                    }
-                }
-                Slot::Link { link, .. } => open.extend(&plan.links[link].needs),
-                _ => {}
-            }
-        }
+        plan.slots_needed(wanted.iter().copied()).into_iter().for_each(|slot| self.needed[slot] = true);
         wanted.into_iter().try_for_each(|slot| self.ensure(slot))
     }
 
@@ -157,7 +145,7 @@ impl<'g> Chunk<'g> {
 
     pub(super) fn located(&mut self) -> Result<&Located> {
         if self.located.is_none() {
-            self.located = Some(self.generator.locate(self.table, &self.rows)?);
+            self.located = Some(self.generator.locate(self.table, self.seats.as_ref().unwrap_or(&self.rows))?);
         }
         Ok(self.located.get_or_insert_default())
     }
@@ -315,6 +303,7 @@ impl<'g> Chunk<'g> {
             table: self.table,
             rows: indices.iter().map(|&index| self.rows[index]).collect(),
             attempt: self.attempt,
+            seats: self.seats.as_ref().map(|seats| indices.iter().map(|&index| seats[index]).collect()),
             slots: self.slots.iter().map(|values| values.as_ref().map(|values| values.take(indices))).collect(),
             located: self.located.as_ref().map(|located| located.take(indices)),
             links: self.links.iter().map(|_| None).collect(),

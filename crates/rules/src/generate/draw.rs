@@ -258,7 +258,7 @@ impl Chunk<'_> {
                     pattern.nth(number * spread + rest, out);
                 }
                 (DrawPlan::Luhn(luhn), Some(number)) => luhn.nth(number as u64, out),
-                (DrawPlan::Fake { name, locale, .. }, Some(number)) => name.nth(locale, number as u64, &mut choices, out),
+                (DrawPlan::Fake { name, .. }, Some(number)) => name.nth(number as u64, &mut choices, out),
                 (DrawPlan::Regex(pattern), None) => pattern.draw(&mut choices, out),
                 (DrawPlan::Luhn(luhn), None) => luhn.draw(&mut choices, out),
                 (DrawPlan::Iban(iban), _) => iban.draw(&mut choices, out),

@@ -18,8 +18,10 @@ use crate::values::Values;
 
 /// The most states without an event or time passing.
 const MOST_STATES: usize = 10_000;
-/// The most days that a guard is waited for.
-const MOST_DAYS: usize = 200_000;
+/// The most states of one run, with or without events: a day each for 270 years.
+const MOST_VISITS: usize = 100_000;
+/// The most days that the guards of one run are waited for.
+const MOST_DAYS: usize = 100_000;
 
 /// What happened at a time.
 #[derive(Debug, Clone)]
@@ -122,12 +124,11 @@ impl Running<'_> {
         for (index, (_, first)) in machine.attributes.iter().enumerate() {
             self.attributes[index] = first.number(&self).unwrap_or(f64::NAN);
         }
-        let mut quiet = 0;
+        let (mut quiet, mut visits, mut days) = (0, 0, 0);
         while self.time <= until && events.len() < machine.most {
             let state = &machine.states[self.state];
             let before = self.time;
             if let Some(guard) = &state.guard {
-                let mut days = 0;
                 while guard.holds(&self) != Some(true) {
                     self.time += DAY;
                     days += 1;
@@ -153,6 +154,13 @@ impl Running<'_> {
                 events.push(Event { time: self.time.floor(), state: self.state as u32, event, attributes: self.attributes.clone() });
             }
             quiet = if self.time > before || state.event.is_some() { 0 } else { quiet + 1 };
+            visits += 1;
+            if visits > MOST_VISITS.max(machine.most) {
+                return self.fail(
+                    state.place,
+                    format!("the machine goes through more than {MOST_VISITS} states; lengthen the delays, or end it sooner"),
+                );
+            }
             if quiet > MOST_STATES {
                 return self.fail(state.place, "the machine goes round without an event or time passing; add a delay");
             }

@@ -1,5 +1,6 @@
 //! The rows of other tables that rows belong to, and what is carried over from them.
 
+use super::DRAWS;
 use super::chunk::Chunk;
 use crate::bits::open;
 use crate::error::Result;
@@ -91,8 +92,9 @@ impl Chunk<'_> {
             }
             _ if count == 0 => vec![NONE; self.rows.len()],
             LinkKind::Uniform { distinct: false } => {
-                self.link_draws(link, 0).into_iter().map(|u| ((u * count as f64) as u64).min(count - 1)).collect()
+                self.picks(link).into_iter().map(|u| ((u * count as f64) as u64).min(count - 1)).collect()
             }
+            LinkKind::Uniform { distinct: true } if link.stratified => self.preferred(link, count, true, &|u| (u * count as f64) as u64)?,
             LinkKind::Uniform { distinct: true } => self.distinct_uniform(link, count)?,
             LinkKind::Zipf { exponent, distinct } => {
                 let law = Law::new(Family::Zipf, &[count as f64, *exponent]);
@@ -121,6 +123,25 @@ impl Chunk<'_> {
             }
         }
         Ok(rows)
+    }
+
+    /// The uniform numbers by which the rows pick. Stratified ones are all the middles of as many equal parts as the table has rows, in an order that is
+    /// a permutation; where the pick itself is drawn again, it is as it happens.
+    fn picks(&self, link: &Link) -> Vec<f64> {
+        // An attempt by which a row is asked to be something is another row; one by which it is to meet constraints is not.
+        let is_repaired = (1..DRAWS).contains(&self.attempt);
+        if !link.stratified || (self.attempt > 0 && !(is_repaired && link.unconstrained)) {
+            return self.link_draws(link, 0);
+        }
+        self.rows.iter().map(|&row| self.stratum(link, row)).collect()
+    }
+
+    fn stratum(&self, link: &Link, row: u64) -> f64 {
+        let count = self.generator.declared[self.table].max(1);
+        // Rows beyond those that the spec declares are another round.
+        let (round, place) = (row / count, row % count);
+        let order = Permutation::new(count, &stream(self.generator.seed, link.stream), NONE - 1 - round);
+        (order.of(place) as f64 + 0.5) / count as f64
     }
 
     fn link_draws(&self, link: &Link, slot: u32) -> Vec<f64> {
@@ -156,18 +177,27 @@ impl Chunk<'_> {
         let order = Permutation::new(count, &numbers, NONE);
         let pick = |u: f64| order.of(place(u).min(count - 1));
         if !distinct {
-            return Ok(self.link_draws(link, 0).into_iter().map(pick).collect());
+            return Ok(self.picks(link).into_iter().map(pick).collect());
         }
         let located = self.located()?.clone();
-        let mut picked: (u64, Vec<u64>, u32) = (NONE, Vec::new(), 0);
+        let (mut picked, mut tried): ((u64, Vec<u64>, u32), u64) = ((NONE, Vec::new(), 0), NONE);
         let mut rows = Vec::with_capacity(located.parents.len());
+        let own_rows = self.seats.clone().unwrap_or_else(|| self.rows.clone());
         for (row, (&parent, &number)) in located.parents.iter().zip(&located.places).enumerate() {
             if picked.0 != parent || picked.1.len() > number as usize {
                 picked = (parent, Vec::new(), 0);
+                tried = NONE;
             }
             // The picks of a parent come one after the other, each unlike those before.
             while picked.1.len() <= number as usize {
-                let found = pick(numbers.uniform_f64(parent, picked.2 + 16));
+                // The first pick of a row is its stratum's; one that is taken gives way to chance.
+                let place = picked.1.len() as u64;
+                let first = link.stratified && place != tried;
+                tried = if first { place } else { tried };
+                let found = pick(match first {
+                    true => self.stratum(link, own_rows[row] - u64::from(number) + place),
+                    false => numbers.uniform_f64(parent, picked.2 + 16),
+                });
                 picked.2 += 1;
                 if !picked.1.contains(&found) {
                     picked.1.push(found);

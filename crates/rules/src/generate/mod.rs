@@ -23,7 +23,7 @@ pub(crate) use chunk::Chunk;
 
 use crate::children::Families;
 use crate::error::{Error, Place, Result};
-use crate::plan::{Plan, Rows};
+use crate::plan::{Plan, Rows, stream};
 use crate::values::Values;
 
 /// Rows that are made at once.
@@ -33,15 +33,32 @@ const SMALL: u64 = 100_000;
 /// The most rows of a table.
 const MOST_ROWS: u64 = 1 << 50;
 
+/// Constraints draw a row up to so often at most before the next attempt at it begins: positions of random numbers by attempt and draw.
+const DRAWS: u32 = 512;
+
 /// Makes the rows of a plan for one seed.
 #[derive(Debug)]
 pub struct Generator<'p> {
     pub(crate) plan: &'p Plan,
     pub(crate) seed: u64,
     pub(crate) counts: Vec<u64>,
-    pub(crate) families: Vec<Families>,
+    /// The counts without what [`Generator::extended`] adds.
+    pub(crate) declared: Vec<u64>,
+    pub(crate) families: Arc<Vec<Families>>,
     /// Columns of small tables.
-    small: Mutex<HashMap<(usize, usize), Arc<Values>>>,
+    small: Arc<Mutex<SmallColumns>>,
+}
+
+/// By table and column.
+type SmallColumns = HashMap<(usize, usize), Arc<Values>>;
+
+/// What a [`Generator`] has found out of its plan, without the plan: what another one of the same plan begins with.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    seed: u64,
+    counts: Vec<u64>,
+    families: Arc<Vec<Families>>,
+    small: Arc<Mutex<SmallColumns>>,
 }
 
 impl<'p> Generator<'p> {
@@ -55,8 +72,8 @@ impl<'p> Generator<'p> {
             return plan.fail(Place::default(), format!("a scale of {scale} is not above 0; ask for one that is"));
         }
         let count = plan.tables.len();
-        let families = (0..count).map(|_| Families::default()).collect();
-        let mut generator = Self { plan, seed, counts: vec![0; count], families, small: Mutex::default() };
+        let families = Arc::new((0..count).map(|_| Families::default()).collect());
+        let mut generator = Self { plan, seed, counts: vec![0; count], declared: vec![0; count], families, small: Arc::default() };
         let mut known = vec![false; count];
         for table in 0..count {
             generator.count_rows(table, scale, &mut known)?;
@@ -79,9 +96,14 @@ impl<'p> Generator<'p> {
                     self.count_rows(other, scale, known)?;
                 }
                 let (rows, families) = self.families(table)?;
-                (self.counts[table], self.families[table]) = (rows, families);
+                self.counts[table] = rows;
+                // Nobody else has them while rows are counted.
+                if let Some(all) = Arc::get_mut(&mut self.families) {
+                    all[table] = families;
+                }
             }
         }
+        self.declared[table] = self.counts[table];
         if self.counts[table] > MOST_ROWS {
             return plan
                 .fail(plan.tables[table].place, format!("table \"{}\" has more than 2^50 rows; ask for fewer", plan.tables[table].name));
@@ -105,6 +127,39 @@ impl<'p> Generator<'p> {
         Ok(())
     }
 
+    /// What this one has counted.
+    pub(crate) fn counted(&self) -> Counted {
+        Counted { seed: self.seed, counts: self.declared.clone(), families: self.families.clone(), small: self.small.clone() }
+    }
+
+    /// One of the same plan and seed that counts nothing again; `None` for another seed.
+    pub(crate) fn resumed(plan: &'p Plan, seed: u64, known: &Counted) -> Option<Self> {
+        let Counted { seed: same, counts, families, small } = known;
+        (*same == seed).then(|| Self {
+            plan,
+            seed,
+            counts: counts.clone(),
+            declared: counts.clone(),
+            families: families.clone(),
+            small: small.clone(),
+        })
+    }
+
+    /// The same, where a table without a parent has at least this many rows. Other tables do not see the additional ones.
+    ///
+    /// # Errors
+    /// More unique values than there are.
+    pub(crate) fn extended(&self, table: usize, rows: u64) -> Result<Self> {
+        let Counted { seed, counts: declared, families, small } = self.counted();
+        let mut counts = declared.clone();
+        if matches!(self.plan.tables[table].rows, Rows::Count(_)) {
+            counts[table] = counts[table].max(rows);
+        }
+        let extended = Self { plan: self.plan, seed, counts, declared, families, small };
+        extended.check_unique()?;
+        Ok(extended)
+    }
+
     /// The plan.
     pub fn plan(&self) -> &'p Plan {
         self.plan
@@ -126,10 +181,22 @@ impl<'p> Generator<'p> {
         let table = self.plan.index_of(table)?;
         self.check_rows(table, &rows)?;
         let starts: Vec<u64> = (rows.start..rows.end).step_by(CHUNK as usize).collect();
-        let parts = self.each(&starts, |start| self.part(table, start..rows.end.min(start + CHUNK)));
-        let parts = parts.into_iter().collect::<Result<Vec<_>>>()?;
+        let parts = self.each(&starts, |start| self.part(table, start..rows.end.min(start.saturating_add(CHUNK))));
+        self.joined(table, parts.into_iter().collect::<Result<_>>()?)
+    }
+
+    /// Rows of a table, each in its draw `attempt`, which depends on nothing else: draw 0 is the row that [`Generator::rows`] has, in others everything
+    /// but keys and unique columns is drawn again, the parent among it.
+    pub(crate) fn attempt(&self, table: usize, rows: &[u64], attempt: u32) -> Result<Data> {
+        let chunks: Vec<&[u64]> = rows.chunks(CHUNK as usize).collect();
+        let places: Vec<u64> = (0..chunks.len() as u64).collect();
+        let parts = self.each(&places, |place| self.table_of(table, chunks[place as usize], attempt));
+        self.joined(table, parts.into_iter().collect::<Result<_>>()?)
+    }
+
+    fn joined(&self, table: usize, parts: Vec<Data>) -> Result<Data> {
         let mut parts = parts.into_iter();
-        let Some(mut all) = parts.next() else { return self.part(table, rows.start..rows.start) };
+        let Some(mut all) = parts.next() else { return self.table_of(table, &[], 0) };
         for part in parts {
             all.append(&part).map_err(|error| Error::new(&self.plan.path, Place::default(), error.to_string()))?;
         }
@@ -196,9 +263,12 @@ impl<'p> Generator<'p> {
 
     /// The visible columns of some rows as a table.
     pub(crate) fn part(&self, table: usize, rows: Range<u64>) -> Result<Data> {
+        self.table_of(table, &rows.collect::<Vec<_>>(), 0)
+    }
+
+    fn table_of(&self, table: usize, rows: &[u64], attempt: u32) -> Result<Data> {
         let plan = &self.plan.tables[table];
-        let rows: Vec<u64> = rows.collect();
-        let values = self.evaluate(table, &rows, &plan.visible)?;
+        let values = self.evaluate_attempt(table, rows, &plan.visible, attempt)?;
         let columns = values.into_iter().zip(&plan.visible).map(|(values, &column)| {
             let column = &plan.columns[column];
             // Texts of unique columns are known to differ.
@@ -209,9 +279,16 @@ impl<'p> Generator<'p> {
 
     /// Columns of some rows, as the constraints of the table have them.
     pub(crate) fn evaluate(&self, table: usize, rows: &[u64], columns: &[usize]) -> Result<Vec<Values>> {
+        self.evaluate_attempt(table, rows, columns, 0)
+    }
+
+    fn evaluate_attempt(&self, table: usize, rows: &[u64], columns: &[usize], attempt: u32) -> Result<Vec<Values>> {
         let plan = &self.plan.tables[table];
-        let checked = !plan.checks.is_empty() && columns.iter().any(|&column| !plan.columns[column].fixed);
-        let mut chunk = Chunk::new(self, table, rows.to_vec(), 0);
+        let checked = !plan.checks.is_empty() && columns.iter().any(|&column| attempt > 0 || !plan.columns[column].fixed);
+        let mut chunk = Chunk::new(self, table, rows.to_vec(), attempt.wrapping_mul(DRAWS));
+        if attempt > 0 && matches!(plan.rows, Rows::Children { .. }) {
+            chunk.seats = Some(self.seats(table, rows, attempt));
+        }
         chunk.compute(columns, checked)?;
         if checked {
             self.repair(&mut chunk, columns)?;
@@ -219,11 +296,17 @@ impl<'p> Generator<'p> {
         Ok(columns.iter().map(|&column| chunk.take_own(column)).collect())
     }
 
+    /// For each row one of the table's rows at random, whose parent it has in this attempt.
+    fn seats(&self, table: usize, rows: &[u64], attempt: u32) -> Vec<u64> {
+        let numbers = stream(self.seed, self.plan.tables[table].seats);
+        rows.iter().map(|&row| numbers.below(row, attempt, self.counts[table].max(1))).collect()
+    }
+
     /// Draws rows again that a constraint does not allow.
     fn repair(&self, chunk: &mut Chunk<'_>, columns: &[usize]) -> Result<()> {
         let plan = &self.plan.tables[chunk.table];
         let mut open = chunk.failing();
-        let mut attempt = 0;
+        let (first, mut attempt) = (chunk.attempt, 0);
         while let Some(&(row, check)) = open.first() {
             let check_plan = &plan.checks[check];
             attempt += 1;
@@ -238,7 +321,8 @@ impl<'p> Generator<'p> {
             }
             let places: Vec<usize> = open.iter().map(|(row, _)| *row).collect();
             let rows = places.iter().map(|&place| chunk.rows[place]).collect();
-            let mut again = Chunk::new(self, chunk.table, rows, attempt);
+            let mut again = Chunk::new(self, chunk.table, rows, first.wrapping_add(attempt));
+            again.seats = chunk.seats.as_ref().map(|seats| places.iter().map(|&place| seats[place]).collect());
             again.compute(columns, true)?;
             let failing = again.failing();
             let is_open = |index: usize| failing.binary_search_by_key(&index, |(row, _)| *row).is_ok();

@@ -4,8 +4,11 @@ use semblant_core::normal;
 use statrs::distribution::{Beta, Continuous, ContinuousCDF, Gamma, StudentsT};
 use statrs::function::erf::erfc_inv;
 
+use super::discrete::expanded;
 use super::{Family, Law};
 
+/// Gamma distributions of shapes from here on are expanded around the normal one.
+const NEARLY_NORMAL: f64 = 1e6;
 /// How often a root is looked for.
 const STEPS: usize = 200;
 
@@ -91,7 +94,7 @@ pub(super) fn quantile(law: &Law, u: f64) -> f64 {
             }
         }
         Family::Logistic => a + b * (u / (1.0 - u)).ln(),
-        Family::Gamma => b * gamma(u, a),
+        Family::Gamma => b * gamma(a, u),
         Family::Beta => beta(u, a, b),
         Family::StudentT => b + c * student(u, a),
         _ => f64::NAN,
@@ -99,7 +102,10 @@ pub(super) fn quantile(law: &Law, u: f64) -> f64 {
 }
 
 /// The quantile of a gamma distribution of scale 1.
-fn gamma(u: f64, shape: f64) -> f64 {
+pub(super) fn gamma(shape: f64, u: f64) -> f64 {
+    if shape > NEARLY_NORMAL {
+        return shape + shape.sqrt() * expanded(u, 2.0 / shape.sqrt(), 6.0 / shape);
+    }
     let Ok(law) = Gamma::new(shape, 1.0) else { return f64::NAN };
     // Near 0 the distribution function is x^shape / Gamma(shape + 1); elsewhere Wilson and Hilferty's cube is close.
     let small = ((u.ln() + statrs::function::gamma::ln_gamma(shape + 1.0)) / shape).exp();

@@ -6,6 +6,8 @@ use statrs::function::gamma::{gamma_ur, ln_gamma};
 use super::continuous::normal_quantile;
 use super::{Family, Law};
 
+/// Variances from here on are those of wide distributions.
+const WIDE: f64 = 1e6;
 /// Zipf's sums are added up to here and integrated from here on.
 const ADDED: usize = 1_000;
 
@@ -57,8 +59,11 @@ pub(super) fn quantile(law: &Law, u: f64) -> f64 {
     }
 }
 
-/// The quantile from where a normal distribution has it, or from 0 where that is near.
+/// The quantile from where a normal distribution has it, or from 0 where that is near. Wide distributions are those of real numbers, rounded.
 fn near(law: &Law, u: f64, mean: f64, variance: f64, most: f64) -> f64 {
+    if variance > WIDE {
+        return wide(law, u, mean, variance).round().clamp(0.0, most);
+    }
     if mean < 16.0 && variance < 64.0 {
         let (mut k, mut sum) = (0.0, 0.0);
         while k < 400.0 {
@@ -74,8 +79,65 @@ fn near(law: &Law, u: f64, mean: f64, variance: f64, most: f64) -> f64 {
     bracketed(law, u, guess, most)
 }
 
+fn wide(law: &Law, u: f64, mean: f64, variance: f64) -> f64 {
+    let sd = variance.sqrt();
+    match law.family {
+        // A Poisson distribution whose mean has a gamma distribution, beside which it is narrow.
+        Family::NegativeBinomial => {
+            let [a, b, _] = law.p;
+            super::continuous::gamma(1.0 / (1.0 / a + 1.0 / b), u) * (1.0 + a / b).min(f64::MAX)
+        }
+        Family::Binomial => {
+            let p = law.p[1];
+            mean + sd * expanded(u, (1.0 - 2.0 * p) / sd, (1.0 - 6.0 * p * (1.0 - p)) / variance)
+        }
+        _ => mean + sd * expanded(u, 1.0 / sd, 1.0 / variance),
+    }
+}
+
+/// The quantile of a distribution of mean 0 and variance 1 by its skewness and excess kurtosis, which are small (Cornish and Fisher 1938).
+pub(super) fn expanded(u: f64, skewness: f64, kurtosis: f64) -> f64 {
+    let z = normal_quantile(u);
+    let (square, cube) = (z * z, z * z * z);
+    z + (square - 1.0) * skewness / 6.0 + (cube - 3.0 * z) * kurtosis / 24.0 - (2.0 * cube - 5.0 * z) * skewness * skewness / 36.0
+}
+
+/// P(X <= k) of the whole numbers from `first` to `last`, up to a factor: by the ratio of neighbours from where the chances are greatest.
+pub(super) fn sums(law: &Law, first: f64, last: f64) -> Vec<f64> {
+    let [a, b, _] = law.p;
+    // P(X = k + 1) / P(X = k).
+    let ratio = |k: f64| match law.family {
+        Family::Poisson => a / (k + 1.0),
+        Family::NegativeBinomial => (k + b) / (k + 1.0) * (a / (a + b)),
+        Family::Binomial => (a - k) / (k + 1.0) * (b / (1.0 - b)),
+        Family::Zipf => (k / (k + 1.0)).powf(b),
+        _ => 0.0,
+    };
+    let count = (last - first) as usize + 1;
+    // Ratios fall, so chances rise up to the first ratio below 1.
+    let at = |place: usize| first + place as f64;
+    let (mut low, mut high) = (0, count - 1);
+    while low < high {
+        let middle = (low + high) / 2;
+        if ratio(at(middle)) > 1.0 { low = middle + 1 } else { high = middle }
+    }
+    let mut chances = vec![0.0; count];
+    chances[low] = 1.0;
+    (low + 1..count).for_each(|place| chances[place] = chances[place - 1] * ratio(at(place - 1)));
+    (0..low).rev().for_each(|place| chances[place] = chances[place + 1] / ratio(at(place)));
+    let mut sum = 0.0;
+    chances.iter_mut().for_each(|chance| {
+        sum += *chance;
+        *chance = sum;
+    });
+    chances
+}
+
 /// The quantile by doubling steps from a guess, then by halves.
 fn bracketed(law: &Law, u: f64, guess: f64, most: f64) -> f64 {
+    // Beyond it whole numbers have no neighbours.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    let (guess, most) = (guess.min(LARGEST), most.min(LARGEST));
     let (mut low, mut high, mut step) = (guess, guess, 1.0);
     // low is below the quantile, high is not.
     while low >= 0.0 && cdf(law, low) >= u {

@@ -1,7 +1,7 @@
 //! Quantiles of distributions whose parameters are known before any row is: prepared, so that a value costs a few operations.
 
 use super::continuous::root;
-use super::discrete::{zipf_beyond, zipf_sums};
+use super::discrete::{sums as sums_of, zipf_beyond, zipf_sums};
 use super::{Family, Law};
 
 /// Cells of a table of a continuous distribution.
@@ -67,8 +67,7 @@ impl Quantiles {
                 if last - first > LARGEST {
                     return Self::Law(*law);
                 }
-                let sums = (0..=(last - first) as usize).map(|k| law.cdf(first + k as f64)).collect();
-                Self::sums(first, sums)
+                Self::sums(first, sums_of(law, first, last))
             }
             _ => Self::Law(*law),
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use semblant_expressions::Type;
 
 use super::DrawPlan;
-use super::names::{Resolver, literal_time};
+use super::names::Resolver;
+use super::scope::literal_time;
 use crate::calendar::{DAY, Days, clock};
 use crate::error::{Place, Result};
 use crate::spec::{At, Calendar};

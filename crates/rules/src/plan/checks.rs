@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use semblant_expressions::Type;
 
-use super::names::Resolver;
+use super::names::{DEEPEST, Resolver, too_deep};
 use super::{ChildLaw, LinkKind, Plan, Rows, Slot};
 use crate::error::{Place, Result};
 use crate::spec::{At, Chaos, Names};
@@ -41,6 +41,7 @@ fn visit(plan: &Plan, part: Part, done: &mut HashMap<Part, bool>, path: &mut Vec
             let what = format!("a circle: {} -> {first}; break it, each needs the next one first", circle.join(" -> "));
             return plan.fail(place(plan, part), what);
         }
+        None if path.len() >= DEEPEST => return plan.fail(place(plan, part), too_deep()),
         None => {}
     }
     done.insert(part, false);

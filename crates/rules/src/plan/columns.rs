@@ -3,7 +3,8 @@
 use semblant_data::table::ColumnKind;
 use semblant_expressions::{Type, Value};
 
-use super::names::{Resolver, literal_time};
+use super::names::Resolver;
+use super::scope::literal_time;
 use super::{Column, DrawPlan, Finish, Link, Maker, Param, Slot};
 use crate::calendar::DAY;
 use crate::error::{Error, Place, Result};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use semblant_data::table::{Column, ReadOptions, Table as Data};
+use semblant_data::table::{Column, Table as Data};
 use semblant_expressions::Type;
 
 use super::names::Resolver;
@@ -67,11 +67,6 @@ impl Resolver<'_> {
             other if law_of(other).is_some() => Type::Number,
             _ => Type::Text,
         })
-    }
-
-    pub(super) fn data(&self, file: &At<String>) -> Result<Data> {
-        let path = self.file(file)?;
-        Data::read(&path, &ReadOptions::default()).map_err(|error| Error::new(self.path, file.place, error.to_string()))
     }
 
     pub(super) fn data_column(&self, data: &Data, name: &At<String>) -> Result<usize> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use semblant_expressions::{Expression, Type};
 
 use super::draws::row_key;
-use super::names::{Resolver, Scope, literal_interval};
+use super::names::Resolver;
+use super::scope::{Scope, literal_interval};
 use super::{AnomalyPlan, DelayPlan, MachinePlan, MachineSlot, NextPlan, Param, SeriesPlan, SignalPlan, StatePlan};
 use crate::error::{Error, Place, Result, did_you_mean, place_of};
 use crate::spec::{Anomaly, At, Machine, Next, NextBy, Scalar, Series, Signal, State, Term, Weighted};

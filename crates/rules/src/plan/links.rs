@@ -74,7 +74,10 @@ impl Resolver<'_> {
             learned: self.learned_blocks(table)?,
             machine: spec.machine.as_ref().map(|machine| self.machine(table, machine)).transpose()?,
             series: spec.series.as_ref().map(|series| self.series(table, series)).transpose()?,
-            chaos: spec.chaos.iter().map(|chaos| (chaos.value.clone(), chaos.place)).collect(),
+            seats: self.stream(table, "\u{1f}seats"),
+            chaos: (spec.chaos.iter().enumerate())
+                .map(|(place, chaos)| (chaos.value.clone(), self.stream(table, &format!("\u{1f}chaos {place}"))))
+                .collect(),
             visible,
             schema: semblant_data::table::Schema { columns: described, ..Default::default() },
         })
@@ -98,6 +101,8 @@ impl Resolver<'_> {
                 place: per.place,
                 table: other,
                 kind: LinkKind::Parent,
+                stratified: false,
+                unconstrained: false,
                 missing: None,
                 stream: self.stream(table, "\u{1f}parent"),
                 needs: Vec::new(),
@@ -130,12 +135,17 @@ impl Resolver<'_> {
                 }
                 Pick::Zipf { exponent } => LinkKind::Zipf { exponent: exponent.value, distinct },
             };
+            if reference.stratified && matches!(kind, LinkKind::Earlier) {
+                return self.fail(reference.name.place, "a row before this one is picked with equal chances; remove stratified");
+            }
             let missing = reference.missing.as_ref().map(|missing| self.probability(table, missing)).transpose()?;
             links.push(Link {
                 name: reference.name.value.clone(),
                 place: reference.name.place,
                 table: other,
                 kind,
+                stratified: reference.stratified,
+                unconstrained: false,
                 needs: missing.as_ref().map(|missing| missing.needs().to_vec()).unwrap_or_default(),
                 missing,
                 stream: self.stream(table, &format!("\u{1f}reference {}", *reference.name)),

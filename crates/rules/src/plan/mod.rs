@@ -2,14 +2,17 @@
 
 mod calendars;
 mod checks;
+mod child_law;
 mod columns;
 mod draws;
+mod files;
 mod histories;
 mod history_model;
 mod links;
 mod model;
 mod names;
 mod schema;
+mod scope;
 mod texts;
 
 use std::collections::BTreeSet;
@@ -18,7 +21,9 @@ use std::sync::Arc;
 
 use semblant_data::table::{Schema, Table as Data};
 
+pub(crate) use child_law::*;
 pub(crate) use draws::BETWEEN;
+pub(crate) use files::{Files, Named, check_held};
 pub(crate) use histories::LONGEST_ANOMALY;
 pub(crate) use history_model::*;
 pub(crate) use links::uniform_of_score;
@@ -43,11 +48,11 @@ pub trait Model: Send + Sync {
 
 /// Where fitted models come from, so that this crate depends on no family of them.
 pub trait Models {
-    /// The model in a file.
+    /// The model in the bytes of a file; `path` only names it in errors.
     ///
     /// # Errors
     /// Why the file cannot be used.
-    fn load(&self, path: &Path) -> Result<Arc<dyn Model>, String>;
+    fn load(&self, bytes: Vec<u8>, path: &Path) -> Result<Arc<dyn Model>, String>;
 }
 
 /// No models: a spec that asks for one is refused.
@@ -55,7 +60,7 @@ pub trait Models {
 pub struct NoModels;
 
 impl Models for NoModels {
-    fn load(&self, _: &Path) -> Result<Arc<dyn Model>, String> {
+    fn load(&self, _: Vec<u8>, _: &Path) -> Result<Arc<dyn Model>, String> {
         Err("fitted models cannot be read here; remove learned columns".into())
     }
 }
@@ -65,7 +70,7 @@ impl Models for NoModels {
 pub struct Plan {
     pub(crate) path: PathBuf,
     pub(crate) tables: Vec<Table>,
-    files: Vec<PathBuf>,
+    files: Vec<Named>,
 }
 
 impl Plan {
@@ -74,7 +79,14 @@ impl Plan {
     /// # Errors
     /// What is wrong first: file, line, column and the remedy.
     pub fn new(spec: &Spec, path: impl AsRef<Path>, models: &dyn Models) -> Result<Self> {
-        let path = path.as_ref();
+        Self::with_files(spec, path.as_ref(), models, Files::Beside)
+    }
+
+    /// The same with the files that the spec names.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub(crate) fn with_files(spec: &Spec, path: &Path, models: &dyn Models, files: Files<'_>) -> Result<Self> {
         if spec.tables.is_empty() {
             return Err(Error::new(path, Place { line: 1, column: 1 }, "declares no table; add [[table]] with a name and rows"));
         }
@@ -82,7 +94,7 @@ impl Plan {
         if let Some(twice) = spec.tables.iter().find(|table| !names.insert(table.name.value.as_str())) {
             return Err(Error::new(path, twice.name.place, format!("two tables are called \"{}\"; rename one", *twice.name)));
         }
-        let resolver = Resolver::new(spec, path, models)?;
+        let resolver = Resolver::new(spec, path, models, files)?;
         let tables = (0..spec.tables.len()).map(|table| resolver.table(table)).collect::<Result<Vec<_>>>()?;
         let plan = Self { path: path.to_owned(), tables, files: resolver.into_files() };
         checks::acyclic(&plan)?;
@@ -98,7 +110,11 @@ impl Plan {
     }
 
     /// The files that the spec names, which were read: tables and fitted models.
-    pub fn files(&self) -> &[PathBuf] {
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
+    pub(crate) fn named_files(&self) -> &[Named] {
         &self.files
     }
 
@@ -129,7 +145,7 @@ impl Plan {
         Err(Error::new(&self.path, place, what))
     }
 
-    /// Notes which columns are the same in every attempt at a row.
+    /// Notes which columns are the same in every attempt at a row, and which references no constraint depends on.
     fn fixed(mut self) -> Result<Self> {
         for table in &mut self.tables {
             let mut known: Vec<bool> = vec![false; table.columns.len()];
@@ -151,6 +167,12 @@ impl Plan {
             }
             for (column, fixed) in table.columns.iter_mut().zip(known) {
                 column.fixed = fixed;
+            }
+            let constrained = table.slots_needed(table.checks.iter().flat_map(|check| check.condition.columns().iter().copied()));
+            let of_link = |slot: usize| if let Slot::Link { link, .. } = table.slots[slot].slot { Some(link) } else { None };
+            let named: BTreeSet<usize> = constrained.into_iter().filter_map(of_link).collect();
+            for (index, link) in table.links.iter_mut().enumerate() {
+                link.unconstrained = !named.contains(&index);
             }
         }
         Ok(self)

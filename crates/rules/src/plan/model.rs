@@ -7,9 +7,9 @@ use semblant_data::table::{ColumnSchema, Schema};
 use semblant_expressions::{Expression, Row, Type, Value};
 
 use super::Model;
+use super::child_law::ChildLaw;
 use super::history_model::{MachinePlan, SeriesPlan};
 use crate::calendar::Days;
-use crate::children::BLOCK;
 use crate::error::Place;
 use crate::laws::{Family, Quantiles};
 use crate::spec::Chaos;
@@ -31,10 +31,37 @@ pub(crate) struct Table {
     pub(crate) learned: Vec<LearnedBlock>,
     pub(crate) machine: Option<MachinePlan>,
     pub(crate) series: Option<SeriesPlan>,
-    pub(crate) chaos: Vec<(Chaos, Place)>,
+    /// The stream that gives a row another parent where it is drawn again.
+    pub(crate) seats: u32,
+    /// With the stream of each.
+    pub(crate) chaos: Vec<(Chaos, u32)>,
     /// The columns that are written.
     pub(crate) visible: Vec<usize>,
     pub(crate) schema: Schema,
+}
+
+impl Table {
+    /// The slots that some slots are made from, themselves among them, in order.
+    pub(crate) fn slots_needed(&self, slots: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut needed = vec![false; self.slots.len()];
+        let mut open: Vec<usize> = slots.collect();
+        while let Some(slot) = open.pop() {
+            if std::mem::replace(&mut needed[slot], true) {
+                continue;
+            }
+            match self.slots[slot].slot {
+                Slot::Own(column) => {
+                    open.extend(&self.columns[column].needs);
+                    if let Maker::Learned { block, .. } = self.columns[column].maker {
+                        open.extend(self.learned[block].given.iter().map(|(own, _)| *own));
+                    }
+                }
+                Slot::Link { link, .. } => open.extend(&self.links[link].needs),
+                _ => {}
+            }
+        }
+        (0..needed.len()).filter(|&slot| needed[slot]).collect()
+    }
 }
 
 /// How many rows a table has.
@@ -44,63 +71,6 @@ pub(crate) enum Rows {
     Children { parent: usize, law: ChildLaw },
 }
 
-/// How many children a parent has.
-#[derive(Debug)]
-pub(crate) enum ChildLaw {
-    Fixed(u64),
-    /// A distribution: the numbers of a block of parents are its quantiles.
-    Drawn(ChildCounts),
-    /// An expression over the parent's own slots.
-    Computed {
-        expression: Expression,
-        place: Place,
-    },
-    /// As many as the state machine has events.
-    Machine,
-}
-
-/// A distribution of numbers of children.
-#[derive(Debug)]
-pub(crate) struct ChildCounts {
-    pub(crate) quantiles: ChildQuantiles,
-    /// Those of a full block, sorted, and their sum.
-    pub(crate) full: Vec<u32>,
-    pub(crate) total: u64,
-}
-
-#[derive(Debug)]
-pub(crate) enum ChildQuantiles {
-    Law(Quantiles),
-    /// Numbers in order with the sums of their weights.
-    Counted {
-        counts: Vec<u32>,
-        sums: Vec<f64>,
-    },
-}
-
-impl ChildCounts {
-    pub(crate) fn new(quantiles: ChildQuantiles) -> Self {
-        let full = quantiles.of(BLOCK);
-        Self { total: full.iter().map(|&count| u64::from(count)).sum(), quantiles, full }
-    }
-}
-
-impl ChildQuantiles {
-    /// The numbers of a block of `parents`, sorted.
-    pub(crate) fn of(&self, parents: u64) -> Vec<u32> {
-        let at = |place: u64| (place as f64 + 0.5) / parents as f64;
-        (0..parents)
-            .map(|place| match self {
-                Self::Law(quantiles) => quantiles.quantile(at(place)).round() as u32,
-                Self::Counted { counts, sums } => {
-                    let wanted = at(place) * sums.last().copied().unwrap_or(0.0);
-                    counts[sums.partition_point(|&sum| sum < wanted).min(counts.len() - 1)]
-                }
-            })
-            .collect()
-    }
-}
-
 /// A row of another table that a row belongs to.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -108,6 +78,9 @@ pub(crate) struct Link {
     pub(crate) place: Place,
     pub(crate) table: usize,
     pub(crate) kind: LinkKind,
+    pub(crate) stratified: bool,
+    /// Whether no constraint depends on the row that is picked: then a row that is drawn again keeps it.
+    pub(crate) unconstrained: bool,
     pub(crate) missing: Option<Param>,
     pub(crate) stream: u32,
     /// What `missing` needs.

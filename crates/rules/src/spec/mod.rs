@@ -182,6 +182,9 @@ pub struct Reference {
     /// Which row: any with equal chances, or the first ones more often.
     #[serde(default)]
     pub pick: Pick,
+    /// Whether rows are picked as often as their chances say, to the next whole number, and not as it happens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stratified: bool,
     /// Whether the rows of one parent never pick the same row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distinct: Option<At<bool>>,

@@ -10,6 +10,9 @@ use crate::bits::Choices;
 
 type List = &'static [&'static str];
 
+/// Domains that nobody can register (RFC 2606, section 3): no e-mail to an address that is made reaches anyone, in any locale.
+const RESERVED: [&str; 3] = ["example.com", "example.net", "example.org"];
+
 /// The lists of a locale.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locale {
@@ -31,8 +34,6 @@ pub(crate) struct Locale {
     company_suffix: List,
     industry: List,
     profession: List,
-    provider: List,
-    domain: List,
     phone: List,
     word: List,
     currency: List,
@@ -58,8 +59,6 @@ fn lists<D: Data>() -> Locale {
         company_suffix: D::COMPANY_SUFFIX,
         industry: D::COMPANY_INDUSTRY,
         profession: D::COMPANY_PROFESSION,
-        provider: D::INTERNET_FREE_EMAIL_PROVIDER,
-        domain: D::INTERNET_DOMAIN_SUFFIX,
         phone: D::PHONE_NUMBER_FORMATS,
         word: D::LOREM_WORD,
         currency: D::CURRENCY_CODE,
@@ -150,11 +149,11 @@ impl Name {
                 let (first, last) = (first.map_or("", String::as_str), last.map_or("", String::as_str));
                 address(first, last, choices.below(100), out);
                 if self == Self::Email {
-                    joined(out, &["@", one_of(locale.provider, choices)]);
+                    joined(out, &["@", one_of(&RESERVED, choices)]);
                 }
             }
             Self::Domain => {
-                let (word, end) = (one(EN::LOREM_WORD), one(locale.domain));
+                let (word, end) = (one(EN::LOREM_WORD), one(&RESERVED));
                 joined(out, &[word, ".", end]);
             }
             Self::Sentence => {
@@ -184,11 +183,11 @@ impl Name {
     }
 
     /// Writes value `number`, unlike that of every other number.
-    pub(crate) fn nth(self, locale: &Locale, number: u64, choices: &mut Choices<'_>, out: &mut String) {
+    pub(crate) fn nth(self, number: u64, choices: &mut Choices<'_>, out: &mut String) {
         let (names, last) = (number / 100_000, NET_NAMES[1].len() as u64);
         address(&NET_NAMES[0][(names / last) as usize], &NET_NAMES[1][(names % last) as usize], number % 100_000, out);
         if self == Self::Email {
-            joined(out, &["@", one_of(locale.provider, choices)]);
+            joined(out, &["@", one_of(&RESERVED, choices)]);
         }
     }
 }
@@ -269,12 +268,36 @@ mod tests {
     }
 
     #[test]
+    fn addresses_and_domains_are_reserved_in_every_locale() {
+        let stream = Stream::new(1, 1);
+        for (locale_name, locale) in locales() {
+            let locale = locale();
+            for row in 0..200 {
+                let made = |make: &dyn Fn(&mut Choices<'_>, &mut String)| {
+                    let mut value = String::new();
+                    make(&mut Choices::new(&stream, row, 0), &mut value);
+                    value
+                };
+                let drawn = made(&|choices, out| Name::Email.draw(&locale, choices, out));
+                let unique = made(&|choices, out| Name::Email.nth(row, choices, out));
+                for address in [drawn, unique] {
+                    let (user, domain) = address.split_once('@').expect("an address");
+                    assert!(RESERVED.contains(&domain) && user.is_ascii(), "{locale_name}: {address}");
+                }
+                let domain = made(&|choices, out| Name::Domain.draw(&locale, choices, out));
+                let (word, parent) = domain.split_once('.').expect("a domain");
+                assert!(RESERVED.contains(&parent) && word.bytes().all(|byte| byte.is_ascii_lowercase()), "{locale_name}: {domain}");
+            }
+        }
+    }
+
+    #[test]
     fn unique_addresses_differ() {
-        let (stream, locale) = (Stream::new(1, 1), lists::<EN>());
+        let stream = Stream::new(1, 1);
         let values: HashSet<String> = (0..3_000u64)
             .map(|number| {
                 let mut value = String::new();
-                Name::Email.nth(&locale, number * 99_991, &mut Choices::new(&stream, number, 0), &mut value);
+                Name::Email.nth(number * 99_991, &mut Choices::new(&stream, number, 0), &mut value);
                 value
             })
             .collect();

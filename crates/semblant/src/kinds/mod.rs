@@ -17,7 +17,8 @@ use crate::modality::Kind;
 /// Tables with their models.
 #[cfg(feature = "tables")]
 pub(crate) fn tables() -> Kind<semblant_data::table::Table> {
-    let kind = Kind::new(&[semblant_tabular_masked::MODELS, semblant_tabular_ctgan::MODELS, semblant_copula::MODELS]);
+    let kind =
+        Kind::new(&[semblant_tabular_masked::MODELS, semblant_tabular_ctgan::MODELS, semblant_copula::MODELS, &[crate::rules::ENTRY]]);
     #[cfg(feature = "metrics")]
     let kind = kind.with_evaluator(tables::TableEvaluator);
     kind

@@ -206,45 +206,7 @@ impl<D: Data> Modality for Kind<D> {
             writer.finish()?;
             return Ok(SampleOutcome { items: made.data.len() as u64, drawn: made.drawn_rows, cut: None });
         }
-        let mut observer = observe();
-        let rows = request.rows();
-        let total = rows.end - rows.start;
-        let at_once = if request.divisible() { request.batch_rows() as u64 } else { u64::MAX };
-        let (mut writer, mut drawn, mut items, mut start, mut cut) = (None, 0, 0, rows.start, None);
-        while start < rows.end && cut.is_none() {
-            let end = rows.end.min(start.saturating_add(at_once));
-            observer.event(Event::Rows { done: items, total });
-            let mut watch = |found: u64| observer.event(Event::Rows { done: items + found, total });
-            let sample = match model.search(&request.clone().with_rows(start..end), &mut watch) {
-                // What was found before conditions proved too rare is kept.
-                Err(Error::Condition(why)) if items > 0 => {
-                    cut = Some(why);
-                    break;
-                }
-                Ok(Found { sample, cut: Some(why) }) if items == 0 && sample.data.is_empty() => return Err(Error::Condition(why)),
-                found => {
-                    let found = found?;
-                    cut = found.cut;
-                    found.sample
-                }
-            };
-            drawn += sample.drawn_rows;
-            items += sample.data.len() as u64;
-            if !sample.data.is_empty() {
-                // The file is begun only when there is something to put into it.
-                let mut open = match writer.take() {
-                    Some(open) => open,
-                    None => D::create_for(&request, job.output, &sample.data)?,
-                };
-                open.write(&sample.data)?;
-                writer = Some(open);
-            }
-            start = end;
-            observer.event(Event::Rows { done: items, total });
-        }
-        writer.map_or(Ok(()), Writer::finish)?;
-        observer.event(Event::Done);
-        Ok(SampleOutcome { items, drawn, cut })
+        sample_to(model.as_ref(), &request, job.output, observe)
     }
 
     #[cfg(feature = "metrics")]
@@ -322,4 +284,50 @@ impl<D: Data> Modality for Kind<D> {
     fn inspect(&self, file: &Checkpoint) -> (Vec<String>, Value) {
         D::describe(&file.metadata)
     }
+}
+
+/// Samples the items of a request into a file or folder, part by part, so that memory does not grow with their number.
+///
+/// # Errors
+/// As [`Synthesizer::search`], and an output that cannot be written; nothing is left behind where no item was found.
+pub fn sample_to<D: Data>(model: &dyn Synthesizer<D>, request: &D::Request, output: &Path, observe: Observe<'_>) -> Result<SampleOutcome> {
+    let mut observer = observe();
+    let rows = request.rows();
+    let total = rows.end - rows.start;
+    let at_once = if request.divisible() { request.batch_rows() as u64 } else { u64::MAX };
+    let (mut writer, mut drawn, mut items, mut start, mut cut) = (None, 0, 0, rows.start, None);
+    while start < rows.end && cut.is_none() {
+        let end = rows.end.min(start.saturating_add(at_once));
+        observer.event(Event::Rows { done: items, total });
+        let mut watch = |found: u64| observer.event(Event::Rows { done: items + found, total });
+        let sample = match model.search(&request.clone().with_rows(start..end), &mut watch) {
+            // What was found before conditions proved too rare is kept.
+            Err(Error::Condition(why)) if items > 0 => {
+                cut = Some(why);
+                break;
+            }
+            Ok(Found { sample, cut: Some(why) }) if items == 0 && sample.data.is_empty() => return Err(Error::Condition(why)),
+            found => {
+                let found = found?;
+                cut = found.cut;
+                found.sample
+            }
+        };
+        drawn += sample.drawn_rows;
+        items += sample.data.len() as u64;
+        if !sample.data.is_empty() {
+            // The file is begun only when there is something to put into it.
+            let mut open = match writer.take() {
+                Some(open) => open,
+                None => D::create_for(request, output, &sample.data)?,
+            };
+            open.write(&sample.data)?;
+            writer = Some(open);
+        }
+        start = end;
+        observer.event(Event::Rows { done: items, total });
+    }
+    writer.map_or(Ok(()), Writer::finish)?;
+    observer.event(Event::Done);
+    Ok(SampleOutcome { items, drawn, cut })
 }

@@ -25,7 +25,7 @@ pub use jobs::{CompareJob, Compared};
 pub use jobs::{
     EvaluateJob, EvaluationJob, FitJob, FitOutcome, LikelihoodJob, Likelihoods, ModelInfo, Retrain, SampleJob, SampleOutcome, Verb,
 };
-pub use kind::{Import, Kind};
+pub use kind::{Import, Kind, sample_to};
 
 use crate::source::Source;
 #[cfg(feature = "metrics")]

@@ -9,13 +9,15 @@ use semblant::data::image::{ImageOptions, Images};
 use semblant::data::table::{ReadOptions, Schema, Table, TableFormat};
 use semblant::memory::Memory;
 use semblant::prelude::*;
+use semblant::rules::spec::{Children, Draw, Scalar, TableSpec};
+use semblant::rules::{Generator, NoModels, Plan, Spec};
 use semblant_expressions::{Columns, Domain, Domains, Expression, Row, Type, Value};
 
 /// A kind of file, by name, and what reads it.
 pub(crate) type Loader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const LOADERS: [Loader; 17] = [
+pub(crate) const LOADERS: [Loader; 18] = [
     ("csv", csv),
     ("tsv", tsv),
     ("gzip", gzip),
@@ -33,6 +35,7 @@ pub(crate) const LOADERS: [Loader; 17] = [
     ("schema", schema),
     ("settings", settings),
     ("sql", sql),
+    ("spec", spec),
 ];
 
 /// What an input may take: little, so that one that asks for more is refused and not served.
@@ -205,6 +208,43 @@ pub(crate) fn settings(bytes: &[u8]) {
         let registry = Registry::default();
         registry.models::<Table>().for_each(|entry| drop((entry.build)(settings.clone())));
         registry.models::<Images>().for_each(|entry| drop((entry.build)(settings.clone())));
+    }
+}
+
+/// A spec of rules, in either format; a sound one makes the first rows of each of its tables. It names no file that there is.
+pub(crate) fn spec(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for name in ["spec.toml", "spec.yaml"] {
+        let path = folder().join(name);
+        let Ok(mut spec) = Spec::parse(&path, text) else { continue };
+        // Numbers of children that are computed are counted by a pass over the parents, which takes as long as there are many.
+        let is_counted =
+            |table: &TableSpec| table.machine.is_some() || matches!(table.children.as_deref(), Some(Children::Term(Scalar::Text(_))));
+        if spec.tables.iter().any(is_counted) {
+            spec.tables.iter_mut().filter_map(|table| table.rows.as_mut()).for_each(|rows| rows.value = rows.value.min(2));
+            let most = spec.tables.iter_mut().filter_map(|table| table.machine.as_mut()).filter_map(|machine| machine.most.as_mut());
+            most.for_each(|most| most.value = most.value.min(100));
+        }
+        let Ok(plan) = Plan::new(&spec, &path, &NoModels) else { continue };
+        if spec.tables.iter().any(is_counted) && spec.tables.iter().map(most_children).product::<f64>() > 1e4 {
+            continue;
+        }
+        let Ok(generator) = Generator::new(&plan, 1, 1.0) else { continue };
+        for table in plan.tables() {
+            let rows = generator.count(table).map_or(0, |count| count.min(16));
+            let _ = generator.stream(table, 0..rows, |_| Ok::<_, semblant::rules::Error>(()));
+        }
+    }
+}
+
+/// The most children of a parent, of a table whose numbers are known.
+fn most_children(table: &TableSpec) -> f64 {
+    match (table.children.as_deref(), &table.machine) {
+        (_, Some(machine)) => machine.most.as_ref().map_or(1_000.0, |most| f64::from(most.value)),
+        (Some(Children::Term(Scalar::Number(children))), _) => children.max(1.0),
+        (Some(Children::Draw(draw)), _) if matches!(**draw, Draw::Categories(_)) => 100.0,
+        (Some(_), _) => 10.0,
+        _ => 1.0,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use semblant::data::table::{Schema, Table, TableFormat, simulate_patients};
 use semblant::prelude::*;
+use semblant::rules::{NoModels, Plan, RulesConfig, Spec, table_of};
 use serde_json::json;
 
 use crate::loaders::sound_folder;
@@ -44,8 +45,21 @@ pub(crate) fn of(loader: &str) -> Vec<Vec<u8>> {
             "case when smoker like 'y%' then cast(age as text) || 'x' else coalesce(smoker, 'none') end = 'x'",
             "visit + interval '3 days' < date '2021-02-28' and not (age is null)",
         ]),
+        "spec" => specs(),
         other => panic!("no seeds for {other}"),
     }
+}
+
+/// Every kind of column, in both formats.
+const COLUMNS: &str = include_str!("columns.toml");
+const YAML: &str = "table:\n  - name: t\n    rows: 10\n    column:\n      - {name: a, draw: {poisson: {mean: 3}}}\n      - {name: b, type: number, case: [{when: a > 2, value: 1}, {expression: a / 2}], missing: 0.1}\n";
+
+/// The specs that are shipped, and small ones.
+fn specs() -> Vec<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/rules");
+    let shipped =
+        ["clinic", "patients", "sensors", "shop"].map(|name| std::fs::read(folder.join(format!("{name}.toml"))).expect("shipped"));
+    shipped.into_iter().chain([COLUMNS.into(), YAML.into()]).collect()
 }
 
 fn patients() -> Table {
@@ -114,6 +128,12 @@ fn models() -> Vec<Vec<u8>> {
         model.fit(&patients(), &mut run()).and_then(|_| model.save(&path)).expect("fits");
         files.push(std::fs::read(&path).expect("just written"));
     }
+    let spec = folder.path().join("columns.toml");
+    std::fs::write(&spec, COLUMNS).expect("a disk with room");
+    let config = RulesConfig { spec: Some(spec), table: Some("places".into()), ..RulesConfig::default() };
+    let rules = table_of(config).and_then(|model| model.open(&semblant::device::select("cpu")?));
+    rules.and_then(|model| model.save(&path)).expect("a sound spec");
+    files.push(std::fs::read(&path).expect("just written"));
     let training = json!({ "rows": 6, "batch_rows": 6 });
     for (name, mut settings) in [
         ("flow", json!({ "network": { "kind": "dit", "width": 8, "depth": 1, "heads": 2 }, "sampling": { "steps": 2 } })),
@@ -135,6 +155,10 @@ fn models() -> Vec<Vec<u8>> {
 fn seeds_are_sound() {
     for text in of("schema") {
         Schema::parse_toml(std::str::from_utf8(&text).expect("text")).expect("a schema");
+    }
+    for (text, name) in of("spec").iter().zip(["a.toml", "b.toml", "c.toml", "d.toml", "e.toml", "f.yaml"]) {
+        let spec = Spec::parse(name, std::str::from_utf8(text).expect("text")).expect("a spec");
+        Plan::new(&spec, name, &NoModels).expect("a sound one");
     }
     for (loader, _) in crate::loaders::LOADERS {
         assert!(of(loader).iter().all(|seed| !seed.is_empty()), "{loader}");

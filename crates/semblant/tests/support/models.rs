@@ -8,6 +8,10 @@ macro_rules! group {
     (tables $then:ident $with:tt) => {
         $then! { $with masked_diffusion ctgan tvae copula independent }
     };
+    // Tables of declared logic, which learn from no other table.
+    (specs $then:ident $with:tt) => {
+        $then! { $with rules }
+    };
     (trained_tables $then:ident $with:tt) => {
         $then! { $with masked_diffusion ctgan tvae }
     };

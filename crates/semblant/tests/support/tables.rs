@@ -15,6 +15,7 @@ pub(crate) fn small(name: &str) -> Value {
         "masked-diffusion" => json!({ "epochs": 3, "batch_rows": 60, "width": 16, "depth": 1, "embedding": 4, "bins": 8 }),
         "ctgan" => json!({ "epochs": 3, "batch_rows": 60, "pac": 3, "noise_width": 8, "generator_widths": [16], "critic_widths": [16] }),
         "tvae" => json!({ "epochs": 3, "batch_rows": 60, "latent_width": 8, "encoder_widths": [16], "decoder_widths": [16] }),
+        "rules" => json!({ "spec": concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/rules/patients.toml") }),
         _ => json!({}),
     }
 }

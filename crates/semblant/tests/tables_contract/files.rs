@@ -10,6 +10,12 @@ use crate::support::tables::*;
 for_every!(tables: files_keep_rows_and_settings, files_hold_no_training_id, damaged_files_are_refused_by_name,
     damaged_headers_never_panic, any_number_in_a_file_is_survived);
 
+mod specs {
+    use super::*;
+
+    for_every!(specs: damaged_files_are_refused_by_name, damaged_headers_never_panic, any_number_in_a_file_is_survived);
+}
+
 fn files_keep_rows_and_settings(name: &str) {
     let (table, folder) = (patients(), tempfile::tempdir().expect("a folder"));
     let path = folder.path().join(format!("{name}.safetensors"));

@@ -22,12 +22,20 @@ for_every!(tables: rows_do_not_depend_on_range_or_batch, equal_seeds_give_equal_
     invalid_settings_are_named, unfitted_models_refuse_to_sample_and_save);
 for_every!(trained_tables: invalid_training_settings_are_named);
 
+/// What rules promise too, which learn from no other table.
+mod specs {
+    use super::*;
+
+    for_every!(specs: rows_do_not_depend_on_range_or_batch, equal_seeds_give_equal_files, resumed_fits_equal_uninterrupted_ones,
+        invalid_settings_are_named, unfitted_models_refuse_to_sample_and_save);
+}
+
 #[test]
 fn every_model_of_the_registry_is_tested() {
     let all = names::<Table>();
     let trained = all.iter().copied().filter(|name| small(name).get("epochs").is_some()).collect::<Vec<_>>();
     for (group, tested, expected) in [
-        ("tables", group!(tables tests (names)), all),
+        ("tables", [group!(tables tests (names)), group!(specs tests (names))].concat(), all),
         ("trained_tables", group!(trained_tables tests (names)), trained.clone()),
         ("tables_on_gpu", group!(tables_on_gpu tests (names)), trained),
     ] {

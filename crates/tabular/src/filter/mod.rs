@@ -43,6 +43,11 @@ pub enum Domain<'a> {
         /// Whether values were missing in the training data.
         missing: bool,
     },
+    /// Any value of the column's type: whether a row meets a condition shows when it is drawn.
+    Open {
+        /// Whether values can be missing.
+        missing: bool,
+    },
     /// A number in the range of the training data, and a missing value where `missing`. No range where all values were missing.
     Numbers {
         /// The least and the greatest value.

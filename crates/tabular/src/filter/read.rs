@@ -20,11 +20,13 @@ pub(super) fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condi
         (Domain::Unlearned, _) => refuse(format!("the column is {} and not learned, so it cannot be fixed to a value", schema.kind)),
         (Domain::Constant(value), Wanted::Is(text)) if value == text => Ok(None),
         (Domain::Constant(value), _) => refuse(format!("the column is always \"{value}\"")),
-        (Domain::Labels { missing, .. } | Domain::Numbers { missing, .. }, Wanted::Is(text)) if text.is_empty() => {
+        (Domain::Labels { missing, .. } | Domain::Numbers { missing, .. } | Domain::Open { missing }, Wanted::Is(text))
+            if text.is_empty() =>
+        {
             if *missing {
                 Ok(Some(Predicate::Missing))
             } else {
-                refuse("no value was missing in the training data".into())
+                refuse("no value was missing in the training data, or can be".into())
             }
         }
         (Domain::Labels { labels, .. }, Wanted::Is(text)) => match labels.iter().find(|(_, label)| label == text) {
@@ -40,6 +42,14 @@ pub(super) fn read(schema: &ColumnSchema, domain: &Domain<'_>, condition: &Condi
             None => refuse(format!("\"{text}\" is not a value of this {} column", schema.kind)),
         },
         (Domain::Numbers { range, .. }, Wanted::Between { low, high }) => in_range(schema, *range, *low, *high, name).map(Some),
+        (Domain::Open { .. }, Wanted::Is(text)) => match schema.parse_number(text) {
+            Some(value) if !value.is_nan() => Ok(Some(Predicate::Range { low: value, high: value })),
+            _ => refuse(format!("\"{text}\" is not a value of this {} column", schema.kind)),
+        },
+        (Domain::Open { .. }, Wanted::Between { low, high }) if low <= high => Ok(Some(Predicate::Range { low: *low, high: *high })),
+        (Domain::Open { .. }, Wanted::Between { low, high }) => {
+            refuse(format!("the range {low}..{high} is empty; write the smaller number first"))
+        }
         (_, wanted) => refuse(format!("{wanted:?} is not supported by this model")),
     }
 }

@@ -61,7 +61,8 @@ impl<'a> Reading<'a> {
     /// A condition in the short form.
     pub(super) fn short(&mut self, condition: &Condition) -> Result<()> {
         let index = position(&self.schemas, &condition.column)?;
-        if self.constraints.computes(index) {
+        let is_open_text = matches!(self.domains[index], Domain::Open { .. }) && self.names.types()[index] == Type::Text;
+        if self.constraints.computes(index) || (is_open_text && condition.wanted != Wanted::Is(String::new())) {
             return self.sql(&as_sql(condition));
         }
         match read(self.schemas[index], &self.domains[index], condition) {
@@ -251,6 +252,13 @@ impl<'a> Reading<'a> {
             };
             for (row, asked) in asked.iter_mut().enumerate() {
                 let predicate = match (&self.domains[index], column) {
+                    (Domain::Open { .. }, Column::Number(values)) if values[row].is_finite() => {
+                        Some(Predicate::Range { low: values[row], high: values[row] })
+                    }
+                    (Domain::Open { .. }, labels @ Column::Category { .. }) if labels.label(row).is_some() => {
+                        let name = &self.schemas[index].name;
+                        return Err(Error::Condition(format!("--given: column \"{name}\" has no list of labels; ask for one by --where")));
+                    }
                     (Domain::Labels { .. }, labels @ Column::Category { .. }) => {
                         labels.label(row).and_then(|label| codes.get(label)).map(|&code| Predicate::Label(code))
                     }
