@@ -61,19 +61,24 @@ fn main() -> anyhow::Result<()> {
             scores[1] += crps(&days, truth);
             counted += 1;
         }
-        let paths: Vec<Vec<f64>> = (0..DRAWS).map(|draw| simulated(&coefficients, &before, Stream::new(origin as u64, draw as u32))).collect();
+        let paths: Vec<Vec<f64>> =
+            (0..DRAWS).map(|draw| simulated(&coefficients, &before, Stream::new(origin as u64, draw as u32))).collect();
         for (row, &truth) in truth.iter().enumerate().filter(|(_, truth)| truth.is_finite()) {
             scores[2] += crps(&paths.iter().map(|path| path[row]).collect::<Vec<f64>>(), truth);
         }
     }
     let [own, days, linear] = scores.map(|score| score / counted as f64);
-    println!("{column}: CRPS over {HORIZON} hours of {ORIGINS} histories: sequence {own:.3}, last seven days {days:.3}, autoregression {linear:.3}");
+    println!(
+        "{column}: CRPS over {HORIZON} hours of {ORIGINS} histories: sequence {own:.3}, last seven days {days:.3}, autoregression {linear:.3}"
+    );
     Ok(())
 }
 
 /// A table with columns of year, month, day and hour gets one of dates instead; others stay as they are.
 fn hourly(table: Table) -> anyhow::Result<Table> {
-    let Ok(parts) = ["year", "month", "day", "hour"].map(|name| table.column(name).map(Clone::clone)).into_iter().collect::<Result<Vec<_>, _>>() else {
+    let Ok(parts) =
+        ["year", "month", "day", "hour"].map(|name| table.column(name).map(Clone::clone)).into_iter().collect::<Result<Vec<_>, _>>()
+    else {
         return Ok(table);
     };
     let number = |column: &Column, row: usize| column.numbers().map(|values| values[row]).or_else(|| column.label(row)?.parse().ok());
@@ -85,7 +90,9 @@ fn hourly(table: Table) -> anyhow::Result<Table> {
     let mut described = ColumnSchema::new("at", ColumnKind::Datetime);
     described.format = Some("%Y-%m-%d %H:%M".into());
     let (mut schema, mut columns) = (Schema { columns: vec![described], ..Schema::default() }, vec![Column::Number(times)]);
-    for (described, column) in table.iter().filter(|(described, _)| !["No", "year", "month", "day", "hour"].contains(&described.name.as_str())) {
+    for (described, column) in
+        table.iter().filter(|(described, _)| !["No", "year", "month", "day", "hour"].contains(&described.name.as_str()))
+    {
         schema.columns.push(described.clone());
         columns.push(column.clone());
     }

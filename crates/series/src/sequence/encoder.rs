@@ -298,11 +298,17 @@ mod tests {
         let of = |before: usize, token: usize| steps.of(&layout, 0, before as u32, token);
         assert_eq!((of(20, 20), of(20, 17), of(20, 20 + REACH), of(20, 21 + REACH)), (REACH, REACH - 3, 2 * REACH, 2 * REACH + 1));
         assert_eq!((of(bins, 3), of(3, bins), of(bins, bins)), (2 * REACH + 2, 2 * REACH + 3, 2 * REACH + 4));
-        assert_eq!((steps.of(&layout, 1, 2, 2), steps.of(&layout, 1, 2, 0), steps.count), (OF_NUMBERS, OF_NUMBERS + 1, OF_NUMBERS + OF_LABELS));
+        assert_eq!(
+            (steps.of(&layout, 1, 2, 2), steps.of(&layout, 1, 2, 0), steps.count),
+            (OF_NUMBERS, OF_NUMBERS + 1, OF_NUMBERS + OF_LABELS)
+        );
         // Labels a, b, c in turn: the same never follows, another one and a half times as often as by chance.
         let pairs: Vec<(usize, usize)> = (1..300).map(|row| (row - 1, row)).collect();
         let first = first_steps(&layout, &cells, &pairs);
-        assert!((first[OF_NUMBERS] + (299.0f32 / 3.0 + 1.0).ln()).abs() < 0.05 && (first[OF_NUMBERS + 1] - 1.5f32.ln()).abs() < 0.01, "{first:?}");
+        assert!(
+            (first[OF_NUMBERS] + (299.0f32 / 3.0 + 1.0).ln()).abs() < 0.05 && (first[OF_NUMBERS + 1] - 1.5f32.ln()).abs() < 0.01,
+            "{first:?}"
+        );
     }
 
     /// PyTorch's equations, one unit, all weights 0 but the given ones: h' = (1 - z) n + z h.

@@ -8,6 +8,7 @@ use semblant_tabular_masked::tokens::TableTokens;
 use serde::{Deserialize, Serialize};
 
 use super::Chosen;
+use super::places::{Following, are_sound};
 use super::times::{Known, rows_of_a_day, time, typical_step};
 
 /// The number of rows of a sequence, among its attributes.
@@ -32,6 +33,8 @@ pub(super) struct Form {
     pub(super) start: Option<String>,
     pub(super) chosen: Chosen,
     pub(super) tokens: TableTokens,
+    /// For every position of a row, where in its bin a number lies after the last one.
+    pub(super) following: Vec<Option<Following>>,
     pub(super) rows: Preparation,
     pub(super) attributes: Option<Preparation>,
 }
@@ -83,6 +86,7 @@ impl Form {
             start,
             chosen: Chosen { bins: 0, width: 0, hidden: 0, dropout: 0.0 },
             tokens: TableTokens { schema: rows.schema().clone(), columns: Vec::new() },
+            following: Vec::new(),
             rows: rows_prepared,
             attributes: attributes_prepared,
         };
@@ -108,6 +112,9 @@ impl Form {
             return Err("the file describes series that cannot be; fit the model again".into());
         }
         self.tokens.check()?;
+        if !are_sound(&self.following, &self.tokens) {
+            return Err("the places of numbers are not those of its bins; fit the model again".into());
+        }
         self.rows.check()?;
         self.attributes.as_ref().map_or(Ok(()), Preparation::check)
     }

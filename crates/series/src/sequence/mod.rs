@@ -12,6 +12,7 @@ mod encoder;
 mod forecast;
 mod form;
 mod network;
+mod places;
 mod sampling;
 mod times;
 
@@ -46,6 +47,7 @@ use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose};
 use self::encoder::{Encoder, first_steps};
 use self::form::{Form, Tables};
 use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
+use self::places::following;
 
 /// Settings. A 0 where it says so leaves the choice to the number of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -270,6 +272,9 @@ impl Synthesizer<Series> for Sequence {
         form.chosen = config.choose(rows.rows());
         form.tokens = TableTokens::fit(&rows, &BinsConfig { bins: form.chosen.bins, most_single: 8 * form.chosen.bins })?;
         let cells = cells_of(&form.tokens, &rows)?;
+        let pairs: Vec<(usize, usize)> =
+            data.spans().iter().flat_map(|span| (span.start + 1..span.end).map(|row| (row - 1, row))).collect();
+        form.following = following(&form.tokens, &cells, &pairs);
         let attributes_model = match &attributes {
             None => None,
             Some(table) => {
@@ -326,8 +331,6 @@ impl Synthesizer<Series> for Sequence {
             of_data.batch(&chosen, cut, step.rows(), &orders, config.jitter, &random)
         };
         let counts = rows_of_tokens(&cells, &layouts.rows);
-        let pairs: Vec<(usize, usize)> =
-            data.spans().iter().flat_map(|span| (span.start + 1..span.end).map(|row| (row - 1, row))).collect();
         let steps = first_steps(&layouts.rows, &cells, &pairs);
         let net = config.network(&form, &layouts, &counts, steps, run.seed, &run.device.clone().autodiff());
         let model = SequenceModel { net, shared: Shared(constants.clone()) };

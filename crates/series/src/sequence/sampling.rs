@@ -9,12 +9,13 @@ use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result, host};
 use semblant_data::series::{Clock, Series, SeriesRequest, numbered};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
-use semblant_masked_diffusion::{Cell, Choice, Network, NoRules, Reveal, Spans, reveal};
+use semblant_masked_diffusion::{Cell, Choice, Network, Reveal, Spans, reveal};
 use semblant_tabular::TableModel;
 use semblant_tabular::constraints::Constraints;
 use semblant_tabular_masked::net::Prepared;
 
 use super::encoder::constant;
+use super::places::AfterLast;
 use super::{Fitted, SequenceConfig};
 
 /// Random numbers of samples.
@@ -281,7 +282,8 @@ fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u6
             choice: Choice::default(),
             positions_a_pass: 1,
         };
-        let (cells, _) = reveal(&row_net, batch, &NoRules);
+        let rules = AfterLast { following: &form.following, layout, last: &state.last };
+        let (cells, _) = reveal(&row_net, batch, &rules);
         for (row, (plan, made)) in plans.iter().zip(&mut made).enumerate().filter(|(row, _)| is_drawn(*row)) {
             let of_row: Vec<Cell> = cells[row].iter().copied().flatten().collect();
             let time = time_of(fitted, &of_row, now[row], plan, step);
