@@ -280,7 +280,7 @@ fn a_fit_checks_the_columns_and_learns_nothing() {
     for (settings, data, words) in [
         (settings.clone(), &other, "column \"customer\""),
         (serde_json::json!({ "spec": folder.path().join("shop.toml") }), &rows, "name one, with `semblant fit --set table=NAME`"),
-        (serde_json::json!({ "spec": folder.path().join("shop.toml"), "table": "oders" }), &rows, "did you mean \"orders\""),
+        (serde_json::json!({ "spec": folder.path().join("shop.toml"), "table": "order" }), &rows, "did you mean \"orders\""),
         (serde_json::json!({ "spec": folder.path().join("none.toml"), "table": "orders" }), &rows, "none.toml"),
         (serde_json::json!({}), &rows, "--set spec=FILE"),
     ] {
