@@ -76,8 +76,7 @@ fn main() -> anyhow::Result<()> {
 
 /// A table with columns of year, month, day and hour gets one of dates instead; others stay as they are.
 fn hourly(table: Table) -> anyhow::Result<Table> {
-    let Ok(parts) =
-        ["year", "month", "day", "hour"].map(|name| table.column(name).map(Clone::clone)).into_iter().collect::<Result<Vec<_>, _>>()
+    let Ok(parts) = ["year", "month", "day", "hour"].map(|name| table.column(name).cloned()).into_iter().collect::<Result<Vec<_>, _>>()
     else {
         return Ok(table);
     };

@@ -134,6 +134,8 @@ fn mark(score: &Score, sizes: [usize; 2]) -> Option<Mark> {
             Mark::beyond(above, [error * 2.0 / 3.0, error])
         }
         Limits::Times(_) if above <= 0.0 => Mark::Good,
+        // No multiple of 0 says anything.
+        Limits::Times(_) if reference == 0.0 => return None,
         Limits::Times(limits) => Mark::beyond(value.max(reference) / value.min(reference).max(f64::MIN_POSITIVE), limits),
         Limits::Kept(floor) => return kept([value, reference, floor]),
     })

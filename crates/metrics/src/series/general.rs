@@ -210,7 +210,7 @@ mod tests {
     fn series(shift: usize) -> Series {
         let numbers =
             (0..600).map(|row| if (row + shift) % 50 < 3 { f64::NAN } else { ((row as f64) / 5.0).sin() + shift as f64 }).collect();
-        let labels = Column::from_labels((0..600).map(|row| Some(if (row / (2 + shift)) % 2 == 0 { "a" } else { "b" })));
+        let labels = Column::from_labels((0..600).map(|row| Some(if (row / (2 + shift)).is_multiple_of(2) { "a" } else { "b" })));
         let table =
             Table::from_columns(vec![("x", ColumnKind::Continuous, Column::Number(numbers)), ("l", ColumnKind::Categorical, labels)]);
         Series::of_table(table.unwrap())

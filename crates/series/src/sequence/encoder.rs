@@ -11,10 +11,12 @@ use semblant_core::nn::{Init, Linear, LinearConfig, drawn, init_streams, paramet
 use semblant_masked_diffusion::Cell;
 use semblant_tabular_masked::net::Layout;
 
-/// Bins up and down from the last row's that have a logit each; all further ones share one.
-const REACH: usize = 12;
-/// What a position of numbers has a logit for: every step within reach, a further one; a value after a missing one, the reverse, and two missing ones.
-const OF_NUMBERS: usize = 2 * REACH + 5;
+/// Bins up and down from the last row's that have a logit each; further ones share one in ranges, two to every doubling of the distance.
+const NEAR: usize = 8;
+/// Logits of each direction; the last one has all distances beyond.
+const FAR: usize = NEAR + 20;
+/// What a position of numbers has a logit for: steps down, none, and up; a value after a missing one, the reverse, and two missing ones.
+const OF_NUMBERS: usize = 2 * FAR + 4;
 /// What a position of labels has a logit for: the last row's label, and another.
 const OF_LABELS: usize = 2;
 
@@ -42,17 +44,25 @@ impl Steps {
         let offset = match layout.numbers[position].map(|number| layout.bins[number]) {
             None => usize::from(token != before),
             Some(bins) => match (before < bins, token < bins) {
-                (true, true) => {
-                    let step = token as isize - before as isize;
-                    if step.unsigned_abs() <= REACH { (step + REACH as isize) as usize } else { 2 * REACH + 1 }
-                }
-                (false, true) => 2 * REACH + 2,
-                (true, false) => 2 * REACH + 3,
-                (false, false) => 2 * REACH + 4,
+                (true, true) if token < before => FAR - distance(before - token),
+                (true, true) => FAR + distance(token - before),
+                (false, true) => 2 * FAR + 1,
+                (true, false) => 2 * FAR + 2,
+                (false, false) => 2 * FAR + 3,
             },
         };
         self.first[position] + offset
     }
+}
+
+/// The class of a distance in bins: itself up to [`NEAR`], then two classes to every doubling.
+fn distance(bins: usize) -> usize {
+    if bins <= NEAR {
+        return bins;
+    }
+    // The number of halves of a doubling that it takes from NEAR on, in whole numbers: bins^2 against NEAR^2 * 2^class.
+    let beyond = (1..=FAR - NEAR).find(|&class| (bins * bins) <= (NEAR * NEAR) << class);
+    NEAR + beyond.unwrap_or(FAR - NEAR)
 }
 
 /// What the logits of steps begin with: the logarithm of how much more often each step is than if rows did not depend on the last one. `pairs` are the
@@ -296,8 +306,12 @@ mod tests {
         let (layout, cells) = layout();
         let (steps, bins) = (Steps::new(&layout), layout.bins[0]);
         let of = |before: usize, token: usize| steps.of(&layout, 0, before as u32, token);
-        assert_eq!((of(20, 20), of(20, 17), of(20, 20 + REACH), of(20, 21 + REACH)), (REACH, REACH - 3, 2 * REACH, 2 * REACH + 1));
-        assert_eq!((of(bins, 3), of(3, bins), of(bins, bins)), (2 * REACH + 2, 2 * REACH + 3, 2 * REACH + 4));
+        assert_eq!(
+            (of(20, 20), of(20, 17), of(20, 28), of(20, 29), of(20, 31), of(20, 32)),
+            (FAR, FAR - 3, FAR + 8, FAR + 9, FAR + 9, FAR + 10)
+        );
+        assert_eq!((distance(16), distance(17), distance(22), distance(23), distance(1 << 14)), (10, 11, 11, 12, FAR));
+        assert_eq!((of(bins, 3), of(3, bins), of(bins, bins)), (2 * FAR + 1, 2 * FAR + 2, 2 * FAR + 3));
         assert_eq!(
             (steps.of(&layout, 1, 2, 2), steps.of(&layout, 1, 2, 0), steps.count),
             (OF_NUMBERS, OF_NUMBERS + 1, OF_NUMBERS + OF_LABELS)

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn slow_series_stay_near_the_last_place_and_fast_ones_do_not() {
         let slow = (0..4000).map(|row| (f64::from(row) / 900.0).sin() * 100.0 + f64::from(row * 7919 % 101) / 1e4).collect();
-        let fast = (0..4000).map(|row| f64::from(row * 7919 % 4001)).collect();
+        let fast = (0..4000u64).map(|row| (row * row * 7919 % 4001) as f64).collect();
         let columns = vec![("slow", ColumnKind::Continuous, Column::Number(slow)), ("fast", ColumnKind::Continuous, Column::Number(fast))];
         let table = Table::from_columns(columns).expect("sound");
         let tokens = TableTokens::fit(&table, &BinsConfig { bins: 20, most_single: 10 }).expect("columns");
