@@ -122,6 +122,7 @@ fn what_is_no_series_is_named() {
     refused(MACHINES, &SeriesOptions { time: Some("state".into()), ..by_machine() }, "--time");
     refused("machine,at,x\nm-1,2026-01-01,1\n,2026-01-02,2\nm-1,2026-01-03,4\nm-2,2026-01-03,4\n", &by_machine(), "row 2");
     refused("machine,at,x\nm-1,2026-01-01,1\nm-1,,2\nm-2,2026-01-03,4\nm-2,2026-01-04,4\n", &by_machine(), "row 2 has no time");
+    refused("machine,at,x\n", &by_machine(), "no rows");
     // Data that is only compared may lack what is named.
     let options = SeriesOptions { if_there: true, ..SeriesOptions { entity: Some("engine".into()), ..SeriesOptions::default() } };
     assert_eq!(read(MACHINES, &options).count(), 1);

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::Result;
 use crate::random::random;
@@ -30,11 +31,25 @@ impl Estimate {
         (self.interval[1] - self.interval[0]) / (2.0 * 1.96)
     }
 
+    /// The mean of values with a normal error each, by Student's distribution; of a single one the interval is empty.
+    pub(crate) fn of_mean(values: &[f64]) -> Self {
+        let (count, freedom) = (values.len().max(1) as f64, values.len().saturating_sub(1));
+        let value = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|found| (found - value).powi(2)).sum::<f64>() / freedom.max(1) as f64;
+        let half = student(freedom.max(1)) * (variance / count).sqrt();
+        Self { value, interval: [value - half, value + half] }
+    }
+
     /// A value and the percentiles of the draws.
     pub(crate) fn from_draws(value: f64, mut drawn: Vec<f64>) -> Self {
         drawn.sort_unstable_by(f64::total_cmp);
         Self { value, interval: [quantile(&drawn, 0.025), quantile(&drawn, 0.975)] }
     }
+}
+
+/// The 97.5th percentile of Student's distribution.
+pub(crate) fn student(freedom: usize) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom as f64).map_or(1.96, |law| law.inverse_cdf(0.975))
 }
 
 /// Three standard errors of the difference of two shares: what chance alone exceeds once in several hundred times.

@@ -17,6 +17,7 @@ use semblant_core::{Error, Result};
 use semblant_data::series::{SeriesRequest, Windows};
 use serde::{Deserialize, Serialize};
 
+use crate::covariance::{Covariance, rows_of, unbounded};
 use crate::model::{Form, SeriesModel};
 use crate::purpose::FIRST_NOISE;
 
@@ -68,7 +69,8 @@ impl SeriesModel for AutoregressionConfig {
         let order = self.order.min(windows.length);
         let (channels, length) = (windows.channels, windows.length);
         let first = Mat::from_fn(windows.count, order * channels, |row, at| windows.of(row)[at]);
-        let (first_mean, first_root) = normal(&first)?;
+        let first = Covariance::of(&first)?;
+        let root = |of: &Covariance| rows_of(&of.mapped(|deviation| deviation)).collect::<Vec<f64>>();
         let later = length - order;
         let places: Vec<(usize, usize)> = (0..windows.count).flat_map(|window| (0..later).map(move |row| (window, row))).collect();
         let inputs = Mat::from_fn(places.len(), 1 + order * channels, |at, column| match column.checked_sub(1) {
@@ -78,9 +80,12 @@ impl SeriesModel for AutoregressionConfig {
         let targets =
             Mat::from_fn(places.len(), channels, |at, channel| windows.of(places[at].0)[(places[at].1 + order) * channels + channel]);
         let coefficients = least_squares(&inputs, &targets)?;
-        let (_, noise_root) =
-            if places.is_empty() { (Vec::new(), vec![0.0; channels * channels]) } else { normal(&(&targets - &inputs * &coefficients))? };
-        let fitted = Fitted { order, first_mean, first_root, coefficients: rows_of(&coefficients), noise_root };
+        let noise_root = match places.is_empty() {
+            true => vec![0.0; channels * channels],
+            false => root(&Covariance::of(&(&targets - &inputs * &coefficients))?),
+        };
+        let first_root = root(&first);
+        let fitted = Fitted { order, first_mean: first.mean, first_root, coefficients: rows_of(&coefficients).collect(), noise_root };
         Ok((fitted, Summary::without_steps(windows.count as u64, start.elapsed().as_secs_f64())))
     }
 
@@ -129,22 +134,6 @@ fn mixed(root: &[f64], noise: &[f32]) -> Vec<f64> {
         .collect()
 }
 
-/// The mean of the rows of a matrix, and a symmetric root of their covariance.
-fn normal(rows: &Mat<f64>) -> Result<(Vec<f64>, Vec<f64>)> {
-    let (count, size) = (rows.nrows(), rows.ncols());
-    let mean: Vec<f64> = (0..size).map(|at| (0..count).map(|row| rows[(row, at)]).sum::<f64>() / count as f64).collect();
-    let centred = Mat::from_fn(count, size, |row, at| rows[(row, at)] - mean[at]);
-    let covariance = centred.transpose() * &centred / faer::Scale((count as f64 - 1.0).max(1.0));
-    let eigen = covariance.self_adjoint_eigen(Side::Lower).map_err(|_| unbounded())?;
-    let (vectors, values) = (eigen.U(), eigen.S().column_vector());
-    let stretched = Mat::from_fn(size, size, |i, j| vectors[(i, j)] * values[j].max(0.0).sqrt());
-    Ok((mean, rows_of(&(stretched * vectors.transpose()))))
-}
-
-fn unbounded() -> Error {
-    Error::Data("the windows have no finite covariance; look for values without bound".into())
-}
-
 /// The coefficients `B` that make `inputs * B` closest to `targets`.
 fn least_squares(inputs: &Mat<f64>, targets: &Mat<f64>) -> Result<Mat<f64>> {
     let size = inputs.ncols();
@@ -156,10 +145,6 @@ fn least_squares(inputs: &Mat<f64>, targets: &Mat<f64>) -> Result<Mat<f64>> {
     (0..size).for_each(|at| normal[(at, at)] += ridge);
     let solver = normal.llt(Side::Lower).map_err(|_| unbounded())?;
     Ok(solver.solve(inputs.transpose() * targets))
-}
-
-fn rows_of(matrix: &Mat<f64>) -> Vec<f64> {
-    (0..matrix.nrows()).flat_map(|row| (0..matrix.ncols()).map(move |column| matrix[(row, column)])).collect()
 }
 
 #[cfg(test)]

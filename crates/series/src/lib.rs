@@ -24,6 +24,7 @@
 
 pub mod autoregression;
 pub mod bootstrap;
+mod covariance;
 pub mod flow;
 pub mod model;
 pub mod sequence;

@@ -218,8 +218,6 @@ impl<C: SeriesModel> Synthesizer<Series> for SeriesSynthesizer<C> {
     fn fit(&mut self, data: &Series, run: &mut Run) -> Result<Summary> {
         run.check_single_device(C::NAME, "models of series are")?;
         let started = Instant::now();
-        let size = data.common_length().unwrap_or(0).saturating_mul(data.rows().columns().len());
-        Memory::of_process().check(format!("{} windows of {size} numbers", data.count()), data.count() as u64, 24 * size as u64)?;
         let data = &data.with_numbers()?;
         let mut windows = data.regular()?;
         let form = Form::of(data, &windows)?;

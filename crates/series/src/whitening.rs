@@ -3,13 +3,15 @@
 //! `z = V diag(s^-a) V' (x - mean) / scale`, where `V diag(s^2) V'` is the covariance of a window's numbers and `a` the amount: 0 only scales, 1
 //! makes all numbers uncorrelated and of variance 1.
 
-use faer::{Mat, Side};
+use faer::Mat;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::{Error, Result, host};
 use semblant_data::series::Windows;
 
 use burn::tensor::Device;
 use std::path::Path;
+
+use crate::covariance::{Covariance, rows_of};
 
 /// Windows of more numbers are whitened channel by channel: the decomposition takes the cube of them.
 const MOST_JOINT: usize = 2048;
@@ -37,25 +39,15 @@ impl Whitening {
     pub fn fit(windows: &Windows, amount: f64) -> Result<(Self, Vec<f32>)> {
         let Windows { count, length, channels, .. } = *windows;
         let size = length * channels;
-        let mean: Vec<f64> = (0..size).map(|at| windows.values.iter().skip(at).step_by(size).sum::<f64>() / count as f64).collect();
-        let (mut back, mut there) = (Vec::new(), Vec::new());
+        let (mut mean, mut back, mut there) = (vec![0.0; size], Vec::new(), Vec::new());
         for places in groups(length, channels) {
-            let centred = Mat::from_fn(count, places.len(), |row, at| windows.values[row * size + places[at]] - mean[places[at]]);
-            let covariance = centred.transpose() * &centred / faer::Scale((count as f64 - 1.0).max(1.0));
-            let eigen = covariance
-                .self_adjoint_eigen(Side::Lower)
-                .map_err(|_| Error::Data("the covariance of the windows has no eigenvalues; look for values without bound".into()))?;
-            let deviations: Vec<f64> = eigen.S().column_vector().iter().map(|value| value.max(0.0).sqrt()).collect();
-            let least = LEAST_SHARE * deviations.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-            let width = places.len();
-            let power = |exponent: f64| {
-                let vectors = eigen.U();
-                let stretched = Mat::from_fn(width, width, |i, j| vectors[(i, j)] * deviations[j].max(least).powf(exponent));
-                stretched * vectors.transpose()
-            };
-            let matrix = power(amount);
-            back.push((0..width * width).map(|at| matrix[(at / width, at % width)] as f32).collect());
-            there.push((places, centred * power(-amount)));
+            let rows = Mat::from_fn(count, places.len(), |row, at| windows.values[row * size + places[at]]);
+            let covariance = Covariance::of(&rows)?;
+            places.iter().zip(&covariance.mean).for_each(|(&place, &value)| mean[place] = value as f32);
+            let least = LEAST_SHARE * covariance.deviations.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+            let power = |exponent: f64| covariance.mapped(|deviation| deviation.max(least).powf(exponent));
+            back.push(rows_of(&power(amount)).map(|value| value as f32).collect());
+            there.push((places, &covariance.centred * power(-amount)));
         }
         let sum: f64 = there
             .iter()
@@ -68,7 +60,6 @@ impl Whitening {
                 places.iter().enumerate().for_each(|(j, &place)| out[place] = (z[(row, j)] / scale) as f32);
             }
         }
-        let mean = mean.into_iter().map(|value| value as f32).collect();
         Ok((Self { length, channels, mean, scale: scale as f32, back }, values))
     }
 

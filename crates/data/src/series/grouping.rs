@@ -49,6 +49,9 @@ impl Series {
     /// # Errors
     /// As [`Series::read`].
     pub fn grouped(table: Table, attributes: Option<Table>, options: &SeriesOptions) -> Result<Opened<Self>> {
+        if table.rows() == 0 {
+            return Err(Error::Table("there are no rows to make sequences of; give a file with some".into()));
+        }
         let mut notes = Vec::new();
         let (table, names_of_rows) = with_counts(table)?;
         let order: Vec<String> = table.schema().names().map(str::to_owned).collect();

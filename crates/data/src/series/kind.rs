@@ -59,8 +59,7 @@ impl Data for Series {
     }
 
     fn overview(&self) -> Vec<String> {
-        let lengths = self.spans().iter().map(ExactSizeIterator::len);
-        let (least, most) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
+        let (least, most) = (self.lengths().min().unwrap_or(0), self.longest());
         let lengths = if least == most { format!("{least}") } else { format!("{least} to {most}") };
         let mut lines = vec![format!("{} sequences of {lengths} rows", self.count())];
         lines.extend(self.layout().clock.column().map(|column| format!("time: {}", column.name)));
@@ -189,7 +188,8 @@ impl Data for Series {
     }
 
     fn create(path: &Path, like: &Self) -> Result<SeriesWriter> {
-        Ok(SeriesWriter(TableWriter::create(path, like.to_table()?.schema())?))
+        // No rows are needed for it.
+        Ok(SeriesWriter(TableWriter::create(path, like.select(&[]).to_table()?.schema())?))
     }
 
     fn check_output(path: &Path) -> Result<()> {

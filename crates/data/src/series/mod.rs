@@ -21,6 +21,7 @@ mod request;
 use std::ops::Range;
 use std::sync::Arc;
 
+use semblant_core::memory::Memory;
 use serde::{Deserialize, Serialize};
 
 pub use grouping::SeriesOptions;
@@ -187,10 +188,20 @@ impl Series {
         self.spans[index].len()
     }
 
+    /// The numbers of rows of all sequences.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        self.spans.iter().map(ExactSizeIterator::len)
+    }
+
+    /// The number of rows of the longest sequence; 0 where there is none.
+    pub fn longest(&self) -> usize {
+        self.lengths().max().unwrap_or(0)
+    }
+
     /// The length that all sequences have, if they have one.
     pub fn common_length(&self) -> Option<usize> {
-        let first = self.spans.first()?.len();
-        self.spans.iter().all(|span| span.len() == first).then_some(first)
+        let first = self.lengths().next()?;
+        self.lengths().all(|length| length == first).then_some(first)
     }
 
     /// All windows of `length` successive rows of one sequence, the first of each sequence at its first row and the next ones `stride` rows later. Times,
@@ -205,7 +216,7 @@ impl Series {
         let of_span = |span: &Range<usize>| (span.start..(span.end + 1).saturating_sub(length)).step_by(stride);
         let spans: Vec<Range<usize>> = self.spans.iter().flat_map(of_span).map(|start| start..start + length).collect();
         if spans.is_empty() {
-            let longest = self.spans.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+            let longest = self.longest();
             return Err(Error::Table(format!("no sequence has {length} rows, the longest has {longest}; choose a shorter --window")));
         }
         let column = ColumnSchema::new(STEP, ColumnKind::Integer);
@@ -224,6 +235,9 @@ impl Series {
     /// # Errors
     /// None for series that were made by this crate.
     pub fn with_numbers(&self) -> Result<Self> {
+        if self.rows.columns().iter().all(|column| column.numbers().is_some()) {
+            return Ok(self.clone());
+        }
         let (mut schema, mut columns) = (self.rows.schema().clone(), self.rows.columns().to_vec());
         for (described, column) in schema.columns.iter_mut().zip(&mut columns) {
             let Column::Category { codes, levels } = &*column else { continue };
@@ -241,17 +255,20 @@ impl Series {
     /// The sequences as numbers, for models and scores of regular windows; labels that are all numbers are numbers.
     ///
     /// # Errors
-    /// Sequences of different lengths, columns that are no numbers, and missing values; the remedy is an option of how the file is opened.
+    /// Sequences of different lengths, columns that are no numbers, and missing values; the remedy is an option of how the file is opened. More numbers
+    /// than there may be memory for.
     pub fn regular(&self) -> Result<Windows> {
         let Some(length) = self.common_length() else {
-            let lengths = self.spans.iter().map(ExactSizeIterator::len);
-            let (least, most) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
+            let (least, most) = (self.lengths().min().unwrap_or(0), self.longest());
             let what = format!(
                 "the sequences have from {least} to {most} rows, and equal lengths are needed; cut windows with --window {}",
                 least.clamp(1, 24)
             );
             return Err(Error::Table(what));
         };
+        // Windows share rows, but their numbers do not.
+        let size = (length as u64).saturating_mul(self.rows.columns().len() as u64).saturating_mul(24);
+        Memory::of_process().check(format!("{} sequences of {length} rows", self.count()), self.count() as u64, size)?;
         let rows = self.with_numbers()?.rows;
         let mut columns = Vec::new();
         for (described, column) in rows.iter() {

@@ -2,11 +2,10 @@
 //! jackknife; Quenouille 1956, Tukey 1958, Shao and Wu 1989).
 
 use rayon::prelude::*;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::frechet::{Moments, frechet_distance};
 use crate::Result;
-use crate::bootstrap::Estimate;
+use crate::bootstrap::{Estimate, student};
 use crate::nearest::rows_at;
 use crate::random::random;
 
@@ -36,11 +35,6 @@ fn groups(rows: usize, count: usize, seed: u64, purpose: u64) -> Vec<Vec<usize>>
     let mut order: Vec<usize> = (0..rows).collect();
     random(seed, purpose).shuffle(&mut order);
     (0..count).map(|group| order[group * rows / count..(group + 1) * rows / count].to_vec()).collect()
-}
-
-/// The 97.5th percentile of Student's distribution.
-fn student(freedom: usize) -> f64 {
-    StudentsT::new(0.0, 1.0, freedom as f64).map_or(1.96, |law| law.inverse_cdf(0.975))
 }
 
 /// The bias of a value, and half the width of its 95 % interval, from the values without each group.

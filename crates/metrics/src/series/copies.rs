@@ -1,7 +1,8 @@
 //! Whether windows were copied from the training windows.
 
-use rayon::prelude::*;
 use semblant_data::series::Windows;
+
+use crate::nearest::Rows;
 
 /// The most windows of each set that neighbours are sought for.
 const MOST: usize = 2_000;
@@ -20,10 +21,14 @@ pub struct Copies {
 /// Counts synthetic windows whose nearest training window is nearer than half the median distance of the `reference` windows (such as later ones of
 /// the same series) to theirs. Up to 2,000 windows of each set, spread evenly, are looked at; all training windows are.
 pub fn copies(train: &Windows, synthetic: &Windows, reference: &Windows) -> Copies {
+    let rows = |windows: &Windows| windows.length * windows.channels;
     let nearest_of = |windows: &Windows| -> Vec<f64> {
         let every = windows.count.div_ceil(MOST).max(1);
-        let chosen: Vec<usize> = (0..windows.count).step_by(every).collect();
-        chosen.par_iter().map(|&index| nearest(windows.of(index), train)).collect()
+        let some = windows.select((0..windows.count).step_by(every));
+        let train = Rows::new(&train.values, rows(train));
+        let nearest = |least: &mut f64, _: usize, squares: &[f64]| *least = squares.iter().copied().fold(*least, f64::min);
+        let squares = Rows::new(&some.values, rows(&some)).fold(&train, |_| f64::INFINITY, nearest);
+        squares.into_iter().map(f64::sqrt).collect()
     };
     let references = nearest_of(reference);
     let mut sorted = references.clone();
@@ -32,22 +37,6 @@ pub fn copies(train: &Windows, synthetic: &Windows, reference: &Windows) -> Copi
     let share =
         |distances: &[f64]| distances.iter().filter(|&&distance| distance < 0.5 * typical).count() as f64 / distances.len().max(1) as f64;
     Copies { share: share(&nearest_of(synthetic)), reference: share(&references), typical }
-}
-
-/// The Euclidean distance to the nearest of `windows`; a sum that is already too long is not continued.
-fn nearest(of: &[f64], windows: &Windows) -> f64 {
-    let mut least = f64::INFINITY;
-    for index in 0..windows.count {
-        let mut sum = 0.0;
-        for (a, b) in of.chunks(64).zip(windows.of(index).chunks(64)) {
-            sum += a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
-            if sum >= least {
-                break;
-            }
-        }
-        least = least.min(sum);
-    }
-    least.sqrt()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use semblant_data::series::{Series, Windows};
 use semblant_data::table::{Column, MISSING};
 
-use super::moments::largest_difference;
+use crate::table::shapes::ks_distance;
 
 /// Labels of a column that get a channel of their own in windows.
 const MOST_LABELS: usize = 8;
@@ -19,7 +19,7 @@ pub fn lengths(real: &Series, other: &Series) -> f64 {
         lengths.sort_unstable_by(f64::total_cmp);
         lengths
     };
-    largest_difference(&sorted(real), &sorted(other))
+    ks_distance(&sorted(real), &sorted(other))
 }
 
 /// The correlation of every column of numbers with itself `lag` rows later, around the mean of all rows; `None` for other columns, and where no two
@@ -102,7 +102,7 @@ pub fn missing_runs(real: &Series, other: &Series) -> Vec<Option<f64>> {
     };
     let of = |(own, theirs): (&Column, &Column)| {
         let (own, theirs) = (runs(real, own), runs(other, theirs));
-        (!own.is_empty() && !theirs.is_empty()).then(|| largest_difference(&own, &theirs))
+        (!own.is_empty() && !theirs.is_empty()).then(|| ks_distance(&own, &theirs))
     };
     real.rows().columns().iter().zip(other.rows().columns()).map(of).collect()
 }
@@ -122,7 +122,7 @@ pub fn apart(real: &Column, real_rows: impl Iterator<Item = usize>, other: &Colu
             (known, missing)
         };
         let ((a, missing_a), (b, missing_b)) = (sorted(a, &mut { real_rows }), sorted(b, &mut { other_rows }));
-        return largest_difference(&a, &b).max((missing_a - missing_b).abs());
+        return ks_distance(&a, &b).max((missing_a - missing_b).abs());
     }
     let shares = |column: &Column, rows: &mut dyn Iterator<Item = usize>| {
         let (mut counts, mut all): (BTreeMap<String, f64>, f64) = (BTreeMap::new(), 0.0);

@@ -2,6 +2,8 @@
 
 use semblant_data::series::Windows;
 
+use crate::table::shapes::ks_distance;
+
 /// The correlational score (Ni et al. 2020; Liao et al. 2020): differences of the channels' cross moments at lag 0, standardised over all rows of each
 /// set, summed over pairs and divided by 10.
 pub fn correlational(real: &Windows, synthetic: &Windows) -> f64 {
@@ -90,23 +92,7 @@ pub fn marginals(real: &Windows, synthetic: &Windows) -> Vec<f64> {
         values.sort_unstable_by(f64::total_cmp);
         values
     };
-    (0..real.channels).map(|channel| largest_difference(&sorted(real, channel), &sorted(synthetic, channel))).collect()
-}
-
-/// The largest difference between the distribution functions of two sorted samples.
-pub(super) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
-    let (mut i, mut j, mut largest) = (0, 0, 0.0f64);
-    while i < a.len() && j < b.len() {
-        let value = a[i].min(b[j]);
-        while i < a.len() && a[i] == value {
-            i += 1;
-        }
-        while j < b.len() && b[j] == value {
-            j += 1;
-        }
-        largest = largest.max((i as f64 / a.len() as f64 - j as f64 / b.len() as f64).abs());
-    }
-    largest
+    (0..real.channels).map(|channel| ks_distance(&sorted(real, channel), &sorted(synthetic, channel))).collect()
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ pub fn ks_complement(real: &[f64], synthetic: &[f64]) -> Result<f64> {
     if real.is_empty() || synthetic.is_empty() {
         return undefined("one side has only missing values");
     }
+    Ok(1.0 - ks_distance(&real, &synthetic))
+}
+
+/// The two-sample Kolmogorov-Smirnov statistic of sorted values without missing ones; 0 where a side has none.
+pub(crate) fn ks_distance(real: &[f64], synthetic: &[f64]) -> f64 {
     let (n, m) = (real.len() as f64, synthetic.len() as f64);
     let (mut i, mut j, mut largest) = (0, 0, 0.0_f64);
     while i < real.len() && j < synthetic.len() {
@@ -84,7 +89,7 @@ pub fn ks_complement(real: &[f64], synthetic: &[f64]) -> Result<f64> {
         }
         largest = largest.max((i as f64 / n - j as f64 / m).abs());
     }
-    Ok(1.0 - largest)
+    largest
 }
 
 fn sorted_values(values: &[f64]) -> Vec<f64> {

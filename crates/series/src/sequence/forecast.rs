@@ -6,8 +6,8 @@ use semblant_data::series::{Clock, Series, SeriesOptions, SeriesRequest};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 use semblant_masked_diffusion::Cell;
 
-use super::form::{Form, with_gaps};
-use super::sampling::{Plan, draw, free_name, series, with_names};
+use super::form::{Form, free_name, with_gaps};
+use super::sampling::{Plan, SEQUENCE, draw, series, with_names};
 use super::times::time;
 use super::{Fitted, SequenceConfig};
 
@@ -65,14 +65,13 @@ pub(super) fn continued(config: &SequenceConfig, fitted: &Fitted, init: &Series,
     let names = Column::from_labels((0..plans.len()).map(|item| Some(name(item))));
     let entities = match (&form.entity, init.entities()) {
         (Some(described), Some(entities)) => {
-            let owners: Vec<usize> = (0..plans.len()).map(|item| item / draws).collect();
-            let mut own = entities.take(&owners).schema().clone();
-            let columns = entities.take(&owners).columns()[1..].to_vec();
-            own.columns.remove(0);
-            let own = if columns.is_empty() { None } else { Some(Table::new(own, columns)?) };
+            let owners = entities.take(&(0..plans.len()).map(|item| item / draws).collect::<Vec<_>>());
+            let (mut schema, columns) = (owners.schema().clone(), owners.columns()[1..].to_vec());
+            schema.columns.remove(0);
+            let own = if columns.is_empty() { None } else { Some(Table::new(schema, columns)?) };
             Some(with_names(described, names, own)?)
         }
-        _ if plans.len() > 1 => Some(with_names(&ColumnSchema::new(free_name(form), ColumnKind::Id), names, None)?),
+        _ if plans.len() > 1 => Some(with_names(&ColumnSchema::new(free_name(&form.layout, SEQUENCE), ColumnKind::Id), names, None)?),
         _ => None,
     };
     let count = plans.len() as u64;

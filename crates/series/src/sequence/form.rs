@@ -56,7 +56,7 @@ impl Form {
             return Err(Error::Data(format!("a series of {} rows is too short to learn from; {LEAST_ROWS} are needed", series.length(0))));
         }
         let gap = match &series.layout().clock {
-            Clock::Times(column) => Some(free_name(series.rows(), &format!("time since the last {}", column.name))),
+            Clock::Times(column) => Some(free_name(series.layout(), &format!("time since the last {}", column.name))),
             _ => None,
         };
         let Prepared { preparation: rows_prepared, table: rows, mut notes, .. } =
@@ -141,9 +141,9 @@ impl Form {
 }
 
 /// A name that no column has.
-fn free_name(table: &Table, wanted: &str) -> String {
+pub(super) fn free_name(layout: &Layout, wanted: &str) -> String {
     let mut name = wanted.to_owned();
-    while table.column(&name).is_ok() {
+    while layout.order.contains(&name) {
         name.push('_');
     }
     name

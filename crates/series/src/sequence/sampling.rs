@@ -15,6 +15,7 @@ use semblant_tabular::constraints::Constraints;
 use semblant_tabular_masked::net::Prepared;
 
 use super::encoder::constant;
+use super::form::free_name;
 use super::places::AfterLast;
 use super::{Fitted, SequenceConfig};
 
@@ -33,8 +34,8 @@ mod sampled {
 
 /// Sequences that are drawn side by side: always so many, since a product may order its sums by its shape.
 const BLOCK: usize = 128;
-/// Rows of a single series that are drawn before a sample and thrown away, in lengths of a chunk.
-const WARM_UP_CHUNKS: usize = 1;
+/// The column that numbers sequences which have no names.
+pub(super) const SEQUENCE: &str = "sequence";
 /// Rows of a sample of a single series, unless a request says how many.
 const ROWS: usize = 1000;
 
@@ -95,7 +96,8 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
     };
     let plan = |(index, address): (usize, u64)| {
         let length = lengths[index];
-        let warm_up = if form.is_single { WARM_UP_CHUNKS * config.cut(form).length } else { 0 };
+        // Rows that are drawn before the sample of a single series and thrown away: as many as a chunk.
+        let warm_up = if form.is_single { config.cut(form).length } else { 0 };
         let begin = match (&form.layout.clock, &starts) {
             (Clock::Regular { first, step, .. }, _) if form.is_single => {
                 // Some time of the training series, on its grid, so that every season is met.
@@ -126,7 +128,7 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
             let own = attributes.as_ref().map(|attributes| form.own_attributes(attributes)).transpose()?.flatten();
             Some(with_names(described, names, own)?)
         }
-        None if count > 1 => Some(numbered(&free_name(form), request.rows.clone())?),
+        None if count > 1 => Some(numbered(&free_name(&form.layout, SEQUENCE), request.rows.clone())?),
         None => None,
     };
     let data = series(fitted, drawn, entities, request)?;
@@ -142,15 +144,6 @@ pub(super) fn with_names(described: &ColumnSchema, names: Column, attributes: Op
         columns.extend(attributes.columns().iter().cloned());
     }
     Ok(Table::new(schema, columns)?)
-}
-
-/// A name for the column of sequences that have none.
-pub(super) fn free_name(form: &super::Form) -> String {
-    let mut name = "sequence".to_owned();
-    while form.layout.order.contains(&name) {
-        name.push('_');
-    }
-    name
 }
 
 /// The drawn rows as series.
@@ -354,20 +347,12 @@ impl Network for RowNet<'_> {
             self.fitted.net.encoder.add_steps(hidden.clone(), layout, position, &before, &mut logits);
             logits
         };
-        match position {
-            Some(position) => one(position),
-            None => {
-                let parts: Vec<Vec<f32>> = (0..positions).map(one).collect();
-                let rows = state.len() / (state.len() / BLOCK);
-                (0..rows)
-                    .flat_map(|row| {
-                        parts
-                            .iter()
-                            .zip(layout.spans.widths())
-                            .flat_map(move |(part, &width)| part[row * width..(row + 1) * width].to_vec())
-                    })
-                    .collect()
-            }
-        }
+        let Some(position) = position else {
+            let parts: Vec<Vec<f32>> = (0..positions).map(one).collect();
+            let part =
+                |row: usize| parts.iter().zip(layout.spans.widths()).flat_map(move |(part, &width)| &part[row * width..(row + 1) * width]);
+            return (0..BLOCK).flat_map(part).copied().collect();
+        };
+        one(position)
     }
 }

@@ -24,46 +24,75 @@ const PATHS: (usize, usize) = (168, 4);
 /// Columns that figures show.
 const MOST_COLUMNS: usize = 12;
 
-/// A score by the difference of two series.
-type Difference = fn(&Series, &Series) -> Option<f64>;
+/// How far series are from the real ones: 0 is equal everywhere. By column, where it is not said.
+struct Differences {
+    marginals: Vec<f64>,
+    /// One entry for each of [`LAGS`].
+    autocorrelations: Vec<Vec<Option<f64>>>,
+    transitions: Vec<Option<f64>>,
+    missing_runs: Vec<Option<f64>>,
+    /// Of the numbers of rows of all sequences.
+    lengths: Option<f64>,
+    /// By name of the attribute.
+    attributes: Vec<(String, f64)>,
+}
 
-/// Id, name and meaning of the scores that compare series with the real ones; 0 is equal for each.
-const DIFFERENCES: [(&str, &str, &str, Difference); 6] = [
+impl Differences {
+    fn of(real: &Series, other: &Series) -> Self {
+        let at = |lag: &usize| difference(&autocorrelations_at(real, *lag), &autocorrelations_at(other, *lag));
+        Self {
+            marginals: columns_apart(real, other),
+            autocorrelations: LAGS.iter().map(at).collect(),
+            transitions: transitions(real, other),
+            missing_runs: missing_runs(real, other),
+            lengths: (real.count() > 1 && other.count() > 1).then(|| lengths(real, other)),
+            attributes: attributes_apart(real, other),
+        }
+    }
+
+    /// The difference of a column's autocorrelation at one of [`LAGS`].
+    fn autocorrelation(&self, lag: usize, column: usize) -> Option<f64> {
+        self.autocorrelations[LAGS.iter().position(|&known| known == lag)?][column]
+    }
+}
+
+/// One number of the differences.
+type OneNumber = fn(&Differences) -> Option<f64>;
+
+/// Id, name and meaning of the scores that are differences.
+const SCORES: [(&str, &str, &str, OneNumber); 6] = [
     (
         "marginals",
         "Columns",
         "How far the distribution of a column is from the real one: the largest difference of distribution functions, half the sum of differences of shares of labels; mean over columns, 0 is equal.",
-        |real, other| mean(columns_apart(real, other).into_iter().map(Some)),
+        |apart| mean(apart.marginals.iter().copied().map(Some)),
     ),
     (
         "autocorrelation",
         "Autocorrelation",
         "The difference of a number's correlation with itself 1, 6, 12, 24 and 48 rows later; mean over lags and columns, 0 is equal.",
-        |real, other| mean(LAGS.into_iter().flat_map(|lag| difference(&autocorrelations_at(real, lag), &autocorrelations_at(other, lag)))),
+        |apart| mean(apart.autocorrelations.iter().flatten().copied()),
     ),
     (
         "transitions",
         "Transitions",
         "The largest difference between the shares of labels that follow a label; mean over columns of labels, 0 is equal.",
-        |real, other| mean(transitions(real, other)),
+        |apart| mean(apart.transitions.iter().copied()),
     ),
     (
         "missing_runs",
         "Runs of missing values",
         "The largest difference between the distribution functions of the lengths of runs of missing values; mean over columns, 0 is equal.",
-        |real, other| mean(missing_runs(real, other)),
+        |apart| mean(apart.missing_runs.iter().copied()),
     ),
-    (
-        "lengths",
-        "Lengths",
-        "The largest difference between the distribution functions of the sequences' lengths, 0 is equal.",
-        |real, other| (real.count() > 1 && other.count() > 1).then(|| lengths(real, other)),
-    ),
+    ("lengths", "Lengths", "The largest difference between the distribution functions of the sequences' lengths, 0 is equal.", |apart| {
+        apart.lengths
+    }),
     (
         "attributes",
         "Attributes",
         "How far the distribution of an attribute is from the real one, as for columns; mean over attributes, 0 is equal.",
-        |real, other| mean(attributes_apart(real, other).into_iter().map(|(_, apart)| Some(apart))),
+        |apart| mean(apart.attributes.iter().map(|(_, apart)| Some(*apart))),
     ),
 ];
 
@@ -92,9 +121,11 @@ pub(super) fn report(
         }
     }
     stage("columns, autocorrelations, transitions");
-    let mut all: Vec<Score> = DIFFERENCES.iter().map(|about| compared(about, real, synthetic, holdout)).collect();
+    let apart = Differences::of(real, synthetic);
+    let of_holdout = holdout.map(|holdout| Differences::of(real, holdout));
+    let mut all: Vec<Score> = SCORES.iter().map(|about| compared(about, &apart, of_holdout.as_ref())).collect();
     stage("discriminative score");
-    let length = [Some(real), Some(synthetic), holdout].into_iter().flatten().flat_map(|series| series.spans()).map(ExactSizeIterator::len);
+    let length = [Some(real), Some(synthetic), holdout].into_iter().flatten().flat_map(Series::lengths);
     // As long as most sequences are.
     let mut sorted: Vec<usize> = length.collect();
     sorted.sort_unstable();
@@ -115,12 +146,12 @@ pub(super) fn report(
     let sections = [
         Some(super::sections::reading()),
         Some(super::sections::limits()),
-        Some(by_column(real, synthetic, holdout)),
+        Some(by_column(real, &apart, of_holdout.as_ref())),
         autocorrelation_curves(real, synthetic, holdout),
         paths(real, synthetic, *seed),
-        by_attribute(real, synthetic),
+        by_attribute(apart.attributes),
     ];
-    let rows = |series: &Series| series.spans().iter().map(ExactSizeIterator::len).sum::<usize>();
+    let rows = |series: &Series| series.lengths().sum::<usize>();
     let description = format!("{} rows of {} columns in all", rows(real), real.rows().columns().len());
     let scored: Vec<scores::Scored> = all.iter().map(|score| scores::Scored::alone(score.clone())).collect();
     let mut verdicts =
@@ -149,14 +180,8 @@ pub(super) fn report(
     })
 }
 
-fn compared(
-    (id, name, meaning, measure): &(&str, &str, &str, Difference),
-    real: &Series,
-    synthetic: &Series,
-    holdout: Option<&Series>,
-) -> Score {
-    let value = measure(real, synthetic);
-    let of_holdout = holdout.and_then(|holdout| measure(real, holdout));
+fn compared((id, name, meaning, measure): &(&str, &str, &str, OneNumber), apart: &Differences, of_holdout: Option<&Differences>) -> Score {
+    let (value, of_holdout) = (measure(apart), of_holdout.and_then(measure));
     Score {
         id: (*id).into(),
         group: Group::Fidelity,
@@ -179,7 +204,7 @@ fn told_apart(real: &Windows, synthetic: &Windows, holdout: Option<&Windows>, re
     let score = |other: &Windows| -> Estimate {
         let values: Vec<f64> =
             (0..repeats as u64).into_par_iter().map(|repeat| discriminative(real, other, seed.wrapping_add(repeat))).collect();
-        scores::mean_of(&values)
+        Estimate::of_mean(&values)
     };
     let found = enough.then(|| (score(synthetic), holdout.map(score)));
     let of_holdout = found.and_then(|(_, holdout)| holdout).map(|found| found.value);
@@ -204,21 +229,16 @@ fn near_copies(real: &Windows, synthetic: &Windows, holdout: Option<&Windows>) -
 }
 
 /// Every column's differences.
-fn by_column(real: &Series, synthetic: &Series, holdout: Option<&Series>) -> Section {
-    let apart = columns_apart(real, synthetic);
-    let of_holdout = holdout.map(|holdout| columns_apart(real, holdout));
-    let lagged = |lag: usize| difference(&autocorrelations_at(real, lag), &autocorrelations_at(synthetic, lag));
-    let (next, far) = (lagged(1), lagged(24));
-    let (follows, runs) = (transitions(real, synthetic), missing_runs(real, synthetic));
+fn by_column(real: &Series, apart: &Differences, of_holdout: Option<&Differences>) -> Section {
     let row = |(column, name): (usize, &str)| GridRow {
         name: name.into(),
         cells: [
-            Some(apart[column]),
-            of_holdout.as_ref().map(|apart| apart[column]),
-            next[column],
-            far[column],
-            follows[column],
-            runs[column],
+            Some(apart.marginals[column]),
+            of_holdout.map(|apart| apart.marginals[column]),
+            apart.autocorrelation(1, column),
+            apart.autocorrelation(24, column),
+            apart.transitions[column],
+            apart.missing_runs[column],
         ]
         .map(Cell::from)
         .to_vec(),
@@ -229,8 +249,7 @@ fn by_column(real: &Series, synthetic: &Series, holdout: Option<&Series>) -> Sec
     Section::new("columns", "Column by column", "Differences from the real series, 0 is equal.", Content::Table(grid))
 }
 
-fn by_attribute(real: &Series, synthetic: &Series) -> Option<Section> {
-    let found = attributes_apart(real, synthetic);
+fn by_attribute(found: Vec<(String, f64)>) -> Option<Section> {
     if found.is_empty() {
         return None;
     }
@@ -249,8 +268,7 @@ fn numbers(series: &Series) -> impl Iterator<Item = (usize, &str)> {
 
 fn autocorrelation_curves(real: &Series, synthetic: &Series, holdout: Option<&Series>) -> Option<Section> {
     const MOST_LAG: usize = 72;
-    let longest = |series: &Series| series.spans().iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-    let lags = MOST_LAG.min(longest(real).min(longest(synthetic)) / 2);
+    let lags = MOST_LAG.min(real.longest().min(synthetic.longest()) / 2);
     if lags < 2 {
         return None;
     }

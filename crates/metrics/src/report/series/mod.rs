@@ -17,6 +17,9 @@ use crate::{Error, Result};
 /// Purpose of random numbers: which windows the block bootstrap draws.
 const BOOTSTRAP: u64 = 0x7020;
 
+/// The fewest windows of a set that are compared.
+const LEAST_WINDOWS: usize = 10;
+
 /// How to evaluate series.
 #[derive(Debug, Clone)]
 pub struct SeriesEvaluation {
@@ -57,19 +60,24 @@ pub fn report_series(
         return Err(Error::Option { name: "repeats", what: "0 networks score nothing; train at least one".into() });
     }
     // Windows of numbers have scores of their own.
-    if [Some(real), Some(synthetic), holdout].into_iter().flatten().any(|series| series.regular().is_err()) {
-        return general::report(real, synthetic, holdout, evaluation, stage);
-    }
-    let compared = Compared::of(real, synthetic, holdout, *seed)?;
+    let regular = [Some(real), Some(synthetic), holdout].map(|series| series.map(Series::regular).transpose());
+    let (own, made, kept) = match regular {
+        [Ok(Some(own)), Ok(Some(made)), Ok(kept)] => (own, made, kept),
+        // More numbers than there may be memory for have no other scores.
+        [Err(error @ semblant_data::Error::Memory(_)), ..]
+        | [_, Err(error @ semblant_data::Error::Memory(_)), _]
+        | [.., Err(error @ semblant_data::Error::Memory(_))] => return Err(error.into()),
+        _ => return general::report(real, synthetic, holdout, evaluation, stage),
+    };
+    let compared = Compared::of(&own, &made, kept.as_ref(), *seed)?;
     let scored = scores::of(&compared, *repeats, *seed, device, stage)?;
     stage("figures");
     let names: Vec<&str> = real.rows().schema().names().collect();
-    let own = real.regular()?;
     let sections = [
         Some(sections::reading()),
         Some(sections::limits()),
         Some(sections::controls(&scored)),
-        Some(sections::paths([&own, &synthetic.regular()?], &names, *seed)),
+        Some(sections::paths([&own, &made], &names, *seed)),
         Some(sections::autocorrelations(&compared, &names)),
         Some(sections::spectra(&compared, &names)),
         sections::columns(&scored, &names),
@@ -92,30 +100,23 @@ pub fn report_series(
 }
 
 impl Compared {
-    fn of(real: &Series, synthetic: &Series, holdout: Option<&Series>, seed: u64) -> Result<Self> {
-        let windows = |series: &Series, which: &str| -> Result<Windows> {
-            let named = |error: semblant_data::Error| Error::Tables(format!("{which} series: {error}"));
-            series.regular().map_err(named)
-        };
-        let own = windows(real, "real")?;
-        let like = |series: &Series, which: &str| -> Result<Windows> {
-            let found = windows(series, which)?;
-            if (found.length, found.channels) != (own.length, own.channels) {
+    fn of(real: &Windows, synthetic: &Windows, holdout: Option<&Windows>, seed: u64) -> Result<Self> {
+        for (windows, which) in [(Some(real), "real"), (Some(synthetic), "synthetic"), (holdout, "holdout")] {
+            let Some(Windows { count, length, channels, .. }) = windows else { continue };
+            if (*length, *channels) != (real.length, real.channels) {
                 return Err(Error::Tables(format!(
-                    "the {which} sequences have {} rows of {} columns, the real ones {} of {}; cut the same windows of both with --window",
-                    found.length, found.channels, own.length, own.channels
+                    "the {which} sequences have {length} rows of {channels} columns, the real ones {} of {}; cut the same windows of both with --window",
+                    real.length, real.channels
                 )));
             }
-            Ok(scaled(&found, &own))
-        };
-        if own.length < 2 || own.count < 10 {
-            return Err(Error::Tables(format!(
-                "{} sequences of {} rows are too few to compare; cut windows with --window 24",
-                own.count, own.length
-            )));
+            if *length < 2 || *count < LEAST_WINDOWS {
+                return Err(Error::Tables(format!(
+                    "{count} {which} sequences of {length} rows are too few to compare, {LEAST_WINDOWS} are needed; cut windows with --window 24"
+                )));
+            }
         }
-        let (synthetic, holdout) = (like(synthetic, "synthetic")?, holdout.map(|series| like(series, "holdout")).transpose()?);
-        let real = scaled(&own, &own);
+        let (synthetic, holdout) = (scaled(synthetic, real), holdout.map(|windows| scaled(windows, real)));
+        let real = scaled(real, real);
         let mut random = random(seed, BOOTSTRAP);
         let drawn: Vec<usize> = (0..synthetic.count).map(|_| random.below(real.count)).collect();
         Ok(Self { bootstrap: real.select(drawn), real, synthetic, holdout })

@@ -3,7 +3,6 @@
 use burn::tensor::Device;
 use rayon::prelude::*;
 use semblant_data::series::Windows;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::Compared;
 use crate::Result;
@@ -165,17 +164,8 @@ fn scored(about: &About, compared: &Compared, repeats: usize, seed: u64, measure
 /// The means over seeds with their 95 % intervals by Student's distribution.
 fn repeated(repeats: usize, seed: u64, measure: &(dyn Fn(u64) -> Result<Vec<f64>> + Sync)) -> Result<Vec<Estimate>> {
     let values = (0..repeats as u64).into_par_iter().map(|repeat| measure(seed.wrapping_add(repeat))).collect::<Result<Vec<_>>>()?;
-    let of_set = |set: usize| mean_of(&values.iter().map(|values| values[set]).collect::<Vec<f64>>());
+    let of_set = |set: usize| Estimate::of_mean(&values.iter().map(|values| values[set]).collect::<Vec<f64>>());
     Ok((0..values.first().map_or(0, Vec::len)).map(of_set).collect())
-}
-
-/// The mean with its 95 % interval by Student's distribution.
-pub(super) fn mean_of(values: &[f64]) -> Estimate {
-    let (value, degrees) = (mean(values), values.len().saturating_sub(1) as f64);
-    let times = StudentsT::new(0.0, 1.0, degrees.max(1.0)).map_or(0.0, |law| law.inverse_cdf(0.975));
-    let variance = values.iter().map(|found| (found - value).powi(2)).sum::<f64>() / degrees.max(1.0);
-    let half = times * (variance / values.len().max(1) as f64).sqrt();
-    Estimate { value, interval: [value - half, value + half] }
 }
 
 fn mean(values: &[f64]) -> f64 {
