@@ -3,10 +3,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::config::check_range;
-use semblant_core::nn::{GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, conv_transpose2d, drawn};
+use semblant_core::nn::{GroupNorm, GroupNormConfig, Init, Linear, LinearConfig, conv_transpose2d, drawn, init_streams};
 use semblant_core::seeds::Stream;
 use semblant_core::{Error, Result};
-use semblant_images::{ImageKind, ImageShape, init_streams};
+use semblant_images::{ImageKind, ImageShape};
 use serde::{Deserialize, Serialize};
 
 use crate::piecewise::{Double, Halve, Layer, PiecewiseCritic, ResidualBranch, Slopes, SpectralConv};

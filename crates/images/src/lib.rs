@@ -16,5 +16,4 @@ pub use batches::{Batches, Shown, purpose, shown_classes};
 pub use draw::{CHUNK, ImageDraw, latents, overlaid, slerp};
 pub use kind::{ImageKind, ImageShape};
 pub use model::{Fitted, ImageModel, ImageSynthesizer, MakeBatch, check_shape, entry, rebuilt, sampled};
-pub use semblant_core::nn::init_streams;
 pub use training::{RENAMED, Training};

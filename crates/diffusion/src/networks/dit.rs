@@ -7,7 +7,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use semblant_core::config::check_range;
-use semblant_core::nn::{ADAPTIVE_EPSILON, AdaptiveBlock, Constants, Init, Linear, LinearConfig, modulated_norm, silu};
+use semblant_core::nn::{ADAPTIVE_EPSILON, AdaptiveBlock, Constants, Init, Linear, LinearConfig, init_streams, modulated_norm, silu};
 use semblant_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,7 @@ impl Dit {
         seed: u64,
         device: &Device,
     ) -> Self {
-        let mut stream = super::init_streams(seed);
+        let mut stream = init_streams(seed);
         let pixels = config.patch * config.patch;
         let width = config.width;
         Self {

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use semblant_core::Result;
 use semblant_core::config::check_range;
-use semblant_core::nn::{Init, Linear, LinearConfig, gated_residual, modulated_norm, silu};
+use semblant_core::nn::{Init, Linear, LinearConfig, gated_residual, init_streams, modulated_norm, silu};
 use semblant_core::seeds::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ const EPSILON: f32 = 1e-6;
 impl Mlp {
     /// A fresh network on `device` for vectors or images of `shape`; `classes` 0 means that there are none.
     pub fn new(config: &MlpConfig, shape: &ImageShape, classes: usize, seed: u64, device: &Device) -> Self {
-        let mut stream = super::init_streams(seed);
+        let mut stream = init_streams(seed);
         let width = config.width;
         Self {
             first: LinearConfig::new(shape.len(), width).with_init(Init::Xavier).init(stream(), device),

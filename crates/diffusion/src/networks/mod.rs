@@ -7,13 +7,11 @@ pub mod unet;
 
 pub use embedder::Embedder;
 pub(crate) use embedder::TIME_WIDTH;
-pub use semblant_core::nn::sinusoid;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::Result;
 use semblant_images::ImageShape;
-pub(crate) use semblant_images::init_streams;
 use serde::{Deserialize, Serialize};
 
 /// The widest layer of a network here, in numbers or channels; more is a mistake in a settings file.

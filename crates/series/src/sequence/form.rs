@@ -3,13 +3,15 @@
 use semblant_core::{Error, Result};
 use semblant_data::series::{Clock, Layout, Series};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
+use semblant_masked_diffusion::Cell;
 use semblant_tabular::preparation::{Preparation, Prepared};
+use semblant_tabular_masked::bins::BinsConfig;
 use semblant_tabular_masked::tokens::TableTokens;
 use serde::{Deserialize, Serialize};
 
-use super::Chosen;
-use super::places::{Following, are_sound};
+use super::places::{Following, are_sound, following};
 use super::times::{Known, rows_of_a_day, time, typical_step};
+use super::{Chosen, SequenceConfig, cells_of};
 
 /// The number of rows of a sequence, among its attributes.
 const LENGTH: &str = "number of rows";
@@ -39,17 +41,20 @@ pub(super) struct Form {
     pub(super) attributes: Option<Preparation>,
 }
 
-/// The series as tables, prepared to be learned.
-pub(super) struct Tables {
+/// The series, prepared to be learned.
+pub(super) struct Ready {
     pub(super) form: Form,
-    pub(super) rows: Table,
+    /// The rows as cells, `[positions][rows]`.
+    pub(super) cells: Vec<Vec<Cell>>,
+    /// The places of successive rows of one sequence.
+    pub(super) pairs: Vec<(usize, usize)>,
     pub(super) attributes: Option<Table>,
     pub(super) notes: Vec<String>,
 }
 
 impl Form {
-    /// Form and tables of series; sizes and tokens are still to be chosen.
-    pub(super) fn of(series: &Series, seed: u64) -> Result<Tables> {
+    /// The form of series, their rows as cells, and the table of their attributes.
+    pub(super) fn of(series: &Series, config: &SequenceConfig, seed: u64) -> Result<Ready> {
         const LEAST_ROWS: usize = 40;
         let is_single = series.count() == 1;
         if is_single && series.length(0) < LEAST_ROWS {
@@ -71,6 +76,11 @@ impl Form {
             }
             None => (None, None),
         };
+        let chosen = config.choose(rows.rows());
+        let tokens = TableTokens::fit(&rows, &BinsConfig { bins: chosen.bins, most_single: 8 * chosen.bins })?;
+        let cells = cells_of(&tokens, &rows)?;
+        let pairs: Vec<(usize, usize)> =
+            series.spans().iter().flat_map(|span| (span.start + 1..span.end).map(|row| (row - 1, row))).collect();
         let all = || 0..series.count();
         let first = all().map(|sequence| time(series, sequence, 0)).fold(f64::INFINITY, f64::min);
         let last = all().map(|sequence| time(series, sequence, series.length(sequence) - 1)).fold(f64::NEG_INFINITY, f64::max);
@@ -78,19 +88,19 @@ impl Form {
             layout: series.layout().clone(),
             entity: series.entities().map(|entities| entities.schema().columns[0].clone()),
             is_single,
-            longest: all().map(|sequence| series.length(sequence)).max().unwrap_or(1),
+            longest: series.longest(),
             covered: [first, last],
             rows_of_a_day: rows_of_a_day(series),
             known: Known::of(series, typical_step(series), !is_single),
             gap,
             start,
-            chosen: Chosen { bins: 0, width: 0, hidden: 0, dropout: 0.0 },
-            tokens: TableTokens { schema: rows.schema().clone(), columns: Vec::new() },
-            following: Vec::new(),
+            chosen,
+            following: following(&tokens, &cells, &pairs),
+            tokens,
             rows: rows_prepared,
             attributes: attributes_prepared,
         };
-        Ok(Tables { form, rows, attributes, notes })
+        Ok(Ready { form, cells, pairs, attributes, notes })
     }
 
     /// Refuses what a file may hold and no form has.

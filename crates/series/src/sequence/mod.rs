@@ -36,7 +36,6 @@ use semblant_masked_diffusion::{Cell, Orders};
 use semblant_tabular::TableModel;
 use semblant_tabular_masked::MaskedDiffusionConfig;
 use semblant_tabular_masked::batches::smoothing;
-use semblant_tabular_masked::bins::BinsConfig;
 use semblant_tabular_masked::masked_diffusion::Fitted as FittedTable;
 use semblant_tabular_masked::net::{Layout, MOST_FREQUENCIES, Net, Sizes};
 use semblant_tabular_masked::tokens::TableTokens;
@@ -45,9 +44,8 @@ use serde_json::Value;
 
 use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose};
 use self::encoder::{Encoder, first_steps};
-use self::form::{Form, Tables};
+use self::form::{Form, Ready};
 use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
-use self::places::following;
 
 /// Settings. A 0 where it says so leaves the choice to the number of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -267,14 +265,8 @@ impl Synthesizer<Series> for Sequence {
         run.check_single_device(NAME, "its step is small")?;
         let started = Instant::now();
         let config = &self.config;
-        let Tables { mut form, rows, attributes, notes } = Form::of(data, run.seed)?;
+        let Ready { form, cells, pairs, attributes, notes } = Form::of(data, config, run.seed)?;
         notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
-        form.chosen = config.choose(rows.rows());
-        form.tokens = TableTokens::fit(&rows, &BinsConfig { bins: form.chosen.bins, most_single: 8 * form.chosen.bins })?;
-        let cells = cells_of(&form.tokens, &rows)?;
-        let pairs: Vec<(usize, usize)> =
-            data.spans().iter().flat_map(|span| (span.start + 1..span.end).map(|row| (row - 1, row))).collect();
-        form.following = following(&form.tokens, &cells, &pairs);
         let attributes_model = match &attributes {
             None => None,
             Some(table) => {

@@ -181,7 +181,7 @@ mod tests {
     use burn::tensor::Device;
 
     fn prior(device: &Device) -> CodePrior {
-        let mut streams = semblant_images::init_streams(1);
+        let mut streams = semblant_core::nn::init_streams(1);
         let mut make = Maker { stream: &mut streams, device };
         let mut prior = CodePrior::new(&PriorConfig { width: 8, depth: 2, heads: 2 }, [5, 4], 3, &mut make);
         // A last layer of zeros would hide whatever comes before it.
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn the_loss_of_an_even_prior_is_the_logarithm_of_the_codes() {
         let device = Device::flex();
-        let mut streams = semblant_images::init_streams(1);
+        let mut streams = semblant_core::nn::init_streams(1);
         let mut make = Maker { stream: &mut streams, device: &device };
         let even = CodePrior::new(&PriorConfig { width: 8, depth: 1, heads: 2 }, [5, 4], 0, &mut make);
         let loss = even.loss(Tensor::from_ints([[0, 1, 4, 2], [3, 3, 3, 3]], &device), None).into_scalar::<f32>();

@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{Conv, GroupNorm, Init};
+use semblant_core::nn::{Conv, GroupNorm, Init, init_streams};
 use semblant_core::{Error, Result};
-use semblant_images::{ImageShape, init_streams};
+use semblant_images::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::{DownBlock, MidBlock, UpBlock, conv, norm};

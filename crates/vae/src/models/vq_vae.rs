@@ -12,8 +12,9 @@ use semblant_core::Result;
 use semblant_core::config::Config;
 use semblant_core::config::check_range;
 use semblant_core::model::{Losses, Model, Step};
+use semblant_core::nn::init_streams;
 use semblant_core::optim::Optimizers;
-use semblant_images::{ImageKind, init_streams};
+use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
 use crate::codes::codebook::{Codebook, Follow, Usage, perplexity, straight_through};

@@ -6,8 +6,9 @@ pub mod mlp;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::Result;
+use semblant_core::nn::init_streams;
 use semblant_core::seeds::Stream;
-use semblant_images::{ImageShape, init_streams};
+use semblant_images::ImageShape;
 use serde::{Deserialize, Serialize};
 
 /// Which networks, and how large.

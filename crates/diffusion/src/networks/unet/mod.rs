@@ -9,14 +9,14 @@ pub mod names;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, drawn, filled, silu};
+use semblant_core::nn::{Constants, Conv, GroupNorm, Init, Linear, drawn, filled, init_streams, silu, sinusoid};
 use semblant_data::image::augment::LABELS;
 
 pub use blocks::{Attention, DownBlock, MidBlock, Resample, Resnet, Sampler, UpBlock};
 pub use config::{DownBlockType, MidBlockType, ResampleType, TimeEmbeddingType, TimeScaleShift, UnetConfig, UpBlockType};
 
 use self::blocks::Maker;
-use super::{Condition, Network, sinusoid};
+use super::{Condition, Network};
 use semblant_images::ImageShape;
 
 /// The random frequencies of [`TimeEmbeddingType::Fourier`], which are not trained.
@@ -78,7 +78,7 @@ impl UNet2D {
         seed: u64,
         device: &Device,
     ) -> Self {
-        let mut stream = super::init_streams(seed);
+        let mut stream = init_streams(seed);
         let mut make = Maker { config, stream: &mut stream, device };
         let channels = &config.block_out_channels;
         let (first, coarsest, levels) = (channels[0], channels[channels.len() - 1], channels.len());
