@@ -115,6 +115,22 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Adds a whole file, as a part of this name: a model that consists of several.
+    pub fn add_part(&mut self, name: &str, part: Self) {
+        self.metadata.extend(part.metadata.into_iter().map(|(key, text)| (format!("{name}/{key}"), text)));
+        self.tensors.extend(part.tensors.into_iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor)));
+    }
+
+    /// The part that was added under this name; one without metadata and tensors where there is none. Tensors are shared, not copied.
+    pub fn part(&self, name: &str) -> Self {
+        let behind = format!("{name}/");
+        let own = |key: &String| key.strip_prefix(&behind).map(str::to_owned);
+        Self {
+            metadata: self.metadata.iter().filter_map(|(key, text)| Some((own(key)?, text.clone()))).collect(),
+            tensors: self.tensors.iter().filter_map(|(key, tensor)| Some((own(key)?, tensor.clone()))).collect(),
+        }
+    }
+
     /// Adds one flat tensor.
     pub fn add_tensor(&mut self, name: &str, tensor: &Tensor<1>) {
         self.tensors.insert(name.into(), bridge::from_tensor(tensor, name.into(), None));
@@ -318,6 +334,18 @@ mod tests {
         let mut bytes = Vec::new();
         file.write_to(&mut bytes).expect("on the host");
         bytes
+    }
+
+    #[test]
+    fn parts_lie_side_by_side_and_come_back() {
+        let mut whole = Checkpoint::new("whole");
+        whole.add_part("a", file());
+        whole.add_part("ab", Checkpoint::new("other"));
+        let back = Checkpoint::from_bytes(bytes(&whole), Path::new("m")).expect("just written");
+        assert_eq!(back.model(), "whole");
+        assert_eq!(bytes(&back.part("a")), bytes(&file()));
+        assert_eq!(back.part("ab").model(), "other");
+        assert!(back.part("b").metadata.is_empty());
     }
 
     #[test]

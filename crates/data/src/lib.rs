@@ -1,4 +1,4 @@
-//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, [`series`], and the [`catalog`] of public data sets.
+//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, [`series`], [`database`]s of related tables, and the [`catalog`] of public data sets.
 //!
 //! ```
 //! use semblant_data::table::{Column, ColumnKind, Table};
@@ -17,6 +17,7 @@
 
 mod bounded;
 pub mod catalog;
+pub mod database;
 mod error;
 pub mod image;
 pub mod series;

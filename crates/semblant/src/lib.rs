@@ -46,6 +46,8 @@ pub use semblant_gan as gan;
 pub use semblant_images as images;
 #[cfg(feature = "metrics")]
 pub use semblant_metrics as metrics;
+#[cfg(feature = "databases")]
+pub use semblant_database as database;
 #[cfg(feature = "series")]
 pub use semblant_series as series;
 #[cfg(feature = "tables")]
@@ -65,6 +67,7 @@ pub mod prelude {
     #[cfg(feature = "tables")]
     pub use crate::ctgan::{Ctgan, CtganConfig, Tvae, TvaeConfig};
     pub use crate::data::image::{ClassRequest, ImageOptions, ImageRequest, Images};
+    pub use crate::data::database::{Database, DatabaseOptions, DatabaseRequest, Keys};
     pub use crate::data::series::{Series, SeriesOptions, SeriesRequest};
     pub use crate::data::table::{ColumnKind, Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
     #[cfg(feature = "images")]

@@ -40,6 +40,8 @@ impl Default for Registry {
         let registry = registry.with_kind(crate::kinds::images());
         #[cfg(feature = "series")]
         let registry = registry.with_kind(crate::kinds::series());
+        #[cfg(feature = "databases")]
+        let registry = registry.with_kind(crate::kinds::databases());
         registry
     }
 }

@@ -19,13 +19,14 @@
 //!
 //! - [`masked_diffusion`]: the model. [`net`]: its network. [`sampling`]: rows, conditions, likelihood.
 //! - [`batches`]: what a training step sees.
-//! - [`tokens`] and [`bins`]: columns as tokens, and back.
+//! - [`tokens`] and [`bins`]: columns as tokens, and back. [`features`]: cells for other networks.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod asked;
 pub mod batches;
 pub mod bins;
 mod calibration;
+pub mod features;
 pub mod masked_diffusion;
 pub mod net;
 pub mod sampling;

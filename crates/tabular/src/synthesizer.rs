@@ -187,7 +187,7 @@ impl<C: TableModel> Default for TableSynthesizer<C> {
 
 impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
-        let Prepared { preparation, constraints, table, notes } = Preparation::fit(data, !C::EXCLUDES, run.seed)?;
+        let Prepared { preparation, constraints, table, notes, .. } = Preparation::fit(data, !C::EXCLUDES, run.seed)?;
         notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
         let (fitted, summary) = self.config.fit(&table, run)?;
         (self.fitted, self.preparation, self.constraints, self.seen) = (Some(fitted), Some(preparation), constraints, Mutex::default());

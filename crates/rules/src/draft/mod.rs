@@ -5,7 +5,6 @@
 
 mod columns;
 mod constraints;
-mod keys;
 mod relations;
 mod write;
 
@@ -27,8 +26,8 @@ const JUDGED: u64 = 1_000;
 /// Writes a spec in TOML for tables with their names. What is `proposed` of each table becomes constraints: in force where rows of the draft meet them
 /// often enough, else in comments.
 pub fn draft(tables: &[(String, Data)], proposed: &[Vec<Proposed>]) -> String {
-    let names = keys::safe_names(tables);
-    let keys = keys::find(tables);
+    let names = safe_names(tables);
+    let keys = semblant_data::database::guess(tables);
     let mut parts = Vec::new();
     for table in 0..tables.len() {
         let mut text = String::new();
@@ -50,6 +49,12 @@ pub fn draft(tables: &[(String, Data)], proposed: &[Vec<Proposed>]) -> String {
     // A draft can be sampled, so what its rows cannot meet together is not in force.
     let all = with(true);
     if rows(&all, &names).is_ok() { all } else { with(false) }
+}
+
+/// Names of tables that are names of files.
+fn safe_names(tables: &[(String, Data)]) -> Vec<String> {
+    let safe = |name: &String| name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect::<String>();
+    tables.iter().map(|(name, _)| safe(name)).collect()
 }
 
 fn joined(parts: &[String], constraints: &[String]) -> String {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
+use semblant_data::database::{GuessedForeign as Foreign, GuessedKeys as Keys};
 use semblant_data::table::{Column, Table as Data};
 
 use super::columns::{describe, quantiles, short, trimmed};
-use super::keys::{Foreign, Keys};
 use super::relations;
 
 /// Parts of the rows of a table that is referred to, by how often they are.

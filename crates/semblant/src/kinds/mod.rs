@@ -1,6 +1,6 @@
 //! The kinds of data of this library. A kind is one line here: its families of models, its evaluation, and what it can import.
 
-#[cfg(all(feature = "metrics", any(feature = "images", feature = "series", feature = "tables")))]
+#[cfg(all(feature = "metrics", any(feature = "databases", feature = "images", feature = "series", feature = "tables")))]
 mod evaluation;
 #[cfg(all(feature = "metrics", feature = "images"))]
 mod features;
@@ -11,7 +11,7 @@ mod series;
 #[cfg(all(feature = "metrics", feature = "tables"))]
 mod tables;
 
-#[cfg(any(feature = "images", feature = "series", feature = "tables"))]
+#[cfg(any(feature = "databases", feature = "images", feature = "series", feature = "tables"))]
 use crate::modality::Kind;
 
 /// Tables with their models.
@@ -45,4 +45,10 @@ pub(crate) fn series() -> Kind<semblant_data::series::Series> {
     #[cfg(feature = "metrics")]
     let kind = kind.with_evaluator(series::SeriesEvaluator);
     kind
+}
+
+/// Databases with their models.
+#[cfg(feature = "databases")]
+pub(crate) fn databases() -> Kind<semblant_data::database::Database> {
+    Kind::new(&[semblant_database::MODELS])
 }

@@ -9,9 +9,9 @@ use semblant_core::seeds::Stream;
 use semblant_data::series::Series;
 use semblant_masked_diffusion::{Cell, Orders};
 use semblant_tabular_masked::batches::{self, Batches};
+use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Layout;
 
-use super::encoder::constant;
 use super::times::{Known, time};
 
 /// Purposes of random numbers.

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
 use semblant_core::nn::{Init, Linear, LinearConfig, drawn, init_streams, parameter, silu};
 use semblant_masked_diffusion::Cell;
+use semblant_tabular_masked::features::{Shown, features, joined};
 use semblant_tabular_masked::net::Layout;
 
 /// Bins up and down from the last row's that have a logit each; further ones share one in ranges, two to every doubling of the distance.
@@ -115,9 +116,6 @@ pub(super) struct Encoder {
     steps: Linear,
 }
 
-/// Rows, or attributes, as cells; `None` is a cell that is not shown.
-pub(super) type Shown<'a> = &'a dyn Fn(usize, usize) -> Option<Cell>;
-
 impl Encoder {
     /// `first_steps` are what the logits of steps begin with, or empty for weights that are to be loaded.
     pub(super) fn new(
@@ -216,38 +214,6 @@ impl Encoder {
             }
         });
     }
-}
-
-/// Embeddings and places of all positions, `[count, positions * embedding + places]`.
-fn features(table: Tensor<2>, layout: &Layout, count: usize, cells: Shown<'_>) -> Tensor<2> {
-    let ([_, embedding], device) = (table.dims(), table.device());
-    let (positions, width) = (layout.spans.len(), layout.places_width());
-    let (mut tokens, mut places) = (Vec::with_capacity(count * positions), vec![0.0; count * width]);
-    for row in 0..count {
-        for position in 0..positions {
-            let cell = cells(row, position);
-            tokens.push(layout.embedding_of(position, cell.map(|cell| cell.token)) as i32);
-            if let (Some(cell), Some(number)) = (cell, layout.numbers[position]) {
-                let first = row * width + number * layout.place_width();
-                layout.write_place(number, cell, 0.0, &mut places[first..first + layout.place_width()]);
-            }
-        }
-    }
-    let embedded = table.select(0, host::indices(tokens, &device)).reshape([count, positions * embedding]);
-    let places = (width > 0).then(|| constant(places, [count, width], &device));
-    joined([Some(embedded), places])
-}
-
-/// A tensor without a gradient on a device that may have one.
-pub(super) fn constant(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
-    let plain = host::tensor(values, shape, &device.clone().inner());
-    if device.is_autodiff() { Tensor::from_inner(plain) } else { plain }
-}
-
-/// Tensors side by side.
-fn joined<const N: usize>(parts: [Option<Tensor<2>>; N]) -> Tensor<2> {
-    let mut parts: Vec<Tensor<2>> = parts.into_iter().flatten().collect();
-    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::times::{Known, rows_of_a_day, time, typical_step};
 use super::{Chosen, SequenceConfig, cells_of};
 
 /// The number of rows of a sequence, among its attributes.
-const LENGTH: &str = "number of rows";
+pub(super) const LENGTH: &str = "number of rows";
 
 /// What a file says of the series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub(super) struct Form {
     pub(super) following: Vec<Option<Following>>,
     pub(super) rows: Preparation,
     pub(super) attributes: Option<Preparation>,
+    /// How attributes that are always given are told; none where a model of their own draws them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) given: Option<TableTokens>,
 }
 
 /// The series, prepared to be learned.
@@ -54,9 +57,10 @@ pub(super) struct Ready {
 
 impl Form {
     /// The form of series, their rows as cells, and the table of their attributes.
-    pub(super) fn of(series: &Series, config: &SequenceConfig, seed: u64) -> Result<Ready> {
+    /// With `given` attributes a single sequence is one of many that may be asked for.
+    pub(super) fn of(series: &Series, config: &SequenceConfig, given: bool, seed: u64) -> Result<Ready> {
         const LEAST_ROWS: usize = 40;
-        let is_single = series.count() == 1;
+        let is_single = series.count() == 1 && !given;
         if is_single && series.length(0) < LEAST_ROWS {
             return Err(Error::Data(format!("a series of {} rows is too short to learn from; {LEAST_ROWS} are needed", series.length(0))));
         }
@@ -79,6 +83,8 @@ impl Form {
         let chosen = config.choose(rows.rows());
         let tokens = TableTokens::fit(&rows, &BinsConfig { bins: chosen.bins, most_single: 8 * chosen.bins })?;
         let cells = cells_of(&tokens, &rows)?;
+        let of_attributes = attributes.as_ref().filter(|_| given);
+        let given = of_attributes.map(|table| TableTokens::fit(table, &BinsConfig { bins: chosen.bins, most_single: 8 * chosen.bins }));
         let pairs: Vec<(usize, usize)> =
             series.spans().iter().flat_map(|span| (span.start + 1..span.end).map(|row| (row - 1, row))).collect();
         let all = || 0..series.count();
@@ -99,6 +105,7 @@ impl Form {
             tokens,
             rows: rows_prepared,
             attributes: attributes_prepared,
+            given: given.transpose()?,
         };
         Ok(Ready { form, cells, pairs, attributes, notes })
     }
@@ -122,6 +129,10 @@ impl Form {
             return Err("the file describes series that cannot be; fit the model again".into());
         }
         self.tokens.check()?;
+        if self.given.is_some() && self.attributes.is_none() {
+            return Err("the file gives attributes to series that have none; fit the model again".into());
+        }
+        self.given.as_ref().map_or(Ok(()), TableTokens::check)?;
         if !are_sound(&self.following, &self.tokens) {
             return Err("the places of numbers are not those of its bins; fit the model again".into());
         }

@@ -7,6 +7,7 @@
 //!
 //! One long series is cut into chunks; its samples are of any length, after a warm-up that is thrown away.
 
+mod children;
 mod chunks;
 mod encoder;
 mod forecast;
@@ -185,6 +186,14 @@ impl SequenceConfig {
         }
     }
 
+    fn layouts(&self, form: &Form, attributes: Option<&FittedTable>) -> Layouts {
+        let given = form.given.as_ref().map(|tokens| Layout::new(tokens, self.frequencies));
+        Layouts {
+            rows: Layout::new(&form.tokens, self.frequencies),
+            attributes: given.or_else(|| attributes.map(|fitted| fitted.layout().clone())),
+        }
+    }
+
     fn cut(&self, form: &Form) -> Cut {
         let length = self.chunk_rows.max(2 * form.rows_of_a_day).min(form.longest.max(2));
         let warm_up =
@@ -245,11 +254,9 @@ impl Sequence {
         let config: SequenceConfig = config::of_file(file, path)?;
         let form: Form = file.metadata_as("form", path)?;
         form.check().map_err(|what| Error::checkpoint(path, what))?;
-        let attributes = form.attributes.as_ref().map(|_| config.attributes.read(file, path, device)).transpose()?;
-        let layouts = Layouts {
-            rows: Layout::new(&form.tokens, config.frequencies),
-            attributes: attributes.as_ref().map(|fitted| fitted.layout().clone()),
-        };
+        let is_drawn = form.attributes.is_some() && form.given.is_none();
+        let attributes = is_drawn.then(|| config.attributes.read(file, path, device)).transpose()?;
+        let layouts = config.layouts(&form, attributes.as_ref());
         let net = config.network(&form, &layouts, &[], Vec::new(), 0, device);
         let net = file.load_module("sequence", net, path)?;
         Ok(Self { config, fitted: Some(Fitted { form, layouts, net, attributes, device: device.clone() }) })
@@ -258,33 +265,46 @@ impl Sequence {
     fn fitted(&self) -> Result<&Fitted> {
         self.fitted.as_ref().ok_or_else(not_fitted)
     }
-}
 
-impl Synthesizer<Series> for Sequence {
-    fn fit(&mut self, data: &Series, run: &mut Run) -> Result<Summary> {
+    /// The model as a file that is not yet written; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// A model that was not fitted.
+    pub fn to_checkpoint(&self, path: &Path) -> Result<Checkpoint> {
+        let fitted = self.fitted()?;
+        let mut file = Checkpoint::of::<Series>(NAME);
+        file.set_metadata("config", &self.config, path)?;
+        file.set_metadata("form", &fitted.form, path)?;
+        if let Some(attributes) = &fitted.attributes {
+            self.config.attributes.write(attributes, &mut file, path)?;
+        }
+        file.add_module("sequence", &fitted.net)?;
+        Ok(file)
+    }
+
+    /// Learns the rows of sequences, and their attributes unless these will always be `given`.
+    fn learn(&mut self, data: &Series, given: bool, run: &mut Run) -> Result<Summary> {
         run.check_single_device(NAME, "its step is small")?;
         let started = Instant::now();
         let config = &self.config;
-        let Ready { form, cells, pairs, attributes, notes } = Form::of(data, config, run.seed)?;
+        let Ready { form, cells, pairs, attributes, notes } = Form::of(data, config, given, run.seed)?;
         notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
         let attributes_model = match &attributes {
-            None => None,
-            Some(table) => {
+            Some(table) if !given => {
                 run.observer.event(Event::Stage(&format!("attributes of {} sequences", table.rows())));
                 // In a folder of its own state, which is small: an interrupted fit learns the attributes again.
                 let mut own = run.for_worker(run.device.clone());
                 (own.folder, own.resume, own.stop) = (None, false, run.stop.clone());
                 Some(config.attributes.fit(table, &mut own)?.0)
             }
+            _ => None,
         };
-        let attribute_cells = match (&attributes_model, &attributes) {
-            (Some(model), Some(table)) => cells_of(model.tokens(), table)?,
+        let tokens = form.given.as_ref().or(attributes_model.as_ref().map(FittedTable::tokens));
+        let attribute_cells = match (tokens, &attributes) {
+            (Some(tokens), Some(table)) => cells_of(tokens, table)?,
             _ => Vec::new(),
         };
-        let layouts = Layouts {
-            rows: Layout::new(&form.tokens, config.frequencies),
-            attributes: attributes_model.as_ref().map(|fitted| fitted.layout().clone()),
-        };
+        let layouts = config.layouts(&form, attributes_model.as_ref());
         let cut = config.cut(&form);
         let of_data = Data {
             series: data,
@@ -335,25 +355,26 @@ impl Synthesizer<Series> for Sequence {
         self.fitted = Some(Fitted { form, layouts, net: sampled, attributes: attributes_model, device: run.device.clone() });
         Ok(summary.with_encode_secs(encode_secs))
     }
+}
+
+impl Synthesizer<Series> for Sequence {
+    fn fit(&mut self, data: &Series, run: &mut Run) -> Result<Summary> {
+        self.learn(data, false, run)
+    }
 
     fn sample(&self, request: &SeriesRequest) -> Result<Sample<Series>> {
         let fitted = self.fitted()?;
         if request.rows.is_empty() {
             return Err(Error::Config("the request has no sequences; sample at least one".into()));
         }
+        if fitted.form.given.is_some() {
+            return Err(Error::Config("this model continues rows that it is given; sample the database that it belongs to".into()));
+        }
         sampling::sample(&self.config, fitted, request)
     }
 
     fn save(&self, path: &Path) -> Result<()> {
-        let fitted = self.fitted()?;
-        let mut file = Checkpoint::of::<Series>(NAME);
-        file.set_metadata("config", &self.config, path)?;
-        file.set_metadata("form", &fitted.form, path)?;
-        if let Some(attributes) = &fitted.attributes {
-            self.config.attributes.write(attributes, &mut file, path)?;
-        }
-        file.add_module("sequence", &fitted.net)?;
-        file.write(path)
+        self.to_checkpoint(path)?.write(path)
     }
 
     fn rebuild(&self) -> Option<&dyn Rebuild<Series>> {

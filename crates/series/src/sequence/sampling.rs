@@ -12,9 +12,9 @@ use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, Tabl
 use semblant_masked_diffusion::{Cell, Choice, Network, Reveal, Spans, reveal};
 use semblant_tabular::TableModel;
 use semblant_tabular::constraints::Constraints;
+use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Prepared;
 
-use super::encoder::constant;
 use super::form::free_name;
 use super::places::AfterLast;
 use super::{Fitted, SequenceConfig};

@@ -50,7 +50,7 @@ const ALL: [&str; 4] = [
 fn what_is_learned_gives_the_table_back() {
     let table = orders(&ALL);
     for encoded in [false, true] {
-        let Prepared { preparation, constraints, table: learned, notes } = prepared(&table, encoded);
+        let Prepared { preparation, constraints, table: learned, notes, .. } = prepared(&table, encoded);
         assert!(notes.is_empty(), "{notes:?}");
         // The check says what total is, so it is computed.
         assert_eq!(learned.schema().columns[4].kind, ColumnKind::Constant);

@@ -49,6 +49,8 @@ pub struct Prepared {
     pub constraints: Constraints,
     /// The table.
     pub table: Table,
+    /// The rows that it has, where others break a constraint.
+    pub rows: Option<Vec<usize>>,
     /// One line for each thing that a user may want to know.
     pub notes: Vec<String>,
 }
@@ -118,7 +120,7 @@ impl Preparation {
         let table = constraints.learned(&Table::new(schema.clone(), prepared).map_err(Error::from)?)?;
         let preparation = Self { schema, columns, learned: checked.learned };
         notes.extend(preparation.note());
-        Ok(Prepared { preparation, constraints, table, notes })
+        Ok(Prepared { preparation, constraints, table, rows: checked.rows, notes })
     }
 
     /// The constraints of the schema.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use semblant_data::table::Table as Data;
+use crate::table::Table as Data;
 
 /// So many different texts that are all among the keys of a table refer to it, whatever they are called.
 const MANY: usize = 20;
@@ -12,27 +12,24 @@ const STEM: usize = 4;
 
 /// What ties a table to others.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keys {
+pub struct GuessedKeys {
     /// The column whose values are all different.
-    pub(super) key: Option<usize>,
+    pub key: Option<usize>,
     /// Two columns that are different together, where no one is.
-    pub(super) pair: Option<[usize; 2]>,
+    pub pair: Option<[usize; 2]>,
     /// Columns that hold the key of another table.
-    pub(super) foreign: Vec<Foreign>,
+    pub foreign: Vec<GuessedForeign>,
 }
 
+/// A column that holds the key of another table.
 #[derive(Debug, Clone)]
-pub(super) struct Foreign {
-    pub(super) column: usize,
-    pub(super) table: usize,
+pub struct GuessedForeign {
+    /// The column.
+    pub column: usize,
+    /// The table whose key it holds.
+    pub table: usize,
     /// Whether the rows of the table come by it.
-    pub(super) is_parent: bool,
-}
-
-/// Names of tables that are names of files.
-pub(super) fn safe_names(tables: &[(String, Data)]) -> Vec<String> {
-    let safe = |name: &String| name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect::<String>();
-    tables.iter().map(|(name, _)| safe(name)).collect()
+    pub is_parent: bool,
 }
 
 fn values(data: &Data, column: usize) -> Vec<String> {
@@ -59,8 +56,9 @@ fn is_named_key(column: &str, table: &str) -> bool {
     ["id", "key", "code", "no", "number"].iter().any(|end| column == *end || column == format!("{table}{end}") || column.ends_with(end))
 }
 
-pub(super) fn find(tables: &[(String, Data)]) -> Vec<Keys> {
-    let mut all: Vec<Keys> = tables.iter().map(|(name, data)| own_key(name, data)).collect();
+/// Finds keys by names and values.
+pub fn guess(tables: &[(String, Data)]) -> Vec<GuessedKeys> {
+    let mut all: Vec<GuessedKeys> = tables.iter().map(|(name, data)| own_key(name, data)).collect();
     for table in 0..tables.len() {
         let foreign = foreign_keys(tables, &all, table);
         all[table].foreign = foreign;
@@ -75,15 +73,15 @@ pub(super) fn find(tables: &[(String, Data)]) -> Vec<Keys> {
     all
 }
 
-fn own_key(name: &str, data: &Data) -> Keys {
+fn own_key(name: &str, data: &Data) -> GuessedKeys {
     let schema = data.schema();
     let unique = (0..data.columns().len()).filter(|&column| is_unique(data, &[column]));
     let is_named = |column: &usize| is_named_key(&schema.columns[*column].name, name) || schema.columns[*column].kind.is_name();
     // A column of names is a key, the first one; numbers that happen to differ are none.
-    Keys { key: unique.into_iter().find(is_named), ..Keys::default() }
+    GuessedKeys { key: unique.into_iter().find(is_named), ..GuessedKeys::default() }
 }
 
-fn foreign_keys(tables: &[(String, Data)], keys: &[Keys], table: usize) -> Vec<Foreign> {
+fn foreign_keys(tables: &[(String, Data)], keys: &[GuessedKeys], table: usize) -> Vec<GuessedForeign> {
     let data = &tables[table].1;
     let mut found = Vec::new();
     for column in 0..data.columns().len() {
@@ -120,20 +118,20 @@ fn foreign_keys(tables: &[(String, Data)], keys: &[Keys], table: usize) -> Vec<F
         if let [other, ..] = candidates.as_slice()
             && !(keys[table].key == Some(column) && *other > table && tables[*other].1.rows() == data.rows())
         {
-            found.push(Foreign { column, table: *other, is_parent: false });
+            found.push(GuessedForeign { column, table: *other, is_parent: false });
         }
     }
     found
 }
 
 /// Rows come by the foreign key that has a row for every one of them, and the most different values; circles are left out.
-fn choose_parents(tables: &[(String, Data)], all: &mut [Keys]) {
+fn choose_parents(tables: &[(String, Data)], all: &mut [GuessedKeys]) {
     let mut parents: BTreeMap<usize, usize> = BTreeMap::new();
     for table in 0..tables.len() {
         let data = &tables[table].1;
-        let fits = |foreign: &&Foreign| foreign.table != table && data.columns()[foreign.column].missing() == 0;
-        let distinct = |foreign: &&Foreign| values(data, foreign.column).into_iter().collect::<HashSet<_>>().len();
-        let mut candidates: Vec<&Foreign> = all[table].foreign.iter().filter(fits).collect();
+        let fits = |foreign: &&GuessedForeign| foreign.table != table && data.columns()[foreign.column].missing() == 0;
+        let distinct = |foreign: &&GuessedForeign| values(data, foreign.column).into_iter().collect::<HashSet<_>>().len();
+        let mut candidates: Vec<&GuessedForeign> = all[table].foreign.iter().filter(fits).collect();
         candidates.sort_by_key(|foreign| std::cmp::Reverse(distinct(foreign)));
         let leads_back = |mut other: usize| loop {
             match parents.get(&other) {

@@ -1,0 +1,90 @@
+//! What tables say of their rows, and which rows they refer to: of a database that is learned, and of one in the making.
+
+use semblant_core::Result;
+use semblant_data::database::{Database, NO_ROW};
+use semblant_data::table::{Column, Schema, Table};
+
+use crate::form::Form;
+
+/// Tables without the names of rows, which links take the place of.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// The columns of every table that say something, with numbers of children and whether a row refers to another.
+    pub own: Vec<Table>,
+    /// Rows of every table; a table may have no columns of its own.
+    pub count: Vec<usize>,
+    /// `[tables][foreign keys][rows]`; [`NO_ROW`] for none.
+    pub links: Vec<Vec<Vec<u32>>>,
+}
+
+impl Rows {
+    /// Tables of which nothing is known.
+    pub(crate) fn empty(tables: usize) -> Result<Self> {
+        let none = Table::new(Schema::default(), Vec::new())?;
+        Ok(Self { own: vec![none; tables], count: vec![0; tables], links: vec![Vec::new(); tables] })
+    }
+
+    /// The rows of a database that is learned.
+    pub(crate) fn of(data: &Database, form: &Form) -> Result<Self> {
+        let mut rows = Self::empty(data.tables().len())?;
+        for (index, table) in form.tables.iter().enumerate() {
+            rows.count[index] = data.tables()[index].1.rows();
+            rows.links[index] = (0..table.flags.len()).map(|foreign| data.links(index, foreign).to_vec()).collect();
+            rows.own[index] = form.own(data, index)?;
+        }
+        Ok(rows)
+    }
+
+    /// What models of a row's children see of it: its columns that models learn, as `table.column`, and those of the rows that it comes by. Numbers of
+    /// children are left out where they say nothing of the row itself.
+    ///
+    /// # Errors
+    /// None for rows of this crate.
+    pub(crate) fn context(&self, form: &Form, table: usize, with_counts: bool) -> Result<Table> {
+        let described = &form.tables[table];
+        let is_wanted = |name: &str| with_counts || !described.counts.iter().any(|count| count.column == name);
+        let mut parts = vec![renamed(&self.own[table], &described.name, &is_wanted)?];
+        if let Some((foreign, parent)) = form.parent(table) {
+            let rows: Vec<usize> = self.links[table][foreign].iter().map(|&row| row as usize).collect();
+            parts.push(self.context(form, parent, with_counts)?.take(&rows));
+        }
+        beside(&parts)
+    }
+
+    /// The columns of `table` itself that models learn, and those of the rows that it comes by: what a matcher sees.
+    pub(crate) fn seen(&self, form: &Form, table: usize) -> Result<Table> {
+        self.context(form, table, false)
+    }
+
+    /// Rows that refer to one at all by a foreign key.
+    pub(crate) fn referring(&self, table: usize, foreign: usize) -> Vec<usize> {
+        self.links[table][foreign].iter().enumerate().filter(|(_, link)| **link != NO_ROW).map(|(row, _)| row).collect()
+    }
+}
+
+/// The columns that models learn, under `table.column`.
+fn renamed(table: &Table, name: &str, is_wanted: &dyn Fn(&str) -> bool) -> Result<Table> {
+    let (mut described, mut columns) = (Vec::new(), Vec::new());
+    for (schema, column) in table.iter().filter(|(schema, _)| schema.kind.is_modelled() && is_wanted(&schema.name)) {
+        let mut schema = schema.clone();
+        schema.name = format!("{name}.{}", schema.name);
+        described.push(schema);
+        columns.push(column.clone());
+    }
+    Ok(Table::new(Schema { columns: described, protect: table.schema().protect, ..Schema::default() }, columns)?)
+}
+
+/// Tables of the same rows as one; those without columns are passed over.
+pub(crate) fn beside(tables: &[Table]) -> Result<Table> {
+    let mut schema = tables.iter().find(|table| !table.columns().is_empty()).map(|table| table.schema().clone()).unwrap_or_default();
+    schema.columns = tables.iter().flat_map(|table| table.schema().columns.iter().cloned()).collect();
+    let columns: Vec<Column> = tables.iter().flat_map(|table| table.columns().iter().cloned()).collect();
+    Ok(Table::new(schema, columns)?)
+}
+
+/// The columns of a table that `is_wanted`, with nothing that a schema says of all of them.
+pub(crate) fn only(table: &Table, is_wanted: impl Fn(&str) -> bool) -> Result<Table> {
+    let (described, columns): (Vec<_>, Vec<_>) =
+        table.iter().filter(|(described, _)| is_wanted(&described.name)).map(|(d, c)| (d.clone(), c.clone())).unzip();
+    Ok(Table::new(Schema { columns: described, protect: table.schema().protect, ..Schema::default() }, columns)?)
+}
