@@ -1,1 +1,22 @@
-//! The examples lie in `examples/`; each is a program of its own.
+//! The examples lie in `examples/`; each is a program of its own. Here is what several of them need.
+
+pub mod picture;
+
+use anyhow::Context;
+use semblant::prelude::Table;
+
+/// Seconds of a day.
+pub const DAY: f64 = 86_400.0;
+
+/// The numbers of a column.
+///
+/// # Errors
+/// A name that no column has, and a column of labels.
+pub fn numbers<'t>(table: &'t Table, column: &str) -> anyhow::Result<&'t [f64]> {
+    table.column(column)?.numbers().with_context(|| format!("{column} holds no numbers"))
+}
+
+/// Days from 1970 to the first of January of a year up to 2099.
+pub fn first_day(year: u32) -> f64 {
+    f64::from(365 * (year - 1970) + (year - 1969) / 4)
+}

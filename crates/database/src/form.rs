@@ -8,6 +8,8 @@ use semblant_data::table::{Column, ColumnKind, ColumnSchema, ReadOptions, Schema
 use semblant_tabular::preparation::Preparation;
 use serde::{Deserialize, Serialize};
 
+use crate::relative::Relative;
+
 /// The most tables that a file may describe.
 const MOST_TABLES: usize = 1000;
 
@@ -39,6 +41,9 @@ pub(crate) struct TableForm {
     pub(crate) counters: Vec<(String, i64)>,
     /// By foreign key: whether rows that refer to each other, in the same table, never lead back.
     pub(crate) acyclic: Vec<bool>,
+    /// Times that are learned as differences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) relative: Vec<Relative>,
     pub(crate) role: Role,
 }
 
@@ -61,6 +66,25 @@ pub(crate) struct Count {
     pub(crate) table: usize,
     pub(crate) foreign: usize,
     pub(crate) column: String,
+    /// The numbers at equal steps of probability, smallest first.
+    pub(crate) quantiles: Vec<u32>,
+}
+
+/// Numbers of children that are kept of a key.
+const QUANTILES: usize = 1000;
+
+/// Numbers at equal steps of probability; unless they are learned as they are, the few largest are their mean.
+fn quantiles(mut counts: Vec<u32>, rare: u64) -> Vec<u32> {
+    counts.sort_unstable();
+    let largest = (counts.len() / 20 + 1).min(rare as usize);
+    let first = counts.len() - largest;
+    let sum: u64 = counts[first..].iter().map(|&count| u64::from(count)).sum();
+    // Their sum stays, or other rows would have to be referred to more often.
+    counts[first..].iter_mut().for_each(|count| *count = (sum as f64 / largest as f64).round() as u32);
+    if counts.len() <= QUANTILES {
+        return counts;
+    }
+    (0..QUANTILES).map(|step| counts[(2 * step + 1) * counts.len() / (2 * QUANTILES)]).collect()
 }
 
 impl Form {
@@ -80,13 +104,17 @@ impl Form {
             };
             let foreign = &data.keys_of(index).foreign;
             let is_partial = |place: usize| data.links(index, place).contains(&NO_ROW);
-            let flags = foreign.iter().enumerate().map(|(place, foreign)| is_partial(place).then(|| free(format!("has {}", foreign.columns.join(", ")))));
+            let flags = foreign
+                .iter()
+                .enumerate()
+                .map(|(place, foreign)| is_partial(place).then(|| free(format!("has {}", foreign.columns.join(", ")))));
             let flags = flags.collect();
             let counts = data.foreign_keys().filter(|&(child, foreign)| data.target(child, foreign) == index);
             let counts = counts.map(|(child, foreign)| {
                 let key = &data.keys_of(child).foreign[foreign];
                 let column = free(format!("number of {}", key.name(&data.tables()[child].0)));
-                Count { table: child, foreign, column }
+                let quantiles = quantiles(data.children(child, foreign), table.schema().protect.rare);
+                Count { table: child, foreign, column, quantiles }
             });
             tables.push(TableForm {
                 name: name.clone(),
@@ -94,7 +122,10 @@ impl Form {
                 flags,
                 counts: counts.collect(),
                 counters: counters(data, index),
-                acyclic: (0..foreign.len()).map(|place| data.target(index, place) == index && is_acyclic(data.links(index, place))).collect(),
+                acyclic: (0..foreign.len())
+                    .map(|place| data.target(index, place) == index && is_acyclic(data.links(index, place)))
+                    .collect(),
+                relative: Vec::new(),
                 schema,
                 role: Role::Bare { preparation: None },
             });
@@ -166,7 +197,8 @@ impl Form {
         if order != (0..count).collect::<Vec<_>>() {
             return Err("the order of the tables is damaged; fit the model again".into());
         }
-        let tables: Vec<(String, Table)> = self.tables.iter().map(|table| Ok((table.name.clone(), empty(&table.schema)?))).collect::<Result<_, String>>()?;
+        let tables: Vec<(String, Table)> =
+            self.tables.iter().map(|table| Ok((table.name.clone(), empty(&table.schema)?))).collect::<Result<_, String>>()?;
         self.keys.check(&tables).map_err(|error| error.to_string())?;
         let place = |table: usize| self.order.iter().position(|&known| known == table);
         for (index, table) in self.tables.iter().enumerate() {
@@ -175,6 +207,8 @@ impl Form {
                 && table.acyclic.len() == keys
                 && self.parent(index).is_none_or(|(_, parent)| place(parent) < place(index))
                 && table.counts.iter().all(|count| count.table < count_of(self) && count.foreign < self.foreign(count.table).len())
+                && table.counts.iter().all(|count| !count.quantiles.is_empty() && count.quantiles.is_sorted())
+                && table.relative.iter().all(|relative| relative.usual.is_finite() && table.schema.index_of(&relative.column.name).is_ok())
                 && table.counters.iter().all(|(name, _)| table.schema.index_of(name).is_ok());
             if !is_sound {
                 return Err(format!("what the file says of table {} does not hold together; fit the model again", table.name));
@@ -254,5 +288,7 @@ fn is_acyclic(links: &[u32]) -> bool {
 
 /// The error of a table that is published while what it refers to is made anew.
 pub(crate) fn refers_to_new(table: &str, key: &str, other: &str) -> Error {
-    Error::Config(format!("{table} is published as it is, but its {key} refers to {other}, whose rows are made anew; set reference = true there too"))
+    Error::Config(format!(
+        "{table} is published as it is, but its {key} refers to {other}, whose rows are made anew; set reference = true there too"
+    ))
 }

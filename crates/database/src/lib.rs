@@ -35,6 +35,7 @@ mod form;
 pub mod matcher;
 pub mod matching;
 pub mod relational;
+mod relative;
 pub mod rows;
 mod sampling;
 
@@ -67,5 +68,7 @@ mod purpose {
         pub(crate) const MATCHING = 1..2;
         /// Which rows may be referred to once more than others.
         pub(crate) const ROUNDING = 2..3;
+        /// The order of rows with equal numbers of children.
+        pub(crate) const TIES = 3..4;
     }
 }

@@ -299,13 +299,7 @@ fn of_table(tower: &Tower, side: &Side, table: &Table) -> Result<Points> {
 }
 
 /// Pairs to learn from, and pairs to judge by.
-fn split(
-    links: &[(usize, usize)],
-    others: usize,
-    always: bool,
-    share: f64,
-    seed: u64,
-) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+fn split(links: &[(usize, usize)], others: usize, always: bool, share: f64, seed: u64) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
     let stream = purpose::HELD_OUT.of(seed);
     let count = if always { links.len() } else { others };
     let order = stream.permutation(0, count);

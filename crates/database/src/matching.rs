@@ -147,7 +147,9 @@ mod tests {
         let capacities = [1000.0, 1000.0];
         // Even rows belong to the first, three times as often as to the second.
         let product = |row: usize, other: usize| if row % 2 == other { 3f32.ln() / 2.0 } else { -(3f32.ln()) / 2.0 };
-        let chosen = Matching { rows: &rows, capacities: &capacities, product: Some(&product), group: None, earlier: false, candidates: 16 }.choose(6);
+        let chosen =
+            Matching { rows: &rows, capacities: &capacities, product: Some(&product), group: None, earlier: false, candidates: 16 }
+                .choose(6);
         assert_eq!(counts(&chosen, 2), [1000, 1000]);
         let right = chosen.iter().enumerate().filter(|(row, other)| row % 2 == **other as usize).count();
         assert!((1440..1560).contains(&right), "{right}");

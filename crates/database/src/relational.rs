@@ -18,7 +18,7 @@ use semblant_data::database::{Database, DatabaseRequest, NO_ROW};
 use semblant_data::series::{Clock, Layout, Series, numbered};
 use semblant_data::table::{ColumnKind, Constraint, Schema, Table, TableFormat};
 use semblant_series::{Sequence, SequenceConfig};
-use semblant_tabular::preparation::{Preparation, Prepared};
+use semblant_tabular::preparation::{Encoding, Preparation, Prepared};
 use semblant_tabular_masked::tokens::TableTokens;
 use semblant_tabular_masked::{MaskedDiffusion, MaskedDiffusionConfig};
 use serde::{Deserialize, Serialize};
@@ -26,11 +26,12 @@ use serde_json::Value;
 
 use crate::form::{Form, Role, refers_to_new};
 use crate::matcher::{Matcher, MatcherConfig};
+use crate::relative;
 use crate::rows::{Rows, only};
 use crate::sampling;
 
 /// Settings.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RelationalConfig {
     /// The models of tables whose rows come by no others.
@@ -39,6 +40,15 @@ pub struct RelationalConfig {
     pub sequences: SequenceConfig,
     /// The models of further keys.
     pub matcher: MatcherConfig,
+}
+
+impl Default for RelationalConfig {
+    fn default() -> Self {
+        let mut sequences = SequenceConfig::default();
+        // Children of a few thousand parents are learned by heart, by the columns of each parent.
+        sequences.train.optimizer.weight_decay = 0.01;
+        Self { tables: MaskedDiffusionConfig::default(), sequences, matcher: MatcherConfig::default() }
+    }
 }
 
 impl Config for RelationalConfig {
@@ -142,7 +152,9 @@ fn loaded(
 ) -> Result<(Option<TableModel>, Vec<Option<Matcher>>)> {
     let model = match (&form.tables[table].role, form.parent(table)) {
         (Role::Learned { .. }, None) => Some(TableModel::Rows(MaskedDiffusion::from_checkpoint(&part.part(MODEL), path, device)?)),
-        (Role::Learned { .. }, Some(_)) => Some(TableModel::Sequences(Box::new(Sequence::from_checkpoint(&part.part(MODEL), path, device)?))),
+        (Role::Learned { .. }, Some(_)) => {
+            Some(TableModel::Sequences(Box::new(Sequence::from_checkpoint(&part.part(MODEL), path, device)?)))
+        }
         _ => None,
     };
     let matcher = |foreign: usize| {
@@ -243,7 +255,7 @@ impl Relational {
             }
             Some((foreign, parent)) => {
                 let context = rows.context(form, parent, true)?;
-                let children = children(&learned[table], &context, &rows.links[table][foreign])?;
+                let children = children(&learned[table], &rows.own[table], &context, &rows.links[table][foreign])?;
                 let mut model = Sequence::new(self.config.sequences.clone())?;
                 let summary = model.fit_children(&children, run)?;
                 Ok((model.to_checkpoint(path)?, summary))
@@ -355,7 +367,7 @@ fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Vec<Table>)> 
                 (Role::Bare { preparation: preparation.map(|found| found.preparation) }, own.clone())
             } else if let Some((foreign, parent)) = form.parent(table) {
                 let context = rows.context(&form, parent, true)?;
-                match constrained(&data, &form, (table, foreign), own, &context, &rows, run)? {
+                let (role, columns) = match constrained(&data, &form, (table, foreign), own, &context, &rows, run)? {
                     None => (Role::Learned { constrained: None }, plain(own)?),
                     Some(Prepared { rows: Some(kept), .. }) => {
                         data = with_rows(&data, table, &kept)?;
@@ -366,7 +378,11 @@ fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Vec<Table>)> 
                         let columns = only(&joint, |name| names.contains(name))?;
                         (Role::Learned { constrained: Some(preparation) }, columns)
                     }
-                }
+                };
+                let owners: Vec<usize> = rows.links[table][foreign].iter().map(|&row| row as usize).collect();
+                let (columns, relatives) = relative::learned(&columns, &context.take(&owners))?;
+                form.tables[table].relative = relatives;
+                (role, columns)
             } else {
                 let mut schema = own.schema().clone();
                 schema.constraints.extend(data.keys_of(table).checks.iter().cloned().map(Constraint::Check));
@@ -406,7 +422,7 @@ fn constrained(
     let owners: Vec<usize> = rows.links[table][foreign].iter().map(|&row| row as usize).collect();
     let joint = sampling::joint(own, &context.take(&owners))?;
     let schema = Schema { constraints, ..joint.schema().clone() };
-    let prepared = Preparation::fit(&joint.with_schema(schema)?, true, run.seed);
+    let prepared = Preparation::fit_as(&joint.with_schema(schema)?, Encoding::ExceptOrders, run.seed);
     let prepared = prepared.map_err(|error| Error::Config(format!("{}: {error}", form.tables[table].name)))?;
     prepared.notes.iter().for_each(|note| run.observer.event(Event::Note(&format!("{}: {note}", form.tables[table].name))));
     Ok(Some(prepared))
@@ -433,16 +449,25 @@ fn reference(form: &Form, data: &Database, rows: &Rows, table: usize) -> Result<
     Ok(Role::Reference { schema: whole.schema().clone(), csv, links: rows.links[table].clone() })
 }
 
-/// The rows of a table as sequences, one for each row of the parent that has any; its columns are the attributes. They follow each other by the first
-/// of their times, if they have one.
-fn children(own: &Table, context: &Table, links: &[u32]) -> Result<Series> {
+/// Whether nearly all rows of a parent lie in the order of their times.
+fn is_mostly_sorted(order: &[usize], links: &[u32], times: &[f64]) -> bool {
+    const NEARLY_ALL: f64 = 0.9;
+    let pairs = order.windows(2).filter(|pair| links[pair[0]] == links[pair[1]]);
+    let (sorted, all) = pairs.fold((0, 0), |(sorted, all), pair| (sorted + usize::from(times[pair[0]] <= times[pair[1]]), all + 1));
+    sorted as f64 >= NEARLY_ALL * f64::from(all)
+}
+
+/// The rows of a table as sequences, one for each row of the parent that has any; its columns are the attributes. They follow each other as they lie in the
+/// table.
+fn children(learned: &Table, own: &Table, context: &Table, links: &[u32]) -> Result<Series> {
     let time = own.iter().find(|(described, column)| described.kind == ColumnKind::Datetime && column.missing() == 0);
     let times = time.and_then(|(_, column)| column.numbers());
     let mut order: Vec<usize> = (0..own.rows()).filter(|&row| links[row] != NO_ROW).collect();
-    order.sort_by(|&a, &b| {
-        let at = |row: usize| times.map_or(0.0, |times| times[row]);
-        links[a].cmp(&links[b]).then(at(a).total_cmp(&at(b)))
-    });
+    order.sort_by_key(|&row| links[row]);
+    // Of rows that lie as they happened, the few that do not are put in their place.
+    if let Some(times) = times.filter(|times| is_mostly_sorted(&order, links, times)) {
+        order.sort_by(|&a, &b| links[a].cmp(&links[b]).then(times[a].total_cmp(&times[b])));
+    }
     let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
     let mut parents: Vec<usize> = Vec::new();
     for (place, &row) in order.iter().enumerate() {
@@ -455,7 +480,7 @@ fn children(own: &Table, context: &Table, links: &[u32]) -> Result<Series> {
             }
         }
     }
-    let rows = own.take(&order);
+    let rows = learned.take(&order);
     let mut name = "parent".to_owned();
     while context.schema().index_of(&name).is_ok() || rows.schema().index_of(&name).is_ok() {
         name.push('_');

@@ -13,7 +13,7 @@ use crate::form::{Form, Role, reference};
 use crate::matching::Matching;
 use crate::relational::{Fitted, RelationalConfig, TableModel};
 use crate::rows::{Rows, beside, only};
-use crate::{purpose, rows};
+use crate::{purpose, relative, rows};
 
 /// How often rows of a parent are drawn again until they meet the constraints.
 const ATTEMPTS: u64 = 100;
@@ -35,6 +35,9 @@ pub(crate) fn sample(config: &RelationalConfig, fitted: &Fitted, request: &Datab
             (_, None) => root(form, fitted, table, sizes[table], request, &mut made)?,
             (_, Some((foreign, parent))) => children(form, fitted, (table, foreign, parent), request.seed, &mut made)?,
         }
+        if request.expressions.is_empty() && !form.is_reference(table) {
+            made.own[table] = with_usual_counts(form, table, &made.own[table], request.seed)?;
+        }
     }
     for &table in &form.order {
         let parent = form.parent(table).map(|(foreign, _)| foreign);
@@ -43,13 +46,32 @@ pub(crate) fn sample(config: &RelationalConfig, fitted: &Fitted, request: &Datab
         }
     }
     let data = named(form, &made, request.seed)?;
-    let drawn_rows = made.count.iter().map(|&count| count as u64).sum();
-    Ok(Sample { data, drawn_rows })
+    Ok(Sample { data, drawn_rows: request.rows.end })
 }
 
 /// The seed of a table, or of one of its keys.
 fn seed_of(seed: u64, table: usize, part: usize) -> u64 {
     purpose::TABLES.of(seed).below(table as u64, part as u32, u64::MAX)
+}
+
+/// Numbers of children as they were in the training rows: the order of the rows by their drawn numbers stays, the numbers become quantiles. Without it a few
+/// dozen rows would have numbers that differ from those of the training rows by chance.
+fn with_usual_counts(form: &Form, table: usize, own: &Table, seed: u64) -> Result<Table> {
+    let stream = purpose::TIES.of(seed_of(seed, table, 0));
+    let mut columns = own.columns().to_vec();
+    for (place, count) in form.tables[table].counts.iter().enumerate() {
+        let index = own.schema().index_of(&count.column)?;
+        let Column::Number(values) = &mut columns[index] else { continue };
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        let tie = |row: usize| stream.uniform_f64(row as u64, place as u32);
+        order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(tie(a).total_cmp(&tie(b))));
+        let rows = values.len();
+        for (rank, row) in order.into_iter().enumerate() {
+            let quantile = (2 * rank + 1) * count.quantiles.len() / (2 * rows);
+            values[row] = f64::from(count.quantiles[quantile.min(count.quantiles.len() - 1)]);
+        }
+    }
+    Ok(Table::new(own.schema().clone(), columns)?)
 }
 
 /// The rows of tables that come by no others.
@@ -105,10 +127,15 @@ fn bare(preparation: Option<&Preparation>, rows: usize, seed: u64) -> Result<Tab
 fn children(form: &Form, fitted: &Fitted, (table, foreign, parent): (usize, usize, usize), seed: u64, made: &mut Rows) -> Result<()> {
     let described = &form.tables[table];
     let counts = form.count_column(parent, table, foreign).and_then(|name| made.own[parent].column(name).ok());
-    let counts = counts.and_then(Column::numbers).ok_or_else(|| Error::Data(format!("{}: the numbers of rows are lost", described.name)))?;
+    let counts =
+        counts.and_then(Column::numbers).ok_or_else(|| Error::Data(format!("{}: the numbers of rows are lost", described.name)))?;
     let lengths: Vec<usize> = counts.iter().map(|&count| if count >= 0.5 { count.round() as usize } else { 0 }).collect();
     let rows: usize = lengths.iter().sum();
-    Memory::of_process().check(format!("{rows} rows of {}", described.name), rows as u64, 16 * (described.schema.columns.len() as u64 + 1))?;
+    Memory::of_process().check(
+        format!("{rows} rows of {}", described.name),
+        rows as u64,
+        16 * (described.schema.columns.len() as u64 + 1),
+    )?;
     let owners: Vec<u32> = lengths.iter().enumerate().flat_map(|(parent, &length)| std::iter::repeat_n(parent as u32, length)).collect();
     made.count[table] = rows;
     made.links[table][foreign].clone_from(&owners);
@@ -119,15 +146,29 @@ fn children(form: &Form, fitted: &Fitted, (table, foreign, parent): (usize, usiz
             match constrained {
                 None => {
                     let addresses: Vec<u64> = (0..lengths.len() as u64).collect();
-                    model.sample_children(&context, &lengths, &addresses, seed)?
+                    let learned = model.sample_children(&context, &lengths, &addresses, seed, None)?;
+                    let owners: Vec<usize> = owners.iter().map(|&owner| owner as usize).collect();
+                    relative::restored(learned, &context.take(&owners), &described.relative)?
                 }
                 Some(preparation) => {
+                    // An error shows when all rows are there.
+                    let accept = |rows: &Table, parents: &[u64]| {
+                        let context = context.take(&parents.iter().map(|&parent| parent as usize).collect::<Vec<_>>());
+                        let found = relative::restored(rows.clone(), &context, &described.relative);
+                        found
+                            .and_then(|rows| restored(preparation, &rows, &context, seed))
+                            .map_or_else(|_| vec![true; parents.len()], |(_, kept)| kept)
+                    };
                     let draw = |parents: &[usize], attempt: u64| {
-                        let (some, lengths): (Table, Vec<usize>) = (context.take(parents), parents.iter().map(|&parent| lengths[parent]).collect());
+                        let (some, lengths): (Table, Vec<usize>) =
+                            (context.take(parents), parents.iter().map(|&parent| lengths[parent]).collect());
                         let addresses: Vec<u64> = parents.iter().map(|&parent| parent as u64).collect();
-                        let learned = model.sample_children(&some, &lengths, &addresses, seed.wrapping_add(attempt))?;
-                        let owners: Vec<usize> = lengths.iter().enumerate().flat_map(|(at, &length)| std::iter::repeat_n(at, length)).collect();
-                        restored(preparation, &learned, &some.take(&owners), seed.wrapping_add(attempt))
+                        let learned = model.sample_children(&some, &lengths, &addresses, seed.wrapping_add(attempt), Some(&accept))?;
+                        let owners: Vec<usize> =
+                            lengths.iter().enumerate().flat_map(|(at, &length)| std::iter::repeat_n(at, length)).collect();
+                        let some = some.take(&owners);
+                        let learned = relative::restored(learned, &some, &described.relative)?;
+                        restored(preparation, &learned, &some, seed.wrapping_add(attempt))
                     };
                     constrained_rows(&described.name, &lengths, &draw)?
                 }
@@ -170,7 +211,10 @@ fn constrained_rows(name: &str, lengths: &[usize], draw: &dyn Fn(&[usize], u64) 
     // The first one also where nothing is wanted, for the columns.
     while !wanted.is_empty() || tables.is_empty() {
         if attempt == ATTEMPTS {
-            let what = format!("{name}: rows of {} parents met the constraints in none of {ATTEMPTS} draws; the constraints are too rare", wanted.len());
+            let what = format!(
+                "{name}: rows of {} parents met the constraints in none of {ATTEMPTS} draws; the constraints are too rare",
+                wanted.len()
+            );
             return Err(Error::Condition(what));
         }
         let (rows, kept) = draw(&wanted, attempt)?;
@@ -199,8 +243,11 @@ fn constrained_rows(name: &str, lengths: &[usize], draw: &dyn Fn(&[usize], u64) 
         })
         .collect();
     tables.iter().try_for_each(|table| whole.append(table))?;
-    let order: Vec<usize> =
-        parts.iter().flat_map(|&(parent, table, start)| (0..lengths[parent]).map(move |row| (table, start + row))).map(|(table, row)| starts[table] + row).collect();
+    let order: Vec<usize> = parts
+        .iter()
+        .flat_map(|&(parent, table, start)| (0..lengths[parent]).map(move |row| (table, start + row)))
+        .map(|(table, row)| starts[table] + row)
+        .collect();
     Ok(whole.take(&order))
 }
 
@@ -217,7 +264,8 @@ fn referred(config: &RelationalConfig, fitted: &Fitted, (table, foreign): (usize
     };
     let rows: Vec<usize> = (0..made.count[table]).filter(|&row| refers[row]).collect();
     let counts = form.count_column(target, table, foreign).and_then(|name| made.own[target].column(name).ok());
-    let counts = counts.and_then(Column::numbers).ok_or_else(|| Error::Data(format!("{}: the numbers of rows are lost", described.name)))?;
+    let counts =
+        counts.and_then(Column::numbers).ok_or_else(|| Error::Data(format!("{}: the numbers of rows are lost", described.name)))?;
     let capacities: Vec<f64> = counts.iter().map(|&count| if count > 0.0 { count } else { 0.0 }).collect();
     let points = match fitted.matchers[table].get(foreign).and_then(Option::as_ref) {
         Some(matcher) => Some(matcher.points(&made.seen(form, table)?, &made.seen(form, target)?)?),
@@ -269,7 +317,8 @@ fn column_of(form: &Form, made: &Rows, table: usize, name: &str, seed: u64, dept
         let Some(part) = foreign.columns.iter().position(|column| column == name) else { continue };
         let target = form.target(table, place);
         let key = &form.keys.of(&form.tables[target].name).key[part];
-        let theirs = if target == table { own_name(form, made, target, key, seed)? } else { column_of(form, made, target, key, seed, depth + 1)? };
+        let theirs =
+            if target == table { own_name(form, made, target, key, seed)? } else { column_of(form, made, target, key, seed, depth + 1)? };
         return Ok(linked(&form.tables[target].schema, key, &theirs, &made.links[table][place]));
     }
     if let Some((_, first)) = described.counters.iter().find(|(counter, _)| counter == name) {

@@ -24,6 +24,7 @@
 
 mod bootstrap;
 mod components;
+pub mod database;
 mod error;
 pub mod image;
 pub mod learn;

@@ -38,6 +38,8 @@ pub use semblant_core::{
     precision, progress, seeds, streams, synthesizer, train_config, trainer,
 };
 pub use semblant_data as data;
+#[cfg(feature = "databases")]
+pub use semblant_database as database;
 #[cfg(feature = "images")]
 pub use semblant_diffusion as diffusion;
 #[cfg(feature = "images")]
@@ -46,8 +48,6 @@ pub use semblant_gan as gan;
 pub use semblant_images as images;
 #[cfg(feature = "metrics")]
 pub use semblant_metrics as metrics;
-#[cfg(feature = "databases")]
-pub use semblant_database as database;
 #[cfg(feature = "series")]
 pub use semblant_series as series;
 #[cfg(feature = "tables")]
@@ -66,8 +66,8 @@ pub mod prelude {
     pub use crate::copula::{CopulaConfig, GaussianCopula, IndependentColumns};
     #[cfg(feature = "tables")]
     pub use crate::ctgan::{Ctgan, CtganConfig, Tvae, TvaeConfig};
-    pub use crate::data::image::{ClassRequest, ImageOptions, ImageRequest, Images};
     pub use crate::data::database::{Database, DatabaseOptions, DatabaseRequest, Keys};
+    pub use crate::data::image::{ClassRequest, ImageOptions, ImageRequest, Images};
     pub use crate::data::series::{Series, SeriesOptions, SeriesRequest};
     pub use crate::data::table::{ColumnKind, Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
     #[cfg(feature = "images")]

@@ -204,7 +204,8 @@ impl Keys {
             while let Some(parent) = self.parent(path[path.len() - 1]) {
                 if path.contains(&parent.table.as_str()) {
                     path.push(&parent.table);
-                    let what = format!("rows come by each other in a circle: {}; say parent = false at one of these keys", path.join(" by "));
+                    let what =
+                        format!("rows come by each other in a circle: {}; say parent = false at one of these keys", path.join(" by "));
                     return Err(Error::Table(what));
                 }
                 path.push(&parent.table);

@@ -11,7 +11,7 @@ use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
 use super::{Database, DatabaseRequest, Keys, NO_ROW, without};
-use crate::table::{MISSING_TEXTS, ReadOptions, Schema, Table, TableWriter};
+use crate::table::{MISSING_TEXTS, NO_PROTECT, ReadOptions, Schema, Table, TableWriter};
 
 /// The keys file of a folder.
 const KEYS_FILE: &str = "keys.toml";
@@ -57,8 +57,8 @@ impl Data for Database {
 
     fn parse_open_options(values: &OptionValues) -> Result<DatabaseOptions> {
         let mut of_tables = OptionValues::default();
-        if values.has("missing") {
-            of_tables.insert("missing", values.all("missing").iter().cloned());
+        for name in ["missing", "no-protect"].into_iter().filter(|name| values.has(name)) {
+            of_tables.insert(name, values.all(name).iter().cloned());
         }
         Ok(DatabaseOptions {
             tables: Table::parse_open_options(&of_tables)?,
@@ -74,8 +74,10 @@ impl Data for Database {
     }
 
     fn fit_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] =
-            &[OptionSpec::value(WRITE_KEYS, "FILE", "Write the keys that were found to this file and exit").naming(Names::Output)];
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::value(WRITE_KEYS, "FILE", "Write the keys that were found to this file and exit").naming(Names::Output),
+            NO_PROTECT,
+        ];
         OPTIONS
     }
 
@@ -256,7 +258,8 @@ impl Data for Database {
             if let Some(parents) = &kept[parent] {
                 let parents: HashSet<usize> = parents.iter().copied().collect();
                 let links = self.links(table, foreign);
-                kept[table] = Some((0..links.len()).filter(|&row| links[row] != NO_ROW && parents.contains(&(links[row] as usize))).collect());
+                kept[table] =
+                    Some((0..links.len()).filter(|&row| links[row] != NO_ROW && parents.contains(&(links[row] as usize))).collect());
             }
         }
         let of = |((name, table), kept): (&(String, Table), &Option<Vec<usize>>)| {

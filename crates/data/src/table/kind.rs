@@ -14,6 +14,12 @@ use super::{Condition, Constraint, Inferred, Protect, ReadOptions, Schema, Table
 /// The most times that each row is completed.
 const MOST_DRAWS: u64 = 1_000_000;
 
+/// The column whose prediction measures utility.
+pub const TARGET: OptionSpec = OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores");
+
+pub(crate) const NO_PROTECT: OptionSpec =
+    OptionSpec::flag("no-protect", "Learn rare labels and extreme numbers as they are, so that they may come back in samples");
+
 /// Options of how a table is read, whatever is made of it.
 pub(crate) const SCHEMA: OptionSpec =
     OptionSpec::value("schema", "FILE", "A TOML schema instead of the inferred one; `semblant fit --write-schema` writes one")
@@ -45,8 +51,7 @@ impl Data for Table {
     type Writer = TableWriter;
 
     fn open_options() -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] =
-            &[OptionSpec::value("target", "COLUMN", "The target column of predictors, for utility scores"), SCHEMA, DROP, MISSING_TEXTS];
+        const OPTIONS: &[OptionSpec] = &[TARGET, SCHEMA, DROP, MISSING_TEXTS];
         OPTIONS
     }
 
@@ -71,7 +76,7 @@ impl Data for Table {
                 "EXPRESSION",
                 "What holds in every row, in SQL: \"shipped >= ordered\" or \"total = price * units\", which computes total; may be given several times. A schema declares other kinds",
             ),
-            OptionSpec::flag("no-protect", "Learn rare labels and extreme numbers as they are, so that they may come back in samples"),
+            NO_PROTECT,
         ];
         OPTIONS
     }

@@ -84,6 +84,11 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "discriminative" => (plain, Difference([0.05, 0.15])),
         "context_fid" | "untrained_fid" | "correlational" => (plain, Times([5.0, 50.0])),
         "autocorrelation" | "spectrum" | "marginals" => (plain, Difference([0.03, 0.10])),
+        // Of databases.
+        "cardinality" => (plain, Difference([0.05, 0.15])),
+        "c2st_agg" => (plain, Difference([0.08, 0.20])),
+        id if id.starts_with("hops_") => (plain, Difference([0.03, 0.10])),
+        "sound_keys" => (plain, Difference([0.0, 0.01])),
         // Utility.
         "predictive" => (plain, Times([1.03, 1.15])),
         id if id.ends_with("_auc") && score.group == Group::Utility => (plain, Kept(0.5)),

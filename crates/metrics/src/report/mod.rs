@@ -3,6 +3,7 @@
 //! What is particular to a kind of data is a list of [`Section`]s, whose [`Content`] the page renders without knowing the kind.
 
 mod compare;
+mod database;
 mod images;
 mod leakage;
 mod marks;
@@ -18,11 +19,12 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 pub use compare::{Comparison, NamedReport, compare};
+pub use database::report_database;
 pub use images::{ImageEvaluation, report_images, report_pairs};
 pub use marks::Mark;
 pub use section::{
-    Axis, Bars, Cell, Content, Curve, Curves, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair, Matrices, Picture,
-    Scatter, Section, Sheet,
+    Axis, Bars, Cell, Content, Curve, Curves, Diagram, DiagramNode, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair,
+    Matrices, Picture, Scatter, Section, Sheet,
 };
 pub use series::{SeriesEvaluation, report_series};
 pub use tables::{Options, evaluate, evaluate_tabsyn, evaluate_with_shadows};
@@ -46,7 +48,7 @@ const READING: &str = "reading";
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
-    /// The kind of data: `table`, `images` or `series`.
+    /// The kind of data: `table`, `images`, `series` or `database`.
     pub kind: String,
     /// What was evaluated.
     pub sources: Sources,
@@ -65,7 +67,7 @@ pub struct Report {
 /// What was evaluated. The caller gives names, model and date in its options; the evaluation fills in the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
-    /// What is counted: `rows`, `images` or `sequences`. Filled in by the evaluation.
+    /// What is counted: `rows`, `images`, `sequences`, or the rows of a table. Filled in by the evaluation.
     pub items: String,
     /// The size of one item, such as the number of columns or pixels. Filled in by the evaluation.
     pub description: String,

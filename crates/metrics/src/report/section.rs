@@ -50,6 +50,8 @@ pub enum Content {
     Scatter(Scatter),
     /// Lines, such as quantities in time.
     Curves(Vec<Curves>),
+    /// Tables and how they refer to each other.
+    Diagram(Diagram),
     /// Sheets of images.
     Images(Vec<Sheet>),
     /// Synthetic images with the closest training image of each.
@@ -242,6 +244,28 @@ pub struct Curve {
     pub of: String,
     /// Its values, at equal distances along the axis.
     pub values: Vec<f64>,
+}
+
+/// Tables and how they refer to each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagram {
+    /// The tables.
+    pub nodes: Vec<DiagramNode>,
+}
+
+/// A table of a diagram.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiagramNode {
+    /// Its name.
+    pub name: String,
+    /// A line below the name.
+    pub note: String,
+    /// How many tables its rows come by, one by the other.
+    pub layer: usize,
+    /// The places of the tables that it refers to.
+    pub refers_to: Vec<usize>,
+    /// The one of these by which its rows come.
+    pub main: Option<usize>,
 }
 
 /// A PNG file as a data URI, which JSON leaves out.

@@ -1,5 +1,7 @@
 //! The kinds of data of this library. A kind is one line here: its families of models, its evaluation, and what it can import.
 
+#[cfg(all(feature = "metrics", feature = "databases"))]
+mod databases;
 #[cfg(all(feature = "metrics", any(feature = "databases", feature = "images", feature = "series", feature = "tables")))]
 mod evaluation;
 #[cfg(all(feature = "metrics", feature = "images"))]
@@ -50,5 +52,8 @@ pub(crate) fn series() -> Kind<semblant_data::series::Series> {
 /// Databases with their models.
 #[cfg(feature = "databases")]
 pub(crate) fn databases() -> Kind<semblant_data::database::Database> {
-    Kind::new(&[semblant_database::MODELS])
+    let kind = Kind::new(&[semblant_database::MODELS]);
+    #[cfg(feature = "metrics")]
+    let kind = kind.with_evaluator(databases::DatabaseEvaluator);
+    kind
 }

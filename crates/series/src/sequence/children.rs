@@ -7,7 +7,7 @@ use semblant_data::series::{Series, SeriesRequest};
 use semblant_data::table::{Column, Table};
 
 use super::form::LENGTH;
-use super::sampling::{Plan, draw, series};
+use super::sampling::{Accept, Plan, draw, series};
 use super::{Sequence, cells_of};
 
 impl Sequence {
@@ -18,23 +18,36 @@ impl Sequence {
     /// As [`Synthesizer::fit`](semblant_core::synthesizer::Synthesizer::fit), and series with times.
     pub fn fit_children(&mut self, data: &Series, run: &mut Run) -> Result<Summary> {
         if data.layout().clock.column().is_some() {
-            return Err(Error::Data("rows that come by others follow each other without times; leave the column of the time among the others".into()));
+            return Err(Error::Data(
+                "rows that come by others follow each other without times; leave the column of the time among the others".into(),
+            ));
         }
         self.learn(data, true, run)
     }
 
     /// The rows of sequences with these attributes, one after the other: `lengths[i]` of them for row `i` of `attributes`. They depend on that row, on
-    /// `addresses[i]` and on the seed alone.
+    /// `addresses[i]` and on the seed alone. Rows that are not accepted are drawn again; after some dozens of draws they stay.
     ///
     /// # Errors
     /// A model that was not fitted by [`Sequence::fit_children`], attributes that it did not learn, more rows than there may be memory for.
-    pub fn sample_children(&self, attributes: &Table, lengths: &[usize], addresses: &[u64], seed: u64) -> Result<Table> {
+    pub fn sample_children(
+        &self,
+        attributes: &Table,
+        lengths: &[usize],
+        addresses: &[u64],
+        seed: u64,
+        accept: Option<Accept<'_>>,
+    ) -> Result<Table> {
         let fitted = self.fitted()?;
         let (Some(tokens), Some(preparation)) = (&fitted.form.given, &fitted.form.attributes) else {
             return Err(Error::Config("the model draws attributes itself; fit it with fit_children".into()));
         };
         let rows: u64 = lengths.iter().map(|&length| length as u64).sum();
-        Memory::of_process().check(format!("{rows} rows of {} sequences", lengths.len()), rows, 64 * fitted.layouts.rows.spans.len() as u64)?;
+        Memory::of_process().check(
+            format!("{rows} rows of {} sequences", lengths.len()),
+            rows,
+            64 * fitted.layouts.rows.spans.len() as u64,
+        )?;
         let columns = preparation.schema.columns.iter().map(|described| match described.name.as_str() {
             LENGTH => Ok(Column::Number(lengths.iter().map(|&length| length as f64).collect())),
             name => Ok(attributes.column(name)?.clone()),
@@ -55,7 +68,7 @@ impl Sequence {
             history: Vec::new(),
         };
         let plans: Vec<Plan> = order.iter().map(plan).collect();
-        let mut drawn: Vec<_> = order.iter().zip(draw(fitted, &plans, seed)?).collect();
+        let mut drawn: Vec<_> = order.iter().zip(draw(fitted, &plans, seed, accept)?).collect();
         drawn.sort_by_key(|(index, _)| **index);
         let drawn = drawn.into_iter().map(|(_, drawn)| drawn).collect();
         Ok(series(fitted, drawn, None, &SeriesRequest::new(0, seed))?.rows().clone())

@@ -57,7 +57,7 @@ pub(super) fn continued(config: &SequenceConfig, fitted: &Fitted, init: &Series,
         Plan { address, attributes, rows: horizon, warm_up: 0, place: length, length: length + horizon, begin, history }
     };
     let plans: Vec<Plan> = (0..init.count() * draws).map(plan).collect();
-    let drawn = draw(fitted, &plans, request.seed)?;
+    let drawn = draw(fitted, &plans, request.seed, None)?;
     let name = |item: usize| {
         let own = init.entities().map_or_else(|| (item / draws).to_string(), |entities| entities.cell(item / draws, 0));
         if draws > 1 { format!("{own}-{}", item % draws + 1) } else { own }

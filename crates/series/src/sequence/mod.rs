@@ -47,6 +47,7 @@ use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose};
 use self::encoder::{Encoder, first_steps};
 use self::form::{Form, Ready};
 use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
+pub use self::sampling::Accept;
 
 /// Settings. A 0 where it says so leaves the choice to the number of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

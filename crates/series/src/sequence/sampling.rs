@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use semblant_core::memory::Memory;
+use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Sample;
 use semblant_core::{Error, Result, host};
 use semblant_data::series::{Clock, Series, SeriesRequest, numbered};
@@ -29,6 +30,8 @@ mod sampled {
         pub(super) const ROWS = 0x100..0x101;
         /// Where in time a sample of a single series begins.
         pub(super) const BEGIN = 0x101..0x102;
+        /// The cells of rows that are drawn again.
+        pub(super) const AGAIN = 0x200..0x240;
     }
 }
 
@@ -57,6 +60,12 @@ pub(super) struct Plan {
     /// Rows before the first, as cells, with the places and times that were known of them.
     pub(super) history: Vec<(Vec<Option<Cell>>, usize, f64)>,
 }
+
+/// Which of some drawn rows, each of the sequence with this address, are what they should be; others are drawn again, some dozens of times.
+pub type Accept<'a> = &'a (dyn Fn(&Table, &[u64]) -> Vec<bool> + Sync);
+
+/// How often a row is drawn again.
+const ATTEMPTS: u32 = 64;
 
 /// What was drawn: the kept rows and their times.
 pub(super) struct Drawn {
@@ -118,7 +127,7 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
         Plan { address, attributes, rows: length + warm_up, warm_up, place: 0, length, begin, history: Vec::new() }
     };
     let plans: Vec<Plan> = request.rows.clone().enumerate().map(plan).collect();
-    let drawn = draw(fitted, &plans, request.seed)?;
+    let drawn = draw(fitted, &plans, request.seed, None)?;
     let entities = match &form.entity {
         Some(described) => {
             let id = described.id.clone();
@@ -184,12 +193,13 @@ pub(super) fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>
 }
 
 /// Draws sequences in blocks.
-pub(super) fn draw(fitted: &Fitted, plans: &[Plan], seed: u64) -> Result<Vec<Drawn>> {
+pub(super) fn draw(fitted: &Fitted, plans: &[Plan], seed: u64, accept: Option<Accept<'_>>) -> Result<Vec<Drawn>> {
     let rows = plans.iter().map(|plan| plan.rows as u64).fold(0, u64::saturating_add);
     let size = 64 * fitted.layouts.rows.spans.len() as u64;
     Memory::of_process().check(format!("{} sequences of {rows} rows in all", plans.len()), rows, size)?;
     let prepared = Prepared::new(&fitted.net.decoder, &fitted.layouts.rows);
-    let blocks: Vec<Vec<Drawn>> = plans.par_chunks(BLOCK).map(|plans| draw_block(fitted, &prepared, plans, seed)).collect();
+    let blocks: Vec<Vec<Drawn>> =
+        plans.par_chunks(BLOCK).map(|plans| draw_block(fitted, &prepared, plans, seed, accept)).collect::<Result<_>>()?;
     Ok(blocks.into_iter().flatten().collect())
 }
 
@@ -202,7 +212,7 @@ struct State {
     last: Vec<Option<Cell>>,
 }
 
-fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u64) -> Vec<Drawn> {
+fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u64, accept: Option<Accept<'_>>) -> Result<Vec<Drawn>> {
     let Fitted { form, layouts, net, device, .. } = fitted;
     let (layout, positions) = (&layouts.rows, layouts.rows.spans.len());
     let encoder = &net.encoder;
@@ -266,17 +276,31 @@ fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u6
         let is_drawn = |row: usize| plans.get(row).is_some_and(|plan| step < plan.rows);
         let addresses: Vec<u64> =
             (0..BLOCK).map(|row| plans.get(row).map_or(0, |plan| plan.address.wrapping_mul(1 << 24).wrapping_add(step as u64))).collect();
-        let orders: Vec<Vec<usize>> = (0..BLOCK).map(|row| if is_drawn(row) { order.clone() } else { Vec::new() }).collect();
-        let batch = Reveal {
-            addresses: &addresses,
-            orders: &orders,
-            cells: vec![vec![None; positions]; BLOCK],
-            stream: sampled::ROWS.of(seed),
-            choice: Choice::default(),
-            positions_a_pass: 1,
-        };
         let rules = AfterLast { following: &form.following, layout, last: &state.last };
-        let (cells, _) = reveal(&row_net, batch, &rules);
+        let drawn = |is_wanted: &dyn Fn(usize) -> bool, stream: Stream| {
+            let orders: Vec<Vec<usize>> = (0..BLOCK).map(|row| if is_wanted(row) { order.clone() } else { Vec::new() }).collect();
+            let batch = Reveal {
+                addresses: &addresses,
+                orders: &orders,
+                cells: vec![vec![None; positions]; BLOCK],
+                stream,
+                choice: Choice::default(),
+                positions_a_pass: 1,
+            };
+            reveal(&row_net, batch, &rules).0
+        };
+        let mut cells = drawn(&is_drawn, sampled::ROWS.of(seed));
+        let mut attempt = 0;
+        while let Some(accept) = accept.filter(|_| attempt < ATTEMPTS) {
+            let rows: Vec<usize> = (0..BLOCK).filter(|&row| is_drawn(row)).collect();
+            let refused = refused(fitted, plans, &rows, &cells, accept, seed)?;
+            if refused.is_empty() {
+                break;
+            }
+            let again = drawn(&|row| refused.contains(&row), sampled::AGAIN.nth(seed, attempt));
+            refused.into_iter().for_each(|row| cells[row].clone_from(&again[row]));
+            attempt += 1;
+        }
         for (row, (plan, made)) in plans.iter().zip(&mut made).enumerate().filter(|(row, _)| is_drawn(*row)) {
             let of_row: Vec<Cell> = cells[row].iter().copied().flatten().collect();
             let time = time_of(fitted, &of_row, now[row], plan, step);
@@ -291,7 +315,24 @@ fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u6
         }
         advance(&mut state, cells.into_iter().flatten().collect(), known_now);
     }
-    made
+    Ok(made)
+}
+
+/// The rows of a block that are not what they should be.
+fn refused(
+    fitted: &Fitted,
+    plans: &[Plan],
+    rows: &[usize],
+    cells: &[Vec<Option<Cell>>],
+    accept: Accept<'_>,
+    seed: u64,
+) -> Result<Vec<usize>> {
+    let of_rows: Vec<Vec<Cell>> = rows.iter().map(|&row| cells[row].iter().copied().flatten().collect()).collect();
+    let addresses: Vec<u64> = (0..rows.len() as u64).collect();
+    let table = fitted.form.rows.restore(fitted.form.tokens.decode(&of_rows, &addresses, seed)?, 0, seed)?;
+    let of_plans: Vec<u64> = rows.iter().map(|&row| plans[row].address).collect();
+    let accepted = accept(&table, &of_plans);
+    Ok(rows.iter().zip(accepted).filter(|(_, accepted)| !accepted).map(|(&row, _)| row).collect())
 }
 
 /// The time of a row that was drawn: by the rule, or the time since the row before, which the first row of a sequence does not have.

@@ -8,6 +8,7 @@ use semblant_expressions::{Expression, Type};
 
 use super::{Constraints, Learned, as_number, combinations};
 use crate::conditions::{Cells, truth};
+use crate::preparation::Encoding;
 
 /// Rows that a note names.
 const NAMED: usize = 5;
@@ -24,17 +25,18 @@ pub(crate) struct Checked {
     pub(crate) notes: Vec<String>,
 }
 
-/// Checks the rows of a table. With `encoded` a model learns combinations as one column, and orders as differences.
+/// Checks the rows of a table for a model that learns it so.
 ///
 /// # Errors
 /// A constraint that does not fit the columns, or that most rows break.
-pub(crate) fn check_table(table: &Table, encoded: bool) -> Result<Checked> {
+pub(crate) fn check_table(table: &Table, encoding: Encoding) -> Result<Checked> {
+    let (encoded, drawn_orders) = (encoding != Encoding::Plain, encoding == Encoding::ExceptOrders);
     if table.schema().constraints.is_empty() {
         return Ok(Checked { schema: table.schema().clone(), learned: Learned::default(), rows: None, notes: Vec::new() });
     }
     let booleans =
         table.iter().map(|(described, column)| (described.kind == ColumnKind::Boolean).then(|| labels_of_truth(column)).flatten());
-    let mut learned = Learned { booleans: booleans.collect(), encoded, origins: Vec::new() };
+    let mut learned = Learned { booleans: booleans.collect(), encoded, drawn_orders, origins: Vec::new() };
     let mut schema = table.schema().clone();
     with_increments(&mut schema)?;
     with_definitions(&mut schema, table, &learned)?;

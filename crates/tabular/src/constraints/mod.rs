@@ -30,6 +30,9 @@ pub struct Learned {
     /// Whether columns are encoded so that any row of them keeps the constraints: combinations as one column, differences for an order. Else the
     /// model excludes what breaks them while it draws.
     pub encoded: bool,
+    /// Whether orders are nevertheless met by drawing again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drawn_orders: bool,
     /// By column: what its differences count from where no other column is known, for columns that are learned as a difference.
     pub origins: Vec<Option<f64>>,
 }
@@ -87,10 +90,11 @@ impl Constraints {
         for constraint in &schema.constraints {
             bound.add(constraint)?;
         }
+        if !learned.encoded || learned.drawn_orders {
+            bound.gaps.clear();
+        }
         if learned.encoded {
             bound.encode(&learned.origins);
-        } else {
-            bound.gaps.clear();
         }
         Ok(bound)
     }

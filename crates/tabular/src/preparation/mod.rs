@@ -41,6 +41,17 @@ fn is_default(learned: &Learned) -> bool {
     *learned == Learned::default()
 }
 
+/// What a model learns instead of columns with constraints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// The columns: the model excludes what breaks constraints while it draws.
+    Plain,
+    /// Combinations as one column, orders as differences: no row can break them.
+    Encoded,
+    /// Combinations as one column; rows that break an order are drawn again.
+    ExceptOrders,
+}
+
 /// A table that is ready to be learned.
 pub struct Prepared {
     /// What is undone in samples.
@@ -89,7 +100,15 @@ impl Preparation {
     /// # Errors
     /// When the schema of the table is not sound, or its constraints do not fit the table.
     pub fn fit(table: &Table, encoded: bool, seed: u64) -> Result<Prepared> {
-        let mut checked = check_table(table, encoded)?;
+        Self::fit_as(table, if encoded { Encoding::Encoded } else { Encoding::Plain }, seed)
+    }
+
+    /// As [`Preparation::fit`], with a choice of what is encoded.
+    ///
+    /// # Errors
+    /// As [`Preparation::fit`].
+    pub fn fit_as(table: &Table, encoding: Encoding, seed: u64) -> Result<Prepared> {
+        let mut checked = check_table(table, encoding)?;
         let kept = checked.rows.as_ref().map(|rows| table.take(rows));
         let table = kept.as_ref().unwrap_or(table);
         let (mut cells, rare) = (table.columns().to_vec(), table.schema().protect.rare);

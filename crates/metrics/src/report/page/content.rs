@@ -25,6 +25,7 @@ pub(super) fn section(section: &Section) -> Markup {
             (cloud("Synthetic", data, true))
         } },
         Content::Curves(list) => curves(list),
+        Content::Diagram(diagram) => svg::diagram(diagram),
         Content::Images(list) => sheets(list.iter().map(|sheet| (sheet.title.as_str(), sheet))),
         Content::ImagePairs(list) => pairs(list),
     };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use crate::report::{Curves, Histogram, Matrices, Scatter};
+use crate::report::{Curves, Diagram, Histogram, Matrices, Scatter};
 
 /// A number short enough for an axis.
 pub(super) fn short(value: f64) -> String {
@@ -99,6 +99,46 @@ pub(super) fn curves(data: &Curves, describe: &str) -> Markup {
             text x="0" y="127" { (short(low)) }
             text x="0" y="145" { (data.axis[0]) }
             text x="320" y="145" text-anchor="end" { (data.axis[1]) }
+        }
+    }
+}
+
+/// Boxes in columns by their layer, and arrows from each to those that it refers to.
+pub(super) fn diagram(data: &Diagram) -> Markup {
+    const BOX: (f64, f64) = (150.0, 36.0);
+    const STEP: (f64, f64) = (220.0, 50.0);
+    let layers = data.nodes.iter().map(|node| node.layer).max().unwrap_or(0) + 1;
+    let mut filled = vec![0; layers];
+    let places = data.nodes.iter().map(|node| {
+        let row = filled[node.layer];
+        filled[node.layer] += 1;
+        (2.0 + STEP.0 * node.layer as f64, 4.0 + STEP.1 * row as f64)
+    });
+    let places: Vec<(f64, f64)> = places.collect();
+    let height = 4.0 + STEP.1 * filled.iter().copied().max().unwrap_or(0) as f64;
+    let width = STEP.0 * (layers - 1) as f64 + BOX.0 + 44.0;
+    // To the right edge of what is left of it; within a column around the right side.
+    let line = |from: usize, to: usize| {
+        let ((x, y), (left, top)) = (places[from], places[to]);
+        let (y, top) = (y + BOX.1 / 2.0, top + BOX.1 / 2.0);
+        let end = left + BOX.0;
+        if left < x {
+            let middle = (x + end) / 2.0;
+            return format!("M{x:.0} {y:.0}C{middle:.0} {y:.0} {middle:.0} {top:.0} {end:.0} {top:.0}");
+        }
+        let (begin, y, bend) = (x + BOX.0, y + if from == to { 8.0 } else { 0.0 }, (x + BOX.0).max(end) + 36.0);
+        format!("M{begin:.0} {y:.0}C{bend:.0} {y:.0} {bend:.0} {top:.0} {end:.0} {top:.0}")
+    };
+    html! {
+        svg viewBox={ "0 0 " (width) " " (height) } role="img" aria-label="Tables and how they refer to each other" {
+            @for (from, node) in data.nodes.iter().enumerate() { @for &to in &node.refers_to {
+                @if to < places.len() { path class=(if node.main == Some(to) { "cl real" } else { "cl" }) d=(line(from, to)) {} }
+            } }
+            @for (node, (x, y)) in data.nodes.iter().zip(&places) {
+                rect class="frame" x=(x) y=(y) width=(BOX.0) height=(BOX.1) rx="5" {}
+                text class="in" x=(x + 8.0) y=(y + 15.0) { (cut(&node.name, 22)) }
+                text x=(x + 8.0) y=(y + 29.0) { (cut(&node.note, 24)) }
+            }
         }
     }
 }
