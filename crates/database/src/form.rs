@@ -200,6 +200,9 @@ impl Form {
         let tables: Vec<(String, Table)> =
             self.tables.iter().map(|table| Ok((table.name.clone(), empty(&table.schema)?))).collect::<Result<_, String>>()?;
         self.keys.check(&tables).map_err(|error| error.to_string())?;
+        if self.parent(self.root).is_some() || self.is_reference(self.root) {
+            return Err("the file counts rows of a table that come by others; fit the model again".into());
+        }
         let place = |table: usize| self.order.iter().position(|&known| known == table);
         for (index, table) in self.tables.iter().enumerate() {
             let keys = self.foreign(index).len();
@@ -257,10 +260,11 @@ fn counters(data: &Database, table: usize) -> Vec<(String, i64)> {
     let links = data.links(table, foreign);
     let names = keys.names();
     let counts = |name: &&String| {
-        let numbers = own.column(name).ok()?.numbers()?;
+        let column = own.schema().index_of(name).ok()?;
+        let numbers: Vec<f64> = (0..own.rows()).map(|row| own.cell(row, column).parse().ok()).collect::<Option<_>>()?;
         let first = numbers.iter().copied().fold(f64::INFINITY, f64::min);
         let mut groups: std::collections::HashMap<u32, Vec<f64>> = std::collections::HashMap::new();
-        links.iter().zip(numbers).for_each(|(&link, &number)| groups.entry(link).or_default().push(number));
+        links.iter().zip(&numbers).for_each(|(&link, &number)| groups.entry(link).or_default().push(number));
         let is_counted = groups.into_values().all(|mut group| {
             group.sort_unstable_by(f64::total_cmp);
             group.iter().enumerate().all(|(place, &number)| number == first + place as f64)

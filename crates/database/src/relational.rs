@@ -351,6 +351,9 @@ impl State {
 
 /// The form of a database with the role of every table, its rows, and by table the columns that its model learns.
 fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Vec<Table>)> {
+    if data.keys_of(data.root()).reference {
+        return Err(Error::Config("all tables are published as they are; say reference = true of fewer in the keys file".into()));
+    }
     let mut data = data.clone();
     'rows: loop {
         let mut form = Form::of(&data)?;

@@ -327,9 +327,13 @@ fn column_of(form: &Form, made: &Rows, table: usize, name: &str, seed: u64, dept
         let numbers = made.links[table][foreign].iter().map(|&link| {
             let number = next[link as usize];
             next[link as usize] += 1;
-            number as f64
+            number
         });
-        return Ok(Column::Number(numbers.collect()));
+        // A few numbers are read as labels.
+        return Ok(match schema.kind.is_number() {
+            true => Column::Number(numbers.map(|number| number as f64).collect()),
+            false => Column::from_labels(numbers.map(|number| Some(number.to_string()))),
+        });
     }
     if let Ok(own) = made.own[table].column(name) {
         return Ok(own.clone());

@@ -178,13 +178,17 @@ impl Database {
         order
     }
 
-    /// The table whose rows a sample counts: that which the rows of the largest table come by in the end.
+    /// The table whose rows a sample counts: that which the rows of the largest table come by in the end, unless it is published as it is.
     pub fn root(&self) -> usize {
-        let mut table = (0..self.tables.len()).max_by_key(|&table| (self.tables[table].1.rows(), std::cmp::Reverse(table))).unwrap_or(0);
-        while let Some((_, parent)) = self.parent(table) {
-            table = parent;
-        }
-        table
+        let above = |mut table: usize| {
+            while let Some((_, parent)) = self.parent(table) {
+                table = parent;
+            }
+            table
+        };
+        let mut order: Vec<usize> = (0..self.tables.len()).collect();
+        order.sort_by_key(|&table| std::cmp::Reverse(self.tables[table].1.rows()));
+        order.iter().map(|&table| above(table)).find(|&table| !self.keys_of(table).reference).unwrap_or(0)
     }
 
     /// What was left out since it breaks a key.

@@ -15,6 +15,9 @@ macro_rules! group {
     (trained_tables $then:ident $with:tt) => {
         $then! { $with masked_diffusion ctgan tvae }
     };
+    (databases $then:ident $with:tt) => {
+        $then! { $with relational }
+    };
     (series $then:ident $with:tt) => {
         $then! { $with sequence series_flow block_bootstrap ar_gaussian }
     };

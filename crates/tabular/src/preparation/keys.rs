@@ -7,13 +7,15 @@ use semblant_data::table::MISSING;
 
 /// Group sizes that are kept of a key column.
 const SIZES: usize = 200;
+/// The most rows of one name.
+pub(super) const MOST_ROWS: u32 = 1 << 24;
 /// The least number of rows that the groups of a key column are spread over.
 const KEY_BLOCK: u64 = 32;
 /// How many rows the names of a key column have, smallest first; the few largest groups count as the next smaller one.
 pub(super) fn sizes(codes: &[u32]) -> Vec<u32> {
     let mut counts: HashMap<u32, u32> = HashMap::new();
     codes.iter().filter(|&&code| code != MISSING).for_each(|&code| *counts.entry(code).or_default() += 1);
-    let mut sizes: Vec<u32> = counts.into_values().collect();
+    let mut sizes: Vec<u32> = counts.into_values().map(|size| size.min(MOST_ROWS)).collect();
     sizes.sort_unstable();
     let cut = sizes.len() - (sizes.len() / 20).min(4);
     if let Some(&limit) = sizes[..cut].last() {

@@ -16,7 +16,7 @@ use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING, Schema, Ta
 use serde::{Deserialize, Serialize};
 
 use self::extremes::without_extremes;
-use self::keys::{Keys, sizes};
+use self::keys::{Keys, MOST_ROWS, sizes};
 use crate::constraints::{Constraints, Learned, check_table, combinations};
 
 /// The label of all rare ones where no label is frequent.
@@ -159,8 +159,9 @@ impl Preparation {
         if self.columns.len() != self.schema.columns.len() {
             return Err("schema and preparation have different numbers of columns; fit the model again".into());
         }
+        let sized = |column: &PreparedColumn| column.sizes.iter().all(|size| (1..=MOST_ROWS).contains(size));
         let shares = |column: &PreparedColumn| column.special.iter().chain([&column.missing]).all(|share| (0.0..=1.0).contains(share));
-        match self.schema.columns.iter().zip(&self.columns).find(|(_, column)| !shares(column) || column.sizes.contains(&0)) {
+        match self.schema.columns.iter().zip(&self.columns).find(|(_, column)| !shares(column) || !sized(column)) {
             Some((described, _)) => Err(format!("the preparation of column \"{}\" is damaged; fit the model again", described.name)),
             None => Ok(()),
         }
