@@ -75,7 +75,7 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Simulate a table of patients, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
+    /// Simulate a table of patients, a database or series, fit, sample and evaluate: patients.csv, model.safetensors, synthetic.csv, report.html.
     Quickstart(Quickstart),
 }
 
@@ -448,17 +448,28 @@ pub(crate) enum DataCommand {
     },
 }
 
+/// The kinds of data of a quickstart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    Table,
+    Database,
+    Series,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Quickstart {
     /// The folder for the four files.
     #[arg(long, short, default_value = ".")]
     pub(crate) output: PathBuf,
-    /// The model; see `semblant models`.
-    #[arg(long, short, default_value = "masked-diffusion")]
-    pub(crate) model: String,
-    /// The number of simulated patients.
-    #[arg(long, default_value_t = 4000)]
-    pub(crate) rows: usize,
+    /// The kind of data: patients, a shop of five tables, or readings of sensors.
+    #[arg(long, value_enum, default_value_t = Kind::Table)]
+    pub(crate) kind: Kind,
+    /// The model; see `semblant models` [default: masked-diffusion, relational or sequence].
+    #[arg(long, short)]
+    pub(crate) model: Option<String>,
+    /// The number of simulated patients, customers or sensors [default: 4000, 2000 or 10].
+    #[arg(long)]
+    pub(crate) rows: Option<u64>,
     /// The seed.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -32,13 +32,7 @@ const SETS: [Set; 3] = [
         label: ["ocean_proximity", "NEAR OCEAN"],
         target: "median_house_value",
     },
-    Set {
-        name: "online-shoppers",
-        group: ["VisitorType", "New_Visitor"],
-        number: "Administrative",
-        label: ["Month", "Feb"],
-        target: "Revenue",
-    },
+    Set { name: "online-shoppers", group: ["Region", "4"], number: "Administrative", label: ["Month", "6"], target: "Revenue" },
 ];
 
 fn judge(what: &str, set: &Set, parts: &Parts, synthetic: &Table) -> [Grade; 3] {

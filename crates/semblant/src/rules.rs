@@ -8,6 +8,8 @@ use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config;
 use semblant_core::synthesizer::{Entry, Synthesizer};
+use semblant_data::database::{Database, Keys};
+use semblant_data::series::{Series, SeriesOptions};
 use semblant_data::table::{Schema, Table, TableRequest};
 #[cfg(feature = "metrics")]
 use semblant_metrics::table::rules::{Mined, mine};
@@ -21,13 +23,68 @@ use crate::Registry;
 /// # Errors
 /// More than 2^50 rows.
 pub fn patients(rows: Range<u64>, seed: u64) -> semblant_core::Result<Table> {
-    const NAME: &str = "patients.toml";
-    let plan = Plan::new(&Spec::parse(NAME, include_str!("../../../datasets/rules/patients.toml"))?, NAME, &NoModels)?;
-    let declared = Generator::new(&plan, seed, 1.0)?.count("patients")?;
-    let scale = rows.end.max(1) as f64 / declared as f64;
-    let made = Generator::new(&plan, seed, scale)?.rows("patients", rows)?;
+    let plan = shipped("patients.toml", include_str!("../../../datasets/rules/patients.toml"))?;
+    let made = scaled(&plan, "patients", rows.end, seed)?.rows("patients", rows)?;
     let schema = Schema { target: Some("diagnosis".into()), ..made.schema().clone() };
     Ok(Table::new(schema, made.columns().to_vec())?)
+}
+
+/// The spec of a shop that is shipped (`datasets/rules/shop.toml`): customers, their orders, lines and payments, and a fifth as many products.
+///
+/// # Errors
+/// More than 2^50 customers.
+pub fn shop(customers: u64, seed: u64) -> semblant_core::Result<Database> {
+    const KEYS: &str = r#"
+        customers.key = "customer_id"
+        products.key = "sku"
+        [orders]
+        key = "order_id"
+        foreign = [{ columns = "customer_id", table = "customers" }]
+        checks = ["ordered >= customers.since"]
+        [lines]
+        key = ["order_id", "line"]
+        foreign = [{ columns = "order_id", table = "orders" }, { columns = "sku", table = "products", parent = false }]
+        [payments]
+        foreign = [{ columns = "order_id", table = "orders" }]
+    "#;
+    let plan = shipped("shop.toml", include_str!("../../../datasets/rules/shop.toml"))?;
+    let generator = scaled(&plan, "customers", customers, seed)?;
+    let table = |name: &str| Ok((name.to_owned(), generator.rows(name, 0..generator.count(name)?)?));
+    let tables = ["customers", "products", "orders", "lines", "payments"].into_iter().map(table).collect::<semblant_core::Result<_>>()?;
+    Ok(Database::new(tables, Keys::parse_toml(KEYS)?)?.data)
+}
+
+/// Thirty days of hourly readings of the sensors of the spec that is shipped (`datasets/rules/sensors.toml`), with the hall of each. A sensor of a seed is the
+/// same in every range.
+///
+/// # Errors
+/// More than 2^50 readings.
+pub fn sensors(range: Range<u64>, seed: u64) -> semblant_core::Result<Series> {
+    /// Readings of a sensor, and from one hour to the next.
+    const READINGS: u64 = 4_320;
+    const AN_HOUR: usize = 6;
+    let plan = shipped("sensors.toml", include_str!("../../../datasets/rules/sensors.toml"))?;
+    let generator = scaled(&plan, "sensors", range.end, seed)?;
+    let all = generator.rows("readings", range.start * READINGS..range.end * READINGS)?;
+    let rows = all.take(&(0..all.rows()).step_by(AN_HOUR).collect::<Vec<_>>());
+    let halls = generator.rows("sensors", range)?;
+    let columns = ["sensor_id", "hall"].map(|name| Ok((halls.schema().index_of(name)?, halls.column(name)?.clone())));
+    let columns: Vec<_> = columns.into_iter().collect::<semblant_data::Result<_>>()?;
+    let schema = Schema { columns: columns.iter().map(|(place, _)| halls.schema().columns[*place].clone()).collect(), ..Schema::default() };
+    let attributes = Table::new(schema, columns.into_iter().map(|(_, column)| column).collect())?;
+    let options = SeriesOptions { entity: Some("sensor_id".into()), time: Some("time".into()), ..SeriesOptions::default() };
+    Ok(Series::grouped(rows, Some(attributes), &options)?.data)
+}
+
+/// A spec that is shipped.
+fn shipped(name: &str, text: &str) -> semblant_core::Result<Plan> {
+    Ok(Plan::new(&Spec::parse(name, text)?, name, &NoModels)?)
+}
+
+/// A generator of so many rows of a table, all others in proportion.
+fn scaled<'p>(plan: &'p Plan, table: &str, rows: u64, seed: u64) -> semblant_core::Result<Generator<'p>> {
+    let declared = Generator::new(plan, seed, 1.0)?.count(table)?;
+    Ok(Generator::new(plan, seed, rows.max(1) as f64 / declared as f64)?)
 }
 
 /// The fitted table models of a registry, for specs with learned columns.

@@ -17,7 +17,7 @@ use semblant_expressions::{Columns, Domain, Domains, Expression, Row, Type, Valu
 pub(crate) type Loader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const LOADERS: [Loader; 18] = [
+pub(crate) const LOADERS: [Loader; 20] = [
     ("csv", csv),
     ("tsv", tsv),
     ("gzip", gzip),
@@ -36,6 +36,8 @@ pub(crate) const LOADERS: [Loader; 18] = [
     ("settings", settings),
     ("sql", sql),
     ("spec", spec),
+    ("series", series),
+    ("keys", keys),
 ];
 
 /// What an input may take: little, so that one that asks for more is refused and not served.
@@ -152,6 +154,40 @@ pub(crate) fn model(bytes: &[u8]) {
     }
     if let Some(entry) = registry.models::<Images>().find(|entry| entry.name == file.model()) {
         let _ = (entry.load)(&file, path, &device).and_then(|model| model.sample(&ImageRequest::new(2, 1)));
+    }
+    if let Some(entry) = registry.models::<Series>().find(|entry| entry.name == file.model()) {
+        let _ = (entry.load)(&file, path, &device).and_then(|model| model.sample(&SeriesRequest::new(2, 1).with_length(3)));
+    }
+    if let Some(entry) = registry.models::<Database>().find(|entry| entry.name == file.model()) {
+        let _ = (entry.load)(&file, path, &device).and_then(|model| model.sample(&DatabaseRequest::new(2, 1)));
+    }
+}
+
+/// Rows in time, as a text: what is found by itself, and what is named.
+pub(crate) fn series(bytes: &[u8]) {
+    let Ok(read) = Table::from_bytes(bytes.to_vec(), TableFormat::Csv, &options()) else { return };
+    let named = SeriesOptions { entity: Some("id".into()), time: Some("at".into()), ..SeriesOptions::default() };
+    for options in [SeriesOptions::default(), named] {
+        let Ok(opened) = Series::grouped(read.table.clone(), None, &options) else { continue };
+        let _ = opened.data.to_table();
+        let _ = opened.data.windows(3, 2).and_then(|windows| windows.regular());
+    }
+}
+
+/// Keys of three tables that refer to each other, and what is guessed without them.
+pub(crate) fn keys(bytes: &[u8]) {
+    let table = |text: &str| Table::from_bytes(text.as_bytes().to_vec(), TableFormat::Csv, &options()).map(|read| read.table);
+    let texts = [
+        ("people", "id,boss,age\n1,,30\n2,1,41\n3,2,5\n"),
+        ("orders", "id,person,day\n7,1,3\n8,1,4\n9,4,4\n"),
+        ("lines", "order,n\n7,1\n7,2\n8,1\n"),
+    ];
+    let tables: Vec<(String, Table)> = texts.iter().filter_map(|(name, text)| Some(((*name).to_owned(), table(text).ok()?))).collect();
+    let Some(keys) = std::str::from_utf8(bytes).ok().and_then(|text| Keys::parse_toml(text).ok()) else { return };
+    if let Ok(opened) = Database::new(tables, keys) {
+        let database = opened.data;
+        let _ = (database.overview(), database.order(), database.root(), database.keys().to_toml());
+        let _ = database.select(&[0]).len();
     }
 }
 

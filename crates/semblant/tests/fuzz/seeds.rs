@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use semblant::data::table::{Schema, Table, TableFormat, simulate_patients};
+use semblant::data::table::{Column, Schema, Table, TableFormat, simulate_patients};
 use semblant::prelude::*;
 use semblant::rules::{NoModels, Plan, RulesConfig, Spec, table_of};
 use serde_json::json;
@@ -46,6 +46,15 @@ pub(crate) fn of(loader: &str) -> Vec<Vec<u8>> {
             "visit + interval '3 days' < date '2021-02-28' and not (age is null)",
         ]),
         "spec" => specs(),
+        "series" => texts(&[
+            "id,at,kind,level\na,2024-01-01,x,1.5\na,2024-01-02,x,\na,2024-01-03,x,2\nb,2024-01-02,y,4\nb,2024-01-01,y,5\nb,2024-01-07,y,6\n",
+            "at,level,state\n1,3,on\n2,4,off\n3,5,on\n4,6,on\n5,7,off\n",
+            "window,step,x\n0,0,1\n0,1,2\n0,2,3\n1,0,4\n1,1,5\n1,2,6\n",
+        ]),
+        "keys" => texts(&[
+            "[people]\nkey = \"id\"\nforeign = [{ columns = \"boss\", table = \"people\" }]\n[orders]\nkey = \"id\"\nchecks = [\"day > 2\"]\nforeign = [{ columns = \"person\", table = \"people\", parent = true }]\n[lines]\nkey = [\"order\", \"n\"]\nforeign = [{ columns = \"order\", table = \"orders\" }]\n",
+            "[people]\nkey = [\"id\", \"age\"]\nreference = true\n[[orders.foreign]]\ncolumns = [\"person\", \"day\"]\ntable = \"people\"\nparent = false\n",
+        ]),
         other => panic!("no seeds for {other}"),
     }
 }
@@ -147,6 +156,32 @@ fn models() -> Vec<Vec<u8>> {
         model.fit(&bars(), &mut run()).and_then(|_| model.save(&path)).expect("fits");
         files.push(std::fs::read(&path).expect("just written"));
     }
+    files.extend(models_of_rows_that_follow(&path));
+    files
+}
+
+/// Models of series and of databases.
+fn models_of_rows_that_follow(path: &std::path::Path) -> Vec<Vec<u8>> {
+    let run = || Run::new(semblant::device::select("cpu").expect("always there"), 1);
+    let rows = json!({ "epochs": 1, "width": 8, "depth": 1, "embedding": 2, "bins": 4 });
+    let sequence = json!({
+        "rows": 16, "batch_rows": 8, "tick_rows": 8, "chunk_rows": 4, "width": 8, "embedding": 2, "frequencies": 1, "bins": 4, "attributes": rows,
+    });
+    let flow = json!({ "width": 8, "heads": 2, "depth": 1, "steps": 2, "training": { "rows": 8, "batch_rows": 8 } });
+    let mut files = Vec::new();
+    let levels = (0..40).map(|row| f64::from(row * 7 % 11)).collect();
+    let table = Table::from_columns(vec![("level", ColumnKind::Integer, Column::Number(levels))]).expect("sound");
+    let windows = Series::of_table(table).windows(4, 2).expect("long enough");
+    for (name, settings) in [("sequence", sequence.clone()), ("series-flow", flow)] {
+        let mut model = semblant::model::<Series>(name, settings).expect("known settings");
+        model.fit(&windows, &mut run()).and_then(|_| model.save(path)).expect("fits");
+        files.push(std::fs::read(path).expect("just written"));
+    }
+    let shop = semblant::rules::shop(30, 1).expect("a shop");
+    let settings = json!({ "tables": rows, "sequences": sequence, "matcher": { "steps": 0 } });
+    let mut model = semblant::model::<Database>("relational", settings).expect("known settings");
+    model.fit(&shop, &mut run()).and_then(|_| model.save(path)).expect("fits");
+    files.push(std::fs::read(path).expect("just written"));
     files
 }
 

@@ -26,7 +26,7 @@ pub(super) fn diagram(real: &Database) -> Section {
     Section::new(
         "diagram",
         "Tables and keys",
-        "An arrow leads from a table to one that it refers to; thick where its rows come by those rows.",
+        "A line leads from a table, on its left, to one that it refers to: blue where its rows come by those rows.",
         Content::Diagram(Diagram { nodes: nodes.collect() }),
     )
 }
