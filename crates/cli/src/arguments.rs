@@ -467,7 +467,7 @@ pub(crate) struct Quickstart {
     /// The model; see `semblant models` [default: masked-diffusion, relational or sequence].
     #[arg(long, short)]
     pub(crate) model: Option<String>,
-    /// The number of simulated patients, customers or sensors [default: 4000, 2000 or 10].
+    /// The number of simulated patients, customers or sensors [default: 4000, 1000 or 10].
     #[arg(long)]
     pub(crate) rows: Option<u64>,
     /// The seed.

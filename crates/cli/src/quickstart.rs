@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
             subject.walk(arguments, registry, quiet)
         }
         Kind::Database => {
-            let customers = asked(arguments, 2_000, 100, "customers")?;
+            let customers = asked(arguments, 1_000, 100, "customers")?;
             let subject = Subject {
                 what: format!("a shop of five tables with {customers} customers"),
                 files: ["shop", "synthetic"],

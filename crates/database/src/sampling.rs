@@ -89,7 +89,7 @@ fn sizes(form: &Form, request: &DatabaseRequest) -> Result<Vec<u64>> {
         found.ok_or_else(|| Error::Config(format!("{option} {wanted}: the tables whose rows come by no others are {}", listed())))
     };
     for (table, rows) in &request.sizes {
-        sizes[place(table, "--size")?] = *rows;
+        sizes[place(table, "--rows-of")?] = *rows;
     }
     for (table, _) in &request.expressions {
         place(table, "--where-table")?;

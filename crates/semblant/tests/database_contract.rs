@@ -281,7 +281,7 @@ fn requests_are_met(name: &str) {
         says(name, model.sample(&request), words);
     };
     refused(DatabaseRequest::new(5, 1).with("orders", "channel = 'web'"), &["orders", "members", "products"]);
-    refused(DatabaseRequest::new(5, 1).with_size("regions", 9), &["--size regions"]);
+    refused(DatabaseRequest::new(5, 1).with_size("regions", 9), &["--rows-of regions"]);
     refused(DatabaseRequest::new(5, 1).with("members", "no_such = 1"), &["no_such"]);
     refused(DatabaseRequest { rows: 5..9, ..DatabaseRequest::new(0, 1) }, &["-n"]);
     refused(DatabaseRequest::new(0, 1), &["at least one"]);

@@ -113,7 +113,7 @@ impl Data for Database {
     fn request_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             OptionSpec::list(
-                "size",
+                "rows-of",
                 "TABLE=ROWS",
                 "Rows of a table whose rows come by no others; without it such tables grow with the main one; may be given several times",
             ),
@@ -128,11 +128,11 @@ impl Data for Database {
     }
 
     fn parse_request(mut request: DatabaseRequest, values: &OptionValues) -> Result<DatabaseRequest> {
-        for text in values.all("size") {
+        for text in values.all("rows-of") {
             let parsed = text.rsplit_once('=').and_then(|(table, rows)| Some((table.trim(), rows.trim().parse::<u64>().ok()?)));
             match parsed {
                 Some((table, rows)) if rows > 0 => request.sizes.push((table.to_owned(), rows)),
-                _ => return Err(Error::Config(format!("--size {text}: write TABLE=ROWS, for example products=77"))),
+                _ => return Err(Error::Config(format!("--rows-of {text}: write TABLE=ROWS, for example products=77"))),
             }
         }
         for text in values.all("where-table") {

@@ -177,7 +177,7 @@ fn models_of_rows_that_follow(path: &std::path::Path) -> Vec<Vec<u8>> {
         model.fit(&windows, &mut run()).and_then(|_| model.save(path)).expect("fits");
         files.push(std::fs::read(path).expect("just written"));
     }
-    let shop = semblant::rules::shop(30, 1).expect("a shop");
+    let shop = semblant::rules::shop(100, 1).expect("a shop");
     let settings = json!({ "tables": rows, "sequences": sequence, "matcher": { "steps": 0 } });
     let mut model = semblant::model::<Database>("relational", settings).expect("known settings");
     model.fit(&shop, &mut run()).and_then(|_| model.save(path)).expect("fits");
