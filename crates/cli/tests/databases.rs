@@ -79,7 +79,7 @@ fn mistakes_are_named() {
         (&[&sample[..], &["--tables-as", "xlsx"]].concat(), 2, &["xlsx", "parquet"]),
         (&["sample", "m.safetensors", "--rows", "3..9", "-o", "out"], 2, &["-n"]),
         (&["sample", "m.safetensors", "-n", "5", "-o", "-"], 2, &["-o -", "folder"]),
-        (&["sample", "m.safetensors", "-n", "5", "-o", "shop"], 2, &["shop"]),
+        (&["sample", "m.safetensors", "-n", "5", "-o", "shop"], 1, &["shop"]),
     ] {
         place.bad(code, arguments, words);
     }

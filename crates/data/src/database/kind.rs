@@ -217,23 +217,30 @@ impl Data for Database {
             let what = format!("has {} tables; a database has from 1 to {MOST_TABLES} .csv, .tsv, .jsonl or .parquet files", files.len());
             return Err(crate::Error::format(source, what).into());
         }
-        let (mut tables, mut notes) = (Vec::new(), Vec::new());
+        let (mut tables, mut of_columns) = (Vec::new(), Vec::new());
         for path in &files {
             let (name, schema) = (name_of(path), path.with_file_name(format!("{}.schema.toml", name_of(path))));
             let schema = if schema.is_file() { Some(Schema::from_toml(&schema)?) } else { None };
             let read = Table::read_inferred(path, &ReadOptions { schema, ..options.tables.clone() })?;
-            notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
+            of_columns.extend(read.notes.into_iter().map(|note| (name.clone(), note)));
             tables.push((name, read.table));
         }
+        let mut found = Vec::new();
         let keys = match keys {
             Some(keys) => keys,
             None if options.without_keys => Keys::default(),
             None => {
-                let (keys, found) = Keys::guess(&tables);
-                notes.extend(found);
+                let (keys, notes) = Keys::guess(&tables);
+                found = notes;
                 keys
             }
         };
+        // What a key column looks like by itself says nothing.
+        let is_of_key = |(table, note): &(String, String)| {
+            keys.of(table).names().iter().any(|column| note.starts_with(&format!("column \"{column}\":")))
+        };
+        let own = of_columns.iter().filter(|note| !is_of_key(note)).map(|(table, note)| format!("{table}: {note}"));
+        let mut notes: Vec<String> = own.chain(found).collect();
         let opened = Self::new(tables, keys).map_err(|error| crate::Error::format(source, error.to_string()))?;
         notes.extend(opened.notes);
         Ok(Opened { data: opened.data, notes })
