@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
                 make: &|| Ok((patients(0..rows, seed)?, patients(rows..2 * rows, seed)?)),
                 judge: &|real: &Rows, made, holdout, mut options, stage| {
                     options.target.clone_from(&real.schema().target);
-                    Ok(evaluate(real, made, Some(holdout), &options, stage)?)
+                    evaluate(real, made, Some(holdout), &options, stage)
                 },
                 next: "semblant sample model.safetensors -n 100 --where smoker=yes -o smokers.csv",
             };
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
                 make: &|| Ok((shop(customers, seed)?, shop(customers, seed.wrapping_add(1))?)),
                 judge: &|real, made, holdout, mut options, stage| {
                     options.target = Some("number of orders.customer_id".into());
-                    Ok(report_database(real, made, Some(holdout), &options, stage)?)
+                    report_database(real, made, Some(holdout), &options, stage)
                 },
                 next: "semblant sample model.safetensors -n 100 --where-table \"customers: country = 'DE'\" -o german",
             };
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Quickstart, registry: &Registry, quiet: bool) -> O
                 make: &|| Ok((sensors(0..count, seed)?, sensors(count..2 * count, seed)?)),
                 judge: &|real, made, holdout, Options { seed, device, sources, .. }, stage| {
                     let evaluation = SeriesEvaluation { repeats: 2, seed, device, sources };
-                    Ok(report_series(real, made, Some(holdout), &evaluation, stage)?)
+                    report_series(real, made, Some(holdout), &evaluation, stage)
                 },
                 next: "semblant sample model.safetensors -n 5 --where hall=north -o north.csv",
             };

@@ -62,7 +62,7 @@ impl Config for RelationalConfig {
 /// The model of one table.
 pub(crate) enum TableModel {
     /// Of rows that come by no others.
-    Rows(MaskedDiffusion),
+    Rows(Box<MaskedDiffusion>),
     /// Of rows that come by others.
     Sequences(Box<Sequence>),
 }
@@ -151,7 +151,9 @@ fn loaded(
     device: &Device,
 ) -> Result<(Option<TableModel>, Vec<Option<Matcher>>)> {
     let model = match (&form.tables[table].role, form.parent(table)) {
-        (Role::Learned { .. }, None) => Some(TableModel::Rows(MaskedDiffusion::from_checkpoint(&part.part(MODEL), path, device)?)),
+        (Role::Learned { .. }, None) => {
+            Some(TableModel::Rows(Box::new(MaskedDiffusion::from_checkpoint(&part.part(MODEL), path, device)?)))
+        }
         (Role::Learned { .. }, Some(_)) => {
             Some(TableModel::Sequences(Box::new(Sequence::from_checkpoint(&part.part(MODEL), path, device)?)))
         }

@@ -8,7 +8,7 @@ use semblant_metrics::report::{Content, Grade, Group, report_database};
 use semblant_metrics::{Options, Report};
 
 fn table(text: &str) -> Table {
-    Table::from_bytes(text.as_bytes().to_vec(), TableFormat::Csv, &ReadOptions::default()).unwrap().table
+    Table::from_bytes(text.as_bytes().to_vec(), TableFormat::Csv, &ReadOptions::default()).expect("a table").table
 }
 
 const KEYS: &str = "customers.key = 'id'\norders.key = 'order'\norders.foreign = [{ columns = 'customer', table = 'customers' }]\nlines.foreign = [{ columns = 'order', table = 'orders' }]";
@@ -32,7 +32,7 @@ fn shop(customers: u64, seed: u64, related: bool) -> Database {
         }
     }
     let tables = vec![("customers".to_owned(), table(&a)), ("orders".to_owned(), table(&b)), ("lines".to_owned(), table(&c))];
-    Database::new(tables, Keys::parse_toml(KEYS).unwrap()).unwrap().data
+    Database::new(tables, Keys::parse_toml(KEYS).expect("keys")).expect("a database").data
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn relations_across_tables_are_seen() {
 
 fn report(synthetic: &Database) -> Report {
     let options = Options { target: Some("number of orders.customer".into()), ..Options::default() };
-    report_database(&shop(400, 1, true), synthetic, Some(&shop(400, 2, true)), &options, &mut |_| ()).unwrap()
+    report_database(&shop(400, 1, true), synthetic, Some(&shop(400, 2, true)), &options, &mut |_| ()).expect("comparable")
 }
 
 #[test]

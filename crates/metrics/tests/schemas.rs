@@ -1,15 +1,18 @@
 //! The JSON of reports matches docs/schemas/report.json exactly, and the pages are complete.
 
 use semblant_core::synthesizer::Run;
+use semblant_data::database::{Database, Keys};
 use semblant_data::image::Images;
 use semblant_data::series::{Clock, Layout, Series};
-use semblant_data::table::{Column, ColumnKind, Table};
+use semblant_data::table::{Column, ColumnKind, ReadOptions, Table, TableFormat};
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
 use semblant_metrics::membership::lira::Shadows;
-use semblant_metrics::report::{ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, compare, report_images, report_series};
+use semblant_metrics::report::{
+    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, compare, report_database, report_images, report_series,
+};
 use semblant_metrics::{Options, Report, evaluate};
 use serde_json::Value;
 
@@ -151,6 +154,44 @@ fn the_report_of_a_table_matches_the_schema() {
         }
         assert_eq!(page.contains("test, 100 rows"), holdout.is_some());
         leave(&page, if holdout.is_some() { "table.html" } else { "table-alone.html" });
+    }
+}
+
+/// Customers with orders that have lines, some without any.
+fn database(customers: usize, seed: usize) -> Database {
+    let lines = |head: &str, rows: Vec<String>| {
+        let text = rows.into_iter().fold(head.to_owned(), |text, row| text + "\n" + &row);
+        Table::from_bytes(text.into_bytes(), TableFormat::Csv, &ReadOptions::default()).expect("a table").table
+    };
+    let of = |row: usize, by: usize| (row * 7919 + seed * 104_729).wrapping_mul(by) / 64 % 97;
+    let rows = |count: usize, row: &dyn Fn(usize) -> String| (0..count).map(row).collect::<Vec<_>>();
+    let tables = vec![
+        ("customers <1>".to_owned(), lines("id,age,boss", rows(customers, &|row| format!("{row},{},{}", of(row, 31), row / 2)))),
+        (
+            "orders".to_owned(),
+            lines("order,customer,price", rows(2 * customers, &|row| format!("{row},{},{}", of(row, 17) % customers, of(row, 5)))),
+        ),
+        ("lines".to_owned(), lines("order,units", rows(3 * customers, &|row| format!("{},{}", of(row, 13) % customers, of(row, 11))))),
+    ];
+    let keys = "[\"customers <1>\"]\nkey = 'id'\nforeign = [{ columns = 'boss', table = 'customers <1>' }]\n[orders]\nkey = 'order'\nforeign = [{ columns = 'customer', table = 'customers <1>' }]\n[lines]\nforeign = [{ columns = 'order', table = 'orders' }]";
+    Database::new(tables, Keys::parse_toml(keys).expect("keys")).expect("a database").data
+}
+
+#[test]
+fn the_report_of_a_database_matches_the_schema_and_its_page_is_complete() {
+    let (real, synthetic, holdout) = (database(90, 1), database(80, 2), database(60, 3));
+    for holdout in [Some(&holdout), None] {
+        let options = Options { target: Some("age".into()), sources: sources(), ..Options::default() };
+        let report = report_database(&real, &synthetic, holdout, &options, &mut |_| {}).expect("comparable");
+        holds(&report);
+        let page = report.to_html();
+        for text in ["train, 90 rows of customers &lt;1&gt;", "Tables and keys", "customers &lt;1&gt;.boss", "orders → customers &lt;1&gt;"]
+        {
+            assert!(page.contains(text), "{text}");
+        }
+        assert!(!page.contains("<1>") && !page.contains("<script") && !page.contains("://"));
+        leave(&page, if holdout.is_some() { "database.html" } else { "database-alone.html" });
+        assert_eq!(report, report_database(&real, &synthetic, holdout, &options, &mut |_| {}).expect("again"));
     }
 }
 

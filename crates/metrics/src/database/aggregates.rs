@@ -6,7 +6,7 @@ use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 use crate::Result;
 
 /// A table without names, and for each foreign key that refers to it the number of rows, the number of different labels of each of their columns of labels, and
-/// the mean of each of their numbers: no rows have 0 labels and a missing mean. The aggregation of C2ST-Agg (SyntheRela, Jurkovic et al. 2024), one level deep.
+/// the mean of each of their numbers: no rows have 0 labels and a missing mean. The aggregation of C2ST-Agg (Syntherela, Jurkovic et al. 2024), one level deep.
 ///
 /// # Errors
 /// None for databases of this library.

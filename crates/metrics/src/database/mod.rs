@@ -81,7 +81,7 @@ pub struct ToldApart {
 }
 
 /// Classifier two-sample test: the accuracy of boosted trees ([`Boosting::default`]) in 5 stratified folds, after the larger table is cut to the size of the
-/// smaller by `seed`; columns that are constant in both are left out. C2ST-Agg is this of [`aggregated`] tables (SyntheRela, Jurkovic et al. 2024). The noise
+/// smaller by `seed`; columns that are constant in both are left out. C2ST-Agg is this of [`aggregated`] tables (Syntherela, Jurkovic et al. 2024). The noise
 /// floor is the mean of three splits of the real rows into halves, which are half as many.
 ///
 /// Range 0.5 to 1, lower is better: 0.5 is guessing. None with fewer than 20 rows of a table.
