@@ -10,7 +10,7 @@ use semblant_core::config;
 use semblant_core::synthesizer::{Entry, Synthesizer};
 use semblant_data::database::{Database, Keys};
 use semblant_data::series::{Series, SeriesOptions};
-use semblant_data::table::{Schema, Table, TableRequest};
+use semblant_data::table::{ReadOptions, Schema, Table, TableFormat, TableRequest};
 #[cfg(feature = "metrics")]
 use semblant_metrics::table::rules::{Mined, mine};
 pub use semblant_rules::*;
@@ -49,7 +49,7 @@ pub fn shop(customers: u64, seed: u64) -> semblant_core::Result<Database> {
     "#;
     let plan = shipped("shop.toml", include_str!("../../../datasets/rules/shop.toml"))?;
     let generator = scaled(&plan, "customers", customers, seed)?;
-    let table = |name: &str| Ok((name.to_owned(), generator.rows(name, 0..generator.count(name)?)?));
+    let table = |name: &str| Ok((name.to_owned(), as_read(&generator.rows(name, 0..generator.count(name)?)?)?));
     let tables = ["customers", "products", "orders", "lines", "payments"].into_iter().map(table).collect::<semblant_core::Result<_>>()?;
     Ok(Database::new(tables, Keys::parse_toml(KEYS)?)?.data)
 }
@@ -66,7 +66,7 @@ pub fn sensors(range: Range<u64>, seed: u64) -> semblant_core::Result<Series> {
     let plan = shipped("sensors.toml", include_str!("../../../datasets/rules/sensors.toml"))?;
     let generator = scaled(&plan, "sensors", range.end, seed)?;
     let all = generator.rows("readings", range.start * READINGS..range.end * READINGS)?;
-    let rows = all.take(&(0..all.rows()).step_by(AN_HOUR).collect::<Vec<_>>());
+    let rows = as_read(&all.take(&(0..all.rows()).step_by(AN_HOUR).collect::<Vec<_>>()))?;
     let halls = generator.rows("sensors", range)?;
     let columns = ["sensor_id", "hall"].map(|name| Ok((halls.schema().index_of(name)?, halls.column(name)?.clone())));
     let columns: Vec<_> = columns.into_iter().collect::<semblant_data::Result<_>>()?;
@@ -74,6 +74,11 @@ pub fn sensors(range: Range<u64>, seed: u64) -> semblant_core::Result<Series> {
     let attributes = Table::new(schema, columns.into_iter().map(|(_, column)| column).collect())?;
     let options = SeriesOptions { entity: Some("sensor_id".into()), time: Some("time".into()), ..SeriesOptions::default() };
     Ok(Series::grouped(rows, Some(attributes), &options)?.data)
+}
+
+/// A table as its file is read: numbers and times with the digits that are written, kinds by the values.
+fn as_read(table: &Table) -> semblant_core::Result<Table> {
+    Ok(Table::from_bytes(table.to_bytes(TableFormat::Csv)?, TableFormat::Csv, &ReadOptions::default())?.table)
 }
 
 /// A spec that is shipped.
