@@ -155,6 +155,7 @@ fn save<D: Data>(data: &D, path: &Path) -> Outcome {
 fn settings(model: &str) -> Value {
     match model {
         "ctgan" => json!({ "epochs": 300, "batch_rows": 200 }),
+        "relational" => json!({ "sequences": { "rows": 64_000 } }),
         _ => json!({}),
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn sources<D: Data>(job: &EvaluationJob<'_, D>, synthetic: &str) -> S
 }
 
 /// How many shadow models are trained, and on how many targets the attack is measured.
+#[cfg_attr(not(any(feature = "images", feature = "tables")), allow(dead_code, reason = "only their models have shadows"))]
 pub(super) fn shadows(options: &OptionValues, seed: u64) -> Result<Shadows> {
     let models = options.number("shadows")?.unwrap_or(16);
     let targets = options.number("targets")?.unwrap_or(1000);
@@ -34,6 +35,7 @@ pub(super) fn shadows(options: &OptionValues, seed: u64) -> Result<Shadows> {
 }
 
 /// Trains shadow model `number` and samples `count` items of it.
+#[cfg_attr(not(any(feature = "images", feature = "tables")), allow(dead_code, reason = "only their models have shadows"))]
 pub(super) fn shadow_sample<D: Data>(
     job: &EvaluationJob<'_, D>,
     observe: Observe<'_>,
