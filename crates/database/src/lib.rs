@@ -34,6 +34,7 @@
 mod form;
 pub mod matcher;
 pub mod matching;
+mod preparing;
 pub mod relational;
 mod relative;
 pub mod rows;
