@@ -209,7 +209,7 @@ impl Form {
             let is_sound = table.flags.len() == keys
                 && table.acyclic.len() == keys
                 && self.parent(index).is_none_or(|(_, parent)| place(parent) < place(index))
-                && table.counts.iter().all(|count| count.table < count_of(self) && count.foreign < self.foreign(count.table).len())
+                && table.counts.iter().all(|count| count.table < self.tables.len() && count.foreign < self.foreign(count.table).len())
                 && table.counts.iter().all(|count| !count.quantiles.is_empty() && count.quantiles.is_sorted())
                 && table.relative.iter().all(|relative| relative.usual.is_finite() && table.schema.index_of(&relative.column.name).is_ok())
                 && table.counters.iter().all(|(name, _)| table.schema.index_of(name).is_ok());
@@ -234,10 +234,6 @@ impl Form {
         }
         Ok(())
     }
-}
-
-fn count_of(form: &Form) -> usize {
-    form.tables.len()
 }
 
 fn empty(schema: &Schema) -> Result<Table, String> {

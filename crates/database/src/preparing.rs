@@ -12,8 +12,8 @@ use semblant_data::table::{ColumnKind, Constraint, Schema, Table, TableFormat};
 use semblant_tabular::preparation::{Encoding, Preparation, Prepared};
 
 use crate::form::{Form, Role, refers_to_new};
-use crate::rows::{Rows, only};
-use crate::{relative, sampling};
+use crate::relative;
+use crate::rows::{Rows, beside, only};
 
 /// The form of a database with the role of every table, its rows, and by table the columns that its model learns.
 pub(crate) fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Vec<Table>)> {
@@ -34,9 +34,9 @@ pub(crate) fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Ve
             } else if !is_learned {
                 let preparation = (!own.columns().is_empty()).then(|| Preparation::fit(&plain(own)?, false, run.seed)).transpose()?;
                 (Role::Bare { preparation: preparation.map(|found| found.preparation) }, own.clone())
-            } else if let Some((foreign, parent)) = form.parent(table) {
-                let context = rows.context(&form, parent, true)?;
-                let (role, columns) = match constrained(&data, &form, (table, foreign), own, &context, &rows, run)? {
+            } else if let Some(parent) = form.parent(table) {
+                let above = rows.above(&form, table, parent, true)?;
+                let (role, columns) = match constrained(&name, own, &above, &data.keys_of(table).checks, run)? {
                     None => (Role::Learned { constrained: None }, plain(own)?),
                     Some(Prepared { rows: Some(kept), .. }) => {
                         data = with_rows(&data, table, &kept)?;
@@ -48,8 +48,7 @@ pub(crate) fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Ve
                         (Role::Learned { constrained: Some(preparation) }, columns)
                     }
                 };
-                let owners: Vec<usize> = rows.links[table][foreign].iter().map(|&row| row as usize).collect();
-                let (columns, relatives) = relative::learned(&columns, &context.take(&owners))?;
+                let (columns, relatives) = relative::learned(&columns, &above)?;
                 form.tables[table].relative = relatives;
                 (role, columns)
             } else {
@@ -72,28 +71,18 @@ fn plain(table: &Table) -> Result<Table> {
     Ok(table.clone().with_schema(Schema { constraints: Vec::new(), ..table.schema().clone() })?)
 }
 
-/// The columns of a child and of the rows that it comes by, in the form that keeps the constraints; none where there are no constraints.
-fn constrained(
-    data: &Database,
-    form: &Form,
-    (table, foreign): (usize, usize),
-    own: &Table,
-    context: &Table,
-    rows: &Rows,
-    run: &mut Run,
-) -> Result<Option<Prepared>> {
-    let checks = &data.keys_of(table).checks;
+/// The columns of a child and of the rows above it, in the form that keeps the constraints; none where there are no constraints.
+fn constrained(name: &str, own: &Table, above: &Table, checks: &[String], run: &mut Run) -> Result<Option<Prepared>> {
     let mut constraints = own.schema().constraints.clone();
     constraints.extend(checks.iter().cloned().map(Constraint::Check));
     if constraints.is_empty() {
         return Ok(None);
     }
-    let owners: Vec<usize> = rows.links[table][foreign].iter().map(|&row| row as usize).collect();
-    let joint = sampling::joint(own, &context.take(&owners))?;
+    let joint = beside(own, above)?;
     let schema = Schema { constraints, ..joint.schema().clone() };
     let prepared = Preparation::fit_as(&joint.with_schema(schema)?, Encoding::ExceptOrders, run.seed);
-    let prepared = prepared.map_err(|error| Error::Config(format!("{}: {error}", form.tables[table].name)))?;
-    prepared.notes.iter().for_each(|note| run.observer.event(Event::Note(&format!("{}: {note}", form.tables[table].name))));
+    let prepared = prepared.map_err(|error| Error::Config(format!("{name}: {error}")))?;
+    prepared.notes.iter().for_each(|note| run.observer.event(Event::Note(&format!("{name}: {note}"))));
     Ok(Some(prepared))
 }
 
@@ -113,7 +102,7 @@ fn reference(form: &Form, data: &Database, rows: &Rows, table: usize) -> Result<
     }
     let keys: HashSet<&str> = data.keys_of(table).names();
     let names = only(&data.tables()[table].1, |column| keys.contains(column))?;
-    let whole = sampling::joint(&names, &only(&rows.own[table], |_| true)?)?;
+    let whole = beside(&names, &only(&rows.own[table], |_| true)?)?;
     let csv = String::from_utf8(whole.to_bytes(TableFormat::Csv)?).map_err(|error| Error::Data(format!("{name}: {error}")))?;
     Ok(Role::Reference { schema: whole.schema().clone(), csv, links: rows.links[table].clone() })
 }
@@ -154,7 +143,7 @@ pub(crate) fn children(learned: &Table, own: &Table, context: &Table, links: &[u
     while context.schema().index_of(&name).is_ok() || rows.schema().index_of(&name).is_ok() {
         name.push('_');
     }
-    let entities = sampling::joint(&numbered(&name, 0..parents.len() as u64)?, &context.take(&parents))?;
+    let entities = beside(&numbered(&name, 0..parents.len() as u64)?, &context.take(&parents))?;
     let order = entities.schema().names().chain(rows.schema().names()).map(str::to_owned).collect();
     let layout = Layout { entity: Some(name), clock: Clock::Order, order };
     let kind = Database::KIND;

@@ -174,7 +174,8 @@ impl Synthesizer<Database> for Relational {
         run.check_single_device(NAME, "its models are small")?;
         let started = Instant::now();
         let (form, rows, learned) = prepared(data, run)?;
-        let name = fingerprint((NAME, run.seed, serde_json::to_string(&self.config).ok(), serde_json::to_string(&form).ok()));
+        let settings = [serde_json::to_string(&self.config).ok(), serde_json::to_string(&form).ok()];
+        let name = fingerprint((NAME, run.seed, settings, rows.digest()));
         let mut state = State::begin(name, run)?;
         let mut summary = Summary::default();
         for (index, &table) in form.order.iter().enumerate() {

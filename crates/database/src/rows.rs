@@ -1,6 +1,7 @@
 //! What tables say of their rows, and which rows they refer to: of a database that is learned, and of one in the making.
 
 use semblant_core::Result;
+use semblant_core::trainer::fingerprint;
 use semblant_data::database::{Database, NO_ROW};
 use semblant_data::table::{Column, Schema, Table};
 
@@ -43,17 +44,32 @@ impl Rows {
     pub(crate) fn context(&self, form: &Form, table: usize, with_counts: bool) -> Result<Table> {
         let described = &form.tables[table];
         let is_wanted = |name: &str| with_counts || !described.counts.iter().any(|count| count.column == name);
-        let mut parts = vec![renamed(&self.own[table], &described.name, &is_wanted)?];
-        if let Some((foreign, parent)) = form.parent(table) {
-            let rows: Vec<usize> = self.links[table][foreign].iter().map(|&row| row as usize).collect();
-            parts.push(self.context(form, parent, with_counts)?.take(&rows));
+        let own = renamed(&self.own[table], &described.name, &is_wanted)?;
+        match form.parent(table) {
+            Some(parent) => beside(&own, &self.above(form, table, parent, with_counts)?),
+            None => Ok(own),
         }
-        beside(&parts)
+    }
+
+    /// For every row of a table what is seen of the row that it comes by, which its foreign key and the other table tell.
+    pub(crate) fn above(&self, form: &Form, table: usize, (foreign, parent): (usize, usize), with_counts: bool) -> Result<Table> {
+        let rows: Vec<usize> = self.links[table][foreign].iter().map(|&row| row as usize).collect();
+        Ok(self.context(form, parent, with_counts)?.take(&rows))
     }
 
     /// The columns of `table` itself that models learn, and those of the rows that it comes by: what a matcher sees.
     pub(crate) fn seen(&self, form: &Form, table: usize) -> Result<Table> {
         self.context(form, table, false)
+    }
+
+    /// What tells these rows from others: a state that was saved for others is no state of theirs.
+    pub(crate) fn digest(&self) -> String {
+        let columns = self.own.iter().flat_map(|table| table.columns());
+        let cells = columns.map(|column| match column {
+            Column::Number(values) => (values.iter().map(|value| value.to_bits()).collect(), Vec::new(), Vec::new()),
+            Column::Category { codes, levels } => (Vec::new(), codes.clone(), levels.to_vec()),
+        });
+        fingerprint((cells.collect::<Vec<(Vec<u64>, Vec<u32>, Vec<String>)>>(), &self.links))
     }
 
     /// Rows that refer to one at all by a foreign key.
@@ -74,11 +90,12 @@ fn renamed(table: &Table, name: &str, is_wanted: &dyn Fn(&str) -> bool) -> Resul
     Ok(Table::new(Schema { columns: described, protect: table.schema().protect, ..Schema::default() }, columns)?)
 }
 
-/// Tables of the same rows as one; those without columns are passed over.
-pub(crate) fn beside(tables: &[Table]) -> Result<Table> {
-    let mut schema = tables.iter().find(|table| !table.columns().is_empty()).map(|table| table.schema().clone()).unwrap_or_default();
-    schema.columns = tables.iter().flat_map(|table| table.schema().columns.iter().cloned()).collect();
-    let columns: Vec<Column> = tables.iter().flat_map(|table| table.columns().iter().cloned()).collect();
+/// Two tables of the same rows as one; one without columns is passed over.
+pub(crate) fn beside(own: &Table, other: &Table) -> Result<Table> {
+    let tables = [own, other];
+    let mut schema = tables.into_iter().find(|table| !table.columns().is_empty()).map(|table| table.schema().clone()).unwrap_or_default();
+    schema.columns = tables.into_iter().flat_map(|table| table.schema().columns.iter().cloned()).collect();
+    let columns: Vec<Column> = tables.into_iter().flat_map(|table| table.columns().iter().cloned()).collect();
     Ok(Table::new(schema, columns)?)
 }
 

@@ -7,13 +7,14 @@ use semblant_core::synthesizer::{Sample, Synthesizer};
 use semblant_core::{Error, Result};
 use semblant_data::database::{Database, DatabaseRequest, NO_ROW};
 use semblant_data::table::{Column, IdFormat, MISSING, Schema, Table, TableRequest};
+use semblant_tabular::constraints::Constraints;
 use semblant_tabular::preparation::Preparation;
 
 use crate::form::{Form, Role, reference};
 use crate::matching::Matching;
 use crate::relational::{Fitted, RelationalConfig, TableModel};
-use crate::rows::{Rows, beside, only};
-use crate::{purpose, relative, rows};
+use crate::rows::{Rows, only};
+use crate::{purpose, relative};
 
 /// How often rows of a parent are drawn again until they meet the constraints.
 const ATTEMPTS: u64 = 100;
@@ -27,10 +28,9 @@ pub(crate) fn sample(config: &RelationalConfig, fitted: &Fitted, request: &Datab
         made.links[table] = vec![Vec::new(); form.foreign(table).len()];
         match (&form.tables[table].role, form.parent(table)) {
             (Role::Reference { schema, csv, links }, _) => {
-                let all = reference(schema, csv)?;
-                let names = form.keys.of(&form.tables[table].name).names();
-                (made.count[table], made.links[table]) = (all.rows(), links.clone());
-                made.own[table] = only(&all, |name| !names.contains(name))?;
+                // With their names, which no model sees.
+                made.own[table] = reference(schema, csv)?;
+                (made.count[table], made.links[table]) = (made.own[table].rows(), links.clone());
             }
             (_, None) => root(form, fitted, table, sizes[table], request, &mut made)?,
             (_, Some((foreign, parent))) => children(form, fitted, (table, foreign, parent), request.seed, &mut made)?,
@@ -138,7 +138,7 @@ fn children(form: &Form, fitted: &Fitted, (table, foreign, parent): (usize, usiz
     )?;
     let owners: Vec<u32> = lengths.iter().enumerate().flat_map(|(parent, &length)| std::iter::repeat_n(parent as u32, length)).collect();
     made.count[table] = rows;
-    made.links[table][foreign].clone_from(&owners);
+    made.links[table][foreign] = owners;
     let seed = seed_of(seed, table, 0);
     made.own[table] = match (&fitted.models[table], &described.role) {
         (Some(TableModel::Sequences(model)), Role::Learned { constrained }) => {
@@ -147,16 +147,16 @@ fn children(form: &Form, fitted: &Fitted, (table, foreign, parent): (usize, usiz
                 None => {
                     let addresses: Vec<u64> = (0..lengths.len() as u64).collect();
                     let learned = model.sample_children(&context, &lengths, &addresses, seed, None)?;
-                    let owners: Vec<usize> = owners.iter().map(|&owner| owner as usize).collect();
-                    relative::restored(learned, &context.take(&owners), &described.relative)?
+                    relative::restored(learned, &made.above(form, table, (foreign, parent), true)?, &described.relative)?
                 }
                 Some(preparation) => {
+                    let constraints = preparation.constraints()?;
                     // An error shows when all rows are there.
                     let accept = |rows: &Table, parents: &[u64]| {
                         let context = context.take(&parents.iter().map(|&parent| parent as usize).collect::<Vec<_>>());
                         let found = relative::restored(rows.clone(), &context, &described.relative);
                         found
-                            .and_then(|rows| restored(preparation, &rows, &context, seed))
+                            .and_then(|rows| restored((preparation, &constraints), &rows, &context, seed))
                             .map_or_else(|_| vec![true; parents.len()], |(_, kept)| kept)
                     };
                     let draw = |parents: &[usize], attempt: u64| {
@@ -168,7 +168,7 @@ fn children(form: &Form, fitted: &Fitted, (table, foreign, parent): (usize, usiz
                             lengths.iter().enumerate().flat_map(|(at, &length)| std::iter::repeat_n(at, length)).collect();
                         let some = some.take(&owners);
                         let learned = relative::restored(learned, &some, &described.relative)?;
-                        restored(preparation, &learned, &some, seed.wrapping_add(attempt))
+                        restored((preparation, &constraints), &learned, &some, seed.wrapping_add(attempt))
                     };
                     constrained_rows(&described.name, &lengths, &draw)?
                 }
@@ -181,8 +181,12 @@ fn children(form: &Form, fitted: &Fitted, (table, foreign, parent): (usize, usiz
 }
 
 /// The user's columns of learned ones, and whether each row keeps the constraints. `context` are the rows that they come by.
-fn restored(preparation: &Preparation, learned: &Table, context: &Table, seed: u64) -> Result<(Table, Vec<bool>)> {
-    let constraints = preparation.constraints()?;
+fn restored(
+    (preparation, constraints): (&Preparation, &Constraints),
+    learned: &Table,
+    context: &Table,
+    seed: u64,
+) -> Result<(Table, Vec<bool>)> {
     let own: HashSet<&str> = learned.schema().names().collect();
     let columns = preparation.schema.names().map(|name| if own.contains(name) { learned.column(name) } else { context.column(name) });
     let columns: Vec<Column> = columns.map(|column| Ok(column?.clone())).collect::<Result<_>>()?;
@@ -347,9 +351,6 @@ fn column_of(form: &Form, made: &Rows, table: usize, name: &str, seed: u64, dept
 /// New names of rows.
 fn own_name(form: &Form, made: &Rows, table: usize, name: &str, seed: u64) -> Result<Column> {
     let described = &form.tables[table];
-    if let Role::Reference { schema, csv, .. } = &described.role {
-        return Ok(rows::only(&reference(schema, csv)?, |column| column == name)?.columns()[0].clone());
-    }
     if let Ok(own) = made.own[table].column(name) {
         return Ok(own.clone());
     }
@@ -366,9 +367,4 @@ fn linked(schema: &Schema, key: &str, theirs: &Column, links: &[u32]) -> Column 
         Column::Number(values) => described.filter(|_| !values[row].is_nan()).map(|described| described.format_number(values[row])),
     };
     Column::from_labels(links.iter().map(|&link| if link == NO_ROW { None } else { text(link as usize) }))
-}
-
-/// A table with the columns of others beside it.
-pub(crate) fn joint(own: &Table, context: &Table) -> Result<Table> {
-    beside(&[own.clone(), context.clone()])
 }

@@ -193,6 +193,24 @@ fn resumed_fits_equal_uninterrupted_ones(name: &str) {
     panic!("{name}: {stops} interruptions, and no end");
 }
 
+/// The same tables with another value: what was finished for the others is no part of this model.
+#[test]
+fn a_state_of_other_data_is_refused() {
+    let (name, data) = ("relational", pair());
+    let folder = tempfile::tempdir().expect("a folder");
+    let within = |resume| Run { folder: Some(folder.path().join("run")), resume, ..run(1) };
+    let mut first = within(false);
+    first.observer = Box::new(StopAt { rows: 32, stop: first.stop.clone() });
+    assert!(matches!(unfitted(name).fit(&data, &mut first), Err(Error::Interrupted { .. })));
+    let mut tables = data.tables().to_vec();
+    let (schema, mut columns) = (tables[1].1.schema().clone(), tables[1].1.columns().to_vec());
+    let place = schema.index_of("channel").expect("there");
+    columns[place] = columns[place].take(&(0..columns[place].len()).rev().collect::<Vec<_>>());
+    tables[1].1 = Table::new(schema, columns).expect("sound");
+    let other = Database::new(tables, data.keys().clone()).expect("a database").data;
+    says(name, unfitted(name).fit(&other, &mut within(true)), &["other data"]);
+}
+
 fn files_give_the_same_database(name: &str) {
     let model = fitted(name, &club());
     let loaded = loads_or_names_the_file::<Database>(&bytes(&model)).expect("whole");

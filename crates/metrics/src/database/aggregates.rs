@@ -34,14 +34,6 @@ pub fn aggregated(database: &Database, table: usize) -> Result<Table> {
     Ok(Table::new(Schema { columns: schema.columns, target: None, ..content.schema().clone() }, columns).map(without_names)?)
 }
 
-/// The names of the columns that [`aggregated`] adds or keeps.
-///
-/// # Errors
-/// As [`aggregated`].
-pub fn aggregated_names(database: &Database, table: usize) -> Result<Vec<String>> {
-    Ok(aggregated(database, table)?.schema().names().map(str::to_owned).collect())
-}
-
 /// Without columns of names and constants.
 pub(super) fn without_names(table: Table) -> Table {
     let kept: Vec<usize> = (0..table.columns().len()).filter(|&column| table.schema().columns[column].kind.is_modelled()).collect();

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use semblant_data::database::Database;
 use semblant_data::table::Table;
 
-pub use aggregates::{aggregated, aggregated_names};
+pub use aggregates::aggregated;
 pub use hops::{HopScore, Hops, hops};
 
 use crate::learn::{Boosting, Target};
