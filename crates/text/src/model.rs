@@ -351,3 +351,92 @@ fn build<C: TextModel>(values: Value) -> Result<Box<dyn Synthesizer<Text>>> {
 fn load<C: TextModel>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Text>>> {
     Ok(Box::new(TextSynthesizer::<C>::from_checkpoint(file, path, device)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semblant_data::text::TokenizerKind;
+    use serde::{Deserialize, Serialize};
+
+    const LINES: [&str; 2] = ["the old lighthouse keeper and his dog went down to the sea", "a parcel for number seven was left upstairs today"];
+
+    /// Draws a training text at every attempt but one.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+    #[serde(default)]
+    struct Parrot {
+        text: TextConfig,
+        train: TrainConfig,
+        new_at: u32,
+    }
+
+    impl Default for Parrot {
+        fn default() -> Self {
+            let text = TextConfig { tokenizer: TokenizerKind::Byte, width: 8, depth: 1, heads: 1, validation: 0.1, ..TextConfig::default() };
+            Self { text, train: TrainConfig::default(), new_at: 2 }
+        }
+    }
+
+    impl Config for Parrot {
+        fn check(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl TextModel for Parrot {
+        const NAME: &'static str = "parrot";
+        const SUMMARY: &'static str = "repeats";
+
+        fn text(&self) -> &TextConfig {
+            &self.text
+        }
+
+        fn train(&self) -> &TrainConfig {
+            &self.train
+        }
+
+        fn fit(&self, _: &Corpus, form: &Form, _: TrainSchedule, run: &mut Run) -> Result<(Transformer, Summary)> {
+            Ok((Transformer::new(&form.sizes(1), 0, &run.device), Summary::default()))
+        }
+
+        fn draw(&self, learned: &Learned, draws: &[Draw], _: &Manner) -> Result<Vec<Vec<u32>>> {
+            let text = |draw: &Draw| if draw.attempt == self.new_at { "something new" } else { LINES[draw.row as usize % 2] };
+            Ok(draws.iter().map(|draw| learned.form.tokenizer.encode(text(draw))).collect())
+        }
+
+        fn given(&self, _: &Learned, _: &str, _: char) -> Result<(Vec<Option<u32>>, bool)> {
+            Ok((Vec::new(), false))
+        }
+
+        fn nats(&self, _: &Learned, windows: &[Window], _: usize, _: u64) -> Vec<f64> {
+            vec![1.0; windows.len()]
+        }
+    }
+
+    fn fitted(config: Parrot) -> TextSynthesizer<Parrot> {
+        // What is held out has nothing in common with the rest: each row of digits comes once.
+        let rows = (0..400u64).map(|row| format!("{:020}", row.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let texts = Text::of_lines(LINES.map(str::to_owned).into_iter().chain(rows));
+        let mut model = TextSynthesizer::new(config).expect("in range");
+        model.fit(&texts, &mut Run::new(Device::flex(), 4)).expect("fits");
+        model
+    }
+
+    #[test]
+    fn copies_are_drawn_again_until_there_is_none() {
+        let model = fitted(Parrot::default());
+        let made = model.sample(&TextRequest::new(4, 1)).expect("possible");
+        assert!(made.data.iter().all(|text| text == "something new"), "{:?}", made.data.iter().collect::<Vec<_>>());
+        assert_eq!(made.drawn_rows, 12, "each at the third attempt");
+        let free = model.sample(&TextRequest { guard: false, ..TextRequest::new(2, 1) }).expect("possible");
+        assert!(free.data.iter().eq(LINES));
+        let said = fitted(Parrot { new_at: 99, ..Parrot::default() }).sample(&TextRequest::new(1, 1)).expect_err("refused").to_string();
+        assert!(said.contains("text 0 repeats more than 23 characters") && said.contains("--no-guard"), "{said}");
+    }
+
+    #[test]
+    fn a_model_without_a_guard_keeps_copies() {
+        let text = TextConfig { guard: false, ..Parrot::default().text };
+        let made = fitted(Parrot { text, ..Parrot::default() }).sample(&TextRequest::new(2, 1)).expect("possible");
+        assert!(made.data.iter().eq(LINES));
+    }
+}

@@ -25,6 +25,9 @@ macro_rules! group {
     (windows $then:ident $with:tt) => {
         $then! { $with series_flow block_bootstrap ar_gaussian }
     };
+    (texts $then:ident $with:tt) => {
+        $then! { $with text_ar text_mdlm }
+    };
     (images $then:ident $with:tt) => {
         $then! { $with flow edm ddpm consistency r3gan dcgan wgan_gp vae vq_vae autoencoder_kl latent_dit }
     };
