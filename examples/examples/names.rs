@@ -27,7 +27,11 @@ fn main() -> anyhow::Result<()> {
         println!("  {order}-grams      {:.3} bits", ngrams.bits_per_character(held.iter()));
     }
     let made = model.sample(&TextRequest::new(10_000, 1))?.data;
-    println!("of 10,000 sampled names {:.1} % are none of the training names, {:.1} % are held-out ones", 100.0 * novelty(&made, &train), 100.0 - 100.0 * novelty(&made, &held));
+    println!(
+        "of 10,000 sampled names {:.1} % are none of the training names, {:.1} % are held-out ones",
+        100.0 * novelty(&made, &train),
+        100.0 - 100.0 * novelty(&made, &held)
+    );
     let known: std::collections::HashSet<&str> = train.iter().collect();
     let new: Vec<&str> = made.iter().filter(|name| !known.contains(name)).take(20).collect();
     println!("novel: {}", new.join(", "));

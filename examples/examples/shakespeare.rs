@@ -21,7 +21,12 @@ fn main() -> anyhow::Result<()> {
     let held = Text::of_whole(&whole[cut..], if name == "text-ar" { 1 << 20 } else { 256 })?;
     let nats = model.likelihood().context("has one")?.negative_log_likelihoods(&held, 8, 0)?;
     let each = nats.iter().sum::<f64>() / held.characters() as f64;
-    println!("{name}: {} steps, {:.0} s; a held-out character costs {each:.3} nats, {:.3} bits", summary.steps, summary.train_secs, each / std::f64::consts::LN_2);
+    println!(
+        "{name}: {} steps, {:.0} s; a held-out character costs {each:.3} nats, {:.3} bits",
+        summary.steps,
+        summary.train_secs,
+        each / std::f64::consts::LN_2
+    );
     let request = TextRequest { temperature: 0.8, ..TextRequest::new(2, 1).with_prompt("\nROMEO:\n") };
     for text in model.sample(&request)?.data.iter() {
         println!("---{text}");

@@ -16,7 +16,7 @@ const RARE: f64 = 0.05;
 
 fn main() -> anyhow::Result<()> {
     let epochs: u64 = std::env::args().nth(1).map_or(Ok(20), |text| text.parse())?;
-    let options = TextOptions { text_column: Some("text".into()), label: Some("label".into()), ..TextOptions::default() };
+    let options = TextOptions { text_column: Some("text".into()), label: Some("type".into()), ..TextOptions::default() };
     let all = Text::read(text_file("sms-spam/sms_spam.csv.gz")?, &options)?.data;
     let part = |kept: bool| all.select(&(0..all.len()).filter(|index| (index % 5 == 4) == kept).collect::<Vec<_>>());
     let (train, test) = (part(false), part(true));
@@ -40,7 +40,13 @@ fn main() -> anyhow::Result<()> {
     let joined = Text::concat(vec![rare.clone(), more.clone().with_layout(Layout::Lines)])?;
     // Copies of the few that there are, as many, are what rebalancing costs nothing.
     let repeated = Text::concat(vec![rare.clone(), rare.select(&(0..more.len()).map(|index| index % few).collect::<Vec<_>>())])?;
-    println!("F1 on real messages, mean over labels: {:.3} with {RARE} spam, {:.3} with its copies, {:.3} with synthetic spam, {:.3} with all real spam", f1(&rare), f1(&repeated), f1(&joined), f1(&train));
+    println!(
+        "F1 on real messages, mean over labels: {:.3} with {RARE} spam, {:.3} with its copies, {:.3} with synthetic spam, {:.3} with all real spam",
+        f1(&rare),
+        f1(&repeated),
+        f1(&joined),
+        f1(&train)
+    );
     for text in more.iter().take(5) {
         println!("  {text}");
     }

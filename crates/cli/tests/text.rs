@@ -5,9 +5,8 @@ mod support;
 
 use support::*;
 
-const FEW: [&str; 12] = [
-    "--set", "epochs=2", "--set", "width=16", "--set", "depth=1", "--set", "heads=2", "--set", "rare=1", "--set", "batch_rows=16",
-];
+const FEW: [&str; 12] =
+    ["--set", "epochs=2", "--set", "width=16", "--set", "depth=1", "--set", "heads=2", "--set", "rare=1", "--set", "batch_rows=16"];
 
 fn text(place: &Place, name: &str) -> String {
     String::from_utf8(place.bytes(name)).expect("UTF-8")
@@ -60,8 +59,7 @@ fn a_column_with_labels_is_learned_and_blanks_are_filled() {
     let kinds = ["--kind", "text", "--text-column", "order", "--label", "kind"];
     let said = place.good(&[&["-q", "evaluate", "--real", "orders.csv", "--synthetic", "made.csv", "-o", "r.html"][..], &kinds].concat());
     assert!(said.out.contains("Labels kept"), "{}", said.out);
-    let said = place.bad(&["-q", "fit", "orders.csv", "--model", "text-ar", "-o", "n.safetensors"]);
-    assert!(said.err.contains("--text-column"), "{}", said.err);
+    place.bad(1, &["fit", "orders.csv", "--model", "text-ar", "-o", "n.safetensors"], &["--text-column"]);
 }
 
 #[test]
@@ -75,6 +73,5 @@ fn one_long_text_is_learned_in_windows() {
     let said = place.good(&["-q", "evaluate", "--real", "long.txt", "--synthetic", "made.txt", "--whole", "60", "-o", "r.html"]);
     assert!(said.out.contains("Reverse bits"), "{}", said.out);
     place.file("latin.txt", b"one\nna\xefve\n".to_vec());
-    let said = place.bad(&["-q", "fit", "latin.txt", "--model", "text-ar", "-o", "n.safetensors"]);
-    assert!(said.err.contains("line 2, byte 3") && said.err.contains("iconv"), "{}", said.err);
+    place.bad(1, &["fit", "latin.txt", "--model", "text-ar", "-o", "n.safetensors"], &["line 2, byte 3", "iconv"]);
 }

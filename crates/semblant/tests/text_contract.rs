@@ -124,7 +124,8 @@ fn any_number_in_a_file_is_survived(name: &str) {
 }
 
 fn any_number_in_a_file_of_a_long_text_is_survived(name: &str) {
-    let mut model = semblant::model::<Text>(name, overlaid(name, json!({ "tokenizer": "bpe", "vocabulary": 270 }))).expect("known settings");
+    let mut model =
+        semblant::model::<Text>(name, overlaid(name, json!({ "tokenizer": "bpe", "vocabulary": 270 }))).expect("known settings");
     model.fit(&long(), &mut run(1)).expect("fits");
     survives_any_number::<Text>(name, &bytes(&model));
 }
@@ -165,7 +166,8 @@ fn prompts_and_lengths_are_kept(name: &str) {
 
 fn likelihoods_are_finite_for_any_text(name: &str) {
     let model = fitted(name);
-    let odd = Text::of_lines(["7 cups of tea please", "\u{0}", "שלום 👍🏽 e\u{301}", &"x".repeat(500), "7 cups of tea please and more of it"]);
+    let odd =
+        Text::of_lines(["7 cups of tea please", "\u{0}", "שלום 👍🏽 e\u{301}", &"x".repeat(500), "7 cups of tea please and more of it"]);
     let nats = model.likelihood().expect("has one").negative_log_likelihoods(&odd, 4, 0).expect("any text");
     assert!(nats.len() == 5 && nats.iter().all(|nats| nats.is_finite() && *nats > 0.0), "{name}: {nats:?}");
     assert!(nats[0] < nats[3], "{name}: {nats:?}");

@@ -177,7 +177,8 @@ impl TextModel for TextArConfig {
         let mut batch = |step: &Step| Batch::of(&steps.of(step), form);
         let counted = corpus.held.iter().map(|window| window.tokens.len() - window.from).sum::<usize>().max(1);
         let mut score = |net: &Transformer| nats(net, form, &corpus.held).iter().sum::<f64>() / counted as f64;
-        let name = fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
+        let name =
+            fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
         let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());
         let model = AutoregressiveModel { net, dropout: form.dropout };
         let trainer = Trainer::new(schedule, self.train.ema, name, &mut batch).with_score(&mut score);

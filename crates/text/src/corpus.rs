@@ -241,7 +241,8 @@ mod tests {
         let form = Form::of(&texts, &config).expect("a form");
         let corpus = Corpus::of(&texts, &form, &config, 1).expect("enough");
         assert_eq!((corpus.windows(form.context), corpus.held.len()), (323, 17));
-        let step = |index: u64| Step { index, rows_seen: 8 * index, total_rows: 1000, batch_rows: 8, seed: 1, part: Part::WHOLE, rate: 1.0 };
+        let step =
+            |index: u64| Step { index, rows_seen: 8 * index, total_rows: 1000, batch_rows: 8, seed: 1, part: Part::WHOLE, rate: 1.0 };
         let mut steps = corpus.steps(form.context);
         let all: Vec<Vec<Window>> = (0..32).map(|index| steps.of(&step(index))).collect();
         let spread = |batch: &Vec<Window>| {

@@ -152,7 +152,9 @@ mod tests {
         let guard = Guard::fit(&learned, &held).expect("small");
         assert_eq!(guard.limit(), LEAST_PASSAGE - 1, "random letters have nothing in common");
         for row in 0..50u64 {
-            let copied = |length: usize| format!("{}{}{}", random(500 + row, 37), &learned[row as usize][row as usize..][..length], random(600 + row, 41));
+            let copied = |length: usize| {
+                format!("{}{}{}", random(500 + row, 37), &learned[row as usize][row as usize..][..length], random(600 + row, 41))
+            };
             assert!(guard.refuses(&copied(LEAST_PASSAGE)), "row {row}");
             assert!(!guard.refuses(&copied(LEAST_PASSAGE - WINNOWED - 1)), "row {row}");
         }

@@ -170,7 +170,8 @@ impl Model for MaskedModel {
 
 impl TextModel for TextMdlmConfig {
     const NAME: &'static str = "text-mdlm";
-    const SUMMARY: &'static str = "text in any order: masked diffusion (Sahoo et al. 2024) by a transformer that sees both sides; fills in blanks";
+    const SUMMARY: &'static str =
+        "text in any order: masked diffusion (Sahoo et al. 2024) by a transformer that sees both sides; fills in blanks";
 
     fn text(&self) -> &TextConfig {
         &self.text
@@ -198,7 +199,8 @@ impl TextModel for TextMdlmConfig {
         let counted: usize = held.iter().map(|window| window.tokens.len() - window.from).sum::<usize>().max(1);
         let judged = JUDGED.of(run.seed);
         let mut score = |net: &Transformer| bounds(net, form, held, JUDGED_DRAWS, &judged).iter().sum::<f64>() / counted as f64;
-        let name = fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
+        let name =
+            fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
         let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());
         let model = MaskedModel { net, dropout: form.dropout };
         let trainer = Trainer::new(schedule, self.train.ema, name, &mut batch).with_score(&mut score);
@@ -212,10 +214,16 @@ impl TextModel for TextMdlmConfig {
         let guidance = manner.guidance.unwrap_or(1.0);
         check_range("--guidance", guidance, 0.0, 100.0)?;
         if manner.guidance.is_some() && learned.form.labels.is_none() {
-            return Err(Error::Config("the model learned texts without labels, so that there is nothing to guide towards; leave --guidance out".into()));
+            return Err(Error::Config(
+                "the model learned texts without labels, so that there is nothing to guide towards; leave --guidance out".into(),
+            ));
         }
         if let Some(draw) = draws.iter().find(|draw| draw.given.len() > learned.form.context) {
-            let what = format!("a given text has {} tokens, and the model sees {} at once; give shorter ones", draw.given.len(), learned.form.context);
+            let what = format!(
+                "a given text has {} tokens, and the model sees {} at once; give shorter ones",
+                draw.given.len(),
+                learned.form.context
+            );
             return Err(Error::Config(what));
         }
         let attempt = draws.first().map_or(0, |draw| draw.attempt);
@@ -285,7 +293,8 @@ impl Filling<'_> {
                 let kept = if window == 0 { draw.given.clone() } else { texts[index][before..].iter().copied().map(Some).collect() };
                 given.push(if open[index] { kept } else { Vec::new() });
             }
-            let wanted: Vec<usize> = (0..draws.len()).map(|index| self.wanted(&draws[index], &given[index], &texts[index], open[index])).collect();
+            let wanted: Vec<usize> =
+                (0..draws.len()).map(|index| self.wanted(&draws[index], &given[index], &texts[index], open[index])).collect();
             let tokens = self.window(draws, &addresses, &given, &wanted, window);
             for index in (0..draws.len()).filter(|&index| open[index]).collect::<Vec<_>>() {
                 let known = if window == 0 { 0 } else { given[index].len() };
@@ -340,7 +349,12 @@ impl Filling<'_> {
             let mark = |draw: &Draw| form.mark(if is_labelled { draw.label } else { 0 }, number > 0 || form.is_whole());
             draws.iter().map(mark).chain(std::iter::repeat(form.mark(0, false))).take(ROWS).collect()
         };
-        let network = Shown { learned: self.learned, spans: Spans::new(vec![form.outputs(); length]), marks: [labels(true), labels(false)], guidance: self.guidance };
+        let network = Shown {
+            learned: self.learned,
+            spans: Spans::new(vec![form.outputs(); length]),
+            marks: [labels(true), labels(false)],
+            guidance: self.guidance,
+        };
         let rules = WholeTexts { form, begins: number == 0 };
         let batch = Reveal {
             addresses,
@@ -471,7 +485,8 @@ mod tests {
         assert_eq!(batch.targets.weights.iter().filter(|&&weight| weight == 0.0).count(), 4);
         assert_eq!(batch.inputs[..2], [0, 1]);
         assert_eq!(*batch.targets.tokens, [0, 1, 2, 3, form.end(), form.end()]);
-        let hidden = batch.inputs.iter().zip(batch.targets.weights.iter()).all(|(&input, &weight)| (input == form.hidden()) == (weight > 0.0));
+        let hidden =
+            batch.inputs.iter().zip(batch.targets.weights.iter()).all(|(&input, &weight)| (input == form.hidden()) == (weight > 0.0));
         assert!(hidden);
     }
 
@@ -495,7 +510,8 @@ mod tests {
         let share = |made: &Text, known: &[&str]| made.iter().filter(|text| known.contains(text)).count() as f64 / made.count() as f64;
         let made = model.sample(&TextRequest::new(60, 1)).expect("possible").data;
         assert!(share(&made, &["red car", "blue sea"]) > 0.7, "{:?}", made.iter().take(10).collect::<Vec<_>>());
-        let made = model.sample(&TextRequest { guidance: Some(2.0), ..TextRequest::new(40, 1).with_label("water") }).expect("possible").data;
+        let made =
+            model.sample(&TextRequest { guidance: Some(2.0), ..TextRequest::new(40, 1).with_label("water") }).expect("possible").data;
         assert!(share(&made, &["blue sea"]) > 0.8, "{:?}", made.iter().take(10).collect::<Vec<_>>());
         let blanks = Text::of_lines(vec!["bl__ se_"; 20]);
         let made = model.rebuild().expect("can").rebuild(&blanks, None, &TextRequest::new(0, 3)).expect("possible").data;

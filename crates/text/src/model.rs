@@ -226,9 +226,11 @@ impl<C: TextModel> Synthesizer<Text> for TextSynthesizer<C> {
         run.observer.event(Event::Stage("tokens"));
         let form = Form::of(data, self.config.text())?;
         let corpus = Corpus::of(data, &form, self.config.text(), run.seed)?;
-        let rare = data.iter().filter(|text| form.tokenizer.encode(text).iter().any(|&token| Some(token) == form.tokenizer.unknown())).count();
+        let rare =
+            data.iter().filter(|text| form.tokenizer.encode(text).iter().any(|&token| Some(token) == form.tokenizer.unknown())).count();
         if rare > 0 {
-            let what = format!("{rare} texts have characters that occur in fewer than {} texts; samples lack them", self.config.text().rare);
+            let what =
+                format!("{rare} texts have characters that occur in fewer than {} texts; samples lack them", self.config.text().rare);
             run.observer.event(Event::Note(&what));
         }
         let guard = self.config.text().guard.then(|| Guard::fit(&corpus.texts[0], &corpus.texts[1])).transpose()?;
@@ -358,7 +360,8 @@ mod tests {
     use semblant_data::text::TokenizerKind;
     use serde::{Deserialize, Serialize};
 
-    const LINES: [&str; 2] = ["the old lighthouse keeper and his dog went down to the sea", "a parcel for number seven was left upstairs today"];
+    const LINES: [&str; 2] =
+        ["the old lighthouse keeper and his dog went down to the sea", "a parcel for number seven was left upstairs today"];
 
     /// Draws a training text at every attempt but one.
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -371,7 +374,8 @@ mod tests {
 
     impl Default for Parrot {
         fn default() -> Self {
-            let text = TextConfig { tokenizer: TokenizerKind::Byte, width: 8, depth: 1, heads: 1, validation: 0.1, ..TextConfig::default() };
+            let text =
+                TextConfig { tokenizer: TokenizerKind::Byte, width: 8, depth: 1, heads: 1, validation: 0.1, ..TextConfig::default() };
             Self { text, train: TrainConfig::default(), new_at: 2 }
         }
     }

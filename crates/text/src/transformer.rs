@@ -47,7 +47,8 @@ impl Block {
         let width = sizes.width;
         // Twice as many parts as blocks add to the stream.
         let added = DEVIATION / ((2 * sizes.depth) as f32).sqrt();
-        let mut layer = |inputs, outputs, deviation| LinearConfig::new(inputs, outputs).with_init(Init::Normal(deviation)).init(stream(), device);
+        let mut layer =
+            |inputs, outputs, deviation| LinearConfig::new(inputs, outputs).with_init(Init::Normal(deviation)).init(stream(), device);
         Self {
             norm_1: RmsNorm::new(width, device),
             packed: layer(width, 3 * width, DEVIATION),

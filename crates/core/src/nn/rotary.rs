@@ -87,13 +87,7 @@ fn plain(packed: Tensor<3>, heads: usize, places: &[usize]) -> Tensor<3> {
     let mut parts = turned.chunk(2, 3).into_iter(); // 2 of [batch, tokens, 2 * heads, half]
     let mut next = || parts.next().expect("two halves");
     let (first, second) = (next(), next());
-    let turned = Tensor::cat(
-        vec![
-            first.clone() * cosines.clone() - second.clone() * sines.clone(),
-            first * sines + second * cosines,
-        ],
-        3,
-    );
+    let turned = Tensor::cat(vec![first.clone() * cosines.clone() - second.clone() * sines.clone(), first * sines + second * cosines], 3);
     let values = packed.slice([0..batch, 0..tokens, 2 * sizes.width..packed_width]);
     Tensor::cat(vec![turned.reshape([batch, tokens, 2 * sizes.width]), values], 2)
 }

@@ -71,7 +71,10 @@ impl Data for Text {
             OptionSpec::value("steps", "N", "Passes of masked diffusion for a window: more take longer and are nearer to what was learned"),
             OptionSpec::value("guidance", "WEIGHT", "The strength of guidance towards the label of masked diffusion; 1 is none"),
             OptionSpec::value("blank", "CHARACTER", "With --from: what stands for a character that is to be drawn [default: _]"),
-            OptionSpec::flag("no-guard", "Keep texts that repeat a longer passage of the training text than new texts do, instead of drawing them again"),
+            OptionSpec::flag(
+                "no-guard",
+                "Keep texts that repeat a longer passage of the training text than new texts do, instead of drawing them again",
+            ),
             OptionSpec::value("batch-rows", "TEXTS", "Texts per batch: changes memory and progress, never the texts [default: 1024]"),
         ];
         OPTIONS
@@ -114,7 +117,8 @@ impl Data for Text {
         };
         let mut lines = vec![format!("tokens: {tokens}, {} of them", size.unwrap_or(0))];
         lines.extend(form["context"].as_u64().map(|context| format!("context of {context} tokens")));
-        let labels: Vec<&str> = form.pointer("/labels/names").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let labels: Vec<&str> =
+            form.pointer("/labels/names").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         if !labels.is_empty() {
             lines.push(format!("labels: {}", labels.join(", ")));
         }

@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn lengths_are_those_of_the_plain_algorithm() {
         let stream = Stream::new(5, 0);
-        let text = |row: u64, length: u64| -> String { (0..length as u32).map(|at| char::from(b'a' + stream.below(row, at, 3) as u8)).collect() };
+        let text =
+            |row: u64, length: u64| -> String { (0..length as u32).map(|at| char::from(b'a' + stream.below(row, at, 3) as u8)).collect() };
         for row in 0..40 {
             let (a, b) = (text(row, 20 + 7 * row), text(1000 + row, 15 + row));
             let (x, y): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());

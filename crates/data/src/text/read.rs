@@ -96,7 +96,10 @@ fn bytes(path: &Path, memory: Memory) -> Result<Vec<u8>> {
     }
     let mut unpacked = Vec::new();
     let most = memory.bytes() / 2;
-    MultiGzDecoder::new(bytes.as_slice()).take(most.saturating_add(1)).read_to_end(&mut unpacked).map_err(|source| Error::io(path, source))?;
+    MultiGzDecoder::new(bytes.as_slice())
+        .take(most.saturating_add(1))
+        .read_to_end(&mut unpacked)
+        .map_err(|source| Error::io(path, source))?;
     memory.check(path.display().to_string(), unpacked.len() as u64, 2)?;
     Ok(unpacked)
 }
@@ -129,7 +132,8 @@ fn of_table(path: &Path, options: &TextOptions) -> Result<Opened<Text>> {
         // A table that is only compared may lack labels.
         Err(Error::UnknownColumn { .. } | Error::Table(_) | Error::Format { .. }) if options.label_if_there && label.is_some() => {
             let kinds = read.kinds.into_iter().filter(|(name, _)| Some(name) != label.as_ref()).collect();
-            known(&ReadOptions { kinds, ..ReadOptions { missing: Some(Vec::new()), memory: options.memory, ..ReadOptions::default() } })?.table
+            known(&ReadOptions { kinds, ..ReadOptions { missing: Some(Vec::new()), memory: options.memory, ..ReadOptions::default() } })?
+                .table
         }
         found => found?.table,
     };

@@ -123,7 +123,7 @@ fn clusters(points: &[&[f32]], count: usize, random: &mut Sequence) -> Vec<usize
 mod tests {
     use super::*;
 
-    /// Values of tests/text_scores.py.
+    /// Values of tests/golden/texts.py.
     #[test]
     fn the_area_is_that_of_the_formula() {
         assert!((divergence_area(&[0.2, 0.3, 0.5], &[0.2, 0.3, 0.5]) - 1.0).abs() < 1e-9);

@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(zipf(&Text::of_lines(["a b c"]), Units::Words, 100), None);
     }
 
-    /// Values of tests/text_scores.py.
+    /// Values of tests/golden/texts.py.
     #[test]
     fn self_bleu_is_that_of_the_formula() {
         let score = |lines: &[&str]| self_bleu(&Text::of_lines(lines), Units::Words, 100, 100).expect("two texts");

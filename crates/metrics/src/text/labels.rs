@@ -81,7 +81,8 @@ impl Classifier {
         let found = self.labels(texts, false);
         let f1 = |name: &String| {
             let is = |index: usize| texts.label(index) == Some(name);
-            let (there, called) = ((0..found.len()).filter(|&index| is(index)).count(), found.iter().filter(|found| **found == name).count());
+            let (there, called) =
+                ((0..found.len()).filter(|&index| is(index)).count(), found.iter().filter(|found| **found == name).count());
             let right = (0..found.len()).filter(|&index| is(index) && found[index] == name).count();
             (there > 0).then(|| 2.0 * right as f64 / (there + called) as f64)
         };
@@ -106,7 +107,8 @@ pub(super) fn hashed(text: &str, orders: RangeInclusive<usize>) -> Vec<u64> {
 
 /// FNV-1a over characters, mixed once more.
 fn mixed(characters: impl Iterator<Item = char>, kind: u64) -> u64 {
-    let hash = characters.fold(0xCBF2_9CE4_8422_2325 ^ kind, |hash, character| (hash ^ u64::from(character)).wrapping_mul(0x0100_0000_01B3));
+    let hash =
+        characters.fold(0xCBF2_9CE4_8422_2325 ^ kind, |hash, character| (hash ^ u64::from(character)).wrapping_mul(0x0100_0000_01B3));
     (hash ^ hash >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 16
 }
 
@@ -115,7 +117,8 @@ mod tests {
     use super::*;
 
     fn texts(rows: usize, flipped: bool) -> Text {
-        let line = |row: usize| if row % 3 == 0 { format!("win a prize of {row} pounds now") } else { format!("see you at {row} for lunch") };
+        let line =
+            |row: usize| if row % 3 == 0 { format!("win a prize of {row} pounds now") } else { format!("see you at {row} for lunch") };
         let label = move |row: usize| if (row % 3 == 0) != flipped { "spam" } else { "ham" };
         Text::of_lines((0..rows).map(line)).with_labels((0..rows).map(label)).expect("as many")
     }

@@ -107,7 +107,7 @@ fn with(hash: u64, character: u32) -> u64 {
 mod tests {
     use super::*;
 
-    /// Values of tests/text_scores.py.
+    /// Values of tests/golden/texts.py.
     #[test]
     fn bits_are_those_of_the_formula() {
         let model = Ngrams::fit(["abab", "abc"].into_iter(), 3, 3, true);

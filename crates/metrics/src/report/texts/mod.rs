@@ -90,7 +90,12 @@ pub fn report_text(
     Ok(Report {
         format: FORMAT,
         kind: "text".into(),
-        sources: sources.filled("texts", format!("{mean:.0} characters on average"), [real.count(), synthetic.count()], holdout.map(Text::count)),
+        sources: sources.filled(
+            "texts",
+            format!("{mean:.0} characters on average"),
+            [real.count(), synthetic.count()],
+            holdout.map(Text::count),
+        ),
         seed: *seed,
         verdicts: verdict::verdicts(&scored, sizes),
         scores,
@@ -121,8 +126,12 @@ impl Compared {
 
 fn notes(compared: &Compared, [real, synthetic]: [&Text; 2]) -> Vec<String> {
     let mut notes = vec![
-        "Likelihoods are those of models of n-grams, which every reader can fit again; they see six characters and judge no meaning.".to_owned(),
-        format!("N-grams of this report are of {}; sets are compared at one size, since all such counts depend on it.", compared.units.name()),
+        "Likelihoods are those of models of n-grams, which every reader can fit again; they see six characters and judge no meaning."
+            .to_owned(),
+        format!(
+            "N-grams of this report are of {}; sets are compared at one size, since all such counts depend on it.",
+            compared.units.name()
+        ),
         "The area on hashed n-grams has the formula of MAUVE and not its embedding: it is not comparable with published values.".into(),
     ];
     if compared.real.count() < real.count() || compared.synthetic.count() < synthetic.count() {

@@ -35,7 +35,10 @@ pub(super) fn limits() -> Section {
         ),
         row(
             "Utility",
-            format!("Real texts cost more than {} times the bits that they cost after training on real texts: fair, {} times: poor", REVERSE[0], REVERSE[1]),
+            format!(
+                "Real texts cost more than {} times the bits that they cost after training on real texts: fair, {} times: poor",
+                REVERSE[0], REVERSE[1]
+            ),
         ),
         row(
             "Privacy",

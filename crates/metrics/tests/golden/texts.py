@@ -1,4 +1,4 @@
-"""Golden values of scores of text, from their formulas: python3 text_scores.py"""
+"""Golden values of scores of text, from their formulas: python3 texts.py"""
 import math
 from collections import Counter
 
