@@ -11,7 +11,7 @@ use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
 use super::write::is_plain;
-use super::{LabelRequest, Labels, Layout, Text, TextOptions, TextRequest, TextWriter, USUAL_PART};
+use super::{LabelRequest, Labels, Text, TextOptions, TextRequest, TextWriter, USUAL_PART};
 use crate::table::{BALANCE, Table, TableRequest, WHERE, Wanted};
 
 impl Data for Text {
