@@ -17,18 +17,18 @@ const PART_ROWS: usize = 256;
 #[derive(Module, Debug)]
 pub struct RmsNorm {
     /// `[width]`.
-    pub gamma: Param<Tensor<1>>,
+    pub weight: Param<Tensor<1>>,
 }
 
 impl RmsNorm {
     /// A layer of this width with weights of 1.
     pub fn new(width: usize, device: &Device) -> Self {
-        Self { gamma: filled([width], device, 1.0) }
+        Self { weight: filled([width], device, 1.0) }
     }
 
     /// `x [..., width]` gives the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        rms_norm(x, self.gamma.val())
+        rms_norm(x, self.weight.val())
     }
 }
 
