@@ -277,7 +277,7 @@ fn sequences(count: usize, seed: usize) -> Series {
         ("kind", ColumnKind::Categorical, Column::from_labels((0..count).map(|sequence| Some(if sequence % 3 == 0 { "a" } else { "b" })))),
     ]);
     let order = ["machine", "kind", "reading", "state"].map(String::from).to_vec();
-    let layout = Layout { entity: Some("machine".into()), clock: Clock::Order, order };
+    let layout = Layout { entity: Some("machine".into()), order, ..Layout::default() };
     Series::new(rows.expect("rows"), None, spans, Some(entities.expect("names")), layout).expect("series")
 }
 
