@@ -267,9 +267,9 @@ impl Evaluate {
     after_help = "Examples:\n  semblant impute sales.safetensors sales-with-gaps.csv -o sales-filled.csv\n  semblant impute sales.safetensors sales.csv --columns churned --draws 5 -o redrawn.csv      (redrawn-1.csv to redrawn-5.csv)"
 )]
 pub(crate) struct Impute {
-    /// The model file, of a model that knows any columns given any others: masked-diffusion.
+    /// The model file, of a model that knows any columns given any others: masked-diffusion of tables, sequence and series-flow of series.
     pub(crate) model: PathBuf,
-    /// The table, some cells of which are missing: a path, - for standard input, or the name of a public data set.
+    /// The table or series, some cells of which are missing: a path, - for standard input, or the name of a public data set.
     pub(crate) data: String,
     /// The file to write.
     #[arg(long, short)]

@@ -7,7 +7,7 @@ use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result};
 use semblant_data::database::{Database, NO_ROW};
-use semblant_data::series::{Clock, Layout, Series, numbered};
+use semblant_data::series::{Layout, Series, numbered};
 use semblant_data::table::{ColumnKind, Constraint, Schema, Table, TableFormat};
 use semblant_tabular::preparation::{Encoding, Preparation, Prepared};
 
@@ -145,7 +145,7 @@ pub(crate) fn children(learned: &Table, own: &Table, context: &Table, links: &[u
     }
     let entities = beside(&numbered(&name, 0..parents.len() as u64)?, &context.take(&parents))?;
     let order = entities.schema().names().chain(rows.schema().names()).map(str::to_owned).collect();
-    let layout = Layout { entity: Some(name), clock: Clock::Order, order };
+    let layout = Layout { entity: Some(name), order, ..Layout::default() };
     let kind = Database::KIND;
     Series::new(rows, None, spans, Some(entities), layout).map_err(|error| Error::Data(format!("{kind}: {error}")))
 }

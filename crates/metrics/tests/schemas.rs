@@ -12,8 +12,8 @@ use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
 use semblant_metrics::membership::lira::Shadows;
 use semblant_metrics::report::{
-    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, TextEvaluation, compare, report_database, report_images, report_series,
-    report_text,
+    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, TextEvaluation, compare, report_database, report_images,
+    report_series, report_text,
 };
 use semblant_metrics::{Options, Report, evaluate};
 use serde_json::Value;
@@ -279,7 +279,7 @@ fn sequences(count: usize, seed: usize) -> Series {
         ("kind", ColumnKind::Categorical, Column::from_labels((0..count).map(|sequence| Some(if sequence % 3 == 0 { "a" } else { "b" })))),
     ]);
     let order = ["machine", "kind", "reading", "state"].map(String::from).to_vec();
-    let layout = Layout { entity: Some("machine".into()), clock: Clock::Order, order };
+    let layout = Layout { entity: Some("machine".into()), order, ..Layout::default() };
     Series::new(rows.expect("rows"), None, spans, Some(entities.expect("names")), layout).expect("series")
 }
 
@@ -315,7 +315,8 @@ fn the_report_of_sequences_of_any_form_matches_the_schema() {
 
 /// Orders with markup, line breaks and labels.
 fn texts(count: usize, seed: usize) -> Text {
-    let line = |row: usize| format!("{} cups of <b>{}</b>\nfor number {}", row * 7 % 9 + 1, ["tea", "milk"][row % 2], row * row % 97 + seed);
+    let line =
+        |row: usize| format!("{} cups of <b>{}</b>\nfor number {}", row * 7 % 9 + 1, ["tea", "milk"][row % 2], row * row % 97 + seed);
     let label = |row: usize| ["leaf & pot", "cow"][row % 2];
     Text::of_lines((seed..seed + count).map(line)).with_labels((seed..seed + count).map(label)).expect("as many")
 }
@@ -324,14 +325,25 @@ fn texts(count: usize, seed: usize) -> Text {
 fn the_report_of_text_matches_the_schema_and_its_page_is_complete() {
     let (real, synthetic, holdout) = (texts(120, 1), texts(100, 200), texts(60, 400));
     for holdout in [Some(&holdout), None] {
-        let report = report_text(&real, &synthetic, holdout, &TextEvaluation { seed: 0, sources: sources() }, &mut |_| {}).expect("comparable");
+        let report =
+            report_text(&real, &synthetic, holdout, &TextEvaluation { seed: 0, sources: sources() }, &mut |_| {}).expect("comparable");
         holds(&report);
         let page = report.to_html();
         leave(&page, if holdout.is_some() { "text.html" } else { "text-alone.html" });
-        for text in ["train, 120 texts", "Samples side by side", "&lt;b&gt;", "leaf &amp; pot", "Longest passages in common", "Frequencies"] {
+        for text in ["train, 120 texts", "Samples side by side", "&lt;b&gt;", "leaf &amp; pot", "Longest passages in common", "Frequencies"]
+        {
             assert!(page.contains(text), "{text}");
         }
-        for id in ["text_discriminative", "reverse_bits", "bits_per_character", "ngram_area", "distinct_2", "self_bleu", "lengths", "class_accuracy"] {
+        for id in [
+            "text_discriminative",
+            "reverse_bits",
+            "bits_per_character",
+            "ngram_area",
+            "distinct_2",
+            "self_bleu",
+            "lengths",
+            "class_accuracy",
+        ] {
             assert!(report.score(id).is_some_and(|score| score.value.is_some() && score.reference.is_some()), "{id}");
         }
         assert_eq!(report.score("label_f1").is_some(), holdout.is_some());

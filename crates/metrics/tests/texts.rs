@@ -8,8 +8,18 @@ use semblant_metrics::{Report, text};
 
 const SUBJECTS: [&str; 8] = ["the cat", "my sister", "an old man", "the driver", "our teacher", "a small dog", "the queen", "nobody here"];
 const VERBS: [&str; 8] = ["sees", "wants", "sold", "has painted", "forgot", "looks for", "broke", "returned"];
-const OBJECTS: [&str; 10] =
-    ["the bridge", "a red coat", "some apples", "the last letter", "his keys", "her piano", "a ticket", "the lamp", "two chairs", "that song"];
+const OBJECTS: [&str; 10] = [
+    "the bridge",
+    "a red coat",
+    "some apples",
+    "the last letter",
+    "his keys",
+    "her piano",
+    "a ticket",
+    "the lamp",
+    "two chairs",
+    "that song",
+];
 const TIMES: [&str; 6] = ["today", "last week", "in the morning", "again", "before dinner", "on monday"];
 
 /// Sentences of four drawn parts and a number, which no other has.

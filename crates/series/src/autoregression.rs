@@ -14,11 +14,13 @@ use semblant_core::config::{Config, check_range};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::{Error, Result};
-use semblant_data::series::{SeriesRequest, Windows};
+use semblant_data::series::SeriesRequest;
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::Features;
+use crate::batches::Training;
 use crate::covariance::{Covariance, rows_of, unbounded};
-use crate::model::{Form, SeriesModel};
+use crate::model::{Form, Made, SeriesModel};
 use crate::purpose::FIRST_NOISE;
 
 /// Added to the diagonal of the normal equations, as a share of its mean.
@@ -63,7 +65,7 @@ impl SeriesModel for AutoregressionConfig {
     const SUMMARY: &'static str = "linear autoregression with normal noise, no training: a control for scores";
     type Fitted = Fitted;
 
-    fn fit(&self, windows: &Windows, run: &mut Run) -> Result<(Fitted, Summary)> {
+    fn fit(&self, Training { windows, .. }: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
         let start = Instant::now();
         run.observer.event(Event::Stage("least squares"));
         let order = self.order.min(windows.length);
@@ -89,7 +91,7 @@ impl SeriesModel for AutoregressionConfig {
         Ok((fitted, Summary::without_steps(windows.count as u64, start.elapsed().as_secs_f64())))
     }
 
-    fn sample(&self, fitted: &Fitted, form: &Form, request: &SeriesRequest) -> Result<Vec<f64>> {
+    fn sample(&self, fitted: &Fitted, form: &Form, _: &Features, request: &SeriesRequest) -> Result<Made> {
         let (channels, stream) = (form.channels(), FIRST_NOISE.of(request.seed));
         let (size, first) = (form.length * channels, fitted.first_mean.len());
         let mut values = Vec::with_capacity((request.rows.end - request.rows.start) as usize * size);
@@ -107,14 +109,14 @@ impl SeriesModel for AutoregressionConfig {
                 values.extend(next);
             }
         }
-        Ok(values)
+        Ok(values.into())
     }
 
     fn write(&self, fitted: &Fitted, file: &mut Checkpoint, path: &Path) -> Result<()> {
         file.set_metadata("fitted", fitted, path)
     }
 
-    fn read(&self, file: &Checkpoint, form: &Form, path: &Path, _: &Device) -> Result<Fitted> {
+    fn read(&self, file: &Checkpoint, form: &Form, _: usize, path: &Path, _: &Device) -> Result<Fitted> {
         let fitted: Fitted = file.metadata_as("fitted", path)?;
         let Fitted { order, first_mean, first_root, coefficients, noise_root } = &fitted;
         // Bounded by the length, which was checked with the form.
@@ -150,6 +152,7 @@ fn least_squares(inputs: &Mat<f64>, targets: &Mat<f64>) -> Result<Mat<f64>> {
 #[cfg(test)]
 mod tests {
     use semblant_core::seeds::Stream;
+    use semblant_data::series::Windows;
 
     use super::*;
 
@@ -169,8 +172,9 @@ mod tests {
             }
         }
         let windows = Windows { values, count, length, channels: 1 };
+        let training = Training { windows, lengths: vec![length; count], attributes: Features::default() };
         let run = &mut Run::new(Device::flex(), 0);
-        let (fitted, _) = AutoregressionConfig::default().fit(&windows, run).expect("fits");
+        let (fitted, _) = AutoregressionConfig::default().fit(&training, run).expect("fits");
         for (found, truth) in fitted.coefficients.iter().chain(&fitted.noise_root).zip([0.3, 0.8, 0.1]) {
             assert!((found - truth).abs() < 0.01, "{fitted:?}");
         }

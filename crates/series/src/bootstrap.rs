@@ -12,10 +12,12 @@ use semblant_core::config::{Config, check_range};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::{Error, Result, host};
-use semblant_data::series::{SeriesRequest, Windows};
+use semblant_data::series::SeriesRequest;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Form, SeriesModel};
+use crate::attributes::Features;
+use crate::batches::Training;
+use crate::model::{Form, Made, SeriesModel};
 use crate::purpose::BLOCKS;
 
 /// Settings.
@@ -42,7 +44,7 @@ impl SeriesModel for BootstrapConfig {
     const SUMMARY: &'static str = "training windows drawn anew, no training: a control for scores that gives the training data away";
     type Fitted = Fitted;
 
-    fn fit(&self, windows: &Windows, run: &mut Run) -> Result<(Fitted, Summary)> {
+    fn fit(&self, Training { windows, .. }: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
         let start = Instant::now();
         run.observer.event(Event::Note(
             "block-bootstrap keeps the training series in its file and copies them into samples: a control for scores only",
@@ -51,7 +53,7 @@ impl SeriesModel for BootstrapConfig {
         Ok((Fitted { values }, Summary::without_steps(windows.count as u64, start.elapsed().as_secs_f64())))
     }
 
-    fn sample(&self, fitted: &Fitted, form: &Form, request: &SeriesRequest) -> Result<Vec<f64>> {
+    fn sample(&self, fitted: &Fitted, form: &Form, _: &Features, request: &SeriesRequest) -> Result<Made> {
         let (channels, length) = (form.channels(), form.length);
         let (size, stream) = (length * channels, BLOCKS.of(request.seed));
         let count = (fitted.values.len() / size) as u64;
@@ -68,7 +70,7 @@ impl SeriesModel for BootstrapConfig {
                 values.extend(fitted.values[from..from + rows * channels].iter().map(|&value| f64::from(value)));
             }
         }
-        Ok(values)
+        Ok(values.into())
     }
 
     fn write(&self, fitted: &Fitted, file: &mut Checkpoint, _: &Path) -> Result<()> {
@@ -77,7 +79,7 @@ impl SeriesModel for BootstrapConfig {
         Ok(())
     }
 
-    fn read(&self, file: &Checkpoint, form: &Form, path: &Path, _: &Device) -> Result<Fitted> {
+    fn read(&self, file: &Checkpoint, form: &Form, _: usize, path: &Path, _: &Device) -> Result<Fitted> {
         let size = form.length * form.channels();
         let found =
             file.tensor("training.windows", &semblant_core::device::select("cpu")?).map(|tensor| host::read(&tensor, <[f32]>::to_vec));

@@ -10,7 +10,7 @@ pub(crate) struct Covariance {
     /// The rows less the mean, `[rows, columns]`.
     pub(crate) centred: Mat<f64>,
     /// The eigenvectors, a column each.
-    vectors: Mat<f64>,
+    pub(crate) vectors: Mat<f64>,
     /// The deviation along each of them.
     pub(crate) deviations: Vec<f64>,
 }

@@ -17,25 +17,25 @@ use semblant_core::nn::{
     self, ADAPTIVE_EPSILON, AdaptiveBlock, Constants, Init, Linear, LinearConfig, init_streams, modulated_norm, silu, sinusoid, times,
 };
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
-use semblant_core::passes::Passes;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::{LastBatch, TrainConfig};
-use semblant_core::trainer::{Trained, Trainer, fingerprint};
+use semblant_core::trainer::{Trained, Trainer};
 use semblant_core::{Error, Result, host};
-use semblant_data::series::{SeriesRequest, Windows};
+use semblant_data::series::SeriesRequest;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Form, SeriesModel};
-use crate::purpose::{DROPOUT, FIRST_NOISE, NOISE, ORDER, TIME};
+use crate::attributes::Features;
+use crate::batches::{Batch, CHUNK, Training};
+use crate::inpainting::{Guide, Known};
+use crate::model::{Fill, Form, Given, Made, SeriesModel};
+use crate::purpose::{DROPOUT, FIRST_NOISE, NOISE, TIME};
 use crate::whitening::Whitening;
 
 /// Numbers in the sinusoid of the time.
 const TIME_WIDTH: usize = 64;
 /// Times are from 0 to 1, the sinusoid's from 0 to this.
 const TIME_SCALE: f64 = 1000.0;
-/// Windows that the network sees at once when sampling: always so many, since a matrix product may order its sums by its shape.
-const CHUNK: usize = 128;
 
 /// Settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -105,6 +105,8 @@ pub struct Velocity {
     places: Param<Tensor<2>>,
     time_1: Linear,
     time_2: Linear,
+    /// What the attributes add to the condition.
+    attributes: Option<Linear>,
     blocks: Vec<AdaptiveBlock>,
     last_modulation: Linear,
     /// A token to a row.
@@ -116,14 +118,15 @@ pub struct Velocity {
 }
 
 impl Velocity {
-    /// A fresh network, which gives zeros, for windows of this many rows and channels.
-    pub fn new(config: &FlowConfig, length: usize, channels: usize, seed: u64, device: &Device) -> Self {
+    /// A fresh network, which gives zeros, for windows of this many rows and channels, and so many numbers of attributes.
+    pub fn new(config: &FlowConfig, [length, channels, attributes]: [usize; 3], seed: u64, device: &Device) -> Self {
         let (mut stream, width) = (init_streams(seed), config.width);
         Self {
             inner: LinearConfig::new(channels, width).init(stream(), device),
             places: nn::drawn(Init::Normal(0.02), (0, 0), [length, width], (stream(), 0), device),
             time_1: LinearConfig::new(TIME_WIDTH, width).init(stream(), device),
             time_2: LinearConfig::new(width, width).init(stream(), device),
+            attributes: (attributes > 0).then(|| LinearConfig::new(attributes, width).init(stream(), device)),
             blocks: (0..config.depth).map(|_| AdaptiveBlock::new(width, &mut stream, device)).collect(),
             last_modulation: LinearConfig::new(width, 2 * width).with_init(Init::Zero).init(stream(), device),
             outer: LinearConfig::new(width, channels).with_init(Init::Zero).init(stream(), device),
@@ -132,11 +135,21 @@ impl Velocity {
         }
     }
 
-    /// `x [batch, length, channels]` at `time [batch]` gives its velocity. `branch` is applied to what each part of a block adds,
-    /// `[batch, length, width]`.
-    pub fn forward(&self, x: Tensor<3>, time: Tensor<1>, branch: &mut dyn FnMut(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+    /// `x [batch, length, channels]` at `time [batch]`, of sequences with these attributes `[batch, numbers]`, gives its velocity. `branch` is applied to
+    /// what each part of a block adds, `[batch, length, width]`.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        time: Tensor<1>,
+        attributes: Option<Tensor<2>>,
+        branch: &mut dyn FnMut(Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
         let waves = sinusoid(time * TIME_SCALE, TIME_WIDTH, true, 1.0, &self.constants); // [batch, TIME_WIDTH]
-        let condition = silu(self.time_2.forward(silu(self.time_1.forward(waves)))); // [batch, width]
+        let of_time = self.time_2.forward(silu(self.time_1.forward(waves))); // [batch, width]
+        let condition = silu(match self.attributes.as_ref().zip(attributes) {
+            Some((layer, attributes)) => of_time + layer.forward(attributes),
+            None => of_time,
+        }); // [batch, width]
         let mut tokens = self.inner.forward(x) + self.places.val().unsqueeze_dim::<3>(0); // [batch, length, width]
         for block in &self.blocks {
             tokens = block.forward(tokens, condition.clone(), self.heads, ADAPTIVE_EPSILON, branch);
@@ -157,16 +170,16 @@ pub struct FlowModel {
 }
 
 impl Model for FlowModel {
-    /// Whitened windows, `[batch, length, channels]`.
-    type Batch = Tensor<3>;
+    /// Whitened windows.
+    type Batch = Batch;
     type Sampled = Velocity;
 
     fn sampled(&self) -> Velocity {
         self.net.valid()
     }
 
-    fn train_step(mut self, windows: Tensor<3>, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let ([batch, length, channels], device) = (windows.dims(), windows.device());
+    fn train_step(mut self, Batch { windows, attributes }: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let ([batch, length, channels], device) = (windows.dims(), windows.device()); // without autodiff
         let rows = step.rows().start..step.rows().start + batch as u64;
         let noise =
             Tensor::from_inner(step.stream(NOISE).normals_on(rows.clone(), length * channels, &device).reshape([batch, length, channels]));
@@ -174,8 +187,8 @@ impl Model for FlowModel {
         step.stream(TIME).normals(step.index, &mut normals);
         let deviation = self.config.time_deviation as f32;
         let levels: Vec<f32> = normals.iter().map(|z| 1.0 / (1.0 + (-deviation * z).exp())).collect();
-        let time = Tensor::<1>::from_inner(host::tensor(levels, [batch], &device.clone().inner()));
-        let windows = Tensor::from_inner(windows.inner());
+        let time = Tensor::<1>::from_inner(host::tensor(levels, [batch], &device));
+        let windows = Tensor::from_inner(windows);
         let share = time.clone().reshape([batch, 1, 1]);
         let noised = windows.clone() + (noise.clone() - windows.clone()) * share; // [batch, length, channels]
         let (keep, width) = ((1.0 - self.config.dropout) as f32, self.config.width);
@@ -188,7 +201,7 @@ impl Model for FlowModel {
             site += 1;
             times(added, Tensor::from_inner(mask.reshape([batch, length, width])))
         };
-        let error = self.net.forward(noised, time, &mut dropped) - (noise - windows); // [batch, length, channels]
+        let error = self.net.forward(noised, time, attributes.map(Tensor::from_inner), &mut dropped) - (noise - windows); // [batch, length, channels]
         let loss = error.square().mean();
         let losses = Losses::default().with("loss", loss.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
@@ -209,48 +222,32 @@ impl SeriesModel for FlowConfig {
     const SUMMARY: &'static str = "flow matching over partly whitened windows (Lipman et al. 2023), a transformer over time";
     type Fitted = Fitted;
 
-    fn fit(&self, windows: &Windows, run: &mut Run) -> Result<(Fitted, Summary)> {
+    fn fit(&self, training: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.observer.event(Event::Stage("whitening the windows"));
-        let (whitening, values) = Whitening::fit(windows, self.whitening)?;
-        let &Windows { count, length, channels, .. } = windows;
-        let size = length * channels;
+        let (whitening, values) = Whitening::fit(&training.windows, self.whitening)?;
         let device = run.device.clone();
-        let mut passes = Passes::new(count, ORDER);
-        let mut batch = |step: &Step| {
-            let rows = passes.batch(step);
-            let mut shown = Vec::with_capacity(rows.len() * size);
-            rows.iter().for_each(|&row| shown.extend_from_slice(&values[row * size..(row + 1) * size]));
-            Tensor::from_inner(host::tensor(shown, [rows.len(), length, channels], &device))
-        };
-        let bits: Vec<u64> = windows.values.iter().map(|value| value.to_bits()).collect();
-        let name = fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), length, channels, bits));
-        let net = Velocity::new(self, length, channels, run.seed, &run.device.clone().autodiff());
+        let mut batch = training.batches(&values, training.windows.length, &device);
+        let name = training.fingerprint(self, run.seed);
+        let sizes = [training.windows.length, training.windows.channels, training.attributes.width];
+        let net = Velocity::new(self, sizes, run.seed, &run.device.clone().autodiff());
         let model = FlowModel { net, config: self.clone() };
         run.observer.event(Event::Stage(&format!("training {} on {}", Self::NAME, semblant_core::device::name(&run.device))));
-        let trainer = Trainer::new(self.training.schedule(count, LastBatch::Filled), self.training.ema, name, &mut batch);
+        let trainer = Trainer::new(self.training.schedule(training.windows.count, LastBatch::Filled), self.training.ema, name, &mut batch);
         let optimizers = Optimizers::default().with("network", self.training.optimizer);
         let Trained { sampled, summary } = trainer.fit(model, optimizers, run)?;
         Ok((Fitted { net: sampled, whitening, device: run.device.clone() }, summary))
     }
 
-    fn sample(&self, fitted: &Fitted, form: &Form, request: &SeriesRequest) -> Result<Vec<f64>> {
-        let steps = request.steps.unwrap_or(self.steps);
-        check_range("--steps", steps, 1, 10_000)?;
-        let (length, channels) = (form.length, form.channels());
-        let (stream, size) = (FIRST_NOISE.of(request.seed), length * channels);
+    const TOLD: bool = true;
+
+    fn sample(&self, fitted: &Fitted, form: &Form, attributes: &Features, request: &SeriesRequest) -> Result<Made> {
         let rows: Vec<u64> = request.rows.clone().collect();
-        let mut values = Vec::with_capacity(rows.len() * size);
-        for part in rows.chunks(CHUNK) {
-            let mut noise = vec![0.0; CHUNK * size];
-            part.iter().zip(noise.chunks_exact_mut(size)).for_each(|(&row, out)| stream.normals(row, out));
-            let noise = host::tensor(noise, [CHUNK, length, channels], &fitted.device);
-            let made = solved(noise, steps, |x, time| {
-                let time = Tensor::full([CHUNK], time, &fitted.device);
-                fitted.net.forward(x, time, &mut |added| added)
-            });
-            host::read(&made, |made| values.extend(fitted.whitening.undone(&made[..part.len() * size])));
-        }
-        Ok(values)
+        let steps = request.steps.unwrap_or(self.steps);
+        Ok(made(fitted, form, &Draw { addresses: &rows, attributes, seed: request.seed, steps }, None)?.into())
+    }
+
+    fn fill(&self) -> Option<&dyn Fill<Fitted>> {
+        Some(self)
     }
 
     fn write(&self, fitted: &Fitted, file: &mut Checkpoint, _: &Path) -> Result<()> {
@@ -258,29 +255,78 @@ impl SeriesModel for FlowConfig {
         file.add_module("model", &fitted.net)
     }
 
-    fn read(&self, file: &Checkpoint, form: &Form, path: &Path, device: &Device) -> Result<Fitted> {
-        let net = Velocity::new(self, form.length, form.channels(), 0, device);
+    fn read(&self, file: &Checkpoint, form: &Form, attributes: usize, path: &Path, device: &Device) -> Result<Fitted> {
+        let net = Velocity::new(self, [form.length, form.channels(), attributes], 0, device);
         let net = file.load_module("model", net, path)?;
-        let whitening = Whitening::read(file, form.length, form.channels(), path)?;
+        let whitening = Whitening::read(file, form.length, form.channels(), self.whitening, path)?;
         Ok(Fitted { net, whitening, device: device.clone() })
     }
 }
 
+impl Fill<Fitted> for FlowConfig {
+    fn fill(&self, fitted: &Fitted, form: &Form, given: &Given, request: &SeriesRequest) -> Result<Vec<f64>> {
+        let steps = request.steps.unwrap_or(self.steps);
+        let draw = Draw { addresses: &given.addresses, attributes: &given.attributes, seed: request.seed, steps };
+        made(fitted, form, &draw, Some(&given.known))
+    }
+}
+
+/// Windows that are to be drawn.
+struct Draw<'a> {
+    /// Which decide their random numbers.
+    addresses: &'a [u64],
+    attributes: &'a Features,
+    seed: u64,
+    steps: usize,
+}
+
+/// Windows `[count, length * channels]`, led to what is known of them.
+fn made(fitted: &Fitted, form: &Form, draw: &Draw<'_>, known: Option<&Known>) -> Result<Vec<f64>> {
+    check_range("--steps", draw.steps, 1, 10_000)?;
+    let (length, channels) = (form.length, form.channels());
+    let (stream, size) = (FIRST_NOISE.of(draw.seed), length * channels);
+    let mut values = Vec::with_capacity(draw.addresses.len() * size);
+    for (number, part) in draw.addresses.chunks(CHUNK).enumerate() {
+        let mut noise = vec![0.0; CHUNK * size];
+        part.iter().zip(noise.chunks_exact_mut(size)).for_each(|(&row, out)| stream.normals(row, out));
+        let noise = host::tensor(noise, [CHUNK, length, channels], &fitted.device);
+        let first = number * CHUNK;
+        let places: Vec<usize> = (first..first + part.len()).collect();
+        let attributes = draw.attributes.tensor(&places, CHUNK, &fitted.device);
+        let guide = known.map(|known| {
+            let span = first * size..(first + part.len()) * size;
+            Guide::new(&fitted.whitening, Known { values: known.values[span.clone()].to_vec(), is_known: known.is_known[span].to_vec() })
+        });
+        let velocity = |x: Tensor<3>, time: f32| {
+            let times = Tensor::full([CHUNK], time, &fitted.device);
+            let velocity = fitted.net.forward(x.clone(), times, attributes.clone(), &mut |added| added);
+            let Some(guide) = &guide else { return Ok(velocity) };
+            // x_t = x_0 + t v, so that the estimate of the window is x_t - t v.
+            let mut estimate = host::read(&(x.clone() - velocity * time), <[f32]>::to_vec);
+            guide.led(&mut estimate[..part.len() * size], f64::from(time))?;
+            Ok((x - host::tensor(estimate, [CHUNK, length, channels], &fitted.device)) / time)
+        };
+        let made = solved(noise, draw.steps, velocity)?;
+        host::read(&made, |made| values.extend(fitted.whitening.undone(&made[..part.len() * size])));
+    }
+    Ok(values)
+}
+
 /// Heun's method from noise at time 1 to a window at time 0 in equal steps, the last one Euler's.
-fn solved(mut x: Tensor<3>, steps: usize, velocity: impl Fn(Tensor<3>, f32) -> Tensor<3>) -> Tensor<3> {
+fn solved(mut x: Tensor<3>, steps: usize, velocity: impl Fn(Tensor<3>, f32) -> Result<Tensor<3>>) -> Result<Tensor<3>> {
     let time = |index: usize| (steps - index) as f32 / steps as f32;
     for index in 0..steps {
         let (from, to) = (time(index), time(index + 1));
-        let first = velocity(x.clone(), from);
+        let first = velocity(x.clone(), from)?;
         let mean = if index + 1 == steps {
             first
         } else {
             let ahead = x.clone() + first.clone() * (to - from);
-            (first + velocity(ahead, to)) * 0.5
+            (first + velocity(ahead, to)?) * 0.5
         };
         x = x + mean * (to - from);
     }
-    x
+    Ok(x)
 }
 
 #[cfg(test)]
@@ -293,7 +339,7 @@ mod tests {
         let device = Device::flex();
         let at_the_end = |steps: usize| {
             let x = Tensor::<3>::ones([1, 1, 1], &device);
-            f64::from(host::read(&solved(x, steps, |x, _| x), |x| x[0]))
+            f64::from(host::read(&solved(x, steps, |x, _| Ok(x)).expect("finite"), |x| x[0]))
         };
         let errors = [8, 16, 32].map(|steps| (at_the_end(steps) - (-1.0f64).exp()).abs());
         assert!(errors[0] / errors[1] > 3.2 && errors[1] / errors[2] > 3.2, "{errors:?}");
@@ -303,8 +349,9 @@ mod tests {
     fn a_fresh_network_says_nothing_and_learns_from_its_first_step() {
         let device = Device::flex().autodiff();
         let config = FlowConfig { width: 8, heads: 2, depth: 2, ..FlowConfig::default() };
-        let net = Velocity::new(&config, 5, 3, 1, &device);
-        let out = net.forward(Tensor::ones([4, 5, 3], &device), Tensor::from_floats([0.0, 0.1, 0.5, 1.0], &device), &mut |added| added);
+        let net = Velocity::new(&config, [5, 3, 2], 1, &device);
+        let (x, times) = (Tensor::ones([4, 5, 3], &device), Tensor::from_floats([0.0, 0.1, 0.5, 1.0], &device));
+        let out = net.forward(x, times, Some(Tensor::ones([4, 2], &device)), &mut |added| added);
         assert_eq!(out.dims(), [4, 5, 3]);
         assert!(out.clone().inner().abs().max().into_scalar::<f32>() == 0.0);
         let gradients = (out - 1.0).square().mean().backward();

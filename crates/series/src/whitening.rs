@@ -1,7 +1,7 @@
 //! Windows as a flow sees them: partly whitened, so that small differences within a window count as much as its level.
 //!
 //! `z = V diag(s^-a) V' (x - mean) / scale`, where `V diag(s^2) V'` is the covariance of a window's numbers and `a` the amount: 0 only scales, 1
-//! makes all numbers uncorrelated and of variance 1.
+//! makes all numbers uncorrelated and of variance 1. The network of a flow sees `z`; what is known of a window is known of `x`.
 
 use faer::Mat;
 use semblant_core::checkpoint::Checkpoint;
@@ -18,17 +18,44 @@ const MOST_JOINT: usize = 2048;
 /// No direction is stretched more than if its deviation were this share of the greatest.
 const LEAST_SHARE: f64 = 1e-3;
 
-/// The way back from whitened windows; what goes there is not needed after a fit.
+/// Numbers of a window that are whitened together, and the directions in which they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// Where they lie in a window.
+    pub places: Vec<usize>,
+    /// The eigenvectors of their covariance, a column each.
+    pub vectors: Mat<f64>,
+    /// The deviation along each; none is less than a thousandth of the greatest.
+    pub deviations: Vec<f64>,
+    /// `V diag(s^a) V'`.
+    back: Mat<f64>,
+}
+
+impl Group {
+    fn new(places: Vec<usize>, vectors: Mat<f64>, deviations: Vec<f64>, amount: f64) -> Self {
+        let back = power(&vectors, &deviations, amount);
+        Self { places, vectors, deviations, back }
+    }
+}
+
+/// `V diag(s^exponent) V'`.
+fn power(vectors: &Mat<f64>, deviations: &[f64], exponent: f64) -> Mat<f64> {
+    let size = deviations.len();
+    let stretched = Mat::from_fn(size, size, |i, j| vectors[(i, j)] * deviations[j].powf(exponent));
+    stretched * vectors.transpose()
+}
+
+/// The way between windows and whitened ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Whitening {
-    length: usize,
-    channels: usize,
     /// `[length * channels]`.
-    mean: Vec<f32>,
+    pub mean: Vec<f32>,
     /// The deviation of all whitened numbers together before they were divided by it.
-    scale: f32,
-    /// One matrix of all numbers of a window, or one for each channel, `[size, size]`.
-    back: Vec<Vec<f32>>,
+    pub scale: f32,
+    /// How far windows are whitened.
+    pub amount: f64,
+    /// All numbers of a window, or those of each channel.
+    pub groups: Vec<Group>,
 }
 
 impl Whitening {
@@ -39,15 +66,15 @@ impl Whitening {
     pub fn fit(windows: &Windows, amount: f64) -> Result<(Self, Vec<f32>)> {
         let Windows { count, length, channels, .. } = *windows;
         let size = length * channels;
-        let (mut mean, mut back, mut there) = (vec![0.0; size], Vec::new(), Vec::new());
+        let (mut mean, mut found, mut there) = (vec![0.0; size], Vec::new(), Vec::new());
         for places in groups(length, channels) {
             let rows = Mat::from_fn(count, places.len(), |row, at| windows.values[row * size + places[at]]);
-            let covariance = Covariance::of(&rows)?;
-            places.iter().zip(&covariance.mean).for_each(|(&place, &value)| mean[place] = value as f32);
-            let least = LEAST_SHARE * covariance.deviations.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-            let power = |exponent: f64| covariance.mapped(|deviation| deviation.max(least).powf(exponent));
-            back.push(rows_of(&power(amount)).map(|value| value as f32).collect());
-            there.push((places, &covariance.centred * power(-amount)));
+            let Covariance { mean: of_places, centred, vectors, deviations } = Covariance::of(&rows)?;
+            places.iter().zip(&of_places).for_each(|(&place, &value)| mean[place] = value as f32);
+            let least = LEAST_SHARE * deviations.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+            let deviations: Vec<f64> = deviations.into_iter().map(|deviation| deviation.max(least)).collect();
+            there.push((places.clone(), &centred * power(&vectors, &deviations, -amount)));
+            found.push(Group::new(places, vectors, deviations, amount));
         }
         let sum: f64 = there
             .iter()
@@ -60,22 +87,20 @@ impl Whitening {
                 places.iter().enumerate().for_each(|(j, &place)| out[place] = (z[(row, j)] / scale) as f32);
             }
         }
-        Ok((Self { length, channels, mean, scale: scale as f32, back }, values))
+        Ok((Self { mean, scale: scale as f32, amount, groups: found }, values))
     }
 
     /// Whitened windows `[count, length * channels]` as they were.
     pub fn undone(&self, values: &[f32]) -> Vec<f64> {
-        let size = self.length * self.channels;
-        let mut out = Vec::with_capacity(values.len());
-        let groups = groups(self.length, self.channels);
-        for window in values.chunks_exact(size) {
-            let start = out.len();
-            out.extend(self.mean.iter().map(|&mean| f64::from(mean)));
-            for (places, matrix) in groups.iter().zip(&self.back) {
-                for (&place, line) in places.iter().zip(matrix.chunks_exact(places.len())) {
-                    let sum: f64 = places.iter().zip(line).map(|(&from, &weight)| f64::from(window[from]) * f64::from(weight)).sum();
-                    out[start + place] += sum * f64::from(self.scale);
-                }
+        let size = self.mean.len();
+        let mut out: Vec<f64> = values.chunks_exact(size).flat_map(|_| self.mean.iter().map(|&mean| f64::from(mean))).collect();
+        let count = values.len() / size;
+        for group in &self.groups {
+            let z = Mat::from_fn(count, group.places.len(), |row, at| f64::from(values[row * size + group.places[at]]));
+            // The matrix is symmetric.
+            let x = z * &group.back;
+            for (row, out) in out.chunks_exact_mut(size).enumerate() {
+                group.places.iter().enumerate().for_each(|(at, &place)| out[place] += x[(row, at)] * f64::from(self.scale));
             }
         }
         out
@@ -86,29 +111,36 @@ impl Whitening {
         let mut add = |name: &str, values: &[f32]| file.add_tensor(name, &host::tensor(values.to_vec(), [values.len()], device));
         add("whitening.mean", &self.mean);
         add("whitening.scale", &[self.scale]);
-        self.back.iter().enumerate().for_each(|(index, matrix)| add(&format!("whitening.back.{index}"), matrix));
+        for (index, group) in self.groups.iter().enumerate() {
+            let narrow = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value as f32).collect::<Vec<f32>>();
+            add(&format!("whitening.vectors.{index}"), &narrow(&mut rows_of(&group.vectors)));
+            add(&format!("whitening.deviations.{index}"), &narrow(&mut group.deviations.iter().copied()));
+        }
     }
 
-    /// Takes it out of a model file.
+    /// Takes it out of a model file of windows that are whitened by `amount`.
     ///
     /// # Errors
     /// Tensors that are missing or of another size; `path` is named.
-    pub fn read(file: &Checkpoint, length: usize, channels: usize, path: &Path) -> Result<Self> {
+    pub fn read(file: &Checkpoint, length: usize, channels: usize, amount: f64, path: &Path) -> Result<Self> {
         let device = semblant_core::device::select("cpu")?;
         let take = |name: &str, size: usize| {
             let found = file.tensor(name, &device).map(|tensor| host::read(&tensor, <[f32]>::to_vec));
             let wrong = || Error::checkpoint(path, format!("the tensor {name} is missing or has another size; fit the model again"));
-            found.filter(|values| values.len() == size).ok_or_else(wrong)
+            found.filter(|values| values.len() == size && values.iter().all(|value| value.is_finite())).ok_or_else(wrong)
         };
-        let groups = groups(length, channels);
-        let matrix =
-            |(index, places): (usize, &Vec<usize>)| take(&format!("whitening.back.{index}"), places.len().saturating_mul(places.len()));
+        let group = |(index, places): (usize, Vec<usize>)| {
+            let size = places.len();
+            let vectors = take(&format!("whitening.vectors.{index}"), size.saturating_mul(size))?;
+            let deviations = take(&format!("whitening.deviations.{index}"), size)?;
+            let vectors = Mat::from_fn(size, size, |row, column| f64::from(vectors[row * size + column]));
+            Ok(Group::new(places, vectors, deviations.into_iter().map(|value| f64::from(value).max(f64::MIN_POSITIVE)).collect(), amount))
+        };
         Ok(Self {
-            length,
-            channels,
             mean: take("whitening.mean", length * channels)?,
             scale: take("whitening.scale", 1)?[0],
-            back: groups.iter().enumerate().map(matrix).collect::<Result<_>>()?,
+            amount,
+            groups: groups(length, channels).into_iter().enumerate().map(group).collect::<Result<_>>()?,
         })
     }
 }

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::gradient_penalty;
+use semblant_core::nn::{MlpCritic, gradient_penalty};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{LAYERS, TRAINING};
@@ -27,7 +27,6 @@ use semblant_data::table::encode::{Layout, NumberOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::activate::{condition_loss, gumbel_softmax, gumbel_softmax_backward};
-use crate::critic::MlpCritic;
 use crate::generator::{Generator, MOMENTUM, Tape};
 use crate::row_layout::RowLayout;
 use crate::sizes::{USUAL_EPOCHS, check_min_steps, check_widths};

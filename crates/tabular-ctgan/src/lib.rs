@@ -19,7 +19,6 @@
 pub mod activate;
 pub mod condition_sampler;
 pub mod conditions;
-pub mod critic;
 pub mod ctgan;
 pub mod generator;
 pub mod row_layout;

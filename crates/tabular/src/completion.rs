@@ -93,7 +93,10 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
 }
 
 /// The table with every cell of these columns missing.
-fn without(table: Table, names: &[String]) -> Result<Table> {
+///
+/// # Errors
+/// A column that is not there.
+pub fn without(table: Table, names: &[String]) -> Result<Table> {
     let redrawn: Vec<usize> = names.iter().map(|name| table.schema().index_of(name)).collect::<Result<_, _>>()?;
     let rows = table.rows();
     let empty = |(index, column): (usize, &Column)| match column {
@@ -127,7 +130,7 @@ pub(crate) fn with_given(sampled: Table, given: &Table, first: u64) -> Result<Ta
 }
 
 /// `given` where it has a value, else `drawn`.
-fn filled(given: &Column, drawn: &Column) -> Column {
+pub fn filled(given: &Column, drawn: &Column) -> Column {
     match (given, drawn) {
         (Column::Number(given), Column::Number(drawn)) => {
             let value = |(given, drawn): (&f64, &f64)| if given.is_nan() && special_index(*given).is_none() { *drawn } else { *given };

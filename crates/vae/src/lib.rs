@@ -27,13 +27,11 @@
 //!
 //! - [`models`]: one file a model. [`MODELS`] lists them.
 //! - [`networks`]: encoders and decoders; [`likelihood`]: the distribution of pixels given a decoder's output.
-//! - [`codes`]: codebooks and the prior of their codes.
 //! - [`kl`]: diffusers' AutoencoderKL.
 //! - [`bound`]: what is maximised; [`estimate`]: likelihood estimates; [`mixture`]: a density of latent vectors.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod bound;
-pub mod codes;
 pub mod estimate;
 pub mod kl;
 mod kl_pipeline;

@@ -1,6 +1,7 @@
 //! Images in, a codebook and a prior of its codes, images out: [`VqVaeConfig`] as an [`ImageModel`].
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use semblant_core::nn::Usage;
 use semblant_core::optim::Optimizers;
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Sample};
@@ -10,7 +11,6 @@ use semblant_data::image::{ImageRequest, Images};
 use semblant_images::{CHUNK, Fitted, ImageDraw, ImageKind, ImageModel, ImageShape, MakeBatch, latents, overlaid};
 use serde_json::{Map, Value};
 
-use crate::codes::codebook::Usage;
 use crate::models::vq_vae::{VqVaeConfig, VqVaeModel, VqVaeNet, VqVaeSampling};
 use crate::rebuild::through_autoencoder;
 use crate::training::{Batch, batches};
@@ -71,7 +71,7 @@ impl ImageModel for VqVaeConfig {
             let mut classes: Vec<i32> = draws.iter().map(|draw| draw.class.map_or(none, |class| class as i32)).collect();
             classes.resize(CHUNK, none);
             let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [CHUNK]), &fitted.device);
-            let codes = net.prior.draw(&chances, classes, sampling.temperature);
+            let codes = net.prior.draw(&chances, net.prior.of_classes(classes), sampling.temperature);
             let count = codes.len();
             let codes = Tensor::<1, Int>::from_data(TensorData::new(codes, [count]), &fitted.device);
             host::read(&net.decode(codes), |values| out.extend_from_slice(&values[..draws.len() * fitted.kind.shape.len()]));

@@ -10,7 +10,7 @@ use semblant_core::options::{Names, OptionSpec, OptionValues};
 use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
-use super::{Database, DatabaseRequest, Keys, NO_ROW, without};
+use super::{Database, DatabaseRequest, Keys, NO_ROW};
 use crate::table::{MISSING_TEXTS, NO_PROTECT, ReadOptions, Schema, Table, TableWriter};
 
 /// The keys file of a folder.
@@ -170,9 +170,9 @@ impl Data for Database {
             }
             let content = like.content(place)?;
             let conformed = if content.columns().is_empty() {
-                without(own, &own.schema().names().filter(|column| !names.contains(column)).collect::<HashSet<_>>())?
+                own.columns_where(|described| names.contains(described.name.as_str()))
             } else {
-                let conformed = without(own, &names)?.conform(&content)?;
+                let conformed = own.columns_where(|described| !names.contains(described.name.as_str())).conform(&content)?;
                 notes.extend(conformed.notes.iter().map(|note| format!("{name}: {note}")));
                 with_columns(conformed.table, own, real.schema(), &names)?
             };

@@ -202,7 +202,8 @@ impl Database {
     /// None for databases of this crate.
     pub fn content(&self, table: usize) -> Result<Table> {
         let (own, keys) = (&self.tables[table].1, self.keys_of(table));
-        without(own, &keys.names())
+        let names = keys.names();
+        Ok(own.columns_where(|described| !names.contains(described.name.as_str())))
     }
 }
 
@@ -222,16 +223,6 @@ impl LeftOut {
             None => format!("{rows} rows of {table} are left out: their {} is missing, or that of another row", columns.join(", ")),
         }
     }
-}
-
-/// A table without some columns; it may be left with none.
-pub(crate) fn without(table: &Table, names: &HashSet<&str>) -> Result<Table> {
-    let (described, columns): (Vec<_>, Vec<_>) =
-        table.iter().filter(|(described, _)| !names.contains(described.name.as_str())).map(|(d, c)| (d.clone(), c.clone())).unzip();
-    let mut schema = table.schema().clone();
-    schema.columns = described;
-    schema.target = schema.target.take().filter(|target| schema.index_of(target).is_ok());
-    Table::new(schema, columns)
 }
 
 /// Key columns as names.

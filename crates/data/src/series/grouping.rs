@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use semblant_core::data::Opened;
 
-use super::{Clock, Layout, STEP, Series, WINDOW};
+use super::{Clock, Layout, STEP, Series, WINDOW, Wide, folder, wide};
 use crate::table::{Column, ColumnKind, ColumnSchema, ReadOptions, Schema, Table};
 use crate::{Error, Result};
+
+/// Names of what sequences belong to, up to so many of a column, are labels.
+const MOST_LABELS: usize = 100;
 
 /// How a file of series is opened.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +24,8 @@ pub struct SeriesOptions {
     pub time: Option<String>,
     /// A file of attributes: one row for each sequence, with its name in the column of the same name.
     pub attributes: Option<PathBuf>,
+    /// Whether the file has a row or a column for each sequence.
+    pub wide: Option<WideOption>,
     /// Cut windows of so many rows; not in a file that holds windows already.
     pub window: Option<usize>,
     /// Rows from one window to the next; 1 without it.
@@ -29,19 +34,67 @@ pub struct SeriesOptions {
     pub if_there: bool,
 }
 
+/// What a wide table has for each sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WideOption {
+    /// A row.
+    Rows,
+    /// A column.
+    Columns,
+}
+
 impl Series {
-    /// Reads a table of any format that [`Table::read`] knows, and divides it into sequences. Notes say what was guessed.
+    /// Reads a table of any format that [`Table::read`] knows, or a folder with a file for each sequence, and divides it into sequences. Notes say what
+    /// was guessed.
     ///
     /// # Errors
     /// As [`Table::read`], a column that is not there, rows without a name or a time, and sequences that are shorter than a window.
     pub fn read(path: impl AsRef<Path>, options: &SeriesOptions) -> Result<Opened<Self>> {
         let path = path.as_ref();
+        if path.is_dir() {
+            let (table, file, extension) = folder::read(path, &options.table)?;
+            let named = SeriesOptions { entity: options.entity.clone().or(Some(file)), ..options.clone() };
+            let Opened { data, notes } = Series::opened(table, &named)?;
+            let layout = Layout { files: Some(extension), ..data.layout().clone() };
+            return Ok(Opened { data: data.in_form_of(&layout), notes });
+        }
         let read = Table::read_inferred(path, &options.table)?;
-        let attributes = options.attributes.as_deref().map(|path| Table::read(path, &ReadOptions::default())).transpose()?;
-        let Opened { data, mut notes } = Self::grouped(read.table, attributes, options)?;
+        let Opened { data, mut notes } = Series::opened(read.table, options)?;
         // What a table does with names is not done with those of sequences.
         notes.extend(read.notes);
         Ok(Opened { data, notes })
+    }
+
+    /// A table of any form that was read.
+    fn opened(table: Table, options: &SeriesOptions) -> Result<Opened<Self>> {
+        let attributes = options.attributes.as_deref().map(|path| Table::read(path, &ReadOptions::default())).transpose()?;
+        let is_long = options.wide.is_none() || table.column(WINDOW).is_ok() && table.column(STEP).is_ok();
+        let Some(wide) = options.wide.filter(|_| !is_long) else { return Self::grouped(table, attributes, options) };
+        match wide {
+            WideOption::Rows => {
+                if attributes.is_some() {
+                    return Err(Error::Table("the attributes of rows are their other columns; leave --attributes out".into()));
+                }
+                let mut notes = Vec::new();
+                let series = wide::of_rows(&table, options.entity.as_deref(), &mut notes)?;
+                Ok(Opened { data: series.cut(options)?, notes })
+            }
+            WideOption::Columns => {
+                let (long, entity) = wide::of_columns(&table, options.time.as_deref())?;
+                let whole = SeriesOptions { entity: Some(entity), window: None, ..options.clone() };
+                let Opened { data, notes } = Self::grouped(long, attributes, &whole)?;
+                let layout = Layout { wide: Some(Wide::Columns), ..Layout::default() };
+                Ok(Opened { data: data.in_form_of(&layout).cut(options)?, notes })
+            }
+        }
+    }
+
+    /// Windows of the series, where they are asked for.
+    fn cut(self, options: &SeriesOptions) -> Result<Self> {
+        match options.window {
+            Some(length) => self.windows(length, options.stride.unwrap_or(1)),
+            None => Ok(self),
+        }
     }
 
     /// Divides a table into sequences.
@@ -89,11 +142,8 @@ impl Series {
         let mut order: Vec<String> = order.into_iter().filter(is_known).collect();
         let further: Vec<String> = known.iter().map(|&name| name.to_owned()).filter(|name| !order.contains(name)).collect();
         order.extend(further);
-        let series = Self::new(rows, times, spans, entities, Layout { entity, clock, order })?;
-        let data = match options.window {
-            Some(length) if !is_own => series.windows(length, options.stride.unwrap_or(1))?,
-            _ => series,
-        };
+        let series = Self::new(rows, times, spans, entities, Layout { entity, clock, order, ..Layout::default() })?;
+        let data = if is_own { series } else { series.cut(options)? };
         Ok(Opened { data, notes })
     }
 }
@@ -325,11 +375,23 @@ fn entities(
             places.get(name.as_str()).copied().ok_or_else(none)
         };
         let order = groups.names.iter().map(place).collect::<Result<Vec<_>>>()?;
-        for (described, column) in attributes.iter().filter(|(described, _)| described.kind.is_modelled()) {
-            if described.name != name && parts.schema.index_of(&described.name).is_err() && schema.index_of(&described.name).is_err() {
-                schema.columns.push(described.clone());
-                columns.push(column.take(&order));
+        let mut out = Vec::new();
+        for (described, column) in attributes.iter().filter(|(described, _)| described.name != name) {
+            if parts.schema.index_of(&described.name).is_ok() || schema.index_of(&described.name).is_ok() {
+                continue;
             }
+            // What several sequences belong to, such as a path that people take, is a label of theirs.
+            let is_label = described.kind == ColumnKind::Key && column.categories().is_some_and(|(_, levels)| levels.len() <= MOST_LABELS);
+            if !described.kind.is_modelled() && !is_label {
+                out.push(described.name.as_str());
+                continue;
+            }
+            let kind = if is_label { ColumnKind::Categorical } else { described.kind };
+            schema.columns.push(ColumnSchema { kind, id: None, ..described.clone() });
+            columns.push(column.take(&order));
+        }
+        if !out.is_empty() {
+            notes.push(format!("attributes that name things or never change are left out: {}", out.join(", ")));
         }
     }
     Table::new(schema, columns)

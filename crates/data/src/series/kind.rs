@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use semblant_core::data::{Data, Opened, Writer};
+use semblant_core::files;
 use semblant_core::options::{Names, OptionSpec, OptionValues};
 use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
-use super::{Series, SeriesOptions, SeriesRequest};
-use crate::table::{DRAWS, DROP, MISSING_TEXTS, ReadOptions, SCHEMA, Table, TableRequest, TableWriter, WHERE};
+use super::folder::FolderWriter;
+use super::{Series, SeriesOptions, SeriesRequest, Wide, WideOption};
+use crate::table::{DRAWS, DROP, MISSING_TEXTS, REDRAW, ReadOptions, SCHEMA, Table, TableRequest, TableWriter, WHERE};
 
 impl Data for Series {
     const KIND: &'static str = "series";
@@ -29,7 +31,16 @@ impl Data for Series {
             OptionSpec::value("time", "COLUMN", "The column of the time; without it the first of dates, or one that counts the rows"),
             OptionSpec::value("attributes", "FILE", "A table with one row for each sequence, which shares the column that names it")
                 .naming(Names::Input),
-            OptionSpec::value("window", "ROWS", "Cut windows of so many rows; names, times and attributes are left out"),
+            OptionSpec::value(
+                "wide",
+                "rows|columns",
+                "The file has a row for each sequence, whose columns of numbers are its steps, or a column for each sequence",
+            ),
+            OptionSpec::value(
+                "window",
+                "ROWS",
+                "Cut windows of so many rows, with the attributes of their sequence; names and times are left out",
+            ),
             OptionSpec::value("stride", "ROWS", "With --window: rows from one window to the next [default: 1]"),
             SCHEMA,
             DROP,
@@ -48,6 +59,7 @@ impl Data for Series {
             entity: values.text("entity").map(str::to_owned),
             time: values.text("time").map(str::to_owned),
             attributes: values.text("attributes").map(PathBuf::from),
+            wide: values.text("wide").map(wide).transpose()?,
             window,
             stride,
             if_there: false,
@@ -78,6 +90,7 @@ impl Data for Series {
             OptionSpec::value("length", "ROWS", "Rows of every sequence, instead of as many as the model draws"),
             OptionSpec::value("horizon", "ROWS", "With --from: how many rows follow each given sequence"),
             DRAWS,
+            REDRAW,
             OptionSpec::value("steps", "N", "Solver steps; more take longer and follow the learned flow more closely"),
         ];
         OPTIONS
@@ -101,6 +114,7 @@ impl Data for Series {
             length,
             horizon,
             draws: draws.unwrap_or(1),
+            redraw: values.all("redraw").to_vec(),
             steps: values.number("steps")?,
             ..request
         })
@@ -188,25 +202,100 @@ impl Data for Series {
     }
 
     fn create(path: &Path, like: &Self) -> Result<SeriesWriter> {
-        // No rows are needed for it.
-        Ok(SeriesWriter(TableWriter::create(path, like.select(&[]).to_table()?.schema())?))
+        let layout = like.layout();
+        if FolderWriter::is_for(path) {
+            return Ok(SeriesWriter::Folder(FolderWriter::create(path, layout.files.as_deref().unwrap_or("csv"))?));
+        }
+        Ok(match &layout.wide {
+            // No rows are needed for it.
+            None => SeriesWriter::Long(TableWriter::create(path, like.select(&[]).to_table()?.schema())?),
+            Some(Wide::Rows(steps)) => {
+                let longest = like.longest().max(steps.len());
+                let schema = like.select(&[]).to_rows(steps, longest)?.schema().clone();
+                SeriesWriter::Rows { writer: TableWriter::create(path, &schema)?, steps: steps.clone(), longest }
+            }
+            Some(Wide::Columns) => {
+                Self::check_output(path)?;
+                SeriesWriter::Columns { path: path.to_owned(), parts: Vec::new() }
+            }
+        })
     }
 
     fn check_output(path: &Path) -> Result<()> {
+        if FolderWriter::is_for(path) {
+            return files::temporary_folder(path).map(drop).map_err(|error| Error::io(path, error));
+        }
         Ok(TableWriter::check(path)?)
     }
 }
 
-/// Writes series as one table, row by row, sequence after sequence.
+fn wide(text: &str) -> Result<WideOption> {
+    match text {
+        "rows" => Ok(WideOption::Rows),
+        "columns" => Ok(WideOption::Columns),
+        other => Err(Error::Config(format!(
+            "--wide {other}: a wide file has rows or columns that are sequences; say --wide rows or --wide columns"
+        ))),
+    }
+}
+
+/// Writes series in the form that they were read in.
 #[derive(Debug)]
-pub struct SeriesWriter(TableWriter);
+pub enum SeriesWriter {
+    /// One table, row by row, sequence after sequence.
+    Long(TableWriter),
+    /// A row for each sequence.
+    Rows {
+        /// Writes the rows.
+        writer: TableWriter,
+        /// The names of the steps.
+        steps: Vec<String>,
+        /// The steps that there are columns for.
+        longest: usize,
+    },
+    /// A column for each sequence; these are all known only at the end.
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// What was written so far.
+        parts: Vec<Series>,
+    },
+    /// A file for each sequence.
+    Folder(FolderWriter),
+}
 
 impl Writer<Series> for SeriesWriter {
     fn write(&mut self, part: &Series) -> Result<()> {
-        Ok(self.0.write(&part.to_table()?)?)
+        match self {
+            Self::Long(writer) => Ok(writer.write(&part.to_table()?)?),
+            Self::Rows { writer, steps, longest } => {
+                if part.longest() > *longest {
+                    let what = format!(
+                        "a sequence of {} rows does not fit the {longest} columns for steps; ask for equal ones with --length",
+                        part.longest()
+                    );
+                    return Err(Error::Data(what));
+                }
+                Ok(writer.write(&part.to_rows(steps, *longest)?)?)
+            }
+            Self::Columns { parts, .. } => {
+                parts.push(part.clone());
+                Ok(())
+            }
+            Self::Folder(writer) => writer.write(part),
+        }
     }
 
     fn finish(self) -> Result<()> {
-        Ok(self.0.finish()?)
+        match self {
+            Self::Long(writer) | Self::Rows { writer, .. } => Ok(writer.finish()?),
+            Self::Columns { path, parts } => {
+                let table = Series::concat(parts)?.to_columns()?;
+                let mut writer = TableWriter::create(&path, table.schema())?;
+                writer.write(&table)?;
+                Ok(writer.finish()?)
+            }
+            Self::Folder(writer) => writer.finish(),
+        }
     }
 }

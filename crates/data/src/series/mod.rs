@@ -14,9 +14,11 @@
 //! # }
 //! ```
 
+mod folder;
 mod grouping;
 mod kind;
 mod request;
+mod wide;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,9 +26,11 @@ use std::sync::Arc;
 use semblant_core::memory::Memory;
 use serde::{Deserialize, Serialize};
 
-pub use grouping::SeriesOptions;
+pub use folder::FolderWriter;
+pub use grouping::{SeriesOptions, WideOption};
 pub use kind::SeriesWriter;
 pub use request::SeriesRequest;
+pub use wide::Wide;
 
 use crate::table::{Column, ColumnKind, ColumnSchema, IdFormat, Table};
 use crate::{Error, Result};
@@ -49,21 +53,28 @@ pub struct Series {
 }
 
 /// What a file of series looks like, apart from the columns that change in time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
     /// The column that names the sequence of a row; the first of the entities' table.
     pub entity: Option<String>,
     /// How time is told.
     pub clock: Clock,
-    /// All columns in the order of the file.
+    /// All columns in the order of the file; of a wide one those of its long form.
     pub order: Vec<String>,
+    /// Which way the file lies, where it has a row or a column for each sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
+    /// The extension of the files, where each sequence has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
 }
 
 /// How the rows of a sequence tell their time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
     /// By their order alone.
+    #[default]
     Order,
     /// Row `i` of every sequence has the time `first + step * i`.
     Regular {
@@ -122,13 +133,7 @@ impl Series {
     pub fn of_table(rows: Table) -> Self {
         let order = rows.schema().names().map(str::to_owned).collect();
         let spans = vec![0..rows.rows()];
-        Self {
-            rows: Arc::new(rows),
-            times: None,
-            spans,
-            entities: None,
-            layout: Arc::new(Layout { entity: None, clock: Clock::Order, order }),
-        }
+        Self { rows: Arc::new(rows), times: None, spans, entities: None, layout: Arc::new(Layout { order, ..Layout::default() }) }
     }
 
     /// Joins the parts of series: rows, their times where the clock of the layout has no rule, the range of each sequence, and a row of names and
@@ -158,6 +163,36 @@ impl Series {
     /// The times of the rows, where each has its own.
     pub fn times(&self) -> Option<&[f64]> {
         self.times.as_deref().map(Vec::as_slice)
+    }
+
+    /// The times of the rows of one sequence; their numbers from 0 where there are none.
+    ///
+    /// # Panics
+    /// When there is no such sequence.
+    pub fn times_of(&self, sequence: usize) -> Vec<f64> {
+        let span = self.spans[sequence].clone();
+        match (&self.layout.clock, &self.times) {
+            (Clock::Regular { first, step, .. }, _) => (0..span.len()).map(|place| first + step * place as f64).collect(),
+            (_, Some(times)) => times[span].to_vec(),
+            _ => (0..span.len()).map(|place| place as f64).collect(),
+        }
+    }
+
+    /// The same sequences with other rows, as many and in the same order.
+    ///
+    /// # Errors
+    /// Another number of rows.
+    pub fn with_rows(&self, rows: Table) -> Result<Self> {
+        if rows.rows() != self.rows.rows() {
+            return Err(Error::Table(format!("{} rows cannot take the place of {}", rows.rows(), self.rows.rows())));
+        }
+        Ok(Self { rows: Arc::new(rows), ..self.clone() })
+    }
+
+    /// The same sequences, to be written in the form of another file: wide, or a file for each.
+    pub fn in_form_of(&self, layout: &Layout) -> Self {
+        let own = Layout { wide: layout.wide.clone(), files: layout.files.clone(), ..self.layout.as_ref().clone() };
+        Self { layout: Arc::new(own), ..self.clone() }
     }
 
     /// The ranges of rows of the sequences.
@@ -204,8 +239,8 @@ impl Series {
         self.lengths().all(|length| length == first).then_some(first)
     }
 
-    /// All windows of `length` successive rows of one sequence, the first of each sequence at its first row and the next ones `stride` rows later. Times,
-    /// names and attributes are left out: rows of a window are numbered from 0.
+    /// All windows of `length` successive rows of one sequence, the first of each sequence at its first row and the next ones `stride` rows later. Windows
+    /// have the attributes of their sequence. Times and names are left out: rows of a window are numbered from 0.
     ///
     /// # Errors
     /// No sequence is that long, or a length or stride of 0.
@@ -213,21 +248,31 @@ impl Series {
         if length == 0 || stride == 0 {
             return Err(Error::Table(format!("--window {length} --stride {stride}: both count rows, from 1 on")));
         }
-        let of_span = |span: &Range<usize>| (span.start..(span.end + 1).saturating_sub(length)).step_by(stride);
-        let spans: Vec<Range<usize>> = self.spans.iter().flat_map(of_span).map(|start| start..start + length).collect();
+        let of_span = |(owner, span): (usize, &Range<usize>)| {
+            (span.start..(span.end + 1).saturating_sub(length)).step_by(stride).map(move |start| (owner, start..start + length))
+        };
+        let (owners, spans): (Vec<usize>, Vec<Range<usize>>) = self.spans.iter().enumerate().flat_map(of_span).unzip();
         if spans.is_empty() {
             let longest = self.longest();
             return Err(Error::Table(format!("no sequence has {length} rows, the longest has {longest}; choose a shorter --window")));
         }
         let column = ColumnSchema::new(STEP, ColumnKind::Integer);
-        let values = self.rows.schema().names().map(str::to_owned);
+        let mut entities = numbered(WINDOW, 0..spans.len() as u64)?;
+        if let Some(own) = self.entities.as_ref().filter(|own| own.columns().len() > 1) {
+            let (mut schema, mut columns) = (entities.schema().clone(), entities.columns().to_vec());
+            schema.columns.extend(own.schema().columns[1..].iter().cloned());
+            columns.extend(own.take(&owners).columns()[1..].iter().cloned());
+            entities = Table::new(schema, columns)?;
+        }
+        let attributes = entities.schema().names().skip(1);
+        let values = self.rows.schema().names().chain(attributes).map(str::to_owned);
         let layout = Layout {
             entity: Some(WINDOW.into()),
             clock: Clock::Regular { column, first: 0.0, step: 1.0 },
             order: [WINDOW.to_owned(), STEP.to_owned()].into_iter().chain(values).collect(),
+            ..Layout::default()
         };
-        let entities = Some(numbered(WINDOW, 0..spans.len() as u64)?);
-        Ok(Self { rows: self.rows.clone(), times: None, spans, entities, layout: Arc::new(layout) })
+        Ok(Self { rows: self.rows.clone(), times: None, spans, entities: Some(entities), layout: Arc::new(layout) })
     }
 
     /// The same with columns of labels that are all numbers, such as 0, 10 and 20, as columns of numbers.
@@ -258,14 +303,23 @@ impl Series {
     /// Sequences of different lengths, columns that are no numbers, and missing values; the remedy is an option of how the file is opened. More numbers
     /// than there may be memory for.
     pub fn regular(&self) -> Result<Windows> {
-        let Some(length) = self.common_length() else {
+        if self.common_length().is_none() {
             let (least, most) = (self.lengths().min().unwrap_or(0), self.longest());
             let what = format!(
                 "the sequences have from {least} to {most} rows, and equal lengths are needed; cut windows with --window {}",
                 least.clamp(1, 24)
             );
             return Err(Error::Table(what));
-        };
+        }
+        self.padded()
+    }
+
+    /// As [`Series::regular`] for sequences of different lengths: each is followed by repetitions of its last row, up to the length of the longest.
+    ///
+    /// # Errors
+    /// As [`Series::regular`], but for lengths.
+    pub fn padded(&self) -> Result<Windows> {
+        let length = self.longest();
         // Windows share rows, but their numbers do not.
         let size = (length as u64).saturating_mul(self.rows.columns().len() as u64).saturating_mul(24);
         Memory::of_process().check(format!("{} sequences of {length} rows", self.count()), self.count() as u64, size)?;
@@ -284,7 +338,8 @@ impl Series {
         }
         let channels = columns.len();
         let mut values = Vec::with_capacity(self.spans.len() * length * channels);
-        for row in self.spans.iter().flat_map(Clone::clone) {
+        let rows_of = |span: &Range<usize>| span.clone().chain(std::iter::repeat_n(span.end - 1, length - span.len()));
+        for row in self.spans.iter().flat_map(rows_of) {
             values.extend(columns.iter().map(|numbers| numbers[row]));
         }
         Ok(Windows { values, count: self.spans.len(), length, channels })

@@ -30,6 +30,8 @@ pub struct SeriesRequest {
     pub horizon: Option<usize>,
     /// How often each given sequence is continued.
     pub draws: usize,
+    /// Columns of given sequences that are drawn anew, beside missing cells.
+    pub redraw: Vec<String>,
     /// Solver steps of models that have a solver; `None` takes as many as the model's settings say.
     pub steps: Option<usize>,
     /// Sequences computed at once where they are written to a file: changes memory and progress, never the sequences.
@@ -47,6 +49,7 @@ impl SeriesRequest {
             length: None,
             horizon: None,
             draws: 1,
+            redraw: Vec::new(),
             steps: None,
             batch_rows: 1024,
         }

@@ -31,6 +31,12 @@ pub(crate) const MISSING_TEXTS: OptionSpec = OptionSpec::list(
     "Texts that mean a missing value in every column, beside the empty cell, instead of the usual ones (NA, NaN, null, -) in columns of numbers, dates or booleans; may be given several times",
 );
 
+pub(crate) const REDRAW: OptionSpec = OptionSpec::list(
+    "redraw",
+    "COLUMN",
+    "With --from: a column that is drawn anew in every row, beside missing cells; may be given several times",
+);
+
 /// Options of a request.
 pub(crate) const WHERE: OptionSpec = OptionSpec::list(
     "where",
@@ -109,11 +115,7 @@ impl Data for Table {
             )
             .naming(Names::Input),
             DRAWS,
-            OptionSpec::list(
-                "redraw",
-                "COLUMN",
-                "With --from: a column that is drawn anew in every row, beside missing cells; may be given several times",
-            ),
+            REDRAW,
             OptionSpec::flag(
                 "escape-formulas",
                 "Write an apostrophe before labels that a spreadsheet would take for formulas (=, +, -, @), in .csv and .tsv files",

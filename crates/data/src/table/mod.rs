@@ -22,7 +22,7 @@ pub use column::{Column, MISSING};
 pub use constraint::Constraint;
 pub use id::{Form, IdFormat, Pattern};
 pub use kind::TARGET;
-pub(crate) use kind::{BALANCE, DRAWS, DROP, MISSING_TEXTS, NO_PROTECT, SCHEMA, WHERE};
+pub(crate) use kind::{BALANCE, DRAWS, DROP, MISSING_TEXTS, NO_PROTECT, REDRAW, SCHEMA, WHERE};
 pub(crate) use raw::shorten;
 pub(crate) use read::LARGEST_RECORD;
 pub use read::{Inferred, ReadOptions, TableFormat};
@@ -126,6 +126,15 @@ impl Table {
     /// When an index is not below [`Table::rows`].
     pub fn take(&self, indices: &[usize]) -> Self {
         Self { schema: self.schema.clone(), columns: self.columns.iter().map(|c| c.take(indices)).collect(), rows: indices.len() }
+    }
+
+    /// The table with only those of its columns that are wanted.
+    pub fn columns_where(&self, is_wanted: impl Fn(&ColumnSchema) -> bool) -> Self {
+        let wanted = self.iter().filter(|(described, _)| is_wanted(described));
+        let (described, columns): (Vec<_>, Vec<_>) = wanted.map(|(described, column)| (described.clone(), column.clone())).unzip();
+        let mut schema = Schema { columns: described, ..self.schema.clone() };
+        schema.target = schema.target.take().filter(|target| schema.index_of(target).is_ok());
+        Self { schema, columns, ..self.clone() }
     }
 
     /// The rows of `self` followed by those of `other`.

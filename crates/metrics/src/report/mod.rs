@@ -24,8 +24,8 @@ pub use database::report_database;
 pub use images::{ImageEvaluation, report_images, report_pairs};
 pub use marks::Mark;
 pub use section::{
-    Axis, Bars, Cell, Content, Curve, Curves, Diagram, DiagramNode, Distribution, Distributions, Fact, Grid, GridRow, Histogram, ImagePair,
-    Matrices, Picture, Scatter, Section, Sheet,
+    Axis, Bars, Cell, Content, Curve, Curves, Diagram, DiagramNode, Distribution, Distributions, Fact, Grid, GridRow, Heatmap, Histogram,
+    ImagePair, Matrices, Picture, Scatter, Section, Sheet,
 };
 pub use series::{SeriesEvaluation, report_series};
 pub use tables::{Options, evaluate, evaluate_tabsyn, evaluate_with_shadows};

@@ -50,6 +50,8 @@ pub enum Content {
     Scatter(Scatter),
     /// Lines, such as quantities in time.
     Curves(Vec<Curves>),
+    /// Means over a calendar.
+    Heatmaps(Vec<Heatmap>),
     /// Tables and how they refer to each other.
     Diagram(Diagram),
     /// Sheets of images.
@@ -73,6 +75,21 @@ impl Fact {
     pub(super) fn new(id: &str, name: &str, value: impl Into<String>) -> Self {
         Self { id: id.into(), name: name.into(), value: value.into() }
     }
+}
+
+/// Means of one column of the data over a calendar, such as hours by months.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Heatmap {
+    /// The column.
+    pub name: String,
+    /// What the rows are, such as hours.
+    pub rows: Vec<String>,
+    /// What the columns are, such as months.
+    pub columns: Vec<String>,
+    /// The real data's mean for each row and column; `None` where no value falls there.
+    pub real: Vec<Vec<Option<f64>>>,
+    /// The synthetic data's.
+    pub synthetic: Vec<Vec<Option<f64>>>,
 }
 
 /// A table: the first heading is that of the row names.

@@ -19,11 +19,19 @@ macro_rules! group {
         $then! { $with relational }
     };
     (series $then:ident $with:tt) => {
-        $then! { $with sequence series_flow block_bootstrap ar_gaussian }
+        $then! { $with sequence series_flow series_vq dgan timevae block_bootstrap ar_gaussian }
     };
     // Models of sequences of equal length whose columns are numbers.
     (windows $then:ident $with:tt) => {
-        $then! { $with series_flow block_bootstrap ar_gaussian }
+        $then! { $with series_flow series_vq dgan timevae block_bootstrap ar_gaussian }
+    };
+    // The same that learn sequences of equal lengths only.
+    (equal_lengths $then:ident $with:tt) => {
+        $then! { $with series_flow series_vq timevae block_bootstrap ar_gaussian }
+    };
+    // The same that are told the attributes of sequences.
+    (told $then:ident $with:tt) => {
+        $then! { $with series_flow series_vq dgan timevae }
     };
     (texts $then:ident $with:tt) => {
         $then! { $with text_ar text_mdlm }

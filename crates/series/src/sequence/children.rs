@@ -3,11 +3,12 @@
 use semblant_core::memory::Memory;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::{Error, Result};
-use semblant_data::series::{Series, SeriesRequest};
+use semblant_data::series::Series;
 use semblant_data::table::{Column, Table};
+use semblant_masked_diffusion::Cell;
 
 use super::form::LENGTH;
-use super::sampling::{Accept, Plan, draw, series};
+use super::sampling::{Accept, Plan, decoded, draw};
 use super::{Sequence, cells_of};
 
 impl Sequence {
@@ -70,7 +71,7 @@ impl Sequence {
         let plans: Vec<Plan> = order.iter().map(plan).collect();
         let mut drawn: Vec<_> = order.iter().zip(draw(fitted, &plans, seed, accept)?).collect();
         drawn.sort_by_key(|(index, _)| **index);
-        let drawn = drawn.into_iter().map(|(_, drawn)| drawn).collect();
-        Ok(series(fitted, drawn, None, &SeriesRequest::new(0, seed))?.rows().clone())
+        let rows: Vec<Vec<Cell>> = drawn.into_iter().flat_map(|(_, drawn)| drawn.rows).collect();
+        decoded(fitted, &rows, seed)
     }
 }

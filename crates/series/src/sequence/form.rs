@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::places::{Following, are_sound, following};
 use super::times::{Known, rows_of_a_day, time, typical_step};
 use super::{Chosen, SequenceConfig, cells_of};
+use crate::given::free_name;
 
 /// The number of rows of a sequence, among its attributes.
 pub(super) const LENGTH: &str = "number of rows";
@@ -147,27 +148,9 @@ impl Form {
     }
 
     /// The attributes without what only the model has.
-    pub(super) fn own_attributes(&self, attributes: &Table) -> Result<Option<Table>> {
-        let is_own = |name: &str| name != LENGTH && Some(name) != self.start.as_deref();
-        let (schema, columns): (Vec<_>, Vec<_>) = attributes
-            .iter()
-            .filter(|(described, _)| is_own(&described.name))
-            .map(|(described, column)| (described.clone(), column.clone()))
-            .unzip();
-        if schema.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Table::new(Schema { columns: schema, ..Schema::default() }, columns)?))
+    pub(super) fn own_attributes(&self, attributes: &Table) -> Table {
+        attributes.columns_where(|described| described.name != LENGTH && Some(described.name.as_str()) != self.start.as_deref())
     }
-}
-
-/// A name that no column has.
-pub(super) fn free_name(layout: &Layout, wanted: &str) -> String {
-    let mut name = wanted.to_owned();
-    while layout.order.contains(&name) {
-        name.push('_');
-    }
-    name
 }
 
 /// The rows, with the time since the row before in front where it is asked for; the first row of a sequence has none.

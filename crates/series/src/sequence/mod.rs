@@ -7,8 +7,10 @@
 //!
 //! One long series is cut into chunks; its samples are of any length, after a warm-up that is thrown away.
 
+mod block;
 mod children;
 mod chunks;
+mod completion;
 mod encoder;
 mod forecast;
 mod form;
@@ -386,9 +388,12 @@ impl Synthesizer<Series> for Sequence {
 impl Rebuild<Series> for Sequence {
     fn rebuild(&self, init: &Series, mask: Option<&Series>, request: &SeriesRequest) -> Result<Sample<Series>> {
         if mask.is_some() {
-            return Err(Error::Config("sequences are continued, not filled in; leave --mask out".into()));
+            return Err(Error::Config("missing cells are filled in, and others stay; leave --mask out".into()));
         }
-        forecast::continued(&self.config, self.fitted()?, init, request)
+        match request.horizon {
+            Some(horizon) => forecast::continued(&self.config, self.fitted()?, init, horizon, request),
+            None => completion::completed(&self.config, self.fitted()?, init, request),
+        }
     }
 }
 

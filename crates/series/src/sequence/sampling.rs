@@ -1,44 +1,40 @@
 //! Rows from a fitted network, sequence by sequence side by side.
 
-use std::collections::VecDeque;
-
-use burn::tensor::Tensor;
 use rayon::prelude::*;
 use semblant_core::memory::Memory;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Sample;
-use semblant_core::{Error, Result, host};
-use semblant_data::series::{Clock, Series, SeriesRequest, numbered};
-use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table, TableRequest};
-use semblant_masked_diffusion::{Cell, Choice, Network, Reveal, Spans, reveal};
+use semblant_core::{Error, Result};
+use semblant_data::series::{Clock, Series, SeriesRequest};
+use semblant_data::table::{Column, Table, TableRequest};
+use semblant_masked_diffusion::{Cell, Choice, Reveal, reveal};
 use semblant_tabular::TableModel;
 use semblant_tabular::constraints::Constraints;
-use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Prepared;
 
-use super::form::free_name;
+use super::block::{BLOCK, Block};
 use super::places::AfterLast;
 use super::{Fitted, SequenceConfig};
+use crate::given::numbers;
+use crate::model::with_names;
 
 /// Random numbers of samples.
-mod sampled {
+pub(super) mod sampled {
     use semblant_core::seeds::streams::SAMPLING;
 
     semblant_core::streams! {
         in SAMPLING;
         /// The cells of rows.
-        pub(super) const ROWS = 0x100..0x101;
+        pub(in super::super) const ROWS = 0x100..0x101;
         /// Where in time a sample of a single series begins.
         pub(super) const BEGIN = 0x101..0x102;
+        /// Which particles go on.
+        pub(in super::super) const PARTICLES = 0x102..0x103;
         /// The cells of rows that are drawn again.
         pub(super) const AGAIN = 0x200..0x240;
     }
 }
 
-/// Sequences that are drawn side by side: always so many, since a product may order its sums by its shape.
-const BLOCK: usize = 128;
-/// The column that numbers sequences which have no names.
-pub(super) const SEQUENCE: &str = "sequence";
 /// Rows of a sample of a single series, unless a request says how many.
 const ROWS: usize = 1000;
 
@@ -69,8 +65,8 @@ const ATTEMPTS: u32 = 64;
 
 /// What was drawn: the kept rows and their times.
 pub(super) struct Drawn {
-    rows: Vec<Vec<Cell>>,
-    times: Vec<f64>,
+    pub(super) rows: Vec<Vec<Cell>>,
+    pub(super) times: Vec<f64>,
 }
 
 /// New sequences.
@@ -134,29 +130,31 @@ pub(super) fn sample(config: &SequenceConfig, fitted: &Fitted, request: &SeriesR
             let labels =
                 request.rows.clone().map(|row| Some(id.as_ref().map_or_else(|| row.to_string(), |id| id.generate(row, request.seed))));
             let names = Column::from_labels(labels);
-            let own = attributes.as_ref().map(|attributes| form.own_attributes(attributes)).transpose()?.flatten();
+            let own = attributes.as_ref().map(|attributes| form.own_attributes(attributes));
             Some(with_names(described, names, own)?)
         }
-        None if count > 1 => Some(numbered(&free_name(&form.layout, SEQUENCE), request.rows.clone())?),
+        None if count > 1 => Some(numbers(&form.layout, request.rows.clone())?),
         None => None,
     };
     let data = series(fitted, drawn, entities, request)?;
     Ok(Sample { data, drawn_rows: count as u64 })
 }
 
-/// A table that names sequences, with their attributes.
-pub(super) fn with_names(described: &ColumnSchema, names: Column, attributes: Option<Table>) -> Result<Table> {
-    let mut schema = Schema { columns: vec![ColumnSchema { kind: ColumnKind::Id, ..described.clone() }], ..Schema::default() };
-    let mut columns = vec![names];
-    if let Some(attributes) = attributes {
-        schema.columns.extend(attributes.schema().columns.iter().cloned());
-        columns.extend(attributes.columns().iter().cloned());
-    }
+/// Drawn rows as a table, without the column that only the model has.
+pub(super) fn decoded(fitted: &Fitted, rows: &[Vec<Cell>], seed: u64) -> Result<Table> {
+    let form = &fitted.form;
+    let addresses: Vec<u64> = (0..rows.len() as u64).collect();
+    let table = form.rows.restore(form.tokens.decode(rows, &addresses, seed)?, 0, seed)?;
+    let Some(gap) = &form.gap else { return Ok(table) };
+    let (mut schema, mut columns) = (table.schema().clone(), table.columns().to_vec());
+    let place = schema.index_of(gap)?;
+    schema.columns.remove(place);
+    columns.remove(place);
     Ok(Table::new(schema, columns)?)
 }
 
-/// The drawn rows as series.
-pub(super) fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>, request: &SeriesRequest) -> Result<Series> {
+/// The drawn rows as new series.
+fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>, request: &SeriesRequest) -> Result<Series> {
     let form = &fitted.form;
     let mut end = 0;
     let spans = drawn.iter().map(|drawn| {
@@ -167,29 +165,21 @@ pub(super) fn series(fitted: &Fitted, drawn: Vec<Drawn>, entities: Option<Table>
     let spans: Vec<_> = spans.collect();
     let times: Vec<f64> = drawn.iter().flat_map(|drawn| drawn.times.iter().copied()).collect();
     let rows: Vec<Vec<Cell>> = drawn.into_iter().flat_map(|drawn| drawn.rows).collect();
-    let addresses: Vec<u64> = (0..rows.len() as u64).collect();
-    let table = form.tokens.decode(&rows, &addresses, request.seed)?;
-    let table = form.rows.restore(table, 0, request.seed)?;
-    let (mut schema, mut columns) = (table.schema().clone(), table.columns().to_vec());
-    if let Some(gap) = &form.gap {
-        let place = schema.index_of(gap)?;
-        schema.columns.remove(place);
-        columns.remove(place);
-    }
+    let table = decoded(fitted, &rows, request.seed)?;
     let mut layout = form.layout.clone();
     if let (None, Some(entities)) = (&layout.entity, &entities) {
         let name = entities.schema().columns[0].name.clone();
         layout.order.insert(0, name.clone());
         layout.entity = Some(name);
     }
-    let clock = match (&form.layout.clock, request.horizon.is_some() || form.is_single) {
+    let clock = match &form.layout.clock {
         // The rule of the training series does not say when these begin.
-        (Clock::Regular { column, .. }, true) => Clock::Times(column.clone()),
-        (clock, _) => clock.clone(),
+        Clock::Regular { column, .. } if form.is_single => Clock::Times(column.clone()),
+        clock => clock.clone(),
     };
     let times = matches!(clock, Clock::Times(_)).then_some(times);
     layout.clock = clock;
-    Ok(Series::new(Table::new(schema, columns)?, times, spans, entities, layout)?)
+    Ok(Series::new(table, times, spans, entities, layout)?)
 }
 
 /// Draws sequences in blocks.
@@ -203,80 +193,21 @@ pub(super) fn draw(fitted: &Fitted, plans: &[Plan], seed: u64, accept: Option<Ac
     Ok(blocks.into_iter().flatten().collect())
 }
 
-/// The block's state between rows.
-struct State {
-    hidden: Tensor<2>,
-    /// The rows before, newest last, `[BLOCK, features]`; as many as a day has.
-    past: VecDeque<Tensor<2>>,
-    /// The last row, `[BLOCK][positions]`.
-    last: Vec<Option<Cell>>,
-}
-
 fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u64, accept: Option<Accept<'_>>) -> Result<Vec<Drawn>> {
-    let Fitted { form, layouts, net, device, .. } = fitted;
-    let (layout, positions) = (&layouts.rows, layouts.rows.spans.len());
-    let encoder = &net.encoder;
-    let attributes = layouts
-        .attributes
-        .as_ref()
-        .and_then(|layout| encoder.attributes(layout, BLOCK, &|row, position| plans.get(row).map(|plan| plan.attributes[position])));
-    let hidden = form.chosen.hidden;
-    let mut state = State { hidden: Tensor::zeros([BLOCK, hidden], device), past: VecDeque::new(), last: vec![None; BLOCK * positions] };
-    // What is known of a row of every sequence.
-    let known = |of: &dyn Fn(&Plan, usize) -> (f64, usize)| {
-        let mut values = Vec::with_capacity(BLOCK * form.known.width());
-        for row in 0..BLOCK {
-            match plans.get(row) {
-                Some(plan) => {
-                    let (time, place) = of(plan, row);
-                    form.known.write(time, place, plan.length, &mut values);
-                }
-                None => values.extend(std::iter::repeat_n(0.0, form.known.width())),
-            }
-        }
-        (form.known.width() > 0).then(|| constant(values, [BLOCK, form.known.width()], device))
-    };
-    let advance = |state: &mut State, cells: Vec<Option<Cell>>, known: Option<Tensor<2>>| {
-        let features = encoder.rows(layout, BLOCK, &|row, position| cells[row * positions + position]);
-        state.hidden = encoder.after(encoder.told(features.clone(), known), state.hidden.clone());
-        state.past.push_back(features);
-        if state.past.len() > form.rows_of_a_day.max(1) {
-            state.past.pop_front();
-        }
-        state.last = cells;
-    };
-    let longest_history = plans.iter().map(|plan| plan.history.len()).max().unwrap_or(0);
-    for step in 0..longest_history {
-        // Histories end together; a shorter one begins later, with rows that are not shown.
-        let at = |plan: &Plan| (step + plan.history.len()).checked_sub(longest_history);
-        let mut cells = vec![None; BLOCK * positions];
-        for (row, plan) in plans.iter().enumerate() {
-            if let Some(index) = at(plan) {
-                cells[row * positions..(row + 1) * positions].copy_from_slice(&plan.history[index].0);
-            }
-        }
-        let known = known(&|plan, _| at(plan).map_or((plan.begin, 0), |index| (plan.history[index].2, plan.history[index].1)));
-        advance(&mut state, cells, known);
-    }
+    let Fitted { form, layouts, .. } = fitted;
+    let positions = layouts.rows.spans.len();
+    let mut block = Block::new(fitted, prepared, plans);
+    block.remember();
     let mut made: Vec<Drawn> = plans.iter().map(|_| Drawn { rows: Vec::new(), times: Vec::new() }).collect();
     let mut now: Vec<f64> = plans.iter().map(|plan| plan.begin).collect();
     let order: Vec<usize> = (0..positions).collect();
     let rows = plans.iter().map(|plan| plan.rows).max().unwrap_or(0);
     for step in 0..rows {
-        let known_now = known(&|plan, row| (now[row], plan.place + step.saturating_sub(plan.warm_up)));
-        let zeros = |features: usize| Tensor::zeros([BLOCK, features], device);
-        let features = state.past.back().map_or_else(|| encoder.rows(layout, BLOCK, &|_, _| None).dims()[1], |past| past.dims()[1]);
-        let last = state.past.back().cloned().unwrap_or_else(|| zeros(features));
-        let lagged = (form.rows_of_a_day > 0).then(|| {
-            let is_there = state.past.len() >= form.rows_of_a_day;
-            state.past.front().filter(|_| is_there).cloned().unwrap_or_else(|| zeros(features))
-        });
-        let given = encoder.given([Some(state.hidden.clone()), known_now.clone(), Some(last), lagged, attributes.clone()]);
-        let row_net = RowNet { prepared, fitted, given: host::read(&given, <[f32]>::to_vec), last: &state.last };
+        let known = block.known(&|plan, row| (now[row], plan.place + step.saturating_sub(plan.warm_up)));
+        let row_net = block.row(known.clone());
         let is_drawn = |row: usize| plans.get(row).is_some_and(|plan| step < plan.rows);
-        let addresses: Vec<u64> =
-            (0..BLOCK).map(|row| plans.get(row).map_or(0, |plan| plan.address.wrapping_mul(1 << 24).wrapping_add(step as u64))).collect();
-        let rules = AfterLast { following: &form.following, layout, last: &state.last };
+        let addresses = addresses(plans, step);
+        let rules = AfterLast { following: &form.following, layout: &layouts.rows, last: block.last() };
         let drawn = |is_wanted: &dyn Fn(usize) -> bool, stream: Stream| {
             let orders: Vec<Vec<usize>> = (0..BLOCK).map(|row| if is_wanted(row) { order.clone() } else { Vec::new() }).collect();
             let batch = Reveal {
@@ -313,9 +244,14 @@ fn draw_block(fitted: &Fitted, prepared: &Prepared<'_>, plans: &[Plan], seed: u6
                 _ => time,
             };
         }
-        advance(&mut state, cells.into_iter().flatten().collect(), known_now);
+        block.advance(cells.into_iter().flatten().collect(), known);
     }
     Ok(made)
+}
+
+/// The addresses of a step's rows.
+pub(super) fn addresses(plans: &[Plan], step: usize) -> Vec<u64> {
+    (0..BLOCK).map(|row| plans.get(row).map_or(0, |plan| plan.address.wrapping_mul(1 << 24).wrapping_add(step as u64))).collect()
 }
 
 /// The rows of a block that are not what they should be.
@@ -349,51 +285,4 @@ fn time_of(fitted: &Fitted, cells: &[Cell], now: f64, plan: &Plan, step: usize) 
     });
     // Time does not run backwards, and a row whose gap is missing follows at once.
     now + gap.filter(|gap| gap.is_finite()).map_or(0.0, |gap| gap.max(0.0))
-}
-
-/// The decoder of one row of every sequence of a block, given what came before.
-struct RowNet<'a> {
-    prepared: &'a Prepared<'a>,
-    fitted: &'a Fitted,
-    /// What the decoder is given, `[BLOCK, width]`.
-    given: Vec<f32>,
-    /// The row before, `[BLOCK][positions]`.
-    last: &'a [Option<Cell>],
-}
-
-impl Network for RowNet<'_> {
-    type State = Vec<f32>;
-
-    fn spans(&self) -> &Spans {
-        &self.fitted.layouts.rows.spans
-    }
-
-    fn begin(&self, rows: usize) -> Vec<f32> {
-        let mut state = self.prepared.begin(rows);
-        state.iter_mut().zip(&self.given).for_each(|(state, given)| *state += given);
-        state
-    }
-
-    fn show(&self, state: &mut Vec<f32>, row: usize, position: usize, cell: Cell) {
-        self.prepared.show(state, row, position, cell);
-    }
-
-    fn logits(&self, state: &Vec<f32>, position: Option<usize>) -> Vec<f32> {
-        let layout = &self.fitted.layouts.rows;
-        let positions = layout.spans.len();
-        let hidden = self.prepared.hidden(state);
-        let one = |position: usize| {
-            let mut logits = host::read(&self.prepared.head(position, hidden.clone()), <[f32]>::to_vec);
-            let before = |row: usize, position: usize| self.last[row * positions + position];
-            self.fitted.net.encoder.add_steps(hidden.clone(), layout, position, &before, &mut logits);
-            logits
-        };
-        let Some(position) = position else {
-            let parts: Vec<Vec<f32>> = (0..positions).map(one).collect();
-            let part =
-                |row: usize| parts.iter().zip(layout.spans.widths()).flat_map(move |(part, &width)| &part[row * width..(row + 1) * width]);
-            return (0..BLOCK).flat_map(part).copied().collect();
-        };
-        one(position)
-    }
 }

@@ -12,13 +12,11 @@ use semblant_core::Result;
 use semblant_core::config::Config;
 use semblant_core::config::check_range;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::init_streams;
+use semblant_core::nn::{CodePrior, Codebook, Follow, Places, PriorConfig, Usage, init_streams, perplexity, straight_through};
 use semblant_core::optim::Optimizers;
 use semblant_images::ImageKind;
 use serde::{Deserialize, Serialize};
 
-use crate::codes::codebook::{Codebook, Follow, Usage, perplexity, straight_through};
-use crate::codes::prior::{CodePrior, PriorConfig};
 use crate::networks::Maker;
 use crate::networks::conv::{Down, Up, check_levels, grid};
 use crate::training::{Batch, Training, purpose};
@@ -138,13 +136,12 @@ impl VqVaeNet {
         let mut streams = init_streams(seed);
         let mut make = Maker { stream: &mut streams, device };
         let (channels, width) = (kind.shape.channels, config.code_width);
-        Ok(Self {
-            encoder: Down::new(channels, &config.channels, config.blocks, width, &mut make),
-            decoder: Up::new(width, &config.channels, config.blocks, channels, &mut make),
-            codebook: Codebook::new(config.codes, width, device),
-            prior: CodePrior::new(&config.prior, [config.codes, grid[0] * grid[1]], kind.class_names.len(), &mut make),
-            grid,
-        })
+        let encoder = Down::new(channels, &config.channels, config.blocks, width, &mut make);
+        let decoder = Up::new(width, &config.channels, config.blocks, channels, &mut make);
+        let codebook = Codebook::new(config.codes, width, device);
+        let of = Places { codes: config.codes, places: grid[0] * grid[1], levels: 1 };
+        let prior = CodePrior::new(&config.prior, of, kind.class_names.len(), &mut streams, device);
+        Ok(Self { encoder, decoder, codebook, prior, grid })
     }
 
     /// Codes in a grid.
@@ -234,7 +231,10 @@ impl VqVaeModel {
         let count = batch.images.dims()[0];
         // What is frozen leaves no trace for the gradient.
         let codes = self.net.valid().codes(batch.images.inner()).reshape([count, self.net.places()]);
-        let loss = self.net.prior.loss(Tensor::from_inner(codes), batch.classes);
+        let prior = &self.net.prior;
+        let codes = Tensor::from_inner(codes);
+        let condition = batch.classes.map_or_else(|| prior.of_no_class(count, &codes.device()), |classes| prior.of_classes(classes));
+        let loss = prior.loss(codes, condition);
         let losses = Losses::default().with("prior", loss.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
         self.net = optimizers.step("prior", self.net, gradients, step);

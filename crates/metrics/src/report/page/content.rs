@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::svg::{self, Which, short};
 use super::{precise, thousands};
 use crate::report::{
-    Axis, Bars, Cell, Content, Curves, Distribution, Distributions, Grid, Histogram, ImagePair, Matrices, Picture, Report, Scatter,
-    Section, Sheet,
+    Axis, Bars, Cell, Content, Curves, Distribution, Distributions, Grid, Heatmap, Histogram, ImagePair, Matrices, Picture, Report,
+    Scatter, Section, Sheet,
 };
 
 /// Rows of a table and bars of a chart that are shown; the JSON has all.
@@ -25,6 +25,7 @@ pub(super) fn section(section: &Section) -> Markup {
             (cloud("Synthetic", data, true))
         } },
         Content::Curves(list) => curves(list),
+        Content::Heatmaps(maps) => heatmaps(maps),
         Content::Diagram(diagram) => svg::diagram(diagram),
         Content::Images(list) => sheets(list.iter().map(|sheet| (sheet.title.as_str(), sheet))),
         Content::ImagePairs(list) => pairs(list),
@@ -183,6 +184,19 @@ fn matrices(data: &Matrices) -> Markup {
                 @for (place, (value, first, second)) in least.iter().take(MOST_PAIRS).enumerate() {
                     @if place > 0 { "; " } (first) " and " (second) " (" (precise(*value)) ")"
                 } "."
+            }
+        }
+    }
+}
+
+/// Both panels of each column, on one scale of colour.
+fn heatmaps(maps: &[Heatmap]) -> Markup {
+    html! {
+        @for map in maps {
+            div.grid {
+                @for (title, means) in [("Real", &map.real), ("Synthetic", &map.synthetic)] {
+                    section.card { h3 { (map.name) span.small.soft { ", " (title.to_lowercase()) } } (svg::heatmap(map, means, &format!("{title}: means of {} over the calendar", map.name))) }
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use crate::report::{Curves, Diagram, Histogram, Matrices, Scatter};
+use crate::report::{Curves, Diagram, Heatmap, Histogram, Matrices, Scatter};
 
 /// A number short enough for an axis.
 pub(super) fn short(value: f64) -> String {
@@ -206,6 +206,40 @@ pub(super) fn matrix(data: &Matrices, which: Which, describe: &str) -> Markup {
                 }
             }
             rect class="frame" x=(LEFT) y=(TOP) width=(side) height=(side) {}
+        }
+    }
+}
+
+/// Means as squares; the scale of colour goes from the least to the greatest mean of both panels.
+pub(super) fn heatmap(map: &Heatmap, means: &[Vec<Option<f64>>], describe: &str) -> Markup {
+    const LEFT: f64 = 30.0;
+    const HEIGHT: f64 = 168.0;
+    let all = || map.real.iter().chain(&map.synthetic).flatten().flatten().copied();
+    let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let strength = |value: f64| if high > low { 0.04 + 0.96 * (value - low) / (high - low) } else { 0.5 };
+    let (width, height) = ((320.0 - LEFT) / map.columns.len().max(1) as f64, HEIGHT / map.rows.len().max(1) as f64);
+    // A label for every row or column, or for some at equal distances.
+    let (row_step, column_step) = (map.rows.len().div_ceil(12).max(1), map.columns.len().div_ceil(12).max(1));
+    html! {
+        svg viewBox="0 0 322 206" role="img" aria-label=(describe) {
+            @for (i, name) in map.rows.iter().enumerate().step_by(row_step) {
+                text x=(LEFT - 4.0) y=(format!("{:.1}", (i as f64 + 0.5) * height + 4.0)) text-anchor="end" { (name) }
+            }
+            @for (j, name) in map.columns.iter().enumerate().step_by(column_step) {
+                text x=(format!("{:.1}", LEFT + (j as f64 + 0.5) * width)) y="181" text-anchor="middle" { (name) }
+            }
+            @for (i, row) in means.iter().enumerate() {
+                @for (j, value) in row.iter().enumerate() {
+                    @if let Some(value) = value {
+                        rect class="cell" fill-opacity=(format!("{:.2}", strength(*value)))
+                            x=(format!("{:.1}", LEFT + j as f64 * width)) y=(format!("{:.1}", i as f64 * height)) width=(format!("{width:.1}")) height=(format!("{height:.1}")) {
+                                title { (map.rows[i]) ", " (map.columns[j]) ": " (short(*value)) }
+                            }
+                    }
+                }
+            }
+            rect class="frame" x=(LEFT) y="0" width=(320.0 - LEFT) height=(HEIGHT) {}
+            text x=(LEFT) y="201" { "light " (short(low)) ", dark " (short(high)) }
         }
     }
 }

@@ -149,6 +149,7 @@ pub(super) fn report(
         Some(by_column(real, &apart, of_holdout.as_ref())),
         autocorrelation_curves(real, synthetic, holdout),
         paths(real, synthetic, *seed),
+        super::calendar::section(real, synthetic),
         by_attribute(apart.attributes),
     ];
     let rows = |series: &Series| series.lengths().sum::<usize>();
@@ -258,7 +259,7 @@ fn by_attribute(found: Vec<(String, f64)>) -> Option<Section> {
     Some(Section::new("attributes", "Attribute by attribute", "Differences from the real sequences, 0 is equal.", Content::Table(grid)))
 }
 
-fn numbers(series: &Series) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn numbers(series: &Series) -> impl Iterator<Item = (usize, &str)> {
     let columns = series.rows().schema().columns.iter().enumerate();
     columns
         .filter(|(_, column)| column.kind.is_number() && column.kind != ColumnKind::Datetime)

@@ -1,5 +1,6 @@
 //! The evaluation of series.
 
+mod calendar;
 mod general;
 mod scores;
 mod sections;

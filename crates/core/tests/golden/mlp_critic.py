@@ -1,4 +1,4 @@
-"""Golden values for semblant_core::nn::MlpCritic, from PyTorch's double backward. Run: pip install torch; python critic.py > critic.json"""
+"""Golden values for semblant_core::nn::MlpCritic, from PyTorch's double backward. Run: pip install torch; python mlp_critic.py > mlp_critic.json"""
 import json
 import torch
 

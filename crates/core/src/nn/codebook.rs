@@ -2,13 +2,14 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::nn::{filled, unit_vectors};
+
+use super::{filled, unit_vectors};
 
 /// The vectors that others are replaced by.
 #[derive(Module, Debug)]
 pub struct Codebook {
     /// `[codes, width]`. They follow averages, not gradients.
-    pub(crate) vectors: Param<Tensor<2>>,
+    pub vectors: Param<Tensor<2>>,
 }
 
 /// Running averages of how often each code is used, and for what.
@@ -22,23 +23,24 @@ pub struct Usage {
 
 /// How a codebook follows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Follow {
+pub struct Follow {
     /// The share of the averages that stays after a step.
-    pub(crate) decay: f64,
+    pub decay: f64,
     /// A code that is used less often than this share of an even use begins anew.
-    pub(crate) revive_below: f64,
+    pub revive_below: f64,
 }
 
 /// Added to every use, so that no code is divided by nothing (Laplace's smoothing).
 const SMOOTHING: f64 = 1e-5;
 
 impl Codebook {
-    pub(crate) fn new(codes: usize, width: usize, device: &Device) -> Self {
+    /// Vectors of zeros: each begins anew with the first step.
+    pub fn new(codes: usize, width: usize, device: &Device) -> Self {
         Self { vectors: filled([codes, width], device, 0.0) }
     }
 
     /// The code nearest to each vector: `z [rows, width]` gives `[rows]`.
-    pub(crate) fn nearest(&self, z: Tensor<2>) -> Tensor<1, Int> {
+    pub fn nearest(&self, z: Tensor<2>) -> Tensor<1, Int> {
         let vectors = self.vectors.val();
         // |z - e|^2 = |z|^2 - 2 z e + |e|^2, of which the first is the same for all codes.
         let lengths = vectors.clone().square().sum_dim(1).transpose(); // [1, codes]
@@ -47,19 +49,20 @@ impl Codebook {
     }
 
     /// The vectors of codes `[rows]`: `[rows, width]`.
-    pub(crate) fn of(&self, codes: Tensor<1, Int>) -> Tensor<2> {
+    pub fn of(&self, codes: Tensor<1, Int>) -> Tensor<2> {
         self.vectors.val().select(0, codes)
     }
 }
 
 impl Usage {
-    pub(crate) fn new(codes: usize, width: usize, device: &Device) -> Self {
+    /// Of codes that were not used yet.
+    pub fn new(codes: usize, width: usize, device: &Device) -> Self {
         Self { sizes: filled([codes], device, 0.0), sums: filled([codes, width], device, 0.0) }
     }
 
     /// Codes that are hardly used, as all are before the first step, get vectors `z [rows, width]` of this step, `chosen [codes]` among
     /// them, and the use that an even one would be.
-    pub(crate) fn revived(self, codebook: Codebook, z: Tensor<2>, chosen: Tensor<1, Int>, follow: Follow) -> (Self, Codebook) {
+    pub fn revived(self, codebook: Codebook, z: Tensor<2>, chosen: Tensor<1, Int>, follow: Follow) -> (Self, Codebook) {
         let (vectors, sizes, sums) = (inner(&codebook.vectors), inner(&self.sizes), inner(&self.sums));
         let ([rows, width], [codes, _]) = (z.dims(), vectors.dims());
         let even = rows as f64 / codes as f64;
@@ -76,7 +79,7 @@ impl Usage {
 
     /// The averages after a step that put `codes [rows]` in the place of `z [rows, width]`, and the codebook that follows them. Also
     /// how often each code was used, `[codes]`.
-    pub(crate) fn followed(self, codebook: Codebook, z: Tensor<2>, codes: Tensor<1, Int>, follow: Follow) -> (Self, Codebook, Tensor<1>) {
+    pub fn followed(self, codebook: Codebook, z: Tensor<2>, codes: Tensor<1, Int>, follow: Follow) -> (Self, Codebook, Tensor<1>) {
         let (sizes, sums) = (inner(&self.sizes), inner(&self.sums));
         let ([count, width], keep) = (sums.dims(), follow.decay);
         let chosen = unit_vectors(codes, 1, count); // [rows, codes]
@@ -101,20 +104,20 @@ fn replaced<const D: usize>(param: Param<Tensor<D>>, value: Tensor<D>) -> Param<
 }
 
 /// The number of codes that would be used as unevenly if each were used evenly: `exp(-sum p ln p)`. `used [codes]` gives `[1]`.
-pub(crate) fn perplexity(used: Tensor<1>) -> Tensor<1> {
+pub fn perplexity(used: Tensor<1>) -> Tensor<1> {
     let shares = used.clone() / used.sum();
     (shares.clone() * (shares + 1e-10).log()).sum().neg().exp()
 }
 
 /// Puts `quantised` in the place of `z`, and lets the gradient pass as if it were `z` (van den Oord et al. 2017, section 3.2).
-pub(crate) fn straight_through<const D: usize>(z: Tensor<D>, quantised: Tensor<D>) -> Tensor<D> {
+pub fn straight_through<const D: usize>(z: Tensor<D>, quantised: Tensor<D>) -> Tensor<D> {
     z.clone() + (quantised - z).detach()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use semblant_core::host;
+    use crate::host;
 
     fn close(tensor: Tensor<2>, expected: &[f32]) {
         host::read(&tensor, |values| {

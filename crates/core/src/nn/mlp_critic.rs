@@ -7,9 +7,10 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use semblant_core::host;
-use semblant_core::nn::{Linear, LinearConfig, leaky_relu_dropout, linear_of, unit_vectors};
-use semblant_core::seeds::streams::StreamRange;
+
+use super::{Linear, LinearConfig, leaky_relu_dropout, linear_of, unit_vectors};
+use crate::host;
+use crate::seeds::streams::StreamRange;
 
 /// Linear, LeakyReLU and dropout layers, then one linear output.
 #[derive(Module, Debug)]
@@ -25,9 +26,9 @@ pub struct MlpCritic {
 
 /// The derivative of every activation of one forward pass: LeakyReLU's slope times the dropout mask, `[batch, width]` a layer.
 #[derive(Debug, Clone)]
-pub struct Slopes(Vec<Tensor<2>>);
+pub struct CriticSlopes(Vec<Tensor<2>>);
 
-impl Slopes {
+impl CriticSlopes {
     /// Rows `start..end` of every layer.
     pub fn rows(&self, start: usize, end: usize) -> Self {
         Self(self.0.iter().map(|slope| slope.clone().slice([start..end])).collect())
@@ -60,7 +61,7 @@ impl MlpCritic {
     ///
     /// # Panics
     /// When masks are given for some layers only, or shapes do not fit.
-    pub fn forward(&self, input: Tensor<2>, masks: &[Tensor<2>]) -> (Tensor<2>, Slopes) {
+    pub fn forward(&self, input: Tensor<2>, masks: &[Tensor<2>]) -> (Tensor<2>, CriticSlopes) {
         self.forward_from(self.preactivation(input), masks)
     }
 
@@ -101,7 +102,7 @@ impl MlpCritic {
     ///
     /// # Panics
     /// As [`MlpCritic::forward`].
-    pub fn forward_from(&self, mut preactivation: Tensor<2>, masks: &[Tensor<2>]) -> (Tensor<2>, Slopes) {
+    pub fn forward_from(&self, mut preactivation: Tensor<2>, masks: &[Tensor<2>]) -> (Tensor<2>, CriticSlopes) {
         assert!(masks.is_empty() || masks.len() == self.hidden.len(), "dropout masks for every hidden layer or none");
         let mut slopes = Vec::with_capacity(self.hidden.len());
         loop {
@@ -110,7 +111,7 @@ impl MlpCritic {
             slopes.push(slope);
             match self.hidden.get(layer + 1) {
                 Some(next) => preactivation = next.forward(activated),
-                None => return (self.head.forward(activated), Slopes(slopes)),
+                None => return (self.head.forward(activated), CriticSlopes(slopes)),
             }
         }
     }
@@ -119,7 +120,7 @@ impl MlpCritic {
     ///
     /// # Shapes
     /// `[batch, inputs]`, where `batch` is that of the slopes.
-    pub fn input_gradient(&self, slopes: &Slopes) -> Tensor<2> {
+    pub fn input_gradient(&self, slopes: &CriticSlopes) -> Tensor<2> {
         self.input_gradient_of(slopes, self.hidden[0].weight.lazy_shape()[0])
     }
 
@@ -127,7 +128,7 @@ impl MlpCritic {
     ///
     /// # Shapes
     /// `[batch, inputs]`.
-    pub fn input_gradient_of(&self, slopes: &Slopes, inputs: usize) -> Tensor<2> {
+    pub fn input_gradient_of(&self, slopes: &CriticSlopes, inputs: usize) -> Tensor<2> {
         let mut gradient = self.head.weight.val().transpose(); // [1, last width]
         for (index, (layer, slope)) in self.hidden.iter().zip(&slopes.0).enumerate().rev() {
             let mut weight = layer.weight.val();
@@ -143,13 +144,13 @@ impl MlpCritic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::gradient_penalty;
+    use crate::seeds::Stream;
+    use crate::seeds::streams::LAYERS;
     use burn::module::Param;
-    use semblant_core::nn::gradient_penalty;
-    use semblant_core::seeds::Stream;
-    use semblant_core::seeds::streams::LAYERS;
     use serde::Deserialize;
 
-    /// Made by tests/golden/critic.py with PyTorch's double backward.
+    /// Made by tests/golden/mlp_critic.py with PyTorch's double backward.
     #[derive(Deserialize)]
     struct Golden {
         inputs: usize,
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn penalty_and_its_gradients_are_those_of_double_backward() {
-        let golden: Golden = serde_json::from_str(include_str!("../tests/golden/critic.json")).expect("golden file");
+        let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/mlp_critic.json")).expect("golden file");
         let device = Device::flex().autodiff();
         let batch = golden.input.len() / golden.inputs;
         let layer = |index: usize, inputs: usize| {

@@ -1,0 +1,172 @@
+//! Some sequences side by side, row by row: the state that each has after its rows so far, and the network of the next row.
+
+use std::collections::VecDeque;
+
+use burn::tensor::{Int, Tensor, TensorData};
+use semblant_core::host;
+use semblant_masked_diffusion::{Cell, Network, Spans};
+use semblant_tabular_masked::features::constant;
+use semblant_tabular_masked::net::Prepared;
+
+use super::Fitted;
+use super::sampling::Plan;
+
+/// Sequences that are drawn side by side: always so many, since a product may order its sums by its shape.
+pub(super) const BLOCK: usize = 128;
+
+/// The sequences of a block and their state between rows.
+pub(super) struct Block<'a> {
+    fitted: &'a Fitted,
+    prepared: &'a Prepared<'a>,
+    plans: &'a [Plan],
+    /// `[BLOCK, features of attributes]`.
+    attributes: Option<Tensor<2>>,
+    /// `[BLOCK, hidden]`.
+    hidden: Tensor<2>,
+    /// The rows before, newest last, `[BLOCK, features]`; as many as a day has.
+    past: VecDeque<Tensor<2>>,
+    /// The last row, `[BLOCK][positions]`.
+    last: Vec<Option<Cell>>,
+}
+
+impl<'a> Block<'a> {
+    /// Sequences before their first row, at most as many as a block has.
+    pub(super) fn new(fitted: &'a Fitted, prepared: &'a Prepared<'a>, plans: &'a [Plan]) -> Self {
+        let Fitted { form, layouts, net, device, .. } = fitted;
+        let attributes = layouts.attributes.as_ref().and_then(|layout| {
+            net.encoder.attributes(layout, BLOCK, &|row, position| plans.get(row).map(|plan| plan.attributes[position]))
+        });
+        Self {
+            fitted,
+            prepared,
+            plans,
+            attributes,
+            hidden: Tensor::zeros([BLOCK, form.chosen.hidden], device),
+            past: VecDeque::new(),
+            last: vec![None; BLOCK * layouts.rows.spans.len()],
+        }
+    }
+
+    /// What is known of a row of every sequence, given its time and its place, `[BLOCK, known]`.
+    pub(super) fn known(&self, of: &dyn Fn(&Plan, usize) -> (f64, usize)) -> Option<Tensor<2>> {
+        let known = &self.fitted.form.known;
+        let mut values = Vec::with_capacity(BLOCK * known.width());
+        for row in 0..BLOCK {
+            match self.plans.get(row) {
+                Some(plan) => {
+                    let (time, place) = of(plan, row);
+                    known.write(time, place, plan.length, &mut values);
+                }
+                None => values.extend(std::iter::repeat_n(0.0, known.width())),
+            }
+        }
+        (known.width() > 0).then(|| constant(values, [BLOCK, known.width()], &self.fitted.device))
+    }
+
+    /// Takes the next row of every sequence, `[BLOCK][positions]`, into the state.
+    pub(super) fn advance(&mut self, cells: Vec<Option<Cell>>, known: Option<Tensor<2>>) {
+        let Fitted { form, layouts, net, .. } = self.fitted;
+        let positions = layouts.rows.spans.len();
+        let features = net.encoder.rows(&layouts.rows, BLOCK, &|row, position| cells[row * positions + position]);
+        self.hidden = net.encoder.after(net.encoder.told(features.clone(), known), self.hidden.clone());
+        self.past.push_back(features);
+        if self.past.len() > form.rows_of_a_day.max(1) {
+            self.past.pop_front();
+        }
+        self.last = cells;
+    }
+
+    /// Takes the histories of the sequences into the state. They end together; a shorter one begins later, with rows that are not shown.
+    pub(super) fn remember(&mut self) {
+        let positions = self.fitted.layouts.rows.spans.len();
+        let longest = self.plans.iter().map(|plan| plan.history.len()).max().unwrap_or(0);
+        for step in 0..longest {
+            let at = |plan: &Plan| (step + plan.history.len()).checked_sub(longest);
+            let mut cells = vec![None; BLOCK * positions];
+            for (row, plan) in self.plans.iter().enumerate() {
+                if let Some(index) = at(plan) {
+                    cells[row * positions..(row + 1) * positions].copy_from_slice(&plan.history[index].0);
+                }
+            }
+            let known = self.known(&|plan, _| at(plan).map_or((plan.begin, 0), |index| (plan.history[index].2, plan.history[index].1)));
+            self.advance(cells, known);
+        }
+    }
+
+    /// The network of the next row.
+    pub(super) fn row(&self, known: Option<Tensor<2>>) -> RowNet<'_> {
+        let Fitted { form, layouts, net, device, .. } = self.fitted;
+        let zeros = |features: usize| Tensor::zeros([BLOCK, features], device);
+        let none = || net.encoder.rows(&layouts.rows, BLOCK, &|_, _| None).dims()[1];
+        let features = self.past.back().map_or_else(none, |past| past.dims()[1]);
+        let last = self.past.back().cloned().unwrap_or_else(|| zeros(features));
+        let lagged = (form.rows_of_a_day > 0).then(|| {
+            let is_there = self.past.len() >= form.rows_of_a_day;
+            self.past.front().filter(|_| is_there).cloned().unwrap_or_else(|| zeros(features))
+        });
+        let given = net.encoder.given([Some(self.hidden.clone()), known, Some(last), lagged, self.attributes.clone()]);
+        RowNet { prepared: self.prepared, fitted: self.fitted, given: host::read(&given, <[f32]>::to_vec), last: &self.last }
+    }
+
+    /// The last row of every sequence, `[BLOCK][positions]`.
+    pub(super) fn last(&self) -> &[Option<Cell>] {
+        &self.last
+    }
+
+    /// Every sequence goes on from the state of the one at its place in `from [BLOCK]`.
+    pub(super) fn select(&mut self, from: &[usize]) {
+        let positions = self.fitted.layouts.rows.spans.len();
+        let places: Vec<i32> = from.iter().map(|&row| row as i32).collect();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [BLOCK]), &self.fitted.device);
+        self.hidden = self.hidden.clone().select(0, places.clone());
+        self.past.iter_mut().for_each(|past| *past = past.clone().select(0, places.clone()));
+        self.last = from.iter().flat_map(|&row| self.last[row * positions..(row + 1) * positions].iter().copied()).collect();
+    }
+}
+
+/// The decoder of one row of every sequence of a block, given what came before.
+pub(super) struct RowNet<'a> {
+    prepared: &'a Prepared<'a>,
+    fitted: &'a Fitted,
+    /// What the decoder is given, `[BLOCK, width]`.
+    given: Vec<f32>,
+    /// The row before, `[BLOCK][positions]`.
+    last: &'a [Option<Cell>],
+}
+
+impl Network for RowNet<'_> {
+    type State = Vec<f32>;
+
+    fn spans(&self) -> &Spans {
+        &self.fitted.layouts.rows.spans
+    }
+
+    fn begin(&self, rows: usize) -> Vec<f32> {
+        let mut state = self.prepared.begin(rows);
+        state.iter_mut().zip(&self.given).for_each(|(state, given)| *state += given);
+        state
+    }
+
+    fn show(&self, state: &mut Vec<f32>, row: usize, position: usize, cell: Cell) {
+        self.prepared.show(state, row, position, cell);
+    }
+
+    fn logits(&self, state: &Vec<f32>, position: Option<usize>) -> Vec<f32> {
+        let layout = &self.fitted.layouts.rows;
+        let positions = layout.spans.len();
+        let hidden = self.prepared.hidden(state);
+        let one = |position: usize| {
+            let mut logits = host::read(&self.prepared.head(position, hidden.clone()), <[f32]>::to_vec);
+            let before = |row: usize, position: usize| self.last[row * positions + position];
+            self.fitted.net.encoder.add_steps(hidden.clone(), layout, position, &before, &mut logits);
+            logits
+        };
+        let Some(position) = position else {
+            let parts: Vec<Vec<f32>> = (0..positions).map(one).collect();
+            let part =
+                |row: usize| parts.iter().zip(layout.spans.widths()).flat_map(move |(part, &width)| &part[row * width..(row + 1) * width]);
+            return (0..BLOCK).flat_map(part).copied().collect();
+        };
+        one(position)
+    }
+}
