@@ -150,7 +150,7 @@ impl Corpus {
             Learned::Texts(windows) => windows.iter().map(|window| window.tokens.len()).sum::<usize>() / windows.len().max(1),
             Learned::Runs(..) => context,
         };
-        (STEP_TOKENS / tokens.max(1)).clamp(8, 256).min(self.windows(context).max(1)) as u64
+        (STEP_TOKENS / tokens.max(1)).clamp(8, 64).min(self.windows(context).max(1)) as u64
     }
 
     /// What identifies the tokens: for a resumed run.
