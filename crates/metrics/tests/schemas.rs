@@ -346,6 +346,9 @@ fn the_report_of_text_matches_the_schema_and_its_page_is_complete() {
         ] {
             assert!(report.score(id).is_some_and(|score| score.value.is_some() && score.reference.is_some()), "{id}");
         }
+        // Texts that a model was fitted to say nothing of what others cost.
+        let bits = report.score("bits_per_character").expect("listed");
+        assert!(bits.value.is_some() && bits.reference.is_some() == holdout.is_some());
         assert_eq!(report.score("label_f1").is_some(), holdout.is_some());
     }
 }
