@@ -12,7 +12,8 @@ use crate::purpose::{GROUPS, HELD_OUT, ORDER, START};
 const MOST_JUDGED: usize = 1 << 15;
 /// So many batches of texts are put in order of their length before they are cut.
 const GROUP: usize = 16;
-/// Tokens of a step, where the number of texts of one is left open.
+/// The least number of steps of a pass, and the most tokens of a step, where the number of texts of one is left open.
+const STEPS_OF_A_PASS: usize = 16;
 const STEP_TOKENS: usize = 4096;
 
 /// A part of a text that the network sees at once.
@@ -143,14 +144,16 @@ impl Corpus {
         }
     }
 
-    /// The number of windows of a step: as said, or so many that it has about 4,096 tokens.
+    /// The number of windows of a step: as said, or so many that it has about 4,096 tokens, fewer of few texts.
     pub fn batch_rows(&self, asked: u64, context: usize) -> u64 {
         let tokens = match &self.learned {
             _ if asked > 0 => return asked,
             Learned::Texts(windows) => windows.iter().map(|window| window.tokens.len()).sum::<usize>() / windows.len().max(1),
             Learned::Runs(..) => context,
         };
-        (STEP_TOKENS / tokens.max(1)).clamp(8, 64).min(self.windows(context).max(1)) as u64
+        let windows = self.windows(context);
+        // Of few texts a step sees fewer, so that there are enough steps.
+        (STEP_TOKENS / tokens.max(1)).clamp(8, 64).min((windows / STEPS_OF_A_PASS).max(8)).min(windows.max(1)) as u64
     }
 
     /// What identifies the tokens: for a resumed run.

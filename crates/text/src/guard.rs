@@ -3,7 +3,7 @@
 //! How long a passage may be is measured, not set: held-out texts of the same source have passages in common with the training text too (phrases,
 //! greetings, names), and all but one in a hundred of them stay within it. The file holds no text for this, only marks of some passages: hashes of
 //! 44 bits, chosen by "Winnowing: local algorithms for document fingerprinting", Schleimer et al. 2003, which finds every passage that is longer
-//! than the limit. Whoever already has such a passage can confirm by them that it was in the training text; nothing can be read from them.
+//! than the limit by eight characters, most that are longer by fewer, and none within it. Whoever already has such a passage can confirm by them that it was in the training text; nothing can be read from them.
 
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -61,8 +61,8 @@ impl Guard {
         self.limit
     }
 
-    /// Whether a text has a passage of more than [`Guard::limit`] characters in common with the training text. Some shorter ones, by at most seven
-    /// characters, are refused too.
+    /// Whether a text has a passage of more than [`Guard::limit`] characters in common with the training text. Of those that are longer by fewer than
+    /// eight characters some are not found.
     pub fn refuses(&self, text: &str) -> bool {
         winnowed(text, self.limit).into_iter().any(|mark| self.marks.binary_search(&mark).is_ok())
     }
@@ -105,9 +105,10 @@ impl Guard {
     }
 }
 
-/// The chosen hashes of a text: of every [`WINNOWED`] successive passages the least. Two texts with more than `limit` characters in common share one.
+/// The chosen hashes of a text's passages of one character more than `limit`: of every [`WINNOWED`] successive ones the least. Two texts with
+/// `limit + WINNOWED` characters in common share one.
 fn winnowed(text: &str, limit: usize) -> Vec<u64> {
-    let width = limit + 2 - WINNOWED;
+    let width = limit + 1;
     let characters: Vec<u64> = text.chars().map(u64::from).collect();
     if characters.len() < width {
         return Vec::new();
@@ -155,8 +156,9 @@ mod tests {
             let copied = |length: usize| {
                 format!("{}{}{}", random(500 + row, 37), &learned[row as usize][row as usize..][..length], random(600 + row, 41))
             };
-            assert!(guard.refuses(&copied(LEAST_PASSAGE)), "row {row}");
-            assert!(!guard.refuses(&copied(LEAST_PASSAGE - WINNOWED - 1)), "row {row}");
+            assert!(guard.refuses(&copied(LEAST_PASSAGE - 1 + WINNOWED)), "row {row}");
+            // One less, since the letters around it may go on by chance.
+            assert!(!guard.refuses(&copied(LEAST_PASSAGE - 4)), "row {row}");
         }
         assert!(!held.iter().any(|text| guard.refuses(text)));
     }
@@ -167,7 +169,8 @@ mod tests {
         let texts = |from: u64| (from..from + 60).map(|row| format!("{greeting}{}", random(row, 30))).collect::<Vec<_>>();
         let guard = Guard::fit(&texts(0), &texts(1000)).expect("small");
         assert!(guard.limit() >= greeting.len());
-        assert!(!texts(5000).iter().any(|text| guard.refuses(text)));
+        // Of texts as new as the held-out ones hardly any goes beyond all of them.
+        assert!(texts(5000).iter().filter(|text| guard.refuses(text)).count() <= 3);
         assert!(guard.refuses(&texts(0)[7]), "a whole training text");
     }
 
