@@ -21,11 +21,11 @@ pub struct AttentionCache {
     kept: Kept,
 }
 
-/// `[rows, capacity, width]` each.
+/// Keys and values, `[rows, capacity, width]` each.
 #[derive(Debug)]
 enum Kept {
     Host { keys: Vec<f32>, values: Vec<f32> },
-    Device { keys: Tensor<3>, values: Tensor<3> },
+    Device(Box<[Tensor<3>; 2]>),
 }
 
 impl AttentionCache {
@@ -36,7 +36,7 @@ impl AttentionCache {
             let size = rows * capacity * width;
             Kept::Host { keys: vec![0.0; size], values: vec![0.0; size] }
         } else {
-            Kept::Device { keys: empty(), values: empty() }
+            Kept::Device(Box::new([empty(), empty()]))
         };
         Self { capacity, width, heads, lengths: vec![0; rows], kept }
     }
@@ -102,7 +102,7 @@ impl AttentionCache {
 
     fn on_tensors(&mut self, packed: Tensor<2>) -> Tensor<2> {
         let &mut Self { capacity, width, heads, ref lengths, ref mut kept } = self;
-        let Kept::Device { keys, values } = kept else { unreachable!("made for this device") };
+        let Kept::Device(kept) = kept else { unreachable!("made for this device") };
         let (rows, head_width, device) = (lengths.len(), width / heads, packed.device());
         let (mut here, mut unseen) = (vec![0.0; rows * capacity], vec![0.0; rows * capacity]);
         for (row, &length) in lengths.iter().enumerate() {
@@ -113,15 +113,15 @@ impl AttentionCache {
         let mut parts = packed.chunk(3, 1).into_iter(); // 3 of [rows, width]
         let mut next = || parts.next().expect("three parts");
         let query = next();
-        for kept in [keys.clone(), values.clone()].into_iter().zip([&mut *keys, &mut *values]) {
-            let (before, slot) = kept;
-            *slot = before * (here.clone().neg() + 1.0) + here.clone() * next().unsqueeze_dim::<3>(1);
+        for slot in kept.iter_mut() {
+            *slot = slot.clone() * (here.clone().neg() + 1.0) + here.clone() * next().unsqueeze_dim::<3>(1);
         }
+        let [keys, values] = *kept.clone();
         let by_head = |x: Tensor<3>| x.reshape([rows, capacity, heads, head_width]).swap_dims(1, 2); // [rows, heads, capacity, head width]
         let query = query.reshape([rows, heads, 1, head_width]);
-        let scores = query.matmul(by_head(keys.clone()).transpose()) * (1.0 / (head_width as f64).sqrt()); // [rows, heads, 1, capacity]
+        let scores = query.matmul(by_head(keys).transpose()) * (1.0 / (head_width as f64).sqrt()); // [rows, heads, 1, capacity]
         let weights = softmax(scores + host::tensor(unseen, [rows, 1, 1, capacity], &device), 3);
-        weights.matmul(by_head(values.clone())).reshape([rows, width])
+        weights.matmul(by_head(values)).reshape([rows, width])
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
         let size = rows * tokens * width;
         for kept in [
             Kept::Host { keys: vec![0.0; size], values: vec![0.0; size] },
-            Kept::Device { keys: Tensor::zeros([rows, tokens, width], &device), values: Tensor::zeros([rows, tokens, width], &device) },
+            Kept::Device(Box::new([(); 2].map(|()| Tensor::zeros([rows, tokens, width], &device)))),
         ] {
             let on_slices = matches!(kept, Kept::Host { .. });
             let mut cache = AttentionCache { kept, ..AttentionCache::new(rows, tokens, width, heads, &device) };

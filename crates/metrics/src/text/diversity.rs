@@ -42,7 +42,7 @@ impl Units {
 }
 
 /// The n-grams of the first texts, `budget` units in all: what is counted grows with the amount of text, so that sets are compared at one size.
-fn first_units<'a>(texts: &'a Text, units: Units, budget: usize) -> Vec<Vec<&'a str>> {
+fn first_units(texts: &Text, units: Units, budget: usize) -> Vec<Vec<&str>> {
     let mut left = budget;
     let mut all = Vec::new();
     for text in texts.iter() {
