@@ -111,17 +111,22 @@ fn deliver(arguments: &Evaluate, mut reports: Vec<Report>) -> Outcome {
 
 /// Mean and standard error of negative log-likelihoods.
 fn likelihood(arguments: &Evaluate, items: &str, found: Likelihoods) -> Outcome {
-    let Likelihoods { nats: each, dimensions, .. } = found;
+    let Likelihoods { nats: each, dimensions, values, .. } = found;
     let count = each.len() as f64;
     let mean = each.iter().sum::<f64>() / count;
     let variance = each.iter().map(|nats| (nats - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
     let error = (variance / count).sqrt();
     let bits = dimensions.map(|dimensions| mean / dimensions as f64 / std::f64::consts::LN_2);
-    let json: Value = json!({
+    let mut json: Value = json!({
         "negative_log_likelihood_nats": mean, "standard_error_nats": error, "bits_per_dimension": bits,
         items: each.len(), "samples": arguments.samples, "seed": arguments.seed,
     });
     let bits = bits.map_or_else(String::new, |bits| format!(", {bits:.4} bits per dimension"));
+    let bits = values.map_or(bits, |(values, name)| {
+        let nats = mean * count / values.max(1) as f64;
+        json[format!("nats_per_{name}")] = json!(nats);
+        format!(", {nats:.4} nats and {:.4} bits per {name}", nats / std::f64::consts::LN_2)
+    });
     let text = format!("negative log-likelihood {mean:.3} nats per item (standard error {error:.3}){bits}");
     match arguments.json.as_deref() {
         Some(path) if path == Path::new("-") => print_document(&json.to_string()),

@@ -94,7 +94,7 @@ pub(crate) fn output(arguments: &Sample, kind: &str) -> Result<PathBuf, Failure>
     if arguments.output.as_os_str() != "-" {
         return Ok(arguments.output.clone());
     }
-    if !["table", "series"].contains(&kind) {
+    if !["table", "series", "text"].contains(&kind) {
         return Err(Failure::Usage(format!("-o -: {kind} cannot be written to standard output; give a file or folder")));
     }
     Ok(PathBuf::from(match arguments.format {

@@ -58,6 +58,10 @@ const REACH: &[(&str, &str, &str)] = &[
     ("series/src/model.rs", "--where", "sample"),
     ("series/src/model.rs", "--length", "sample"),
     ("series/src/", "", "fit"),
+    ("data/src/text/kind.rs", "--whole", "fit evaluate compare schema"),
+    ("data/src/text/kind.rs", "", "sample"),
+    ("data/src/text/", "", "fit evaluate compare schema"),
+    ("text/src/", "", "sample"),
     // Whoever reads a table.
     ("data/src/table/", "", "fit evaluate compare schema"),
     ("images/src/model.rs", "--precision", "fit"),
@@ -65,6 +69,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("metrics/src/report/page/", "", ""),
     ("metrics/src/report/images/", "", "evaluate"),
     ("metrics/src/report/series/", "", "evaluate"),
+    ("metrics/src/report/texts/", "", "evaluate"),
     ("metrics/src/", "", "evaluate quickstart"),
     ("semblant/src/kinds/", "", "evaluate"),
     ("semblant/src/modality/kind.rs", "--output", "fit"),

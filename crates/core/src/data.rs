@@ -116,6 +116,11 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         None
     }
 
+    /// The number of values of all items together and what one is called, where items have different numbers: for likelihoods a value.
+    fn values(&self) -> Option<(usize, &'static str)> {
+        None
+    }
+
     /// The items at `indices`, in that order; an index may come more than once.
     ///
     /// # Panics

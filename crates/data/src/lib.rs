@@ -1,4 +1,4 @@
-//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, [`series`], [`database`]s of related tables, and the [`catalog`] of public data sets.
+//! Data as users know it, and the way between it and tensors: [`table`]s, [`image`]s, [`series`], [`text`], [`database`]s of related tables, and the [`catalog`] of public data sets.
 //!
 //! ```
 //! use semblant_data::table::{Column, ColumnKind, Table};
@@ -22,5 +22,6 @@ mod error;
 pub mod image;
 pub mod series;
 pub mod table;
+pub mod text;
 
 pub use error::{Error, Result};

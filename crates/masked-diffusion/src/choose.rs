@@ -10,11 +10,13 @@ pub struct Choice {
     pub temperature: f32,
     /// Only the most probable tokens that together have this share are drawn (nucleus sampling, Holtzman et al. 2020); 1 draws all.
     pub top_p: f32,
+    /// Only so many of the most probable tokens are drawn; 0 draws all.
+    pub top_k: usize,
 }
 
 impl Default for Choice {
     fn default() -> Self {
-        Self { temperature: 1.0, top_p: 1.0 }
+        Self { temperature: 1.0, top_p: 1.0, top_k: 0 }
     }
 }
 
@@ -39,8 +41,9 @@ pub fn choose(logits: &mut [f32], factors: Option<&[f32]>, choice: Choice, unifo
             return (greatest.unwrap_or(0) as u32, left);
         }
     }
-    if choice.top_p < 1.0 {
-        cut(logits, f64::from(choice.top_p) * total(logits));
+    if choice.top_p < 1.0 || choice.top_k > 0 {
+        let most = if choice.top_k > 0 { choice.top_k } else { logits.len() };
+        cut(logits, f64::from(choice.top_p) * total(logits), most);
     }
     (invert(logits, uniform), left)
 }
@@ -49,8 +52,8 @@ fn total(values: &[f32]) -> f64 {
     values.iter().map(|&value| f64::from(value)).sum()
 }
 
-/// Keeps the greatest values that together reach `share`.
-fn cut(values: &mut [f32], share: f64) {
+/// Keeps the greatest values that together reach `share`, at most so many.
+fn cut(values: &mut [f32], share: f64, most: usize) {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
     let mut sum = 0.0;
@@ -59,7 +62,7 @@ fn cut(values: &mut [f32], share: f64) {
         sum += f64::from(values[index]);
         before < share
     });
-    let kept = kept.count().max(1);
+    let kept = kept.count().min(most).max(1);
     order[kept..].iter().for_each(|&index| values[index] = 0.0);
 }
 
@@ -102,6 +105,8 @@ mod tests {
         close(&shares(&logits, None, cold), &[1.0 / 30.0, 4.0 / 30.0, 0.3, 16.0 / 30.0]);
         // 0.4 alone does not reach 0.6, with 0.3 it does.
         close(&shares(&logits, None, Choice { top_p: 0.6, ..Choice::default() }), &[0.0, 0.0, 3.0 / 7.0, 4.0 / 7.0]);
+        close(&shares(&logits, None, Choice { top_k: 2, ..Choice::default() }), &[0.0, 0.0, 3.0 / 7.0, 4.0 / 7.0]);
+        close(&shares(&logits, None, Choice { top_k: 3, top_p: 0.6, ..Choice::default() }), &[0.0, 0.0, 3.0 / 7.0, 4.0 / 7.0]);
         close(&shares(&logits, Some(&[1.0, 0.5, 0.0, 0.0]), Choice::default()), &[0.5, 0.5, 0.0, 0.0]);
     }
 

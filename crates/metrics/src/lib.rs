@@ -35,6 +35,7 @@ pub mod report;
 pub mod series;
 pub mod significance;
 pub mod table;
+pub mod text;
 
 pub use bootstrap::Estimate;
 pub use error::{Error, Result};

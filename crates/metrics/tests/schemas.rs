@@ -5,13 +5,15 @@ use semblant_data::database::{Database, Keys};
 use semblant_data::image::Images;
 use semblant_data::series::{Clock, Layout, Series};
 use semblant_data::table::{Column, ColumnKind, ReadOptions, Table, TableFormat};
+use semblant_data::text::Text;
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};
 use semblant_metrics::image::extractor::FeatureExtractor;
 use semblant_metrics::image::shadow::by_shadows;
 use semblant_metrics::image::utility::image_utility;
 use semblant_metrics::membership::lira::Shadows;
 use semblant_metrics::report::{
-    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, compare, report_database, report_images, report_series,
+    ImageEvaluation, ModelSource, SeriesEvaluation, Source, Sources, TextEvaluation, compare, report_database, report_images,
+    report_series, report_text,
 };
 use semblant_metrics::{Options, Report, evaluate};
 use serde_json::Value;
@@ -309,6 +311,45 @@ fn the_report_of_sequences_of_any_form_matches_the_schema() {
     assert!(
         report_series(&real, &windows(60, 1), None, &evaluation, &mut |_| {}).expect_err("other columns").to_string().contains("reading")
     );
+}
+
+/// Orders with markup, line breaks and labels.
+fn texts(count: usize, seed: usize) -> Text {
+    let line =
+        |row: usize| format!("{} cups of <b>{}</b>\nfor number {}", row * 7 % 9 + 1, ["tea", "milk"][row % 2], row * row % 97 + seed);
+    let label = |row: usize| ["leaf & pot", "cow"][row % 2];
+    Text::of_lines((seed..seed + count).map(line)).with_labels((seed..seed + count).map(label)).expect("as many")
+}
+
+#[test]
+fn the_report_of_text_matches_the_schema_and_its_page_is_complete() {
+    let (real, synthetic, holdout) = (texts(120, 1), texts(100, 200), texts(60, 400));
+    for holdout in [Some(&holdout), None] {
+        let report =
+            report_text(&real, &synthetic, holdout, &TextEvaluation { seed: 0, sources: sources() }, &mut |_| {}).expect("comparable");
+        holds(&report);
+        let page = report.to_html();
+        leave(&page, if holdout.is_some() { "text.html" } else { "text-alone.html" });
+        for text in ["train, 120 texts", "Samples side by side", "&lt;b&gt;", "leaf &amp; pot", "Longest passages in common", "Frequencies"]
+        {
+            assert!(page.contains(text), "{text}");
+        }
+        for id in [
+            "text_discriminative",
+            "reverse_bits",
+            "ngram_area",
+            "distinct_2",
+            "self_bleu",
+            "lengths",
+            "class_accuracy",
+        ] {
+            assert!(report.score(id).is_some_and(|score| score.value.is_some() && score.reference.is_some()), "{id}");
+        }
+        // Texts that a model was fitted to say nothing of what others cost.
+        let bits = report.score("bits_per_character").expect("listed");
+        assert!(bits.value.is_some() && bits.reference.is_some() == holdout.is_some());
+        assert_eq!(report.score("label_f1").is_some(), holdout.is_some());
+    }
 }
 
 fn images(count: usize, seed: usize) -> Images {

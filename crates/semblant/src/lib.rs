@@ -56,6 +56,8 @@ pub use semblant_tabular as tabular;
 pub use semblant_tabular_ctgan as ctgan;
 #[cfg(feature = "tables")]
 pub use semblant_tabular_masked as masked;
+#[cfg(feature = "text")]
+pub use semblant_text as text;
 #[cfg(feature = "images")]
 pub use semblant_vae as vae;
 pub use source::{DataFolders, Source};
@@ -70,6 +72,7 @@ pub mod prelude {
     pub use crate::data::image::{ClassRequest, ImageOptions, ImageRequest, Images};
     pub use crate::data::series::{Series, SeriesOptions, SeriesRequest};
     pub use crate::data::table::{ColumnKind, Condition, ReadOptions, Schema, Table, TableRequest, TableWriter, Wanted};
+    pub use crate::data::text::{Text, TextOptions, TextRequest};
     #[cfg(feature = "images")]
     pub use crate::diffusion::{Consistency, ConsistencyConfig, Ddpm, DdpmConfig, Edm, EdmConfig, Flow, FlowConfig};
     #[cfg(feature = "images")]
@@ -81,6 +84,8 @@ pub mod prelude {
     pub use crate::masked::{MaskedDiffusion, MaskedDiffusionConfig};
     pub use crate::registry::Registry;
     pub use crate::synthesizer::{Run, Sample, Summary, Synthesizer};
+    #[cfg(feature = "text")]
+    pub use crate::text::{TextAr, TextArConfig, TextMdlm, TextMdlmConfig};
     pub use crate::train_config::TrainConfig;
     #[cfg(feature = "images")]
     pub use crate::vae::{AutoencoderKl, AutoencoderKlConfig, Vae, VaeConfig, VqVae, VqVaeConfig};

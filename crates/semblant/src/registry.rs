@@ -42,6 +42,8 @@ impl Default for Registry {
         let registry = registry.with_kind(crate::kinds::series());
         #[cfg(feature = "databases")]
         let registry = registry.with_kind(crate::kinds::databases());
+        #[cfg(feature = "text")]
+        let registry = registry.with_kind(crate::kinds::text());
         registry
     }
 }

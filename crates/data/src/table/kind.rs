@@ -43,6 +43,8 @@ pub(crate) const WHERE: OptionSpec = OptionSpec::list(
     "CONDITION",
     "A condition that every row, or every sequence by its attributes, meets: column=value, column=low..high for numbers, or an SQL expression such as \"age between 30 and 40 and (income = '>50K' or city is null)\"; may be given several times",
 );
+pub(crate) const BALANCE: OptionSpec =
+    OptionSpec::value("balance", "COLUMN", "A categorical column, or that of labels, whose values are all equally frequent");
 pub(crate) const DRAWS: OptionSpec = OptionSpec::value(
     "draws",
     "N",
@@ -100,7 +102,7 @@ impl Data for Table {
     fn request_options() -> &'static [OptionSpec] {
         const OPTIONS: &[OptionSpec] = &[
             WHERE,
-            OptionSpec::value("balance", "COLUMN", "A categorical column whose values are all equally frequent"),
+            BALANCE,
             OptionSpec::value(
                 "distribution",
                 "COLUMN=VALUE:SHARE,...",

@@ -22,7 +22,7 @@ pub use column::{Column, MISSING};
 pub use constraint::Constraint;
 pub use id::{Form, IdFormat, Pattern};
 pub use kind::TARGET;
-pub(crate) use kind::{DRAWS, DROP, MISSING_TEXTS, NO_PROTECT, REDRAW, SCHEMA, WHERE};
+pub(crate) use kind::{BALANCE, DRAWS, DROP, MISSING_TEXTS, NO_PROTECT, REDRAW, SCHEMA, WHERE};
 pub(crate) use raw::shorten;
 pub(crate) use read::LARGEST_RECORD;
 pub use read::{Inferred, ReadOptions, TableFormat};

@@ -84,6 +84,15 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "discriminative" => (plain, Difference([0.05, 0.15])),
         "context_fid" | "untrained_fid" | "correlational" => (plain, Times([5.0, 50.0])),
         "autocorrelation" | "spectrum" | "marginals" => (plain, Difference([0.03, 0.10])),
+        // Of text.
+        "text_discriminative" => (plain, Difference([0.08, 0.20])),
+        "bits_per_character" | "self_bleu" | "zipf" => (plain, Times([1.1, 1.3])),
+        "reverse_bits" => (plain, Times([1.05, 1.15])),
+        "entropy_2" => (plain, Difference([0.3, 1.0])),
+        "ngram_area" => (plain, Difference([0.10, 0.30])),
+        "passage_95" => (Side::Above, Times([1.25, 2.0])),
+        // How often short texts recur is a matter of how a set was collected.
+        "novelty" => return None,
         // Of databases.
         "cardinality" => (plain, Difference([0.05, 0.15])),
         "c2st_agg" => (plain, Difference([0.08, 0.20])),
@@ -95,7 +104,7 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "utility_rmse" => (plain, Times([1.03, 1.15])),
         _ if score.group == Group::Utility => (plain, Kept(0.0)),
         // Privacy. Further away than the reference is no leak.
-        "copies" | "memorised" | "near_copies" => (Side::Above, Chance),
+        "copies" | "memorised" | "near_copies" | "long_passages" => (Side::Above, Chance),
         "closer_to_train" => (Side::Above, Difference([0.03, 0.10])),
         "dcr_median" | "dcr_percentile_5" | "nndr_percentile_5" | "dcr_baseline_protection" => (Side::Below, Times([1.25, 2.0])),
         "nearest" => (Side::Below, Times([2.0, 4.0])),

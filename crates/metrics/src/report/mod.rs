@@ -14,6 +14,7 @@ mod section;
 mod series;
 mod tables;
 mod text;
+mod texts;
 mod verdict;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ pub use section::{
 pub use series::{SeriesEvaluation, report_series};
 pub use tables::{Options, evaluate, evaluate_tabsyn, evaluate_with_shadows};
 pub use text::{short_names, text_table};
+pub use texts::{TextEvaluation, report_text};
 pub use verdict::{Grade, Verdict};
 
 /// The version of the JSON that [`Report::to_json`] writes; it grows when a field changes its meaning or goes.
@@ -48,7 +50,7 @@ const READING: &str = "reading";
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
-    /// The kind of data: `table`, `images`, `series` or `database`.
+    /// The kind of data: `table`, `images`, `series`, `database` or `text`.
     pub kind: String,
     /// What was evaluated.
     pub sources: Sources,
@@ -67,7 +69,7 @@ pub struct Report {
 /// What was evaluated. The caller gives names, model and date in its options; the evaluation fills in the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
-    /// What is counted: `rows`, `images`, `sequences`, or the rows of a table. Filled in by the evaluation.
+    /// What is counted: `rows`, `images`, `sequences`, `texts`, or the rows of a table. Filled in by the evaluation.
     pub items: String,
     /// The size of one item, such as the number of columns or pixels. Filled in by the evaluation.
     pub description: String,

@@ -2,7 +2,7 @@
 
 #[cfg(all(feature = "metrics", feature = "databases"))]
 mod databases;
-#[cfg(all(feature = "metrics", any(feature = "databases", feature = "images", feature = "series", feature = "tables")))]
+#[cfg(all(feature = "metrics", any(feature = "databases", feature = "images", feature = "series", feature = "tables", feature = "text")))]
 mod evaluation;
 #[cfg(all(feature = "metrics", feature = "images"))]
 mod features;
@@ -12,8 +12,10 @@ mod images;
 mod series;
 #[cfg(all(feature = "metrics", feature = "tables"))]
 mod tables;
+#[cfg(all(feature = "metrics", feature = "text"))]
+mod text;
 
-#[cfg(any(feature = "databases", feature = "images", feature = "series", feature = "tables"))]
+#[cfg(any(feature = "databases", feature = "images", feature = "series", feature = "tables", feature = "text"))]
 use crate::modality::Kind;
 
 /// Tables with their models.
@@ -55,5 +57,14 @@ pub(crate) fn databases() -> Kind<semblant_data::database::Database> {
     let kind = Kind::new(&[semblant_database::MODELS]);
     #[cfg(feature = "metrics")]
     let kind = kind.with_evaluator(databases::DatabaseEvaluator);
+    kind
+}
+
+/// Text with its models.
+#[cfg(feature = "text")]
+pub(crate) fn text() -> Kind<semblant_data::text::Text> {
+    let kind = Kind::new(&[semblant_text::MODELS]);
+    #[cfg(feature = "metrics")]
+    let kind = kind.with_evaluator(text::TextEvaluator);
     kind
 }

@@ -179,6 +179,8 @@ pub struct Likelihoods {
     pub nats: Vec<f64>,
     /// Values per item, if all items have the same number.
     pub dimensions: Option<usize>,
+    /// Values of all items together and what one is called, where items have different numbers.
+    pub values: Option<(usize, &'static str)>,
     /// The parts by name, in nats, one per item; none where they were not asked for.
     pub parts: Vec<(String, Vec<f64>)>,
 }

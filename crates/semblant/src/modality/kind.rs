@@ -272,7 +272,7 @@ impl<D: Data> Modality for Kind<D> {
         }
         let nats = likelihood.negative_log_likelihoods(&data, job.samples, job.seed)?;
         let parts = if job.parts { likelihood.parts(&data, job.samples, job.seed)? } else { Vec::new() };
-        Ok(Likelihoods { nats, dimensions: data.dimensions(), parts })
+        Ok(Likelihoods { nats, dimensions: data.dimensions(), values: data.values(), parts })
     }
 
     fn export(&self, model: &Path, format: &str, folder: &Path) -> Result<()> {

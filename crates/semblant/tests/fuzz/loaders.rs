@@ -17,7 +17,7 @@ use semblant_expressions::{Columns, Domain, Domains, Expression, Row, Type, Valu
 pub(crate) type Loader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const LOADERS: [Loader; 20] = [
+pub(crate) const LOADERS: [Loader; 21] = [
     ("csv", csv),
     ("tsv", tsv),
     ("gzip", gzip),
@@ -38,6 +38,7 @@ pub(crate) const LOADERS: [Loader; 20] = [
     ("spec", spec),
     ("series", series),
     ("keys", keys),
+    ("text", text),
 ];
 
 /// What an input may take: little, so that one that asks for more is refused and not served.
@@ -223,6 +224,21 @@ pub(crate) fn sound_folder() -> &'static [Vec<u8>; 4] {
         let read = |name: &str| std::fs::read(folder.join(name)).expect("just written");
         ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json", "unet/diffusion_pytorch_model.safetensors"].map(read)
     })
+}
+
+/// Lines, one long text in gzip or not, and the description of a tokenizer in JSON; what was read is tokens and back.
+pub(crate) fn text(bytes: &[u8]) {
+    use semblant::data::text::{Tokenizer, TokenizerKind};
+    for whole in [None, Some(3)] {
+        let options = TextOptions { whole, memory: Memory::of(MEMORY), ..TextOptions::default() };
+        let Ok(read) = Text::read(file("text.txt", bytes), &options) else { continue };
+        for kind in [TokenizerKind::Char, TokenizerKind::Byte, TokenizerKind::Bpe] {
+            let Ok(tokenizer) = Tokenizer::fit(kind, &read.data, 300, 1) else { continue };
+            read.data.iter().for_each(|text| assert_eq!(tokenizer.decode(&tokenizer.encode(text)), text, "{kind:?}"));
+        }
+    }
+    let Ok(tokenizer) = serde_json::from_slice::<Tokenizer>(bytes) else { return };
+    let _ = tokenizer.decode(&tokenizer.encode("The quick brown fox, 7 \u{1F44D} \0"));
 }
 
 /// A schema; a sound one reads a table, if its columns are there.

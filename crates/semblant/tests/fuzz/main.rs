@@ -69,7 +69,7 @@ macro_rules! every {
 every! {
     csv "csv", tsv "tsv", gzip "gzip", json_lines "json-lines", parquet "parquet", idx "idx", cifar "cifar", tar "tar", npz "npz", image "image",
     pth "pth", safetensors "safetensors", model "model", diffusers "diffusers", schema "schema", settings "settings", sql "sql",
-    spec "spec", series "series", keys "keys",
+    spec "spec", series "series", keys "keys", text "text",
 }
 
 /// The seeds as files, for cargo-fuzz, in the folder that `SEMBLANT_FUZZ_CORPUS` names.

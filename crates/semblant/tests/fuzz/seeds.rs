@@ -55,6 +55,16 @@ pub(crate) fn of(loader: &str) -> Vec<Vec<u8>> {
             "[people]\nkey = \"id\"\nforeign = [{ columns = \"boss\", table = \"people\" }]\n[orders]\nkey = \"id\"\nchecks = [\"day > 2\"]\nforeign = [{ columns = \"person\", table = \"people\", parent = true }]\n[lines]\nkey = [\"order\", \"n\"]\nforeign = [{ columns = \"order\", table = \"orders\" }]\n",
             "[people]\nkey = [\"id\", \"age\"]\nreference = true\n[[orders.foreign]]\ncolumns = [\"person\", \"day\"]\ntable = \"people\"\nparent = false\n",
         ]),
+        "text" => [
+            texts(&[
+                "emma\nolivia\r\n\n ava \n\u{1F44D}\u{1F3FD} e\u{301}\u{5e9}\0\n",
+                "\u{feff}one long text. one long text.\n\nand more of it",
+                r#"{"kind":"char","characters":"abc "}"#,
+                r#"{"kind":"bpe","merges":[[97,98],[256,99],[257,257]]}"#,
+            ]),
+            vec![gzipped(b"a line\nand another\n"), b"na\xefve\n".to_vec()],
+        ]
+        .concat(),
         other => panic!("no seeds for {other}"),
     }
 }

@@ -33,6 +33,9 @@ macro_rules! group {
     (told $then:ident $with:tt) => {
         $then! { $with series_flow series_vq dgan timevae }
     };
+    (texts $then:ident $with:tt) => {
+        $then! { $with text_ar text_mdlm }
+    };
     (images $then:ident $with:tt) => {
         $then! { $with flow edm ddpm consistency r3gan dcgan wgan_gp vae vq_vae autoencoder_kl latent_dit }
     };

@@ -1,0 +1,453 @@
+//! `text-ar`: a causal transformer, which draws a text token by token from left to right.
+//!
+//! "Improving language understanding by generative pre-training", Radford et al. 2018, with the parts that [`crate::transformer`] names. A window
+//! begins with a mark that says which label the text has, and whether the window begins with the text; the network predicts each next token, and an
+//! end after the last one. `-log p(x) = -sum_i log p(x_i | x_<i)` is exact.
+//!
+//! While sampling, keys and values of the tokens before are kept, and a slot whose text has ended takes the next one. A text that grows
+//! beyond the context continues from the last half of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use semblant_core::config::Config;
+use semblant_core::ema::Ema;
+use semblant_core::math;
+use semblant_core::model::{Losses, Model, Step};
+use semblant_core::nn::times;
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
+use semblant_core::synthesizer::{Run, Summary};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
+use semblant_core::{Error, Result, host};
+use semblant_masked_diffusion::{DeviceSpans, Spans, Targets, choose, cross_entropy};
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::{Corpus, Window, half};
+use crate::form::{Form, TextConfig};
+use crate::model::{Draw, Learned, Manner, TextModel, known};
+use crate::purpose::{DROPOUT, TOKENS};
+use crate::transformer::Transformer;
+
+/// Texts in the making: always so many, since a matrix product may order its sums by its shape.
+const SLOTS: usize = 64;
+/// Windows that are judged at once.
+const JUDGED: usize = 16;
+/// Streams of an attempt, as many as masked diffusion has windows.
+pub(crate) const STREAMS_OF_ATTEMPT: u32 = 1 << 15;
+
+/// Settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct TextArConfig {
+    /// How long, in what batches, and by which optimizer; what it calls rows are windows. The best state by held-out texts is kept, and the run ends
+    /// when they are no longer predicted better. `batch_rows` of 0 is chosen by the length of the texts.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+    /// Tokens and network.
+    #[serde(flatten)]
+    pub text: TextConfig,
+}
+
+impl Default for TextArConfig {
+    fn default() -> Self {
+        let optimizer =
+            Adam { learning_rate: 2e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.02, ..Adam::default() };
+        let train = TrainConfig {
+            epochs: 20,
+            batch_rows: 0,
+            patience_ticks: 4,
+            optimizer,
+            ema: Ema { half_life_rows: 50_000.0, warm_up: 0.03 },
+            ..TrainConfig::default()
+        };
+        Self { train, text: TextConfig::default() }
+    }
+}
+
+impl Config for TextArConfig {
+    fn check(&self) -> Result<()> {
+        self.text.check()?;
+        TrainConfig { batch_rows: self.train.batch_rows.max(1), ..self.train }.check("")
+    }
+}
+
+/// The windows of a step.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The mark of each window and its tokens but the last, `[rows, length]`.
+    inputs: Vec<u32>,
+    /// The tokens and their weights, `[rows, length]`.
+    targets: Targets,
+    rows: usize,
+    length: usize,
+}
+
+impl Batch {
+    /// Windows side by side; shorter ones are filled with ends that do not count. The loss is a mean over the tokens that count.
+    fn of(windows: &[Window], form: &Form) -> Self {
+        let (rows, length) = (windows.len(), windows.iter().map(|window| window.tokens.len()).max().unwrap_or(1).max(1));
+        let (mut inputs, mut tokens, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for window in windows {
+            let filled = |tokens: &[u32]| tokens.iter().copied().chain(std::iter::repeat(form.end())).take(length).collect::<Vec<u32>>();
+            inputs.push(form.mark(window.label, window.within));
+            inputs.extend(&filled(&window.tokens)[..length - 1]);
+            tokens.extend(filled(&window.tokens));
+            weights.extend((0..length).map(|place| if (window.from..window.tokens.len()).contains(&place) { 1.0 } else { 0.0 }));
+        }
+        let sum: f32 = weights.iter().sum::<f32>().max(1.0);
+        weights.iter_mut().for_each(|weight| *weight /= sum);
+        Self { inputs, targets: Targets { tokens: Arc::new(tokens), weights: Arc::new(weights) }, rows, length }
+    }
+}
+
+/// The model in training.
+#[derive(Module, Debug)]
+pub struct AutoregressiveModel {
+    net: Transformer,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl Model for AutoregressiveModel {
+    type Batch = Batch;
+    type Sampled = Transformer;
+
+    fn sampled(&self) -> Transformer {
+        self.net.valid()
+    }
+
+    fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let Batch { inputs, targets, rows, length } = batch;
+        let mut dropped = dropout(self.dropout, step, rows);
+        let x = dropped(self.net.embed(&inputs, [rows, length])); // [rows, length, width]
+        let logits = self.net.logits(self.net.hidden(x, true, &mut dropped)); // [rows, length, outputs]
+        let (loss, surrogate) = loss_of(logits, &targets);
+        let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
+        self.net = optimizers.step("network", self.net, gradients, step);
+        (self, Losses::default().with("nats", loss))
+    }
+}
+
+/// The weighted cross-entropy of `logits [rows, length, outputs]`, and what has its gradient.
+pub(crate) fn loss_of(logits: Tensor<3>, targets: &Targets) -> (Tensor<1>, Tensor<1>) {
+    let [rows, length, outputs] = logits.dims();
+    let logits = logits.reshape([rows, length * outputs]);
+    let spans = Spans::new(vec![outputs; length]);
+    let plain = logits.clone().inner();
+    let on_device = (!host::is_host(&plain.device())).then(|| DeviceSpans::new(&spans, &plain.device()));
+    let (loss, gradient) = cross_entropy(&plain, &spans, targets, &vec![None; length], on_device.as_ref());
+    // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
+    (loss, (logits * Tensor::from_inner(gradient)).sum())
+}
+
+/// Dropout over the rows of a step, each time at another place of the network.
+pub(crate) fn dropout<'a>(share: f64, step: &'a Step, rows: usize) -> impl FnMut(Tensor<3>) -> Tensor<3> + 'a {
+    let (keep, first) = ((1.0 - share) as f32, step.rows().start);
+    let mut site = 0;
+    move |added: Tensor<3>| {
+        if keep == 1.0 {
+            return added;
+        }
+        let [batch, length, width] = added.dims();
+        let device = added.device().inner();
+        let mask = DROPOUT.nth(step.seed, site).dropout_on(first..first + rows as u64, length * width, keep, &device);
+        site += 1;
+        times(added, mask.reshape([batch, length, width]))
+    }
+}
+
+impl TextModel for TextArConfig {
+    const NAME: &'static str = "text-ar";
+    const SUMMARY: &'static str = "text from left to right: a causal transformer over characters, bytes or pieces; the default for text";
+
+    fn text(&self) -> &TextConfig {
+        &self.text
+    }
+
+    fn train(&self) -> &TrainConfig {
+        &self.train
+    }
+
+    fn fit(&self, corpus: &Corpus, form: &Form, schedule: TrainSchedule, run: &mut Run) -> Result<(Transformer, Summary)> {
+        let mut steps = corpus.steps(form.context);
+        let mut batch = |step: &Step| Batch::of(&steps.of(step), form);
+        let counted = corpus.held.iter().map(|window| window.tokens.len() - window.from).sum::<usize>().max(1);
+        let mut score = |net: &Transformer| nats(net, form, &corpus.held).iter().sum::<f64>() / counted as f64;
+        let name =
+            fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
+        let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());
+        let model = AutoregressiveModel { net, dropout: form.dropout };
+        let trainer = Trainer::new(schedule, self.train.ema, name, &mut batch).with_score(&mut score);
+        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("network", self.train.optimizer), run)?;
+        Ok((sampled, summary))
+    }
+
+    fn draw(&self, learned: &Learned, draws: &[Draw], manner: &Manner) -> Result<Vec<Vec<u32>>> {
+        if manner.guidance.is_some() || manner.steps.is_some() {
+            let what = format!("{} draws from left to right; leave --guidance and --steps out, or fit text-mdlm", Self::NAME);
+            return Err(Error::Config(what));
+        }
+        Ok(Drawing::new(learned, draws, manner).all())
+    }
+
+    fn given(&self, learned: &Learned, text: &str, _: char) -> Result<(Vec<Option<u32>>, bool)> {
+        Ok((known(&learned.form, text, "--from")?.into_iter().map(Some).collect(), false))
+    }
+
+    fn nats(&self, learned: &Learned, windows: &[Window], _: usize, _: u64) -> Vec<f64> {
+        nats(&learned.net, &learned.form, windows)
+    }
+}
+
+/// The negative log-likelihood of each window's tokens that count.
+fn nats(net: &Transformer, form: &Form, windows: &[Window]) -> Vec<f64> {
+    let mut all = Vec::with_capacity(windows.len());
+    for part in windows.chunks(JUDGED) {
+        let Batch { inputs, targets, rows, length } = Batch::of(part, form);
+        let logits = net.logits(net.hidden(net.embed(&inputs, [rows, length]), true, &mut |added| added)); // [rows, length, outputs]
+        host::read(&logits, |logits| {
+            let rows = logits.chunks_exact(length * form.outputs()).zip(targets.tokens.chunks_exact(length)).zip(part);
+            all.extend(rows.map(|((logits, tokens), window)| {
+                let places = logits.chunks_exact(form.outputs()).zip(tokens);
+                let counted = places.take(window.tokens.len()).skip(window.from);
+                counted.map(|(logits, &token)| surprise(logits, token)).sum::<f64>()
+            }));
+        });
+    }
+    all
+}
+
+/// `-log p(token)` under logits.
+pub(crate) fn surprise(logits: &[f32], token: u32) -> f64 {
+    let greatest = logits.iter().fold(f32::NEG_INFINITY, |most, &logit| most.max(logit));
+    let sum: f64 = logits.iter().map(|&logit| f64::from(math::exp(logit - greatest))).sum();
+    sum.ln() - f64::from(logits[token as usize] - greatest)
+}
+
+/// A text in the making.
+struct Slot {
+    draw: usize,
+    tokens: Vec<u32>,
+    /// What the network sees before the next token is drawn.
+    forced: VecDeque<u32>,
+    /// Bytes at the end that begin a character.
+    pending: Vec<u8>,
+    characters: usize,
+}
+
+/// Texts drawn side by side.
+struct Drawing<'a> {
+    learned: &'a Learned,
+    draws: &'a [Draw],
+    manner: &'a Manner,
+    slots: Vec<Option<Slot>>,
+    next: usize,
+    done: Vec<Vec<u32>>,
+    /// Whether a token may follow whole characters.
+    begins: Vec<bool>,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(learned: &'a Learned, draws: &'a [Draw], manner: &'a Manner) -> Self {
+        let tokenizer = &learned.form.tokenizer;
+        let begins = (0..tokenizer.len() as u32).map(|token| Some(token) != tokenizer.unknown() && is_beginning(tokenizer.piece(token)));
+        let begins = begins.collect();
+        Self { learned, draws, manner, slots: (0..SLOTS).map(|_| None).collect(), next: 0, done: vec![Vec::new(); draws.len()], begins }
+    }
+
+    fn all(mut self) -> Vec<Vec<u32>> {
+        let Learned { form, net, device } = self.learned;
+        let mut caches = net.caches(SLOTS, form.context, device);
+        loop {
+            for (index, slot) in self.slots.iter_mut().enumerate() {
+                if slot.is_none() {
+                    caches.iter_mut().for_each(|cache| cache.clear(index));
+                    *slot = begun(form, self.draws, self.next);
+                    self.next += usize::from(slot.is_some());
+                }
+            }
+            if self.slots.iter().all(Option::is_none) {
+                return self.done;
+            }
+            let seen = |slot: &mut Option<Slot>| slot.as_mut().and_then(|slot| slot.forced.pop_front()).unwrap_or(form.mark(0, false));
+            let ids: Vec<u32> = self.slots.iter_mut().map(seen).collect();
+            let logits = net.next(&ids, &mut caches);
+            for (index, logits) in logits.chunks_exact(form.outputs()).enumerate() {
+                if self.slots[index].as_ref().is_some_and(|slot| slot.forced.is_empty()) && self.extended(index, logits.to_vec()) {
+                    // A full row begins anew with the last half of what it has.
+                    if caches.first().is_some_and(|cache| cache.lengths()[index] == form.context) {
+                        caches.iter_mut().for_each(|cache| cache.clear(index));
+                        self.shorten(index);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Draws the next token of a slot, whose text may end by it; gives whether it goes on.
+    fn extended(&mut self, index: usize, mut logits: Vec<f32>) -> bool {
+        let Some(mut slot) = self.slots[index].take() else { return false };
+        let form = &self.learned.form;
+        let draw = &self.draws[slot.draw];
+        let factors = self.allowed(&slot);
+        let stream = TOKENS.nth(self.manner.seed, draw.attempt * STREAMS_OF_ATTEMPT);
+        let uniform = stream.uniform_f64(draw.row, slot.tokens.len() as u32);
+        let (token, _) = choose(&mut logits, Some(&factors), self.manner.choice, uniform);
+        if token == form.end() {
+            self.done[slot.draw] = slot.tokens;
+            return false;
+        }
+        slot.push(form, token);
+        slot.forced.push_back(token);
+        let full = slot.characters >= self.manner.characters && slot.pending.is_empty();
+        if full || (!form.is_whole() && slot.tokens.len() >= form.longest + draw.given.len()) {
+            self.done[slot.draw] = slot.tokens;
+            return false;
+        }
+        self.slots[index] = Some(slot);
+        true
+    }
+
+    /// 1 for every token that may come next: bytes make characters, and a text does not end before it has begun or within a character.
+    fn allowed(&self, slot: &Slot) -> Vec<f32> {
+        let form = &self.learned.form;
+        let mut factors: Vec<f32> = if slot.pending.is_empty() {
+            self.begins.iter().map(|&begins| f32::from(u8::from(begins))).collect()
+        } else {
+            let continues = |token: u32| is_beginning(&[slot.pending.as_slice(), form.tokenizer.piece(token)].concat());
+            (0..form.tokenizer.len() as u32).map(|token| f32::from(u8::from(continues(token)))).collect()
+        };
+        let may_end = !form.is_whole() && !slot.tokens.is_empty() && slot.pending.is_empty();
+        factors.push(f32::from(u8::from(may_end)));
+        factors
+    }
+
+    fn shorten(&mut self, index: usize) {
+        let form = &self.learned.form;
+        if let Some(slot) = &mut self.slots[index] {
+            let kept = slot.tokens.len() - half(form.context).min(slot.tokens.len());
+            let mark = form.mark(self.draws[slot.draw].label, true);
+            slot.forced = std::iter::once(mark).chain(slot.tokens[kept..].iter().copied()).collect();
+        }
+    }
+}
+
+/// The slot of the next draw, if there is one.
+fn begun(form: &Form, draws: &[Draw], next: usize) -> Option<Slot> {
+    let draw = draws.get(next)?;
+    let mut slot = Slot { draw: next, tokens: Vec::new(), forced: VecDeque::new(), pending: Vec::new(), characters: 0 };
+    draw.given.iter().flatten().for_each(|&token| slot.push(form, token));
+    // Of a long beginning only what fits is seen, with room for what follows.
+    let kept = slot.tokens.len().saturating_sub(form.context - half(form.context));
+    slot.forced.push_back(form.mark(draw.label, form.is_whole() || kept > 0));
+    slot.forced.extend(&slot.tokens[kept..]);
+    Some(slot)
+}
+
+impl Slot {
+    fn push(&mut self, form: &Form, token: u32) {
+        self.tokens.push(token);
+        let piece = form.tokenizer.piece(token);
+        // A character begins with a byte that continues none.
+        self.characters += piece.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+        self.pending.extend_from_slice(piece);
+        let whole = std::str::from_utf8(&self.pending).map_or_else(|error| error.valid_up_to(), |_| self.pending.len());
+        self.pending.drain(..whole);
+    }
+}
+
+/// Whether bytes are characters, the last one perhaps not yet whole.
+fn is_beginning(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TextSynthesizer;
+    use burn::tensor::Device;
+    use semblant_core::synthesizer::Synthesizer;
+    use semblant_data::text::{Text, TextRequest, TokenizerKind};
+
+    fn config(tokenizer: TokenizerKind) -> TextArConfig {
+        let text = TextConfig { tokenizer, rare: 1, width: 16, depth: 1, heads: 2, dropout: 0.0, ..TextConfig::default() };
+        TextArConfig { train: TrainConfig { epochs: 1, ..TextArConfig::default().train }, text }
+    }
+
+    fn fitted(tokenizer: TokenizerKind, texts: &Text, epochs: u64) -> TextSynthesizer<TextArConfig> {
+        let mut config = config(tokenizer);
+        config.train.epochs = epochs;
+        let mut model = TextSynthesizer::new(config).expect("in range");
+        model.fit(texts, &mut Run::new(Device::flex(), 1)).expect("fits");
+        model
+    }
+
+    #[test]
+    fn a_batch_predicts_each_next_token_and_counts_no_filling() {
+        let texts = Text::of_lines(["ab", "a"]);
+        let form = Form::of(&texts, &TextConfig { rare: 1, ..TextConfig::default() }).expect("a form");
+        let window = |tokens: Vec<u32>| Window { label: 0, within: false, tokens, from: 0 };
+        let batch = Batch::of(&[window(vec![0, 1, 3]), window(vec![0, 3])], &form);
+        // Tokens a and b, 2 is unknown, 3 the end, 4 hidden, 5 a beginning.
+        assert_eq!((batch.inputs, batch.length), (vec![5, 0, 1, 5, 0, 3], 3));
+        assert_eq!(*batch.targets.tokens, [0, 1, 3, 0, 3, 3]);
+        assert_eq!(*batch.targets.weights, [0.2, 0.2, 0.2, 0.2, 0.2, 0.0]);
+    }
+
+    #[test]
+    fn the_surprise_is_that_of_the_softmax() {
+        let logits = [0.1f32, 0.2, 0.7].map(f32::ln);
+        assert!((surprise(&logits, 1) + 0.2f64.ln()).abs() < 1e-6);
+        assert!((surprise(&[500.0, -500.0], 1) - 1000.0).abs() < 1e-3);
+    }
+
+    /// Likelihoods of all texts of up to three characters and of what is longer sum to one.
+    #[test]
+    fn likelihoods_are_those_of_a_distribution_over_texts() {
+        let texts = Text::of_lines((0..40).map(|row| ["a", "ab", "b", "ba"][row % 4]));
+        let model = fitted(TokenizerKind::Char, &texts, 3);
+        let likelihood = model.likelihood().expect("exact");
+        let mut all = vec![String::new()];
+        let mut finished = 0.0;
+        for _ in 0..6 {
+            let nats = likelihood.negative_log_likelihoods(&Text::of_lines(&all), 1, 0).expect("known characters");
+            finished += nats.iter().map(|nats| (-nats).exp()).sum::<f64>();
+            all = all.iter().flat_map(|text| ["a", "b"].map(|next| format!("{text}{next}"))).collect();
+        }
+        // Unknown characters and what is longer have the rest.
+        assert!(finished > 0.6 && finished < 1.0, "{finished}");
+    }
+
+    #[test]
+    fn bytes_are_drawn_as_characters_and_long_texts_go_on() {
+        let texts = Text::of_lines((0..60).map(|row| ["é→ü", "日本", "aé", "ß"][row % 4].repeat(1 + row % 3)));
+        for tokenizer in [TokenizerKind::Byte, TokenizerKind::Bpe] {
+            let model = fitted(tokenizer, &texts, 1);
+            let made = model.sample(&TextRequest { temperature: 1.5, ..TextRequest::new(80, 2) }).expect("possible").data;
+            assert!(made.iter().all(|text| !text.is_empty() && !text.contains('\u{fffd}')), "{tokenizer:?}");
+        }
+        let whole = Text::of_whole("to be or not to be, ".repeat(60), 100).expect("parts");
+        let mut config = config(TokenizerKind::Char);
+        config.text = TextConfig { context: 16, ..config.text };
+        let mut model = TextSynthesizer::new(config).expect("in range");
+        model.fit(&whole, &mut Run::new(Device::flex(), 1)).expect("fits");
+        let made = model.sample(&TextRequest { guard: false, ..TextRequest::new(3, 2).with_prompt("or") }).expect("possible").data;
+        assert!(made.iter().all(|text| text.chars().count() == 100 && text.starts_with("or")));
+    }
+
+    #[test]
+    fn what_is_learned_is_drawn() {
+        let texts = Text::of_lines((0..200).map(|row| format!("{} {}", ["red", "blue"][row % 2], ["car", "sea"][row % 2])));
+        let model = fitted(TokenizerKind::Char, &texts, 40);
+        let made = model.sample(&TextRequest::new(100, 1)).expect("possible").data;
+        let known = made.iter().filter(|text| ["red car", "blue sea"].contains(text)).count();
+        assert!(known > 80, "{known}: {:?}", made.iter().take(10).collect::<Vec<_>>());
+        let made = model.sample(&TextRequest::new(20, 1).with_prompt("blue ")).expect("possible").data;
+        assert!(made.iter().filter(|&text| text == "blue sea").count() > 15);
+        assert!(model.sample(&TextRequest::new(1, 0).with_prompt("?")).is_err_and(|error| error.to_string().contains("--prompt")));
+    }
+}

@@ -1,0 +1,534 @@
+//! `text-mdlm`: masked diffusion, which draws the tokens of a text in any order, so that it fills in as well as it begins.
+//!
+//! "Simple and effective masked diffusion language models", Sahoo et al. 2024: tokens are hidden one by one, a transformer that sees both sides
+//! predicts the hidden ones, shown ones stay (SUBS). With `k` of `n` tokens shown the loss is the cross-entropy of the hidden ones times `n / (n - k)`,
+//! which is the paper's weight `1 / t`; on average it is a bound on the negative log-likelihood. As the network is not told the time, the
+//! times at which tokens are shown do not matter while sampling, only their order: the first-hitting sampler of "Masked diffusion models are secretly
+//! time-agnostic masked models", Zheng et al. 2024. Tokens are drawn by inverting their distribution function in f64, without the Gumbel noise in f32
+//! that the same paper warns of.
+//!
+//! Texts that end are filled with ends, so that their length is drawn too. Longer ones are drawn window by window, each after the last half of the one
+//! before. Labels are guided as in "Classifier-free diffusion guidance", Ho and Salimans 2022.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use semblant_core::config::{Config, check_range};
+use semblant_core::ema::Ema;
+use semblant_core::model::{Losses, Model, Step};
+use semblant_core::optim::{Adam, LrSchedule, Optimizers};
+use semblant_core::seeds::Stream;
+use semblant_core::synthesizer::{Run, Summary};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
+use semblant_core::{Error, Result, host};
+use semblant_masked_diffusion::{Cell, Network, Orders, Reveal, Rules, Spans, Targets, reveal};
+use serde::{Deserialize, Serialize};
+
+use crate::autoregressive::{STREAMS_OF_ATTEMPT, dropout, loss_of, surprise};
+use crate::corpus::{Corpus, Window, half};
+use crate::form::{Form, TextConfig};
+use crate::model::{Draw, Learned, Manner, TextModel, known};
+use crate::purpose::{ESTIMATED, JUDGED, ORDERS, SHOWN, TIMES, TOKENS, UNLABELLED};
+use crate::transformer::Transformer;
+
+/// Windows that the network sees at once when sampling: always so many, since a matrix product may order its sums by its shape.
+const ROWS: usize = 16;
+/// Draws of shown positions by which a held-out window is judged, and how many windows are.
+const JUDGED_DRAWS: usize = 2;
+const MOST_JUDGED: usize = 128;
+
+/// Settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct TextMdlmConfig {
+    /// How long, in what batches, and by which optimizer; what it calls rows are windows. The best state by held-out texts is kept. `batch_rows` of 0
+    /// is chosen by the length of the texts.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+    /// Tokens and network.
+    #[serde(flatten)]
+    pub text: TextConfig,
+    /// Passes for a window: tokens that are drawn in one pass do not know of each other. As many as the context or more are exact.
+    pub steps: usize,
+    /// The share of training windows whose label is left out, which guidance needs.
+    pub unlabelled: f64,
+}
+
+impl Default for TextMdlmConfig {
+    fn default() -> Self {
+        let optimizer =
+            Adam { learning_rate: 2e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.02, ..Adam::default() };
+        let train = TrainConfig {
+            epochs: 60,
+            batch_rows: 0,
+            patience_ticks: 10,
+            optimizer,
+            ema: Ema { half_life_rows: 50_000.0, warm_up: 0.03 },
+            ..TrainConfig::default()
+        };
+        Self { train, text: TextConfig::default(), steps: 128, unlabelled: 0.1 }
+    }
+}
+
+impl Config for TextMdlmConfig {
+    fn check(&self) -> Result<()> {
+        self.text.check()?;
+        check_range("steps", self.steps, 1, 1 << 13)?;
+        check_range("unlabelled", self.unlabelled, 0.0, 0.9)?;
+        TrainConfig { batch_rows: self.train.batch_rows.max(1), ..self.train }.check("")
+    }
+}
+
+/// The windows of a step.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Shown tokens and marks of hidden ones, `[rows, length]`.
+    inputs: Vec<u32>,
+    /// The mark of each window, `[rows]`.
+    marks: Vec<u32>,
+    /// The tokens and their weights, `[rows, length]`.
+    targets: Targets,
+    rows: usize,
+    length: usize,
+}
+
+/// How windows of a batch are hidden.
+struct Hiding<'a> {
+    /// The order in which positions are shown.
+    stream: &'a Stream,
+    /// The address of each window's random numbers.
+    addresses: &'a [u64],
+    /// From 0 to 1: how much of each is shown.
+    places: &'a [f64],
+    /// Whose label is left out.
+    unlabelled: &'a [bool],
+}
+
+impl Batch {
+    /// Windows with some of their tokens hidden; those before the first that counts are shown. Texts that end are filled with ends, which count; of parts
+    /// of a long text what is missing is hidden and does not count. The weights are those of a sum over the tokens of all windows, divided by
+    /// `divisor`.
+    fn of(windows: &[&Window], form: &Form, hiding: &Hiding<'_>, divisor: f32) -> Self {
+        let (rows, length) = (windows.len(), form.context);
+        let (mut inputs, mut tokens, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        let mut marks = Vec::with_capacity(rows);
+        let mut shown = vec![false; length];
+        for (index, window) in windows.iter().enumerate() {
+            let end = if form.is_whole() { window.tokens.len() } else { length };
+            let counted = end - window.from;
+            let shown = &mut shown[..counted];
+            let k = Orders::random(counted).show(hiding.stream, hiding.addresses[index], hiding.places[index], shown);
+            let weight = counted as f32 / (counted - k) as f32 / divisor;
+            for place in 0..length {
+                let token = window.tokens.get(place).copied().unwrap_or(form.end());
+                let is_shown = place < window.from || (place < end && shown[place - window.from]);
+                inputs.push(if is_shown { token } else { form.hidden() });
+                tokens.push(token);
+                weights.push(if is_shown || place >= end { 0.0 } else { weight });
+            }
+            marks.push(form.mark(if hiding.unlabelled[index] { 0 } else { window.label }, window.within));
+        }
+        Self { inputs, marks, targets: Targets { tokens: Arc::new(tokens), weights: Arc::new(weights) }, rows, length }
+    }
+}
+
+/// The vectors of shown tokens and marks, with what a window's own mark adds, `[rows, length, width]`.
+fn embedded(net: &Transformer, inputs: &[u32], marks: &[u32], length: usize) -> Tensor<3> {
+    net.embed(inputs, [marks.len(), length]) + net.embed(marks, [marks.len(), 1])
+}
+
+/// The model in training.
+#[derive(Module, Debug)]
+pub struct MaskedModel {
+    net: Transformer,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl Model for MaskedModel {
+    type Batch = Batch;
+    type Sampled = Transformer;
+
+    fn sampled(&self) -> Transformer {
+        self.net.valid()
+    }
+
+    fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
+        let Batch { inputs, marks, targets, rows, length } = batch;
+        let mut dropped = dropout(self.dropout, step, rows);
+        let x = dropped(embedded(&self.net, &inputs, &marks, length)); // [rows, length, width]
+        let logits = self.net.logits(self.net.hidden(x, false, &mut dropped)); // [rows, length, outputs]
+        let (loss, surrogate) = loss_of(logits, &targets);
+        let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
+        self.net = optimizers.step("network", self.net, gradients, step);
+        (self, Losses::default().with("nats", loss))
+    }
+}
+
+impl TextModel for TextMdlmConfig {
+    const NAME: &'static str = "text-mdlm";
+    const SUMMARY: &'static str =
+        "text in any order: masked diffusion (Sahoo et al. 2024) by a transformer that sees both sides; fills in blanks";
+
+    fn text(&self) -> &TextConfig {
+        &self.text
+    }
+
+    fn train(&self) -> &TrainConfig {
+        &self.train
+    }
+
+    fn fit(&self, corpus: &Corpus, form: &Form, schedule: TrainSchedule, run: &mut Run) -> Result<(Transformer, Summary)> {
+        let mut steps = corpus.steps(form.context);
+        let mut batch = |step: &Step| {
+            let windows = steps.of(step);
+            let addresses: Vec<u64> = step.rows().collect();
+            // Evenly spread over the batch, which makes the gradient less noisy.
+            let offset = step.stream(TIMES).uniform_f64(step.index, 0);
+            let places: Vec<f64> = (0..windows.len()).map(|row| (row as f64 + offset) / windows.len() as f64).collect();
+            let chance = step.stream(UNLABELLED);
+            let unlabelled: Vec<bool> = addresses.iter().map(|&row| chance.uniform_f64(row, 0) < self.unlabelled).collect();
+            let stream = step.stream(SHOWN);
+            let hiding = Hiding { stream: &stream, addresses: &addresses, places: &places, unlabelled: &unlabelled };
+            Batch::of(&windows.iter().collect::<Vec<_>>(), form, &hiding, (windows.len() * form.context) as f32)
+        };
+        let held = &corpus.held[..corpus.held.len().min(MOST_JUDGED)];
+        let counted: usize = held.iter().map(|window| window.tokens.len() - window.from).sum::<usize>().max(1);
+        let judged = JUDGED.of(run.seed);
+        let mut score = |net: &Transformer| bounds(net, form, held, JUDGED_DRAWS, &judged).iter().sum::<f64>() / counted as f64;
+        let name =
+            fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
+        let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());
+        let model = MaskedModel { net, dropout: form.dropout };
+        let trainer = Trainer::new(schedule, self.train.ema, name, &mut batch).with_score(&mut score);
+        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("network", self.train.optimizer), run)?;
+        Ok((sampled, summary))
+    }
+
+    fn draw(&self, learned: &Learned, draws: &[Draw], manner: &Manner) -> Result<Vec<Vec<u32>>> {
+        let steps = manner.steps.unwrap_or(self.steps);
+        check_range("--steps", steps, 1, 1 << 13)?;
+        let guidance = manner.guidance.unwrap_or(1.0);
+        check_range("--guidance", guidance, 0.0, 100.0)?;
+        if manner.guidance.is_some() && learned.form.labels.is_none() {
+            return Err(Error::Config(
+                "the model learned texts without labels, so that there is nothing to guide towards; leave --guidance out".into(),
+            ));
+        }
+        if let Some(draw) = draws.iter().find(|draw| draw.given.len() > learned.form.context) {
+            let what = format!(
+                "a given text has {} tokens, and the model sees {} at once; give shorter ones",
+                draw.given.len(),
+                learned.form.context
+            );
+            return Err(Error::Config(what));
+        }
+        let attempt = draws.first().map_or(0, |draw| draw.attempt);
+        let positions_a_pass = learned.form.context.div_ceil(steps);
+        let filling = Filling { learned, manner, attempt, guidance: guidance as f32, positions_a_pass };
+        Ok(draws.chunks(ROWS).flat_map(|part| filling.texts(part)).collect())
+    }
+
+    fn given(&self, learned: &Learned, text: &str, blank: char) -> Result<(Vec<Option<u32>>, bool)> {
+        let mut all = Vec::new();
+        for (index, part) in text.split(blank).enumerate() {
+            if index > 0 {
+                all.push(None);
+            }
+            all.extend(known(&learned.form, part, "--from")?.into_iter().map(Some));
+        }
+        Ok((all, true))
+    }
+
+    fn nats(&self, learned: &Learned, windows: &[Window], samples: usize, seed: u64) -> Vec<f64> {
+        bounds(&learned.net, &learned.form, windows, samples.max(1), &ESTIMATED.of(seed))
+    }
+}
+
+/// Bounds on the negative log-likelihood of each window's tokens that count, from `draws` draws of shown positions each.
+fn bounds(net: &Transformer, form: &Form, windows: &[Window], draws: usize, stream: &Stream) -> Vec<f64> {
+    let mut all = vec![0.0; windows.len()];
+    let asked: Vec<(usize, usize)> = (0..windows.len()).flat_map(|window| (0..draws).map(move |draw| (window, draw))).collect();
+    for part in asked.chunks(ROWS) {
+        let seen: Vec<&Window> = part.iter().map(|&(window, _)| &windows[window]).collect();
+        let addresses: Vec<u64> = part.iter().map(|&(window, draw)| (window * draws + draw) as u64).collect();
+        let place = |&(window, draw): &(usize, usize)| (draw as f64 + stream.uniform_f64(window as u64, u32::MAX)) / draws as f64;
+        let places: Vec<f64> = part.iter().map(place).collect();
+        let hiding = Hiding { stream, addresses: &addresses, places: &places, unlabelled: &vec![false; part.len()] };
+        let Batch { inputs, marks, targets, length, .. } = Batch::of(&seen, form, &hiding, draws as f32);
+        let logits = net.logits(net.hidden(embedded(net, &inputs, &marks, length), false, &mut |added| added)); // [rows, length, outputs]
+        host::read(&logits, |logits| {
+            let weighted = logits.chunks_exact(form.outputs()).zip(targets.tokens.iter()).zip(targets.weights.iter());
+            for (place, ((logits, &token), &weight)) in weighted.enumerate().filter(|(_, (_, weight))| **weight > 0.0) {
+                all[part[place / length].0] += f64::from(weight) * surprise(logits, token);
+            }
+        });
+    }
+    all
+}
+
+/// Draws the hidden tokens of windows.
+struct Filling<'a> {
+    learned: &'a Learned,
+    manner: &'a Manner,
+    attempt: u32,
+    guidance: f32,
+    positions_a_pass: usize,
+}
+
+impl Filling<'_> {
+    /// The texts of up to [`ROWS`] draws, window by window.
+    fn texts(&self, draws: &[Draw]) -> Vec<Vec<u32>> {
+        let Learned { form, .. } = self.learned;
+        let mut texts: Vec<Vec<u32>> = vec![Vec::new(); draws.len()];
+        let mut open = vec![true; draws.len()];
+        let addresses: Vec<u64> = draws.iter().map(|draw| draw.row).collect();
+        for window in 0..STREAMS_OF_ATTEMPT {
+            let mut given: Vec<Vec<Option<u32>>> = Vec::new();
+            for (index, draw) in draws.iter().enumerate() {
+                let before = texts[index].len() - half(form.context).min(texts[index].len());
+                let kept = if window == 0 { draw.given.clone() } else { texts[index][before..].iter().copied().map(Some).collect() };
+                given.push(if open[index] { kept } else { Vec::new() });
+            }
+            let wanted: Vec<usize> =
+                (0..draws.len()).map(|index| self.wanted(&draws[index], &given[index], &texts[index], open[index])).collect();
+            let tokens = self.window(draws, &addresses, &given, &wanted, window);
+            for index in (0..draws.len()).filter(|&index| open[index]).collect::<Vec<_>>() {
+                let known = if window == 0 { 0 } else { given[index].len() };
+                let made = &tokens[index][..wanted[index]];
+                let end = made.iter().position(|&token| token == form.end());
+                texts[index].extend(&made[known..end.unwrap_or(made.len())]);
+                let is_long = texts[index].len() >= form.longest.min(self.manner.characters) && !form.is_whole();
+                let is_full = form.is_whole() && self.characters(&texts[index]) >= self.manner.characters;
+                open[index] = end.is_none() && !draws[index].is_closed && !is_long && !is_full;
+            }
+            if !open.contains(&true) {
+                break;
+            }
+        }
+        texts
+    }
+
+    fn characters(&self, tokens: &[u32]) -> usize {
+        self.learned.form.tokenizer.decode(tokens).chars().count()
+    }
+
+    /// How many positions of a window are to hold a token.
+    fn wanted(&self, draw: &Draw, given: &[Option<u32>], text: &[u32], is_open: bool) -> usize {
+        let form = &self.learned.form;
+        match () {
+            () if !is_open => 0,
+            () if draw.is_closed => given.len(),
+            // A token has at least one character, so that no more are needed.
+            () if form.is_whole() => (given.len() + self.manner.characters.saturating_sub(self.characters(text))).clamp(1, form.context),
+            () => form.context,
+        }
+    }
+
+    /// One window of each draw: the first `wanted` tokens.
+    fn window(&self, draws: &[Draw], addresses: &[u64], given: &[Vec<Option<u32>>], wanted: &[usize], number: u32) -> Vec<Vec<u32>> {
+        let Learned { form, .. } = self.learned;
+        let length = form.context;
+        let stream = self.attempt * STREAMS_OF_ATTEMPT + number;
+        let cell = |token: u32| Cell { token, place: 0.5 };
+        let (mut cells, mut orders) = (Vec::new(), Vec::new());
+        for (index, draw) in draws.iter().enumerate() {
+            let mut row: Vec<Option<Cell>> = given[index].iter().map(|token| token.map(cell)).collect();
+            row.resize(length, None);
+            if draw.is_closed && !form.is_whole() {
+                row[given[index].len()..].fill(Some(cell(form.end())));
+            }
+            let order = Orders::random(length).order(&ORDERS.nth(self.manner.seed, stream), draw.row);
+            orders.push(order.into_iter().filter(|&place| place < wanted[index] && row[place].is_none()).collect::<Vec<_>>());
+            cells.push(row);
+        }
+        let labels = |is_labelled: bool| -> Vec<u32> {
+            let mark = |draw: &Draw| form.mark(if is_labelled { draw.label } else { 0 }, number > 0 || form.is_whole());
+            draws.iter().map(mark).chain(std::iter::repeat(form.mark(0, false))).take(ROWS).collect()
+        };
+        let network = Shown {
+            learned: self.learned,
+            spans: Spans::new(vec![form.outputs(); length]),
+            marks: [labels(true), labels(false)],
+            guidance: self.guidance,
+        };
+        let rules = WholeTexts { form, begins: number == 0 };
+        let batch = Reveal {
+            addresses,
+            orders: &orders,
+            cells,
+            stream: TOKENS.nth(self.manner.seed, stream),
+            choice: self.manner.choice,
+            positions_a_pass: self.positions_a_pass,
+        };
+        let (found, _) = reveal(&network, batch, &rules);
+        found.into_iter().map(|row| row.into_iter().map(|cell| cell.map_or(form.end(), |cell| cell.token)).collect()).collect()
+    }
+}
+
+/// The network over what is shown of some windows.
+struct Shown<'a> {
+    learned: &'a Learned,
+    spans: Spans,
+    /// Of all [`ROWS`] windows: with their labels and without.
+    marks: [Vec<u32>; 2],
+    guidance: f32,
+}
+
+impl Shown<'_> {
+    fn run(&self, inputs: &[u32], marks: &[u32]) -> Vec<f32> {
+        let Learned { form, net, .. } = self.learned;
+        let logits = net.logits(net.hidden(embedded(net, inputs, marks, form.context), false, &mut |added| added)); // [ROWS, length, outputs]
+        host::read(&logits, <[f32]>::to_vec)
+    }
+}
+
+impl Network for Shown<'_> {
+    /// Tokens and marks, `[ROWS, length]`.
+    type State = Vec<u32>;
+
+    fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    fn begin(&self, _: usize) -> Vec<u32> {
+        vec![self.learned.form.hidden(); ROWS * self.learned.form.context]
+    }
+
+    fn show(&self, state: &mut Vec<u32>, row: usize, position: usize, cell: Cell) {
+        state[row * self.learned.form.context + position] = cell.token;
+    }
+
+    fn logits(&self, state: &Vec<u32>, position: Option<usize>) -> Vec<f32> {
+        let [labelled, unlabelled] = &self.marks;
+        let mut logits = self.run(state, labelled);
+        if self.guidance != 1.0 && labelled != unlabelled {
+            let plain = self.run(state, unlabelled);
+            logits.iter_mut().zip(plain).for_each(|(logit, plain)| *logit = plain + self.guidance * (*logit - plain));
+        }
+        match position {
+            None => logits,
+            Some(position) => {
+                let range = self.spans.range(position);
+                logits.chunks_exact(self.spans.width()).flat_map(|row| row[range.clone()].to_vec()).collect()
+            }
+        }
+    }
+}
+
+/// A text is tokens and then ends: nothing follows an end, and no end comes before what is shown. It does not begin with an end.
+struct WholeTexts<'a> {
+    form: &'a Form,
+    begins: bool,
+}
+
+impl Rules for WholeTexts<'_> {
+    fn factors(&self, _: usize, position: usize, cells: &[Option<Cell>], factors: &mut [f32]) -> bool {
+        let end = self.form.end();
+        if let Some(unknown) = self.form.tokenizer.unknown() {
+            factors[unknown as usize] = 0.0;
+        }
+        let is = |cell: &Option<Cell>, ends: bool| cell.is_some_and(|cell| (cell.token == end) == ends);
+        let ended = cells[..position].iter().any(|cell| is(cell, true));
+        let goes_on = cells[position + 1..].iter().any(|cell| is(cell, false));
+        if ended {
+            factors.fill(0.0);
+            factors[end as usize] = 1.0;
+        } else if goes_on || self.form.is_whole() || (self.begins && position == 0) {
+            factors[end as usize] = 0.0;
+        }
+        true
+    }
+
+    fn place(&self, _: usize, _: usize, _: &[Option<Cell>], _: u32, _: f32) -> f32 {
+        0.5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TextSynthesizer;
+    use burn::tensor::Device;
+    use semblant_core::synthesizer::Synthesizer;
+    use semblant_data::text::{Text, TextRequest};
+
+    fn config(epochs: u64) -> TextMdlmConfig {
+        let text = TextConfig { rare: 1, width: 32, depth: 2, heads: 2, dropout: 0.0, ..TextConfig::default() };
+        TextMdlmConfig { train: TrainConfig { epochs, ..TextMdlmConfig::default().train }, text, ..TextMdlmConfig::default() }
+    }
+
+    fn fitted(texts: &Text, epochs: u64) -> TextSynthesizer<TextMdlmConfig> {
+        let mut model = TextSynthesizer::new(config(epochs)).expect("in range");
+        model.fit(texts, &mut Run::new(Device::flex(), 1)).expect("fits");
+        model
+    }
+
+    fn cars() -> Text {
+        let lines = (0..200).map(|row| format!("{} {}", ["red", "blue"][row % 2], ["car", "sea"][row % 2]));
+        Text::of_lines(lines).with_labels((0..200).map(|row| ["land", "water"][row % 2])).expect("as many")
+    }
+
+    #[test]
+    fn hidden_tokens_have_the_weight_of_the_bound() {
+        let texts = Text::of_lines(["abcd", "ab"]);
+        let form = Form { context: 6, ..Form::of(&texts, &TextConfig { rare: 1, ..TextConfig::default() }).expect("a form") };
+        let window = Window { label: 0, within: false, tokens: vec![0, 1, 2, 3, form.end()], from: 2 };
+        let stream = SHOWN.of(1);
+        let hiding = Hiding { stream: &stream, addresses: &[7], places: &[0.6], unlabelled: &[false] };
+        let batch = Batch::of(&[&window], &form, &hiding, 1.0);
+        // Four positions count, two of them are shown: each hidden one weighs 4 / 2.
+        assert_eq!(batch.targets.weights.iter().filter(|&&weight| weight == 2.0).count(), 2);
+        assert_eq!(batch.targets.weights.iter().filter(|&&weight| weight == 0.0).count(), 4);
+        assert_eq!(batch.inputs[..2], [0, 1]);
+        assert_eq!(*batch.targets.tokens, [0, 1, 2, 3, form.end(), form.end()]);
+        let hidden =
+            batch.inputs.iter().zip(batch.targets.weights.iter()).all(|(&input, &weight)| (input == form.hidden()) == (weight > 0.0));
+        assert!(hidden);
+    }
+
+    /// With one token the bound is exact, and the probabilities of all of them sum to one.
+    #[test]
+    fn the_bound_of_one_token_is_its_likelihood() {
+        let texts = Text::of_lines(["ab", "b", "a"]);
+        let config = TextConfig { rare: 1, width: 8, depth: 1, heads: 2, ..TextConfig::default() };
+        let form = Form { context: 3, ..Form::of(&texts, &config).expect("a form") };
+        let net = Transformer::new(&form.sizes(1), 3, &Device::flex());
+        let window = |token: u32| Window { label: 0, within: false, tokens: vec![0, 1, token], from: 2 };
+        let all: Vec<Window> = (0..form.outputs() as u32).map(window).collect();
+        let total: f64 = bounds(&net, &form, &all, 5, &ESTIMATED.of(0)).iter().map(|nats| (-nats).exp()).sum();
+        assert!((total - 1.0).abs() < 1e-5, "{total}");
+    }
+
+    #[test]
+    fn what_is_learned_is_drawn_and_filled_in() {
+        let texts = cars();
+        let model = fitted(&texts, 60);
+        let share = |made: &Text, known: &[&str]| made.iter().filter(|text| known.contains(text)).count() as f64 / made.count() as f64;
+        let made = model.sample(&TextRequest::new(60, 1)).expect("possible").data;
+        assert!(share(&made, &["red car", "blue sea"]) > 0.7, "{:?}", made.iter().take(10).collect::<Vec<_>>());
+        let made =
+            model.sample(&TextRequest { guidance: Some(2.0), ..TextRequest::new(40, 1).with_label("water") }).expect("possible").data;
+        assert!(share(&made, &["blue sea"]) > 0.8, "{:?}", made.iter().take(10).collect::<Vec<_>>());
+        let blanks = Text::of_lines(vec!["bl__ se_"; 20]);
+        let made = model.rebuild().expect("can").rebuild(&blanks, None, &TextRequest::new(0, 3)).expect("possible").data;
+        assert!(made.iter().all(|text| text.starts_with("bl") && &text[4..7] == " se" && text.len() == 8));
+        assert!(share(&made, &["blue sea"]) > 0.8, "{:?}", made.iter().take(10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn long_texts_are_drawn_window_by_window() {
+        let whole = Text::of_whole("to be or not to be, ".repeat(60), 50).expect("parts");
+        let mut config = config(2);
+        config.text = TextConfig { context: 16, guard: false, ..config.text };
+        let mut model = TextSynthesizer::new(config).expect("in range");
+        model.fit(&whole, &mut Run::new(Device::flex(), 1)).expect("fits");
+        let made = model.sample(&TextRequest::new(20, 2).with_prompt("or")).expect("possible").data;
+        assert!(made.iter().all(|text| text.chars().count() == 50 && text.starts_with("or")));
+        let slice = model.sample(&TextRequest { rows: 17..19, ..TextRequest::new(0, 2).with_prompt("or") }).expect("possible").data;
+        assert!(slice.iter().eq([made.get(17), made.get(18)]), "a slice is part of the whole");
+    }
+}
