@@ -52,7 +52,6 @@ const REACH: &[(&str, &str, &str)] = &[
     ("data/src/series/", "", "fit evaluate compare schema"),
     ("series/src/sequence/sampling.rs", "", "sample"),
     ("series/src/given.rs", "--horizon", "sample"),
-    ("series/src/given.rs", "--columns", "impute"),
     ("series/src/filling.rs", "--mask", "sample"),
     ("series/src/sequence/mod.rs", "--mask", "sample"),
     ("series/src/flow.rs", "--steps", "sample"),

@@ -8,7 +8,7 @@ use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
 use semblant_core::{Error, Result, host};
 use semblant_data::series::{Series, SeriesRequest, numbered};
-use semblant_data::table::{Column, Table, TableRequest};
+use semblant_data::table::{Column, ColumnSchema, Table, TableRequest};
 use semblant_tabular::TableModel;
 use semblant_tabular::constraints::Constraints;
 use semblant_tabular::preparation::{Preparation, Prepared};
@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 /// Labels of a column that have a number of their own; further ones are told as none.
 const MOST_LABELS: usize = 256;
-/// Columns that a file may tell of.
-const MOST_COLUMNS: usize = 1 << 12;
+/// Numbers that a sequence is told by; the labels of further columns are told as none.
+const MOST_NUMBERS: usize = 1 << 12;
 
 /// What is told of each of some sequences: `width` numbers, `[count, width]` row-major.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,16 +54,18 @@ enum Told {
 }
 
 impl Told {
-    fn of(column: &Column) -> Self {
+    /// In at most `most` numbers.
+    fn of(column: &Column, most: usize) -> Self {
         match column {
-            Column::Number(values) => {
+            Column::Number(values) if most >= 2 => {
                 let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
                 let count = known.len().max(1) as f64;
                 let mean = known.iter().sum::<f64>() / count;
                 let deviation = (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
                 Self::Number { mean, deviation: if deviation > 0.0 { deviation } else { 1.0 } }
             }
-            Column::Category { levels, .. } => Self::Labels(levels.iter().take(MOST_LABELS).cloned().collect()),
+            Column::Category { levels, .. } => Self::Labels(levels.iter().take(MOST_LABELS.min(most)).cloned().collect()),
+            Column::Number(_) => Self::Labels(Vec::new()),
         }
     }
 
@@ -115,7 +117,13 @@ impl Attributes {
         (own.folder, own.resume, own.stop) = (None, false, run.stop.clone());
         let fitted = config.fit(&table, &mut own)?.0;
         let learned = table.iter().filter(|(described, _)| described.kind.is_modelled());
-        let told = learned.map(|(described, column)| (described.name.clone(), Told::of(column))).collect();
+        let mut left = MOST_NUMBERS;
+        let told = |(described, column): (&ColumnSchema, &Column)| {
+            let told = Told::of(column, left);
+            left -= told.width();
+            (described.name.clone(), told)
+        };
+        let told = learned.map(told).collect();
         let attributes = Self { config, preparation, told, fitted };
         let features = attributes.features(&table);
         Ok(Some((attributes, features)))
@@ -185,7 +193,8 @@ impl Attributes {
             Told::Labels(labels) => labels.len() <= MOST_LABELS,
             Told::Number { mean, deviation } => mean.is_finite() && deviation.is_finite() && *deviation > 0.0,
         };
-        if told.len() > MOST_COLUMNS || !told.iter().all(is_sound) {
+        let numbers: usize = told.iter().map(|(_, told)| told.width()).sum();
+        if numbers > MOST_NUMBERS || !told.iter().all(is_sound) {
             return Err(Error::checkpoint(path, "it tells its attributes in a way that no model does; fit the model again"));
         }
         let fitted = config.read(file, path, device)?;
@@ -208,7 +217,8 @@ mod tests {
     fn labels_and_numbers_are_told_with_what_is_missing() {
         let numbers = Column::Number(vec![1.0, 3.0, f64::NAN]);
         let labels = Column::from_labels(vec![Some("a"), Some("b"), None]);
-        let told = [Told::of(&numbers), Told::of(&labels)];
+        let told = [Told::of(&numbers, 100), Told::of(&labels, 100)];
+        assert_eq!((Told::of(&numbers, 1).width(), Told::of(&labels, 1).width()), (0, 1));
         assert_eq!(told[0], Told::Number { mean: 2.0, deviation: 1.0 });
         let line = |row: usize| {
             let mut out = vec![0.0; 4];

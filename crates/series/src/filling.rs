@@ -19,7 +19,7 @@ impl<C: SeriesModel> Rebuild<Series> for SeriesSynthesizer<C> {
         // Windows were cut from series that have names and times of their own.
         let init = match form.layout.entity.as_deref() {
             Some(WINDOW) | None => init.with_numbers()?,
-            Some(_) => regrouped(init, &form.layout)?.with_numbers()?,
+            Some(_) => regrouped(init, &form.layout, form.schema.names())?.with_numbers()?,
         };
         let init = &init;
         let columns = columns(form, &emptied(init, &request.redraw)?)?;

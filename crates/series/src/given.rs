@@ -11,10 +11,12 @@ use crate::model::with_names;
 pub(crate) const SEQUENCE: &str = "sequence";
 
 /// Given series with the names and times of the model's; a command that opens them can only guess which columns these are.
-pub(crate) fn regrouped(init: &Series, layout: &Layout) -> Result<Series> {
+/// `columns` are those that change in time.
+pub(crate) fn regrouped<'a>(init: &Series, layout: &Layout, columns: impl Iterator<Item = &'a str>) -> Result<Series> {
     let names = SeriesOptions {
         entity: layout.entity.clone(),
         time: layout.clock.column().map(|column| column.name.clone()),
+        varying: columns.map(str::to_owned).collect(),
         if_there: true,
         ..SeriesOptions::default()
     };
@@ -117,8 +119,7 @@ pub(crate) fn filled(init: &Series, redraw: &[String], drawn: &Table) -> Result<
     let columns: Vec<Column> = given.rows().iter().map(column).collect();
     if gaps == 0 {
         return Err(Error::Data(
-            "no number or label is missing in the given rows; say with --horizon how many rows are to follow, or with --columns what is drawn anew"
-                .into(),
+            "nothing is missing in the given rows, so there is nothing to fill in; where rows are to follow, say with --horizon how many".into(),
         ));
     }
     given.with_rows(Table::new(given.rows().schema().clone(), columns)?).map_err(Error::from)

@@ -12,7 +12,7 @@ use faer::{Mat, Side};
 use rayon::prelude::*;
 use semblant_core::{Error, Result};
 
-use crate::whitening::{Group, Whitening};
+use crate::whitening::{Group, Whitening, product};
 
 /// Added to the diagonal of a covariance, as a share of its mean, so that it can be inverted.
 const RIDGE: f64 = 1e-6;
@@ -89,16 +89,19 @@ impl<'a> Guide<'a> {
         let mut covariance = of_known(2.0) * rows.transpose();
         let ridge = RIDGE * (0..known.len()).map(|at| covariance[(at, at)]).sum::<f64>() / known.len() as f64;
         (0..known.len()).for_each(|at| covariance[(at, at)] += ridge);
-        let missed = Mat::from_fn(known.len(), windows.len(), |row, window| {
-            let at = windows[window] * all + places[known[row]];
-            self.known.values[at] - estimates[at]
-        });
         let unbounded = || Error::Data("what is known of the windows is far from all that was learned; look for values without bound".into());
-        let weights = covariance.llt(Side::Lower).map_err(|_| unbounded())?.solve(missed);
-        let directions = of_known(1.0).transpose() * weights; // [directions, windows]
-        let moves = vectors * directions;
-        for (window, moved) in moved.chunks_exact_mut(all).enumerate() {
-            places.iter().enumerate().for_each(|(at, &place)| moved[place] += moves[(at, window)] / scale);
+        let (solver, to_directions) = (covariance.llt(Side::Lower).map_err(|_| unbounded())?, of_known(1.0));
+        let transposed = vectors.transpose().to_owned();
+        // Window by window, so that none depends on how many others miss the same numbers.
+        for (&window, moved) in windows.iter().zip(moved.chunks_exact_mut(all)) {
+            let missed = |row: usize, _| {
+                let at = window * all + places[known[row]];
+                self.known.values[at] - estimates[at]
+            };
+            let weights = solver.solve(Mat::from_fn(known.len(), 1, missed));
+            let weights: Vec<f64> = (0..known.len()).map(|row| weights[(row, 0)]).collect();
+            let moves = product(&transposed, &product(&to_directions, &weights));
+            places.iter().zip(moves).for_each(|(&place, by)| moved[place] += by / scale);
         }
         Ok(())
     }

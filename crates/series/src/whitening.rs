@@ -4,6 +4,7 @@
 //! makes all numbers uncorrelated and of variance 1. The network of a flow sees `z`; what is known of a window is known of `x`.
 
 use faer::Mat;
+use rayon::prelude::*;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::{Error, Result, host};
 use semblant_data::series::Windows;
@@ -36,6 +37,11 @@ impl Group {
         let back = power(&vectors, &deviations, amount);
         Self { places, vectors, deviations, back }
     }
+}
+
+/// `matrix' x`, in an order of sums that does not depend on how many windows there are.
+pub(crate) fn product(matrix: &Mat<f64>, x: &[f64]) -> Vec<f64> {
+    (0..matrix.ncols()).map(|column| matrix.col(column).iter().zip(x).map(|(weight, x)| weight * x).sum()).collect()
 }
 
 /// `V diag(s^exponent) V'`.
@@ -93,17 +99,17 @@ impl Whitening {
     /// Whitened windows `[count, length * channels]` as they were.
     pub fn undone(&self, values: &[f32]) -> Vec<f64> {
         let size = self.mean.len();
-        let mut out: Vec<f64> = values.chunks_exact(size).flat_map(|_| self.mean.iter().map(|&mean| f64::from(mean))).collect();
-        let count = values.len() / size;
-        for group in &self.groups {
-            let z = Mat::from_fn(count, group.places.len(), |row, at| f64::from(values[row * size + group.places[at]]));
-            // The matrix is symmetric.
-            let x = z * &group.back;
-            for (row, out) in out.chunks_exact_mut(size).enumerate() {
-                group.places.iter().enumerate().for_each(|(at, &place)| out[place] += x[(row, at)] * f64::from(self.scale));
+        let window = |z: &[f32]| {
+            let mut out: Vec<f64> = self.mean.iter().map(|&mean| f64::from(mean)).collect();
+            for group in &self.groups {
+                let own: Vec<f64> = group.places.iter().map(|&place| f64::from(z[place])).collect();
+                // The matrix is symmetric.
+                let x = product(&group.back, &own);
+                group.places.iter().zip(x).for_each(|(&place, x)| out[place] += x * f64::from(self.scale));
             }
-        }
-        out
+            out
+        };
+        values.par_chunks_exact(size).flat_map_iter(window).collect()
     }
 
     /// Puts it into a model file.

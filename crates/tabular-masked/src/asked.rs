@@ -82,6 +82,21 @@ pub(crate) fn present(tokens: &TableTokens, position: Position) -> Option<Asked>
     }
 }
 
+/// Excludes missing values, where cells are drawn because they are missing.
+pub struct Present(Case);
+
+impl Present {
+    /// For the positions of a table's tokens.
+    pub fn new(tokens: &TableTokens) -> Self {
+        Self(tokens.positions().iter().map(|position| present(tokens, *position)).collect())
+    }
+
+    /// As [`Rules::factors`] for any row.
+    pub fn factors(&self, position: usize, cells: &[Option<Cell>], out: &mut [f32]) -> bool {
+        Conditions { asked: &[&self.0], joint: None, conditional: true }.factors(0, position, cells, out)
+    }
+}
+
 /// Conditions on several columns, and constraints: while a row is drawn, a token is excluded once it cannot be part of a row that meets them.
 pub(crate) struct Joint<'a> {
     tokens: &'a TableTokens,

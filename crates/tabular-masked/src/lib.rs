@@ -22,7 +22,7 @@
 //! - [`tokens`] and [`bins`]: columns as tokens, and back. [`features`]: cells for other networks.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod asked;
+pub mod asked;
 pub mod batches;
 pub mod bins;
 mod calibration;

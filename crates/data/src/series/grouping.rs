@@ -24,6 +24,8 @@ pub struct SeriesOptions {
     pub time: Option<String>,
     /// A file of attributes: one row for each sequence, with its name in the column of the same name.
     pub attributes: Option<PathBuf>,
+    /// Columns that change in time, even where they do not in this file.
+    pub varying: Vec<String>,
     /// Whether the file has a row or a column for each sequence.
     pub wide: Option<WideOption>,
     /// Cut windows of so many rows; not in a file that holds windows already.
@@ -130,7 +132,7 @@ impl Series {
             None => (Clock::Order, None),
         };
         let entities = match entity_column {
-            Some(own) => Some(entities(own, &mut parts, &groups, attributes, &mut notes)?),
+            Some(own) => Some(entities(own, &mut parts, &groups, (attributes, &options.varying), &mut notes)?),
             None => None,
         };
         if parts.columns.is_empty() {
@@ -333,7 +335,7 @@ fn entities(
     (mut described, column): (ColumnSchema, Column),
     parts: &mut Parts,
     groups: &Groups,
-    attributes: Option<Table>,
+    (attributes, varying): (Option<Table>, &[String]),
     notes: &mut Vec<String>,
 ) -> Result<Table> {
     let firsts: Vec<usize> = groups.rows.iter().map(|rows| rows[0]).collect();
@@ -356,7 +358,7 @@ fn entities(
         .columns
         .iter()
         .zip(&parts.columns)
-        .filter(|(_, column)| several && is_same(column))
+        .filter(|(of, column)| several && !varying.contains(&of.name) && is_same(column))
         .map(|(of, _)| of.name.clone())
         .collect();
     if !constant.is_empty() {

@@ -55,6 +55,7 @@ impl Data for Series {
             entity: values.text("entity").map(str::to_owned),
             time: values.text("time").map(str::to_owned),
             attributes: values.text("attributes").map(PathBuf::from),
+            varying: Vec::new(),
             wide: values.text("wide").map(wide).transpose()?,
             window,
             stride,

@@ -20,6 +20,7 @@ mod kind;
 mod request;
 mod wide;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -246,7 +247,8 @@ impl Series {
     }
 
     /// All windows of `length` successive rows of one sequence, the first of each sequence at its first row and the next ones `stride` rows later. Windows
-    /// have the attributes of their sequence. Times and names are left out: rows of a window are numbered from 0.
+    /// have the attributes of their sequence, unless a value is that of fewer than five sequences, which several windows would make look frequent. Times and
+    /// names are left out: rows of a window are numbered from 0.
     ///
     /// # Errors
     /// No sequence is that long, or a length or stride of 0.
@@ -264,10 +266,12 @@ impl Series {
         }
         let column = ColumnSchema::new(STEP, ColumnKind::Integer);
         let mut entities = numbered(WINDOW, 0..spans.len() as u64)?;
-        if let Some(own) = self.entities.as_ref().filter(|own| own.columns().len() > 1) {
+        if let Some(own) = &self.entities {
             let (mut schema, mut columns) = (entities.schema().clone(), entities.columns().to_vec());
-            schema.columns.extend(own.schema().columns[1..].iter().cloned());
-            columns.extend(own.take(&owners).columns()[1..].iter().cloned());
+            for (described, column) in own.iter().skip(1).filter(|(_, column)| spans.len() == own.rows() || is_frequent(column)) {
+                schema.columns.push(described.clone());
+                columns.push(column.take(&owners));
+            }
             entities = Table::new(schema, columns)?;
         }
         let attributes = entities.schema().names().skip(1);
@@ -383,6 +387,20 @@ impl Series {
         schema.target = schema.target.take().filter(|target| schema.index_of(target).is_ok());
         Table::new(schema, columns)
     }
+}
+
+/// Whether every value of an attribute is that of some sequences.
+fn is_frequent(column: &Column) -> bool {
+    const LEAST: usize = 5;
+    let mut counts: HashMap<u64, usize> = HashMap::new();
+    for row in 0..column.len() {
+        let value = match column {
+            Column::Number(values) => values[row].to_bits(),
+            Column::Category { codes, .. } => u64::from(codes[row]),
+        };
+        *counts.entry(value).or_default() += 1;
+    }
+    counts.values().all(|&count| count >= LEAST)
 }
 
 /// A table of one column that numbers items.

@@ -19,7 +19,9 @@ fn kinds(variable: bool) -> Series {
 
 fn longer(name: &str) -> Model {
     let mut settings = small(name);
-    settings["training"]["rows"] = json!(6_000);
+    if settings["training"].is_object() {
+        settings["training"]["rows"] = json!(if name == "dgan" { 60_000 } else { 6_000 });
+    }
     let mut model = semblant::model::<Series>(name, settings).expect("known settings");
     model.fit(&kinds(false), &mut run(1)).unwrap_or_else(|error| panic!("{name}: {error}"));
     model

@@ -9,7 +9,8 @@ use semblant_core::Result;
 use semblant_core::memory::Memory;
 use semblant_core::synthesizer::Sample;
 use semblant_data::series::{Series, SeriesRequest};
-use semblant_masked_diffusion::{Cell, Choice, Reveal, log_likelihoods, reveal};
+use semblant_masked_diffusion::{Cell, Choice, Reveal, Rules, log_likelihoods, reveal};
+use semblant_tabular_masked::asked::Present;
 use semblant_tabular_masked::net::Prepared;
 
 use super::block::{BLOCK, Block};
@@ -17,7 +18,7 @@ use super::forecast::Shown;
 use super::places::AfterLast;
 use super::sampling::{Plan, addresses, decoded, sampled};
 use super::{Fitted, SequenceConfig};
-use crate::given::{emptied, filled};
+use crate::given::filled;
 
 /// Particles of a gap.
 const PARTICLES: usize = 16;
@@ -34,7 +35,7 @@ struct Gap {
 
 /// The given sequences with their missing cells, and all of `request.redraw`, filled.
 pub(super) fn completed(config: &SequenceConfig, fitted: &Fitted, init: &Series, request: &SeriesRequest) -> Result<Sample<Series>> {
-    let shown = Shown::of(fitted, &emptied(init, &request.redraw)?)?;
+    let shown = Shown::of(fitted, init, &request.redraw)?.without_missing(&fitted.form);
     let gaps = gaps(&shown);
     let rows: u64 = gaps.iter().map(|gap| gap.rows.len() as u64).sum();
     let size = 64 * (PARTICLES * fitted.layouts.rows.spans.len()) as u64;
@@ -103,7 +104,7 @@ fn fill_block(
     };
     let particles = gaps.iter().flat_map(|gap| std::iter::repeat_n(gap, PARTICLES));
     let plans: Vec<Plan> = particles.enumerate().map(plan).collect();
-    let mut block = Block::new(fitted, prepared, &plans);
+    let (mut block, present) = (Block::new(fitted, prepared, &plans), Present::new(&form.tokens));
     block.remember();
     let mut weights = vec![0.0; gaps.len() * PARTICLES];
     // Every row with its particles, and which particle of the row before each goes on from.
@@ -125,7 +126,7 @@ fn fill_block(
         };
         let likelihoods = log_likelihoods(&net, &given, &orders(true));
         weights.iter_mut().zip(&likelihoods).for_each(|(weight, nats)| *weight += nats.iter().sum::<f64>());
-        let rules = AfterLast { following: &form.following, layout, last: block.last() };
+        let rules = Filling { present: &present, after: AfterLast { following: &form.following, layout, last: block.last() } };
         let addresses = addresses(&plans, step);
         let batch = Reveal {
             addresses: &addresses,
@@ -165,6 +166,22 @@ fn fill_block(
         rows
     };
     gaps.iter().enumerate().map(path).collect()
+}
+
+/// Any value but a missing one, in its place after the last row's.
+struct Filling<'a> {
+    present: &'a Present,
+    after: AfterLast<'a>,
+}
+
+impl Rules for Filling<'_> {
+    fn factors(&self, _: usize, position: usize, cells: &[Option<Cell>], factors: &mut [f32]) -> bool {
+        self.present.factors(position, cells, factors)
+    }
+
+    fn place(&self, row: usize, position: usize, cells: &[Option<Cell>], token: u32, uniform: f32) -> f32 {
+        self.after.place(row, position, cells, token, uniform)
+    }
 }
 
 /// Weights that add up to 1, from their logarithms.

@@ -11,7 +11,7 @@ use super::form::{Form, with_gaps};
 use super::sampling::{Plan, decoded, draw};
 use super::times::time;
 use super::{Fitted, SequenceConfig};
-use crate::given::{Continuation, regrouped};
+use crate::given::{Continuation, emptied, regrouped};
 
 /// Given sequences as the model sees them.
 pub(super) struct Shown {
@@ -21,13 +21,15 @@ pub(super) struct Shown {
     pub(super) cells: Vec<Vec<Option<Cell>>>,
     /// Their attributes, `[positions][sequences]`.
     pub(super) attributes: Vec<Vec<Cell>>,
+    /// Their rows, with the columns that the model learned.
+    rows: Table,
 }
 
 impl Shown {
-    /// The given sequences.
-    pub(super) fn of(fitted: &Fitted, init: &Series) -> Result<Self> {
+    /// The given sequences, without the cells of some columns.
+    pub(super) fn of(fitted: &Fitted, init: &Series, redraw: &[String]) -> Result<Self> {
         let form = &fitted.form;
-        let init = regrouped(init, &form.layout)?;
+        let init = emptied(&regrouped(init, &form.layout, form.tokens.schema.names())?, redraw)?;
         let gap = form.gap.as_deref().filter(|_| init.layout().clock.column().is_some());
         let rows = with_gaps(&init, gap)?.conform(&form.tokens.decode(&[], &[], 0)?)?.table;
         if rows.schema().names().ne(form.tokens.schema.names()) {
@@ -40,7 +42,18 @@ impl Shown {
             (Some(model), Some(preparation)) => given_attributes(&init, model.tokens(), preparation)?,
             _ => Vec::new(),
         };
-        Ok(Self { init, cells, attributes })
+        Ok(Self { init, cells, attributes, rows })
+    }
+
+    /// The same with nothing in the place of missing values, which else are a token like others where some were missing in training. The time since a
+    /// row before that is not there is not missing.
+    pub(super) fn without_missing(mut self, form: &Form) -> Self {
+        let of_gap = form.gap.as_deref().and_then(|gap| form.tokens.schema.index_of(gap).ok());
+        for (position, cells) in form.tokens.positions().iter().zip(&mut self.cells).filter(|(position, _)| Some(position.column) != of_gap) {
+            let column = &self.rows.columns()[position.column];
+            cells.iter_mut().enumerate().filter(|(row, _)| column.is_missing(*row)).for_each(|(_, cell)| *cell = None);
+        }
+        self
     }
 
     /// A row of a sequence, with its place and the time that is known when it is drawn.
@@ -64,7 +77,7 @@ pub(super) fn continued(
     request: &SeriesRequest,
 ) -> Result<Sample<Series>> {
     let form = &fitted.form;
-    let shown = Shown::of(fitted, init)?;
+    let shown = Shown::of(fitted, init, &[])?;
     let init = &shown.init;
     let (draws, kept) = (request.draws.max(1), config.cut(form).length);
     let plan = |item: usize| {

@@ -221,7 +221,7 @@ pub(super) fn heatmap(map: &Heatmap, means: &[Vec<Option<f64>>], describe: &str)
     // A label for every row or column, or for some at equal distances.
     let (row_step, column_step) = (map.rows.len().div_ceil(12).max(1), map.columns.len().div_ceil(12).max(1));
     html! {
-        svg viewBox="0 0 322 206" role="img" aria-label=(describe) {
+        svg viewBox="0 -6 322 212" role="img" aria-label=(describe) {
             @for (i, name) in map.rows.iter().enumerate().step_by(row_step) {
                 text x=(LEFT - 4.0) y=(format!("{:.1}", (i as f64 + 0.5) * height + 4.0)) text-anchor="end" { (name) }
             }

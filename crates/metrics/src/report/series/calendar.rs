@@ -92,7 +92,7 @@ pub(super) fn section(real: &Series, synthetic: &Series) -> Option<Section> {
         synthetic: means(synthetic, column, parts),
     };
     let maps: Vec<Heatmap> = numbers(real).take(MOST_COLUMNS).map(map).collect();
-    let text = "The mean of a column in each part of the calendar; white where no value falls. Daily, weekly and yearly seasons should look alike.";
+    let text = "The mean of a column in each part of the calendar; blank where no value falls. Daily, weekly and yearly seasons should look alike.";
     (!maps.is_empty()).then(|| Section::new("calendar", "Calendar", text, Content::Heatmaps(maps)))
 }
 
