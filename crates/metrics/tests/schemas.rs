@@ -3,7 +3,7 @@
 use semblant_core::synthesizer::Run;
 use semblant_data::database::{Database, Keys};
 use semblant_data::image::Images;
-use semblant_data::series::{Clock, Layout, Series};
+use semblant_data::series::{Layout, Series};
 use semblant_data::table::{Column, ColumnKind, ReadOptions, Table, TableFormat};
 use semblant_data::text::Text;
 use semblant_metrics::image::classifier::{Classifier, ClassifierConfig};

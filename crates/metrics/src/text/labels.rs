@@ -117,9 +117,10 @@ mod tests {
     use super::*;
 
     fn texts(rows: usize, flipped: bool) -> Text {
-        let line =
-            |row: usize| if row.is_multiple_of(3) { format!("win a prize of {row} pounds now") } else { format!("see you at {row} for lunch") };
-        let label = move |row: usize| if (row.is_multiple_of(3)) != flipped { "spam" } else { "ham" };
+        let line = |row: usize| {
+            if row.is_multiple_of(3) { format!("win a prize of {row} pounds now") } else { format!("see you at {row} for lunch") }
+        };
+        let label = move |row: usize| if row.is_multiple_of(3) != flipped { "spam" } else { "ham" };
         Text::of_lines((0..rows).map(line)).with_labels((0..rows).map(label)).expect("as many")
     }
 
