@@ -57,7 +57,7 @@ impl Default for TextArConfig {
         let optimizer =
             Adam { learning_rate: 2e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.02, ..Adam::default() };
         let train = TrainConfig {
-            epochs: 20,
+            epochs: 30,
             batch_rows: 0,
             patience_ticks: 4,
             optimizer,

@@ -14,7 +14,7 @@ const MOST_JUDGED: usize = 1 << 15;
 const GROUP: usize = 16;
 /// The least number of steps of a pass, and the most tokens of a step, where the number of texts of one is left open.
 const STEPS_OF_A_PASS: usize = 16;
-const STEP_TOKENS: usize = 4096;
+const STEP_TOKENS: usize = 2048;
 
 /// A part of a text that the network sees at once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -144,7 +144,7 @@ impl Corpus {
         }
     }
 
-    /// The number of windows of a step: as said, or so many that it has about 4,096 tokens, fewer of few texts.
+    /// The number of windows of a step: as said, or so many that it has about 2,048 tokens, fewer of few texts.
     pub fn batch_rows(&self, asked: u64, context: usize) -> u64 {
         let tokens = match &self.learned {
             _ if asked > 0 => return asked,

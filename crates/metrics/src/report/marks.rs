@@ -85,7 +85,7 @@ fn rule(score: &Score) -> Option<(Side, Limits)> {
         "context_fid" | "untrained_fid" | "correlational" => (plain, Times([5.0, 50.0])),
         "autocorrelation" | "spectrum" | "marginals" => (plain, Difference([0.03, 0.10])),
         // Of text.
-        "text_discriminative" => (plain, Difference([0.08, 0.20])),
+        "text_discriminative" => (plain, Difference([0.10, 0.25])),
         "bits_per_character" | "self_bleu" | "zipf" => (plain, Times([1.1, 1.3])),
         "reverse_bits" => (plain, Times([1.05, 1.15])),
         "entropy_2" => (plain, Difference([0.3, 1.0])),

@@ -57,29 +57,29 @@ pub fn copied(texts: &Text, known: &Text) -> f64 {
     texts.iter().filter(is_copy).count() as f64 / texts.count().max(1) as f64
 }
 
-/// How well models of n-grams tell two sets apart: the share of texts that the model of their own set finds more probable, both sets counting alike,
-/// less one half. Each model is fitted to one half of its set and judges the other.
+/// How well models of n-grams tell two sets apart: the chance that of a text of each set the one of `a` has the greater odds of being one of `a`, by
+/// the models of both sets, less one half (AUC - 0.5). Each model is fitted to one half of its set, both to as many characters, and judges the other.
 pub fn told_apart(a: &Text, b: &Text, alphabet: usize) -> f64 {
     use semblant_core::data::Data;
     let half = |texts: &Text, odd: usize| texts.select(&(0..texts.count()).filter(|index| index % 2 == odd).collect::<Vec<_>>());
     let [(a_fit, a_judged), (b_fit, b_judged)] = [a, b].map(|texts| (half(texts, 0), half(texts, 1)));
-    let ends = has_ends(a);
     // Of one size, since a model of more text finds every text more probable.
     let budget = a_fit.characters().min(b_fit.characters());
-    let fit = |texts: &Text| Ngrams::fit(first_characters(texts, budget).iter(), ORDER, alphabet, ends);
+    let fit = |texts: &Text| Ngrams::fit(first_characters(texts, budget).iter(), ORDER, alphabet, has_ends(a));
     let (of_a, of_b) = (fit(&a_fit), fit(&b_fit));
-    let own = |texts: &Text, model: &Ngrams, other: &Ngrams| {
-        let right: f64 = texts
-            .iter()
-            .map(|text| match model.bits(text).total_cmp(&other.bits(text)) {
-                std::cmp::Ordering::Less => 1.0,
-                std::cmp::Ordering::Equal => 0.5,
-                std::cmp::Ordering::Greater => 0.0,
-            })
-            .sum();
-        right / texts.count().max(1) as f64
-    };
-    (own(&a_judged, &of_a, &of_b) + own(&b_judged, &of_b, &of_a)) / 2.0 - 0.5
+    // A character's, so that long texts do not weigh more.
+    let odds = |text: &str| (of_b.bits(text) - of_a.bits(text)) / text.chars().count().max(1) as f64;
+    let mut all: Vec<(f64, bool)> = a_judged.iter().map(|text| (odds(text), true)).collect();
+    all.extend(b_judged.iter().map(|text| (odds(text), false)));
+    all.sort_by(|x, y| x.0.total_cmp(&y.0));
+    // The mean rank of the texts of `a`, equal odds sharing theirs (Mann and Whitney 1947).
+    let mut ranks = 0.0;
+    for equal in all.chunk_by(|x, y| x.0 == y.0) {
+        let before = all.partition_point(|other| other.0 < equal[0].0);
+        ranks += equal.iter().filter(|(_, own)| *own).count() as f64 * (before as f64 + (equal.len() + 1) as f64 / 2.0);
+    }
+    let [count, others] = [a_judged.count() as f64, b_judged.count() as f64];
+    (ranks - count * (count + 1.0) / 2.0) / (count * others).max(1.0) - 0.5
 }
 
 /// The first texts that together have about so many characters; at least one.

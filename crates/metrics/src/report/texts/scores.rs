@@ -159,7 +159,7 @@ const TOLD_APART: About = About {
     name: "Told apart by n-grams",
     group: Group::Fidelity,
     direction: Direction::Lower,
-    meaning: "How well two models of n-grams, one of real and one of synthetic texts, tell further texts apart: accuracy less 0.5, 0 is best, 0.5 worst.",
+    meaning: "How well two models of n-grams, one of real and one of synthetic texts, tell further texts apart: AUC less 0.5, 0 is best, 0.5 worst.",
     ideal: Some(0.0),
     needs: "needs texts of both sets",
 };

@@ -29,7 +29,7 @@ pub(super) fn limits() -> Section {
         row(
             "Fidelity",
             format!(
-                "The accuracy with which n-grams tell texts apart lies above the reference by more than {}: fair, {}: poor",
+                "The AUC with which n-grams tell texts apart lies above the reference by more than {}: fair, {}: poor",
                 TOLD_APART[0], TOLD_APART[1]
             ),
         ),

@@ -5,8 +5,8 @@ use super::scores::Scored;
 use crate::report::verdict::{chance, fidelity, not_assessed, privacy};
 use crate::report::{Grade, Group, Verdict};
 
-/// Of the accuracy with which n-grams tell texts apart, above its reference: fair, poor.
-pub(super) const TOLD_APART: [f64; 2] = [0.08, 0.20];
+/// Of the AUC with which n-grams tell texts apart, above its reference: fair, poor.
+pub(super) const TOLD_APART: [f64; 2] = [0.10, 0.25];
 /// Of the bits per character after training on synthetic texts, over those after training on real ones: fair, poor.
 pub(super) const REVERSE: [f64; 2] = [1.05, 1.15];
 /// Of the share of texts with long passages or of whole copies above the holdout's, beyond chance: possible leakage, leakage.
@@ -31,7 +31,7 @@ fn of_fidelity(scored: &[Scored]) -> Verdict {
         _ => Grade::Good,
     };
     let because = format!(
-        "Models of n-grams tell synthetic texts from real ones with an accuracy of {:.3}; for the reference it is {:.3}.",
+        "Models of n-grams tell synthetic texts from real ones with an AUC of {:.3}; for the reference it is {:.3}.",
         0.5 + value,
         0.5 + reference
     );
