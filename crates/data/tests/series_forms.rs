@@ -86,7 +86,10 @@ fn files_of_a_folder_are_sequences_and_come_back() {
     assert_eq!(names, ["a-1.csv", "b-2.csv"]);
     let back = Series::open(&again, &SeriesOptions::default()).expect("series").data;
     assert_eq!(back.rows().column("level").expect("there").numbers(), Some(level));
-    assert!(Series::open(&again, &SeriesOptions::default()).expect("series").data.save(&again).is_err(), "a folder with files is not replaced");
+    assert!(
+        Series::open(&again, &SeriesOptions::default()).expect("series").data.save(&again).is_err(),
+        "a folder with files is not replaced"
+    );
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).expect("a folder");
     refused(&empty, &SeriesOptions::default(), "no file that is a table");

@@ -334,15 +334,7 @@ fn the_report_of_text_matches_the_schema_and_its_page_is_complete() {
         {
             assert!(page.contains(text), "{text}");
         }
-        for id in [
-            "text_discriminative",
-            "reverse_bits",
-            "ngram_area",
-            "distinct_2",
-            "self_bleu",
-            "lengths",
-            "class_accuracy",
-        ] {
+        for id in ["text_discriminative", "reverse_bits", "ngram_area", "distinct_2", "self_bleu", "lengths", "class_accuracy"] {
             assert!(report.score(id).is_some_and(|score| score.value.is_some() && score.reference.is_some()), "{id}");
         }
         // Texts that a model was fitted to say nothing of what others cost.

@@ -85,10 +85,12 @@ impl Told {
                     out[place] = 1.0;
                 }
             }
-            Self::Number { mean, deviation } => match column.and_then(Column::numbers).map(|values| values[row]).filter(|value| value.is_finite()) {
-                Some(value) => out[0] = ((value - mean) / deviation).clamp(-10.0, 10.0) as f32,
-                None => out[1] = 1.0,
-            },
+            Self::Number { mean, deviation } => {
+                match column.and_then(Column::numbers).map(|values| values[row]).filter(|value| value.is_finite()) {
+                    Some(value) => out[0] = ((value - mean) / deviation).clamp(-10.0, 10.0) as f32,
+                    None => out[1] = 1.0,
+                }
+            }
         }
     }
 }

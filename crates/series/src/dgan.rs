@@ -339,7 +339,8 @@ pub struct Fitted {
 
 impl SeriesModel for DganConfig {
     const NAME: &'static str = "dgan";
-    const SUMMARY: &'static str = "DoppelGANger: a recurrent GAN with ranges and attributes of each sequence, of any lengths (Lin et al. 2020)";
+    const SUMMARY: &'static str =
+        "DoppelGANger: a recurrent GAN with ranges and attributes of each sequence, of any lengths (Lin et al. 2020)";
     const TOLD: bool = true;
     const VARIABLE: bool = true;
     type Fitted = Fitted;
@@ -418,7 +419,11 @@ mod tests {
         let windows = Windows { values: vec![1.0, 5.0, 3.0, 5.0, 2.0, 5.0], count: 1, length: 3, channels: 2 };
         let told = seen(&windows, &[2], shape(3, 2));
         assert_eq!(told[..4], [2.0, 5.0, 1.0, 0.0], "middles and half ranges");
-        assert_eq!(told[4..], [-1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], "two rows, two of padding");
+        assert_eq!(
+            told[4..],
+            [-1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            "two rows, two of padding"
+        );
     }
 
     /// Fake sequences have the form of real ones: values within the range, flags that add up to 1, attributes as they were given.

@@ -36,8 +36,11 @@ impl<C: SeriesModel> Rebuild<Series> for SeriesSynthesizer<C> {
 fn columns(form: &Form, init: &Series) -> Result<Vec<f64>> {
     let rows = init.rows();
     let column = |name: &str| {
-        let column = rows.column(name).map_err(|_| Error::Data(format!("the given rows lack the column \"{name}\", which the model learned")))?;
-        column.numbers().ok_or_else(|| Error::Data(format!("the column \"{name}\" of the given rows holds no numbers, as the model learned it")))
+        let column =
+            rows.column(name).map_err(|_| Error::Data(format!("the given rows lack the column \"{name}\", which the model learned")))?;
+        column
+            .numbers()
+            .ok_or_else(|| Error::Data(format!("the column \"{name}\" of the given rows holds no numbers, as the model learned it")))
     };
     let columns = form.schema.names().map(column).collect::<Result<Vec<_>>>()?;
     let mut values: Vec<f64> = (0..rows.rows()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
@@ -64,7 +67,8 @@ impl<F> Windows<'_, F> {
         let values: Vec<f64> = windows.iter().flat_map(|(values, ..)| values.iter().copied()).collect();
         let is_known: Vec<bool> = values.iter().map(|value| !value.is_nan()).collect();
         let width = self.told.width;
-        let told = windows.iter().flat_map(|&(_, _, sequence)| &self.told.values[sequence * width..(sequence + 1) * width]).copied().collect();
+        let told =
+            windows.iter().flat_map(|&(_, _, sequence)| &self.told.values[sequence * width..(sequence + 1) * width]).copied().collect();
         let given = Given {
             known: Known { values: values.iter().map(|value| if value.is_nan() { 0.0 } else { *value }).collect(), is_known },
             addresses: windows.iter().map(|&(_, address, _)| address).collect(),
@@ -122,7 +126,10 @@ impl<F> Windows<'_, F> {
                     // The last window ends with the sequence, unless that is shorter.
                     let start = begin.min(span.len().saturating_sub(length));
                     let rows = start..(start + length).min(span.len());
-                    let middle = |row: usize| pass == 1 || (rows.start == 0 || row >= start + length / 4) && (rows.end == span.len() || row < start + 3 * length / 4);
+                    let middle = |row: usize| {
+                        pass == 1
+                            || (rows.start == 0 || row >= start + length / 4) && (rows.end == span.len() || row < start + 3 * length / 4)
+                    };
                     let cells = |row: usize| (span.start + row) * channels..(span.start + row + 1) * channels;
                     let drawn: Vec<usize> =
                         rows.clone().filter(|&row| middle(row)).flat_map(cells).filter(|&cell| columns[cell].is_nan()).collect();

@@ -119,7 +119,8 @@ pub(crate) fn filled(init: &Series, redraw: &[String], drawn: &Table) -> Result<
     let columns: Vec<Column> = given.rows().iter().map(column).collect();
     if gaps == 0 {
         return Err(Error::Data(
-            "nothing is missing in the given rows, so there is nothing to fill in; where rows are to follow, say with --horizon how many".into(),
+            "nothing is missing in the given rows, so there is nothing to fill in; where rows are to follow, say with --horizon how many"
+                .into(),
         ));
     }
     given.with_rows(Table::new(given.rows().schema().clone(), columns)?).map_err(Error::from)

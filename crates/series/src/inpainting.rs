@@ -68,7 +68,15 @@ impl<'a> Guide<'a> {
 
     /// The moves `[windows, size]` of one group's numbers: `V diag(s^a p) V_k' (V_k diag(s^2a p) V_k')^-1 (known - estimate) / scale`, where `V_k` has the
     /// rows of `V` whose numbers are known.
-    fn move_group(&self, group: &Group, pattern: &[bool], windows: &[usize], estimates: &[f64], time: f64, moved: &mut [f64]) -> Result<()> {
+    fn move_group(
+        &self,
+        group: &Group,
+        pattern: &[bool],
+        windows: &[usize],
+        estimates: &[f64],
+        time: f64,
+        moved: &mut [f64],
+    ) -> Result<()> {
         let Group { places, vectors, deviations, .. } = group;
         let (all, scale, amount) = (self.whitening.mean.len(), f64::from(self.whitening.scale), self.whitening.amount);
         let known: Vec<usize> = (0..places.len()).filter(|&at| pattern[places[at]]).collect();
@@ -89,7 +97,8 @@ impl<'a> Guide<'a> {
         let mut covariance = of_known(2.0) * rows.transpose();
         let ridge = RIDGE * (0..known.len()).map(|at| covariance[(at, at)]).sum::<f64>() / known.len() as f64;
         (0..known.len()).for_each(|at| covariance[(at, at)] += ridge);
-        let unbounded = || Error::Data("what is known of the windows is far from all that was learned; look for values without bound".into());
+        let unbounded =
+            || Error::Data("what is known of the windows is far from all that was learned; look for values without bound".into());
         let (solver, to_directions) = (covariance.llt(Side::Lower).map_err(|_| unbounded())?, of_known(1.0));
         let transposed = vectors.transpose().to_owned();
         // Window by window, so that none depends on how many others miss the same numbers.
@@ -145,7 +154,9 @@ mod tests {
                 let matrix = stretched * group.vectors.transpose();
                 let mut clean: Vec<f32> = z
                     .chunks_exact(2)
-                    .flat_map(|z| (0..2).map(|i| (matrix[(i, 0)] * f64::from(z[0]) + matrix[(i, 1)] * f64::from(z[1])) as f32).collect::<Vec<_>>())
+                    .flat_map(|z| {
+                        (0..2).map(|i| (matrix[(i, 0)] * f64::from(z[0]) + matrix[(i, 1)] * f64::from(z[1])) as f32).collect::<Vec<_>>()
+                    })
                     .collect();
                 guide.led(&mut clean, time).expect("finite");
                 let share = (next / time) as f32;

@@ -317,7 +317,9 @@ impl<C: SeriesModel> Synthesizer<Series> for SeriesSynthesizer<C> {
         for (&length, window) in lengths.iter().zip(windows.values.chunks_exact_mut(form.length * form.channels())) {
             window[length * form.channels()..].fill(0.0);
         }
-        if !C::TOLD && let Some(entities) = data.entities().filter(|entities| entities.columns().len() > 1) {
+        if !C::TOLD
+            && let Some(entities) = data.entities().filter(|entities| entities.columns().len() > 1)
+        {
             let names: Vec<&str> = entities.schema().names().skip(1).collect();
             run.observer.event(Event::Note(&format!("{} does not learn the attributes {}; samples lack them", C::NAME, names.join(", "))));
         }

@@ -135,10 +135,8 @@ impl Decoder {
         check_range("the values of a window", length.saturating_mul(channels), 1, MOST_VALUES)?;
         let widths: Vec<usize> = config.channels.iter().rev().skip(1).copied().chain([channels]).collect();
         let mut before = last;
-        let (level, trend) = (
-            Pair::new(inputs, channels, make),
-            (config.trend_degree > 0).then(|| Pair::new(inputs, channels * config.trend_degree, make)),
-        );
+        let (level, trend) =
+            (Pair::new(inputs, channels, make), (config.trend_degree > 0).then(|| Pair::new(inputs, channels * config.trend_degree, make)));
         let seasons = config.seasons.iter().map(|&[_, phases]| make.linear(inputs, channels * phases)).collect();
         let enter = config.residual.then(|| make.linear(inputs, places * last));
         let mut up = Vec::new();

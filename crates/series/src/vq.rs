@@ -406,7 +406,9 @@ mod tests {
         let device = Device::flex();
         let config = VqConfig { channels: 8, codes: 3, code_width: 1, levels: 2, ..VqConfig::default() };
         let mut net = VqNet::new(&config, [6, 2, 0], 1, &device).expect("small");
-        let vectors = |values: [f32; 3]| Codebook { vectors: burn::module::Param::from_tensor(Tensor::<1>::from_floats(values, &device).reshape([3, 1])) };
+        let vectors = |values: [f32; 3]| Codebook {
+            vectors: burn::module::Param::from_tensor(Tensor::<1>::from_floats(values, &device).reshape([3, 1])),
+        };
         net.codebooks = vec![vectors([-10.0, 0.0, 10.0]), vectors([-1.0, 0.0, 1.0])];
         assert_eq!(net.places(), 4);
         let windows = Tensor::<3>::ones([3, 6, 2], &device);

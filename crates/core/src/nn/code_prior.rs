@@ -149,7 +149,8 @@ impl CodePrior {
         let ([batch, given], [rows, width]) = (before.dims(), self.tokens.val().dims());
         let device = before.device();
         let start = Tensor::<2, Int>::full([batch, 1], (rows - 1) as i64, &device);
-        let shown = if given == 0 { start } else { Tensor::cat(vec![start, before + self.offsets(given, (rows - 1) / self.levels, &device)], 1) };
+        let shown =
+            if given == 0 { start } else { Tensor::cat(vec![start, before + self.offsets(given, (rows - 1) / self.levels, &device)], 1) };
         let tokens = self.tokens.val().select(0, shown.reshape([batch * (given + 1)])).reshape([batch, given + 1, width]);
         let mut x = tokens + self.places.val().narrow(0, 0, given + 1).unsqueeze::<3>(); // [batch, places, width]
         let condition = silu(condition); // [batch, width]

@@ -144,10 +144,10 @@ impl MlpCritic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::Param;
     use crate::nn::gradient_penalty;
     use crate::seeds::Stream;
     use crate::seeds::streams::LAYERS;
+    use burn::module::Param;
     use serde::Deserialize;
 
     /// Made by tests/golden/mlp_critic.py with PyTorch's double backward.

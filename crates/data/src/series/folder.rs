@@ -67,12 +67,18 @@ fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
             paths.push(path);
         }
         if paths.len() > MOST_FILES {
-            return Err(Error::format(folder, format!("has more than {MOST_FILES} files; join them into one table with a column of their names")));
+            return Err(Error::format(
+                folder,
+                format!("has more than {MOST_FILES} files; join them into one table with a column of their names"),
+            ));
         }
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(Error::format(folder, format!("has no file that is a table ({}); give the folder of the sequences", FORMATS.join(", "))));
+        return Err(Error::format(
+            folder,
+            format!("has no file that is a table ({}); give the folder of the sequences", FORMATS.join(", ")),
+        ));
     }
     Ok(paths)
 }
@@ -88,7 +94,8 @@ fn name_of(path: &Path) -> (String, String) {
 /// What a column is in all tables: numbers where it is one in each of them, since a short file tells less than all together.
 fn common(tables: &[Table], column: usize) -> ColumnSchema {
     let described = &tables[0].schema().columns[column];
-    let kinds: HashSet<ColumnKind> = tables.iter().map(|table| own_kind(&table.schema().columns[column], &table.columns()[column])).collect();
+    let kinds: HashSet<ColumnKind> =
+        tables.iter().map(|table| own_kind(&table.schema().columns[column], &table.columns()[column])).collect();
     let all = |allowed: &[ColumnKind]| kinds.iter().all(|kind| allowed.contains(kind));
     let kind = match kinds.len() {
         1 => *kinds.iter().next().unwrap_or(&described.kind),
@@ -103,7 +110,8 @@ fn common(tables: &[Table], column: usize) -> ColumnSchema {
 /// What a column of one file may be: labels that are all numbers may be numbers.
 fn own_kind(described: &ColumnSchema, column: &Column) -> ColumnKind {
     let Some((_, levels)) = column.categories() else { return described.kind };
-    let numbers: Option<Vec<f64>> = levels.iter().map(|level| level.trim().parse::<f64>().ok().filter(|number| number.is_finite())).collect();
+    let numbers: Option<Vec<f64>> =
+        levels.iter().map(|level| level.trim().parse::<f64>().ok().filter(|number| number.is_finite())).collect();
     match (described.kind, numbers) {
         (ColumnKind::Boolean, _) => ColumnKind::Boolean,
         (_, Some(numbers)) if numbers.iter().all(|number| number.fract() == 0.0) => ColumnKind::Integer,

@@ -36,7 +36,11 @@ impl Data for Series {
                 "rows|columns",
                 "The file has a row for each sequence, whose columns of numbers are its steps, or a column for each sequence",
             ),
-            OptionSpec::value("window", "ROWS", "Cut windows of so many rows, with the attributes of their sequence; names and times are left out"),
+            OptionSpec::value(
+                "window",
+                "ROWS",
+                "Cut windows of so many rows, with the attributes of their sequence; names and times are left out",
+            ),
             OptionSpec::value("stride", "ROWS", "With --window: rows from one window to the next [default: 1]"),
             SCHEMA,
             DROP,
@@ -230,7 +234,9 @@ fn wide(text: &str) -> Result<WideOption> {
     match text {
         "rows" => Ok(WideOption::Rows),
         "columns" => Ok(WideOption::Columns),
-        other => Err(Error::Config(format!("--wide {other}: a wide file has rows or columns that are sequences; say --wide rows or --wide columns"))),
+        other => Err(Error::Config(format!(
+            "--wide {other}: a wide file has rows or columns that are sequences; say --wide rows or --wide columns"
+        ))),
     }
 }
 
@@ -265,7 +271,10 @@ impl Writer<Series> for SeriesWriter {
             Self::Long(writer) => Ok(writer.write(&part.to_table()?)?),
             Self::Rows { writer, steps, longest } => {
                 if part.longest() > *longest {
-                    let what = format!("a sequence of {} rows does not fit the {longest} columns for steps; ask for equal ones with --length", part.longest());
+                    let what = format!(
+                        "a sequence of {} rows does not fit the {longest} columns for steps; ask for equal ones with --length",
+                        part.longest()
+                    );
                     return Err(Error::Data(what));
                 }
                 Ok(writer.write(&part.to_rows(steps, *longest)?)?)

@@ -27,8 +27,8 @@ use std::sync::Arc;
 use semblant_core::memory::Memory;
 use serde::{Deserialize, Serialize};
 
-pub use grouping::{SeriesOptions, WideOption};
 pub use folder::FolderWriter;
+pub use grouping::{SeriesOptions, WideOption};
 pub use kind::SeriesWriter;
 pub use request::SeriesRequest;
 pub use wide::Wide;
@@ -134,13 +134,7 @@ impl Series {
     pub fn of_table(rows: Table) -> Self {
         let order = rows.schema().names().map(str::to_owned).collect();
         let spans = vec![0..rows.rows()];
-        Self {
-            rows: Arc::new(rows),
-            times: None,
-            spans,
-            entities: None,
-            layout: Arc::new(Layout { order, ..Layout::default() }),
-        }
+        Self { rows: Arc::new(rows), times: None, spans, entities: None, layout: Arc::new(Layout { order, ..Layout::default() }) }
     }
 
     /// Joins the parts of series: rows, their times where the clock of the layout has no rule, the range of each sequence, and a row of names and

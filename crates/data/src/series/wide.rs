@@ -43,7 +43,10 @@ pub(super) fn of_rows(table: &Table, entity: Option<&str>, notes: &mut Vec<Strin
     };
     let steps: Vec<usize> = (0..schema.columns.len()).filter(is_step).collect();
     if steps.len() < 2 {
-        return Err(Error::Table(format!("{} columns of numbers are no sequence; leave --wide out, or give a table with a column for each step", steps.len())));
+        return Err(Error::Table(format!(
+            "{} columns of numbers are no sequence; leave --wide out, or give a table with a column for each step",
+            steps.len()
+        )));
     }
     let names: Vec<String> = steps.iter().map(|&column| schema.columns[column].name.clone()).collect();
     notes.push(format!(
@@ -125,7 +128,9 @@ pub(super) fn of_columns(table: &Table, time: Option<&str>) -> Result<(Table, St
     let (times, sequences): (Vec<usize>, Vec<usize>) = (0..schema.columns.len()).partition(|&column| is_time(&schema.columns[column]));
     if let Some(&column) = sequences.iter().find(|&&column| table.columns()[column].numbers().is_none()) {
         let name = &schema.columns[column].name;
-        return Err(Error::Table(format!("column \"{name}\" holds no numbers, so it is no sequence; leave it out with --drop {name}, or name the time with --time")));
+        return Err(Error::Table(format!(
+            "column \"{name}\" holds no numbers, so it is no sequence; leave it out with --drop {name}, or name the time with --time"
+        )));
     }
     if sequences.is_empty() {
         return Err(Error::Table("no column of numbers is left to be a sequence; leave --wide out".into()));

@@ -123,7 +123,7 @@ mod tests {
     fn probabilities_sum_to_one() {
         let model = Ngrams::fit(["the cat", "a hat", "that"].into_iter(), 4, 7, true);
         let letters: Vec<u32> = "theca ".chars().map(u32::from).chain([END]).collect();
-        for context in ["", "t", "th", "tha", "xyz", "at"] {
+        for context in ["", "t", "th", "the", "xyz", "at"] {
             let context: Vec<u32> = context.chars().map(u32::from).collect();
             // Of the seven characters of the alphabet six are seen; the seventh and the one for others have the uniform share.
             let unseen = 2.0 * model.probability(&context, u32::from('q'));

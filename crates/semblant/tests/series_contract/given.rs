@@ -59,7 +59,10 @@ fn gaps_of_sequences_are_filled_and_nothing_else() {
     assert_eq!(cells(&alone), cells(&fill(1).select(&[0, 1, 2, 3])));
     let redrawn = SeriesRequest { redraw: vec!["state".into()], ..SeriesRequest::new(0, 1) };
     let redrawn = rebuild.rebuild(&data, None, &redrawn).expect("possible").data;
-    assert_ne!(cells(&redrawn).iter().map(|row| row[4].clone()).collect::<Vec<_>>(), cells(&data).iter().map(|row| row[4].clone()).collect::<Vec<_>>());
+    assert_ne!(
+        cells(&redrawn).iter().map(|row| row[4].clone()).collect::<Vec<_>>(),
+        cells(&data).iter().map(|row| row[4].clone()).collect::<Vec<_>>()
+    );
     says("nothing is missing", rebuild.rebuild(&fill(1), None, &SeriesRequest::new(0, 1)), &["nothing to fill in", "--horizon"]);
     let unknown = SeriesRequest { redraw: vec!["colour".into()], ..SeriesRequest::new(0, 1) };
     says("no such column", rebuild.rebuild(&data, None, &unknown), &["colour"]);

@@ -68,7 +68,10 @@ fn gaps(shown: &Shown) -> Vec<Gap> {
             let end = (row + 1 + AFTER).min(span.len());
             match gaps.last_mut().filter(|gap| gap.sequence == sequence && row <= gap.rows.end && gap.rows.len() < MOST_ROWS) {
                 Some(gap) => gap.rows.end = end,
-                None => gaps.push(Gap { sequence, rows: gaps.last().filter(|gap| gap.sequence == sequence).map_or(row, |gap| row.max(gap.rows.end))..end }),
+                None => gaps.push(Gap {
+                    sequence,
+                    rows: gaps.last().filter(|gap| gap.sequence == sequence).map_or(row, |gap| row.max(gap.rows.end))..end,
+                }),
             }
         }
     }
@@ -116,7 +119,8 @@ fn fill_block(
         let rows: Vec<Option<(Vec<Option<Cell>>, usize, f64)>> = (0..BLOCK).map(shown_row).collect();
         let known = block.known(&|plan, row| rows[row].as_ref().map_or((plan.begin, plan.place), |row| (row.2, row.1)));
         let net = block.row(known.clone());
-        let given: Vec<Vec<Option<Cell>>> = rows.iter().map(|row| row.as_ref().map_or_else(|| vec![None; positions], |row| row.0.clone())).collect();
+        let given: Vec<Vec<Option<Cell>>> =
+            rows.iter().map(|row| row.as_ref().map_or_else(|| vec![None; positions], |row| row.0.clone())).collect();
         let orders = |is_there: bool| -> Vec<Vec<usize>> {
             let of = |(row, given): (usize, &Vec<Option<Cell>>)| {
                 let wanted = |&position: &usize| rows[row].is_some() && given[position].is_some() == is_there;

@@ -49,7 +49,8 @@ impl Shown {
     /// row before that is not there is not missing.
     pub(super) fn without_missing(mut self, form: &Form) -> Self {
         let of_gap = form.gap.as_deref().and_then(|gap| form.tokens.schema.index_of(gap).ok());
-        for (position, cells) in form.tokens.positions().iter().zip(&mut self.cells).filter(|(position, _)| Some(position.column) != of_gap) {
+        for (position, cells) in form.tokens.positions().iter().zip(&mut self.cells).filter(|(position, _)| Some(position.column) != of_gap)
+        {
             let column = &self.rows.columns()[position.column];
             cells.iter_mut().enumerate().filter(|(row, _)| column.is_missing(*row)).for_each(|(_, cell)| *cell = None);
         }

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::svg::{self, Which, short};
 use super::{precise, thousands};
 use crate::report::{
-    Axis, Bars, Cell, Content, Curves, Distribution, Distributions, Grid, Heatmap, Histogram, ImagePair, Matrices, Picture, Report, Scatter,
-    Section, Sheet,
+    Axis, Bars, Cell, Content, Curves, Distribution, Distributions, Grid, Heatmap, Histogram, ImagePair, Matrices, Picture, Report,
+    Scatter, Section, Sheet,
 };
 
 /// Rows of a table and bars of a chart that are shown; the JSON has all.
