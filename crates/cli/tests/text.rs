@@ -72,6 +72,6 @@ fn one_long_text_is_learned_in_windows() {
     assert_eq!(text(&place, "made.txt").chars().count(), 12 * 60);
     let said = place.good(&["-q", "evaluate", "--real", "long.txt", "--synthetic", "made.txt", "--whole", "60", "-o", "r.html"]);
     assert!(said.out.contains("Reverse bits"), "{}", said.out);
-    place.file("latin.txt", b"one\nna\xefve\n".to_vec());
+    place.file("latin.txt", b"one\nna\xefve\n");
     place.bad(1, &["fit", "latin.txt", "--model", "text-ar", "-o", "n.safetensors"], &["line 2, byte 3", "iconv"]);
 }
