@@ -27,7 +27,7 @@ fn every_model_of_the_registry_is_tested() {
 /// Orders of drinks, with a label.
 fn orders() -> Text {
     let line = |row: usize| format!("{} cups of {} please", row * 7 % 9 + 1, ["tea", "coffee", "milk"][row % 3]);
-    let label = |row: usize| if row % 3 == 0 { "hot leaf" } else { "other" };
+    let label = |row: usize| if row.is_multiple_of(3) { "hot leaf" } else { "other" };
     Text::of_lines((0..90).map(line)).with_labels((0..90).map(label)).expect("as many")
 }
 
