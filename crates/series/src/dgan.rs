@@ -285,7 +285,7 @@ fn critic_loss(critic: &MlpCritic, real: Tensor<2>, fake: Tensor<2>, mix: Tensor
 }
 
 impl Model for DganModel {
-    /// What [`seen`] gives of some sequences, in the place of windows: `[batch, 1, outer + rows]`.
+    /// What `seen` gives of some sequences, in the place of windows: `[batch, 1, outer + rows]`.
     type Batch = Batch;
     type Sampled = Generator;
 

@@ -1,7 +1,7 @@
 //! Scores of text: models of n-grams, diversity, the area under a divergence curve, labels, and passages in common with the training text.
 //!
-//! [`Sets`] holds what is compared. No score needs a language model of someone else, so that none depends on one; the scores that published work
-//! computes with one are computed here with models of n-grams, and are named so.
+//! No score needs a language model of someone else, so that none depends on one; the scores that published work computes with one are computed here
+//! with models of n-grams, and are named so.
 
 pub mod area;
 pub mod diversity;
