@@ -39,19 +39,29 @@ impl Conv {
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, length, channels] = x.dims();
         let zeros = Tensor::zeros([batch, 1, channels], &x.device());
-        let kept = length - 1;
-        let before = Tensor::cat(vec![zeros.clone(), x.clone().narrow(1, 0, kept)], 1);
-        let after = Tensor::cat(vec![x.clone().narrow(1, 1, kept), zeros], 1);
-        self.rows.forward(Tensor::cat(vec![before, x, after], 2))
+        let after = match length {
+            1 => zeros,
+            _ => Tensor::cat(vec![x.clone().narrow(1, 1, length - 1), zeros], 1),
+        };
+        self.rows.forward(Tensor::cat(vec![before(x.clone()), x, after], 2))
     }
 
     /// Every second row of it: `[batch, length, inputs]` of an even length to `[batch, length / 2, outputs]`.
     pub(crate) fn halved(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, length, channels] = x.dims();
         let pairs = x.reshape([batch, length / 2, 2 * channels]);
-        let second = pairs.clone().narrow(2, channels, channels).narrow(1, 0, length / 2 - 1);
-        let before = Tensor::cat(vec![Tensor::zeros([batch, 1, channels], &pairs.device()), second], 1);
-        self.rows.forward(Tensor::cat(vec![before, pairs], 2))
+        let second = pairs.clone().narrow(2, channels, channels);
+        self.rows.forward(Tensor::cat(vec![before(second), pairs], 2))
+    }
+}
+
+/// The row before each row, zeros before the first, `[batch, length, channels]`.
+fn before(x: Tensor<3>) -> Tensor<3> {
+    let [batch, length, channels] = x.dims();
+    let zeros = Tensor::zeros([batch, 1, channels], &x.device());
+    match length {
+        1 => zeros,
+        _ => Tensor::cat(vec![zeros, x.narrow(1, 0, length - 1)], 1),
     }
 }
 
@@ -117,6 +127,9 @@ mod tests {
         let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device).reshape([1, 4, 1]);
         assert_eq!(host::read(&conv.forward(x.clone()), <[f32]>::to_vec), [4.0, 7.5, 11.0, 9.5]);
         assert_eq!(host::read(&conv.halved(x.clone()), <[f32]>::to_vec), [4.0, 11.0]);
+        let one = Tensor::<1>::from_floats([3.0], &device).reshape([1, 1, 1]);
+        assert_eq!(host::read(&conv.forward(one), <[f32]>::to_vec), [6.0]);
+        assert_eq!(host::read(&conv.halved(x.clone().narrow(1, 0, 2)), <[f32]>::to_vec), [4.0]);
         assert_eq!(host::read(&padded(x, 3), <[f32]>::to_vec), [1.0, 2.0, 3.0, 4.0, 4.0, 4.0]);
         let doubled = Doubled { rows: Linear { weight: Param::from_tensor(Tensor::from_floats([[1.0, -1.0]], &device)), bias: None } };
         let x = Tensor::<1>::from_floats([1.0, 2.0], &device).reshape([1, 2, 1]);

@@ -75,3 +75,15 @@ fn dgan_learns_sequences_of_different_lengths() {
     assert_eq!(bits(&slice), bits(&made.select(&(20..30).collect::<Vec<_>>())));
     says("others need equal lengths", unfitted("timevae").fit(&kinds(true), &mut run(1)), &["--window"]);
 }
+
+for_every!(windows: short_windows_are_learned_too);
+
+fn short_windows_are_learned_too(name: &str) {
+    for length in [2, 3, 5] {
+        let mut model = unfitted(name);
+        let windows = Series::of_table(rows(60)).windows(length, 1).expect("long enough");
+        model.fit(&windows, &mut run(1)).unwrap_or_else(|error| panic!("{name}, {length} rows: {error}"));
+        let longest = sample(&model, &SeriesRequest::new(3, 1)).longest();
+        assert!(longest == length || name == "dgan" && longest < length, "{name}");
+    }
+}
