@@ -19,14 +19,14 @@ use semblant_core::nn::{Linear, MlpCritic, gradient_penalty, init_streams};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::train_config::{LastBatch, TrainConfig};
-use semblant_core::trainer::{Trained, Trainer};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::trainer::Trained;
 use semblant_core::{Result, host};
 use semblant_data::series::{SeriesRequest, Windows};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Features;
-use crate::batches::{Batch, CHUNK, Training};
+use crate::batches::{Batch, CHUNK, Training, blocks};
 use crate::convolution::Maker;
 use crate::model::{Form, Made, SeriesModel};
 use crate::purpose::{CRITIC, FIRST_NOISE, MIX, NOISE, RANGE_CRITIC};
@@ -346,11 +346,8 @@ impl SeriesModel for DganConfig {
     type Fitted = Fitted;
 
     fn fit(&self, training: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
-        let Windows { count, length, channels, .. } = training.windows;
-        let shape = Shape::new(self, [length, channels, training.attributes.width])?;
+        let shape = Shape::new(self, training.sizes())?;
         let values = seen(&training.windows, &training.lengths, shape);
-        let device = run.device.clone();
-        let mut batch = training.batches(&values, 1, &device);
         let model = DganModel::new(self, shape, run.seed, &run.device.clone().autodiff());
         run.observer.event(Event::Stage(&format!(
             "{} steps of {} rows a sequence, training on {}",
@@ -358,12 +355,10 @@ impl SeriesModel for DganConfig {
             shape.step_rows,
             semblant_core::device::name(&run.device)
         )));
-        let schedule = self.training.schedule(count, LastBatch::Filled);
-        let trainer = Trainer::new(schedule, self.training.ema, training.fingerprint(self, run.seed), &mut batch);
         let of = |name: &'static str| (name, self.training.optimizer);
         let optimizers = ["generator", "critic", "range_critic"].map(of).into_iter();
         let optimizers = optimizers.fold(Optimizers::default(), |optimizers, (name, adam)| optimizers.with(name, adam));
-        let Trained { sampled, summary } = trainer.fit(model, optimizers, run)?;
+        let Trained { sampled, summary } = training.train(self, &self.training, (&values, 1), (model, optimizers), run)?;
         Ok((Fitted { net: sampled, device: run.device.clone() }, summary))
     }
 
@@ -372,15 +367,13 @@ impl SeriesModel for DganConfig {
         let (width, channels) = (shape.noise(self), form.channels());
         let rows: Vec<u64> = request.rows.clone().collect();
         let (mut values, mut lengths) = (Vec::new(), Vec::new());
-        for (number, part) in rows.chunks(CHUNK).enumerate() {
-            let mut noise = vec![0.0; CHUNK * width];
-            part.iter().zip(noise.chunks_exact_mut(width)).for_each(|(&row, out)| stream.normals(row, out));
-            let of_part: Vec<usize> = (number * CHUNK..number * CHUNK + part.len()).collect();
-            let drawn = fitted.net.forward(host::tensor(noise, [CHUNK, width], device), attributes.tensor(&of_part, CHUNK, device));
+        for block in blocks(&rows, attributes, device) {
+            let noise = host::tensor(block.normals(&stream, width), [CHUNK, width], device);
+            let drawn = fitted.net.forward(noise, block.attributes);
             let outer = host::read(&drawn.outer, <[f32]>::to_vec);
             let rows = host::read(&drawn.rows, <[f32]>::to_vec);
             let of_sequence = shape.steps * shape.step_rows * shape.row();
-            for (outer, rows) in outer.chunks_exact(shape.outer()).zip(rows.chunks_exact(of_sequence)).take(part.len()) {
+            for (outer, rows) in outer.chunks_exact(shape.outer()).zip(rows.chunks_exact(of_sequence)).take(block.addresses.len()) {
                 let (middles, halves) = outer[shape.attributes..].split_at(channels);
                 let rows: Vec<&[f32]> = rows.chunks_exact(shape.row()).take(form.length).collect();
                 let end = rows.iter().position(|row| row[channels + 1] > row[channels]).unwrap_or(rows.len());

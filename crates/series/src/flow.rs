@@ -19,14 +19,14 @@ use semblant_core::nn::{
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::train_config::{LastBatch, TrainConfig};
-use semblant_core::trainer::{Trained, Trainer};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::trainer::Trained;
 use semblant_core::{Error, Result, host};
 use semblant_data::series::SeriesRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Features;
-use crate::batches::{Batch, CHUNK, Training};
+use crate::batches::{Batch, CHUNK, Training, blocks};
 use crate::inpainting::{Guide, Known};
 use crate::model::{Fill, Form, Given, Made, SeriesModel};
 use crate::purpose::{DROPOUT, FIRST_NOISE, NOISE, TIME};
@@ -225,16 +225,12 @@ impl SeriesModel for FlowConfig {
     fn fit(&self, training: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.observer.event(Event::Stage("whitening the windows"));
         let (whitening, values) = Whitening::fit(&training.windows, self.whitening)?;
-        let device = run.device.clone();
-        let mut batch = training.batches(&values, training.windows.length, &device);
-        let name = training.fingerprint(self, run.seed);
-        let sizes = [training.windows.length, training.windows.channels, training.attributes.width];
-        let net = Velocity::new(self, sizes, run.seed, &run.device.clone().autodiff());
+        let net = Velocity::new(self, training.sizes(), run.seed, &run.device.clone().autodiff());
         let model = FlowModel { net, config: self.clone() };
         run.observer.event(Event::Stage(&format!("training {} on {}", Self::NAME, semblant_core::device::name(&run.device))));
-        let trainer = Trainer::new(self.training.schedule(training.windows.count, LastBatch::Filled), self.training.ema, name, &mut batch);
         let optimizers = Optimizers::default().with("network", self.training.optimizer);
-        let Trained { sampled, summary } = trainer.fit(model, optimizers, run)?;
+        let of = (&values[..], training.windows.length);
+        let Trained { sampled, summary } = training.train(self, &self.training, of, (model, optimizers), run)?;
         Ok((Fitted { net: sampled, whitening, device: run.device.clone() }, summary))
     }
 
@@ -286,28 +282,24 @@ fn made(fitted: &Fitted, form: &Form, draw: &Draw<'_>, known: Option<&Known>) ->
     let (length, channels) = (form.length, form.channels());
     let (stream, size) = (FIRST_NOISE.of(draw.seed), length * channels);
     let mut values = Vec::with_capacity(draw.addresses.len() * size);
-    for (number, part) in draw.addresses.chunks(CHUNK).enumerate() {
-        let mut noise = vec![0.0; CHUNK * size];
-        part.iter().zip(noise.chunks_exact_mut(size)).for_each(|(&row, out)| stream.normals(row, out));
-        let noise = host::tensor(noise, [CHUNK, length, channels], &fitted.device);
-        let first = number * CHUNK;
-        let places: Vec<usize> = (first..first + part.len()).collect();
-        let attributes = draw.attributes.tensor(&places, CHUNK, &fitted.device);
+    for block in blocks(draw.addresses, draw.attributes, &fitted.device) {
+        let noise = host::tensor(block.normals(&stream, size), [CHUNK, length, channels], &fitted.device);
+        let count = block.addresses.len();
         let guide = known.map(|known| {
-            let span = first * size..(first + part.len()) * size;
+            let span = block.first * size..(block.first + count) * size;
             Guide::new(&fitted.whitening, Known { values: known.values[span.clone()].to_vec(), is_known: known.is_known[span].to_vec() })
         });
         let velocity = |x: Tensor<3>, time: f32| {
             let times = Tensor::full([CHUNK], time, &fitted.device);
-            let velocity = fitted.net.forward(x.clone(), times, attributes.clone(), &mut |added| added);
+            let velocity = fitted.net.forward(x.clone(), times, block.attributes.clone(), &mut |added| added);
             let Some(guide) = &guide else { return Ok(velocity) };
             // x_t = x_0 + t v, so that the estimate of the window is x_t - t v.
             let mut estimate = host::read(&(x.clone() - velocity * time), <[f32]>::to_vec);
-            guide.led(&mut estimate[..part.len() * size], f64::from(time))?;
+            guide.led(&mut estimate[..count * size], f64::from(time))?;
             Ok((x - host::tensor(estimate, [CHUNK, length, channels], &fitted.device)) / time)
         };
         let made = solved(noise, draw.steps, velocity)?;
-        host::read(&made, |made| values.extend(fitted.whitening.undone(&made[..part.len() * size])));
+        host::read(&made, |made| values.extend(fitted.whitening.undone(&made[..count * size])));
     }
     Ok(values)
 }

@@ -100,7 +100,6 @@ impl<'a> Guide<'a> {
         let unbounded =
             || Error::Data("what is known of the windows is far from all that was learned; look for values without bound".into());
         let (solver, to_directions) = (covariance.llt(Side::Lower).map_err(|_| unbounded())?, of_known(1.0));
-        let transposed = vectors.transpose().to_owned();
         // Window by window, so that none depends on how many others miss the same numbers.
         for (&window, moved) in windows.iter().zip(moved.chunks_exact_mut(all)) {
             let missed = |row: usize, _| {
@@ -109,7 +108,10 @@ impl<'a> Guide<'a> {
             };
             let weights = solver.solve(Mat::from_fn(known.len(), 1, missed));
             let weights: Vec<f64> = (0..known.len()).map(|row| weights[(row, 0)]).collect();
-            let moves = product(&transposed, &product(&to_directions, &weights));
+            let mut moves = vec![0.0; places.len()];
+            for (along, vector) in product(&to_directions, &weights).into_iter().zip(vectors.col_iter()) {
+                moves.iter_mut().zip(vector.iter()).for_each(|(to, part)| *to += part * along);
+            }
             places.iter().zip(moves).for_each(|(&place, by)| moved[place] += by / scale);
         }
         Ok(())

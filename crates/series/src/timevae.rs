@@ -17,14 +17,14 @@ use semblant_core::nn::{Linear, init_streams};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::train_config::{LastBatch, TrainConfig};
-use semblant_core::trainer::{Trained, Trainer};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::trainer::Trained;
 use semblant_core::{Result, host};
 use semblant_data::series::SeriesRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Features;
-use crate::batches::{Batch, CHUNK, Training};
+use crate::batches::{Batch, CHUNK, Training, blocks};
 use crate::convolution::{Conv, Doubled, Maker, padded};
 use crate::model::{Form, Made, SeriesModel};
 use crate::purpose::{FIRST_NOISE, NOISE};
@@ -283,14 +283,11 @@ impl SeriesModel for TimeVaeConfig {
 
     fn fit(&self, training: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
         let values: Vec<f32> = training.windows.values.iter().map(|&value| value as f32).collect();
-        let device = run.device.clone();
-        let mut batch = training.batches(&values, training.windows.length, &device);
-        let sizes = [training.windows.length, training.windows.channels, training.attributes.width];
-        let model = TimeVaeModel::new(self, sizes, run.seed, &run.device.clone().autodiff())?;
+        let model = TimeVaeModel::new(self, training.sizes(), run.seed, &run.device.clone().autodiff())?;
         run.observer.event(Event::Stage(&format!("training {} on {}", Self::NAME, semblant_core::device::name(&run.device))));
-        let schedule = self.training.schedule(training.windows.count, LastBatch::Filled);
-        let trainer = Trainer::new(schedule, self.training.ema, training.fingerprint(self, run.seed), &mut batch);
-        let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("networks", self.training.optimizer), run)?;
+        let optimizers = Optimizers::default().with("networks", self.training.optimizer);
+        let of = (&values[..], training.windows.length);
+        let Trained { sampled, summary } = training.train(self, &self.training, of, (model, optimizers), run)?;
         Ok((Fitted { net: sampled, device: run.device.clone() }, summary))
     }
 
@@ -298,12 +295,10 @@ impl SeriesModel for TimeVaeConfig {
         let (latent, stream) = (self.latent_width, FIRST_NOISE.of(request.seed));
         let rows: Vec<u64> = request.rows.clone().collect();
         let mut values = Vec::new();
-        for (number, part) in rows.chunks(CHUNK).enumerate() {
-            let mut noise = vec![0.0; CHUNK * latent];
-            part.iter().zip(noise.chunks_exact_mut(latent)).for_each(|(&row, out)| stream.normals(row, out));
-            let of_part: Vec<usize> = (number * CHUNK..number * CHUNK + part.len()).collect();
-            let z = beside(host::tensor(noise, [CHUNK, latent], &fitted.device), attributes.tensor(&of_part, CHUNK, &fitted.device));
-            let kept = part.len() * form.length * form.channels();
+        for block in blocks(&rows, attributes, &fitted.device) {
+            let noise = host::tensor(block.normals(&stream, latent), [CHUNK, latent], &fitted.device);
+            let kept = block.addresses.len() * form.length * form.channels();
+            let z = beside(noise, block.attributes);
             host::read(&fitted.net.forward(z), |made| values.extend(made[..kept].iter().map(|&value| f64::from(value))));
         }
         Ok(values.into())

@@ -18,14 +18,14 @@ use semblant_core::nn::{CodePrior, Codebook, Follow, Linear, Places, PriorConfig
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Run, Summary};
-use semblant_core::train_config::{LastBatch, TrainConfig};
-use semblant_core::trainer::{Trained, Trainer};
+use semblant_core::train_config::TrainConfig;
+use semblant_core::trainer::Trained;
 use semblant_core::{Result, host};
 use semblant_data::series::SeriesRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Features;
-use crate::batches::{Batch, CHUNK, Training};
+use crate::batches::{Batch, CHUNK, Training, blocks};
 use crate::convolution::{Conv, Doubled, Maker, Residual, padded};
 use crate::model::{Form, Made, SeriesModel};
 use crate::purpose::{FIRST_NOISE, NOISE, REVIVAL};
@@ -342,11 +342,8 @@ impl SeriesModel for VqConfig {
     fn fit(&self, training: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.observer.event(Event::Stage("whitening the windows"));
         let (whitening, values) = Whitening::fit(&training.windows, self.whitening)?;
-        let device = run.device.clone();
-        let mut batch = training.batches(&values, training.windows.length, &device);
-        let sizes = [training.windows.length, training.windows.channels, training.attributes.width];
         let on = run.device.clone().autodiff();
-        let net = VqNet::new(self, sizes, run.seed, &on)?;
+        let net = VqNet::new(self, training.sizes(), run.seed, &on)?;
         let usages = net.codebooks.iter().map(|_| Usage::new(self.codes, self.code_width, &on)).collect();
         let said = format!(
             "{} codes a window, from {} codebooks of {}, training on {}",
@@ -357,10 +354,9 @@ impl SeriesModel for VqConfig {
         );
         run.observer.event(Event::Stage(&said));
         let model = VqModel { net, usages, config: self.clone() };
-        let schedule = self.training.schedule(training.windows.count, LastBatch::Filled);
-        let trainer = Trainer::new(schedule, self.training.ema, training.fingerprint(self, run.seed), &mut batch);
         let optimizers = Optimizers::default().with("autoencoder", self.training.optimizer).with("prior", self.training.optimizer);
-        let Trained { sampled, summary } = trainer.fit(model, optimizers, run)?;
+        let of = (&values[..], training.windows.length);
+        let Trained { sampled, summary } = training.train(self, &self.training, of, (model, optimizers), run)?;
         Ok((Fitted { net: sampled, whitening, device: run.device.clone() }, summary))
     }
 
@@ -369,16 +365,15 @@ impl SeriesModel for VqConfig {
         let (places, stream) = (net.places(), FIRST_NOISE.of(request.seed));
         let rows: Vec<u64> = request.rows.clone().collect();
         let mut values = Vec::new();
-        for (number, part) in rows.chunks(CHUNK).enumerate() {
-            let mut chances: Vec<f64> =
-                part.iter().flat_map(|&row| (0..places).map(move |place| stream.uniform_f64(row, place as u32))).collect();
+        for block in blocks(&rows, attributes, device) {
+            let of_row = |&row: &u64| (0..places).map(move |place| stream.uniform_f64(row, place as u32));
+            let mut chances: Vec<f64> = block.addresses.iter().flat_map(of_row).collect();
             chances.resize(CHUNK * places, 0.5);
-            let of_part: Vec<usize> = (number * CHUNK..number * CHUNK + part.len()).collect();
-            let condition = net.condition(CHUNK, attributes.tensor(&of_part, CHUNK, device), device);
+            let condition = net.condition(CHUNK, block.attributes, device);
             let codes = net.prior.draw(&chances, condition, self.temperature);
             let made = net.decoded(Tensor::from_data(TensorData::new(codes, [CHUNK, places]), device)); // [CHUNK, length, channels]
             let size = whitening.mean.len();
-            host::read(&made, |made| values.extend(whitening.undone(&made[..part.len() * size])));
+            host::read(&made, |made| values.extend(whitening.undone(&made[..block.addresses.len() * size])));
         }
         Ok(values.into())
     }

@@ -14,11 +14,10 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use semblant_core::config::Config;
-use semblant_core::ema::Ema;
 use semblant_core::math;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::nn::times;
-use semblant_core::optim::{Adam, LrSchedule, Optimizers};
+use semblant_core::optim::Optimizers;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
@@ -27,7 +26,7 @@ use semblant_masked_diffusion::{DeviceSpans, Spans, Targets, choose, cross_entro
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Corpus, Window, half};
-use crate::form::{Form, TextConfig};
+use crate::form::{Form, TextConfig, training};
 use crate::model::{Draw, Learned, Manner, TextModel, known};
 use crate::purpose::{DROPOUT, TOKENS};
 use crate::transformer::Transformer;
@@ -54,17 +53,7 @@ pub struct TextArConfig {
 
 impl Default for TextArConfig {
     fn default() -> Self {
-        let optimizer =
-            Adam { learning_rate: 2e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.02, ..Adam::default() };
-        let train = TrainConfig {
-            epochs: 30,
-            batch_rows: 0,
-            patience_ticks: 4,
-            optimizer,
-            ema: Ema { half_life_rows: 50_000.0, warm_up: 0.03 },
-            ..TrainConfig::default()
-        };
-        Self { train, text: TextConfig::default() }
+        Self { train: training(30, 4), text: TextConfig::default() }
     }
 }
 

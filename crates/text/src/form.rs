@@ -1,6 +1,9 @@
 //! Settings that all models of text share, and what their files say of the texts.
 
 use semblant_core::config::check_range;
+use semblant_core::ema::Ema;
+use semblant_core::optim::{Adam, LrSchedule};
+use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result};
 use semblant_data::text::{LabelRequest, Layout, Text, TextRequest, Tokenizer, TokenizerKind};
 use serde::{Deserialize, Serialize};
@@ -56,6 +59,14 @@ impl Default for TextConfig {
             guard: true,
         }
     }
+}
+
+/// How models of text are trained: in batches that are chosen by the texts, at a rate that falls to 0, for so long.
+pub(crate) fn training(epochs: u64, patience_ticks: u64) -> TrainConfig {
+    let optimizer =
+        Adam { learning_rate: 2e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.02, ..Adam::default() };
+    let ema = Ema { half_life_rows: 50_000.0, warm_up: 0.03 };
+    TrainConfig { epochs, batch_rows: 0, patience_ticks, optimizer, ema, ..TrainConfig::default() }
 }
 
 impl TextConfig {

@@ -16,9 +16,8 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use semblant_core::config::{Config, check_range};
-use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::optim::{Adam, LrSchedule, Optimizers};
+use semblant_core::optim::Optimizers;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
@@ -29,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::autoregressive::{STREAMS_OF_ATTEMPT, dropout, loss_of, surprise};
 use crate::corpus::{Corpus, Window, half};
-use crate::form::{Form, TextConfig};
+use crate::form::{Form, TextConfig, training};
 use crate::model::{Draw, Learned, Manner, TextModel, known};
 use crate::purpose::{ESTIMATED, JUDGED, ORDERS, SHOWN, TIMES, TOKENS, UNLABELLED};
 use crate::transformer::{Branch, Transformer};
@@ -59,17 +58,7 @@ pub struct TextMdlmConfig {
 
 impl Default for TextMdlmConfig {
     fn default() -> Self {
-        let optimizer =
-            Adam { learning_rate: 2e-3, beta_2: 0.99, clip_norm: 1.0, schedule: LrSchedule::Cosine, warm_up: 0.02, ..Adam::default() };
-        let train = TrainConfig {
-            epochs: 60,
-            batch_rows: 0,
-            patience_ticks: 10,
-            optimizer,
-            ema: Ema { half_life_rows: 50_000.0, warm_up: 0.03 },
-            ..TrainConfig::default()
-        };
-        Self { train, text: TextConfig::default(), steps: 128, unlabelled: 0.1 }
+        Self { train: training(60, 10), text: TextConfig::default(), steps: 128, unlabelled: 0.1 }
     }
 }
 

@@ -23,6 +23,18 @@ impl Section {
         Self { id: id.into(), title: title.into(), text: text.into(), content }
     }
 
+    /// The rules behind the answers, where their limits are our judgement.
+    pub(super) fn limits_by_judgement<const N: usize>(rules: [(&str, String); N]) -> Self {
+        let row =
+            |(name, rule): (&str, String)| GridRow { name: name.into(), cells: vec![Cell::Text(rule), Cell::Text("our judgement".into())] };
+        Self::limits(rules.map(row).into())
+    }
+
+    /// The rules behind the answers, each with where its limits are from.
+    pub(super) fn limits(rows: Vec<GridRow>) -> Self {
+        Self::new("limits", "Limits of the answers", "", Content::Table(Grid::new(&["Answer", "Rule", "Source of the limits"], rows)))
+    }
+
     /// What the answers of a report allow to conclude, and what not.
     pub(super) fn reading(may: &str, may_not: &str) -> Self {
         let facts = vec![

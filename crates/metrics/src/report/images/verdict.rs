@@ -7,7 +7,7 @@ use crate::image::utility::ImageUtility;
 use crate::image::{Details, ImageScores, Scores};
 use crate::report::leakage::{LEVEL, Tests};
 use crate::report::verdict::{self, not_assessed};
-use crate::report::{Cell, Content, Grade, Grid, GridRow, Group, Section, Verdict};
+use crate::report::{Cell, Grade, GridRow, Group, Section, Verdict};
 use crate::significance::more_often;
 
 pub(super) fn verdicts(details: &Details, names: &[String], utility: Option<&ImageUtility>, tests: Option<&Tests>) -> Vec<Verdict> {
@@ -278,8 +278,7 @@ pub(super) fn limits() -> Section {
             "the chance: exchangeability of training and holdout images; the limits: our judgement",
         ),
     ];
-    let content = Content::Table(Grid::new(&["Answer", "Rule", "Source of the limits"], rows));
-    Section::new("limits", "Limits of the answers", "", content)
+    Section::limits(rows)
 }
 
 #[cfg(test)]

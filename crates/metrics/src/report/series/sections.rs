@@ -24,23 +24,22 @@ pub(super) fn reading() -> Section {
 }
 
 pub(super) fn limits() -> Section {
-    let row = |name: &str, rule: String| GridRow { name: name.into(), cells: vec![Cell::Text(rule), Cell::Text("our judgement".into())] };
-    let rows = vec![
-        row(
+    Section::limits_by_judgement([
+        (
             "Fidelity",
             format!(
                 "The lower end of the discriminative score's interval lies above the reference by more than {}: fair, {}: poor",
                 TOLD_APART[0], TOLD_APART[1]
             ),
         ),
-        row(
+        (
             "Utility",
             format!(
                 "The predictive error is more than {} times that after training on real windows: fair, {} times: poor",
                 ERROR[0], ERROR[1]
             ),
         ),
-        row(
+        (
             "Privacy",
             format!(
                 "The share of near copies lies above the holdout's by three standard errors and {:.0} %: possible leakage, {:.0} %: leakage",
@@ -48,8 +47,7 @@ pub(super) fn limits() -> Section {
                 100.0 * COPIES[1]
             ),
         ),
-    ];
-    Section::new("limits", "Limits of the answers", "", Content::Table(Grid::new(&["Answer", "Rule", "Source of the limits"], rows)))
+    ])
 }
 
 /// Every score beside those of the controls.

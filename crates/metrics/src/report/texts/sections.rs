@@ -24,23 +24,22 @@ pub(super) fn reading() -> Section {
 }
 
 pub(super) fn limits() -> Section {
-    let row = |name: &str, rule: String| GridRow { name: name.into(), cells: vec![Cell::Text(rule), Cell::Text("our judgement".into())] };
-    let rows = vec![
-        row(
+    Section::limits_by_judgement([
+        (
             "Fidelity",
             format!(
                 "The AUC with which n-grams tell texts apart lies above the reference by more than {}: fair, {}: poor",
                 TOLD_APART[0], TOLD_APART[1]
             ),
         ),
-        row(
+        (
             "Utility",
             format!(
                 "Real texts cost more than {} times the bits that they cost after training on real texts: fair, {} times: poor",
                 REVERSE[0], REVERSE[1]
             ),
         ),
-        row(
+        (
             "Privacy",
             format!(
                 "The share of texts with long passages, or of whole copies, lies above the holdout's by three standard errors and {:.0} %: possible leakage, {:.0} %: leakage",
@@ -48,8 +47,7 @@ pub(super) fn limits() -> Section {
                 100.0 * COPIES[1]
             ),
         ),
-    ];
-    Section::new("limits", "Limits of the answers", "", Content::Table(Grid::new(&["Answer", "Rule", "Source of the limits"], rows)))
+    ])
 }
 
 /// A text in one line, cut where it is long.
