@@ -1,4 +1,4 @@
-//! The batches that models of windows learn from, and the blocks in which they make windows.
+//! What models of windows learn from, how they are trained, and the blocks in which they make windows.
 
 use burn::tensor::{Device, Tensor};
 use semblant_core::model::{Model, Step};
