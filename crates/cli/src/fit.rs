@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use semblant::options::{Names, OptionValues};
 use semblant::prelude::*;
-use semblant::trainer::{LOG_FILE, STATE_FILE};
+use semblant::trainer::{LOG_FILE, STATE_FILE, states};
 use semblant::{FitJob, FitOutcome, Modality, Verb, files};
 use serde_json::{Map, Value, json};
 
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
     };
     let mut work = || -> Result<_, Failure> {
         // A run that continues has the settings that are there already, or is refused.
-        if let Some(folder) = folder.as_ref().filter(|folder| !(*resume && folder.join(STATE_FILE).exists())) {
+        if let Some(folder) = folder.as_ref().filter(|folder| !*resume || states(folder).is_empty()) {
             plan.write(folder)?;
         }
         let job = FitJob { model, settings: Value::Object(settings.clone()), source: &source, options, output };
@@ -127,7 +127,7 @@ impl Plan {
         for (name, values) in saved["options"].as_object().into_iter().flatten() {
             options.insert(name, values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
         }
-        let interrupted = folder.join(STATE_FILE).exists();
+        let interrupted = !states(&folder).is_empty();
         let before = settings.get("epochs").and_then(Value::as_u64);
         match arguments.epochs {
             Some(epochs) if before.is_none_or(|before| epochs > before) && !interrupted => {
@@ -192,10 +192,7 @@ fn check_outputs(arguments: &Fit, plan: &Plan, kind: &dyn Modality, data: &Path)
 
 /// Refuses to begin anew where an interrupted fit can go on.
 fn check_state(arguments: &Fit, plan: &Plan, folder: &Path, output: &Path) -> Outcome {
-    let state = folder.join(STATE_FILE);
-    if !state.exists() || plan.resume || arguments.overwrite.force {
-        return Ok(());
-    }
+    let Some(state) = states(folder).into_iter().next().filter(|_| !plan.resume && !arguments.overwrite.force) else { return Ok(()) };
     Err(Failure::Usage(format!(
         "{}: holds the state of an interrupted fit; continue it with --resume {}, or start anew with --force",
         state.display(),
@@ -209,13 +206,15 @@ fn kept(folder: &Path, output: &Path, is_new: bool) -> Option<String> {
     if is_new {
         forget_fruitless(folder);
     }
-    let state = folder.join(STATE_FILE);
-    state.exists().then(|| format!("the last saved state is {}; continue with --resume {}", state.display(), output.display()))
+    let state = states(folder).into_iter().next()?;
+    Some(format!("the last saved state is {}; continue with --resume {}", state.display(), output.display()))
 }
 
 /// Says what a fit did. The resume state is removed; log and settings stay.
 fn report(arguments: &Fit, output: Option<&Path>, folder: Option<&Path>, summary: &Summary, quiet: bool) {
-    let _ = folder.map(|folder| std::fs::remove_file(folder.join(STATE_FILE)));
+    folder.map(states).into_iter().flatten().for_each(|state| {
+        let _ = std::fs::remove_file(state);
+    });
     let _ = output.map(outputs::record);
     if arguments.json {
         print_document(&json!({ "model": output, "summary": summary }).to_string());
@@ -250,7 +249,7 @@ fn run_folder(output: &Path) -> PathBuf {
 /// Removes the folder of a run that failed before it had learned anything: no state, and no line in the log.
 fn forget_fruitless(folder: &Path) {
     let logged = std::fs::metadata(folder.join(LOG_FILE)).is_ok_and(|log| log.len() > 0);
-    if !logged && !folder.join(STATE_FILE).exists() {
+    if !logged && states(folder).is_empty() {
         // The failure that led here is what the user must hear of.
         let _ = std::fs::remove_dir_all(folder);
     }

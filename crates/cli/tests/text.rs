@@ -75,3 +75,91 @@ fn one_long_text_is_learned_in_windows() {
     place.file("latin.txt", b"one\nna\xefve\n");
     place.bad(1, &["fit", "latin.txt", "--model", "text-ar", "-o", "n.safetensors"], &["line 2, byte 3", "iconv"]);
 }
+
+#[test]
+fn texts_match_expressions_and_schemas() {
+    let place = Place::new();
+    place.file("lines.txt", lines(0));
+    place.good(&[&["-q", "fit", "lines.txt", "--model", "text-ar", "-o", "m.safetensors"][..], &FEW].concat());
+    place.good(&["-q", "sample", "m.safetensors", "-n", "30", "--regex", "[1-3] cups( of [a-z]{2,6})?", "-o", "made.txt"]);
+    let is_right =
+        |line: &str| line.get(..1).is_some_and(|digit| "123".contains(digit)) && line[1..].starts_with(" cups") && line.len() <= 16;
+    assert!(text(&place, "made.txt").lines().all(is_right), "{}", text(&place, "made.txt"));
+    place.file(
+        "order.txt",
+        (0..120).map(|row| format!("{{\"n\": {}, \"drink\": \"{}\"}}\n", row % 9, ["tea", "milk"][row % 2])).collect::<String>(),
+    );
+    place.file("s.json", r#"{"type":"object","properties":{"n":{"type":"integer","minimum":1,"maximum":4},"drink":{"type":"string","maxLength":8}},"required":["n","drink"]}"#);
+    place.good(&[&["-q", "fit", "order.txt", "--model", "text-ar", "-o", "o.safetensors"][..], &FEW].concat());
+    place.good(&["-q", "sample", "o.safetensors", "-n", "30", "--json-schema", "s.json", "-o", "orders.txt"]);
+    for line in text(&place, "orders.txt").lines() {
+        let order: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(order["n"].as_u64().is_some_and(|n| (1..=4).contains(&n)) && order["drink"].is_string(), "{line}");
+    }
+    let sample = |options: &[&str], parts: &[&str]| {
+        place.bad(1, &[&["sample", "o.safetensors", "-n", "3", "-o", "x.txt"][..], options].concat(), parts);
+        assert!(!place.path("x.txt").exists());
+    };
+    sample(&["--regex", "[a-"], &["--regex [a-"]);
+    sample(&["--regex", "a", "--json-schema", "s.json"], &["--json-schema"]);
+    sample(&["--json-schema", "none.json"], &["none.json"]);
+    place.file("bad.json", r#"{"type":"object","properties":{"n":{"type":"integer","format":"int32"}}}"#);
+    sample(&["--json-schema", "bad.json"], &["bad.json", "format"]);
+    sample(&["--regex", "\u{4e2d}+"], &["no text of characters that the model knows"]);
+}
+
+/// Notes that say what kind of order they are about; every seventh is missing.
+fn notes() -> String {
+    let note = |row: usize| {
+        let said = [["was", "lovely", "and", "warm", "today"], ["came", "late", "and", "cold", "again"]][row % 2].join(" ");
+        let thing = ["the tea", "a cake", "the soup", "our bread", "that pie"][row * 7 % 5];
+        if row % 7 == 3 { String::new() } else { format!("{thing} of table number {} {said}", row * 31 % 211) }
+    };
+    std::iter::once("id,sort,size,note\n".to_owned())
+        .chain((0..300).map(|row| format!("{},{},{},{}\n", 1000 + row, ["good", "bad"][row % 2], row % 17 + 20, note(row))))
+        .collect()
+}
+
+#[test]
+fn columns_of_free_text_follow_the_rest_of_their_rows() {
+    let place = Place::new();
+    place.file("notes.csv", notes());
+    let small = ["--set", "texts.depth=2", "--set", "texts.epochs=20"];
+    let said = place.good(&[&["fit", "notes.csv", "--model", "copula", "-o", "m.safetensors"][..], &small].concat());
+    assert!(said.err.contains("free texts") && said.err.contains("texts of \"note\""), "{}", said.err);
+    let sample = |options: &[&str], name: &str| -> String {
+        place.good(&[&["-q", "sample", "m.safetensors", "-o", name][..], options].concat());
+        text(&place, name)
+    };
+    let made = sample(&["-n", "200"], "made.csv");
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = made.lines().skip(1).map(cells).collect();
+    let missing = rows.iter().filter(|row| row[3].is_empty()).count();
+    assert!(made.starts_with("id,sort,size,note\n") && (8..60).contains(&missing), "{missing} missing\n{made}");
+    let fits = |row: &&Vec<String>| row[3].is_empty() || row[3].contains(if row[1] == "good" { "lov" } else { "lat" });
+    let right = rows.iter().filter(fits).count();
+    assert!(right > 180, "{right} of 200 fit\n{made}");
+    // Slices, conditions, and given texts.
+    assert_eq!(
+        sample(&["--rows", "50..60"], "part.csv").lines().skip(1).collect::<Vec<_>>(),
+        made.lines().skip(51).take(10).collect::<Vec<_>>()
+    );
+    let bad = sample(&["-n", "20", "--where", "sort=bad", "--where", "note is not null"], "bad.csv");
+    assert!(bad.lines().skip(1).all(|line| cells(line)[1] == "bad" && !cells(line)[3].is_empty()), "{bad}");
+    place.file(
+        "given.csv",
+        "note\nthe soup of table number 9 was lovely and warm today\na cake of table number 3 came late and cold again\n",
+    );
+    let given = sample(&["--given", "given.csv", "--draws", "20"], "given-made.csv");
+    let fitting = given.lines().skip(1).filter(|line| line.contains("lovely") == (cells(line)[1] == "good")).count();
+    assert!(given.lines().count() == 41 && fitting > 34, "{fitting}\n{given}");
+    assert!(given.contains("the soup of table number 9 was lovely and warm today"));
+    // The page shows them.
+    let said = place.good(&["-q", "evaluate", "--real", "notes.csv", "--synthetic", "made.csv", "-o", "r.html"]);
+    assert!(said.out.contains("note: Fits sort"), "{}", said.out);
+    assert!(text(&place, "r.html").contains("Texts of note"));
+    let few = notes().lines().take(4).map(|line| format!("{line}\n")).collect::<String>();
+    place.file("few.csv", few);
+    place.file("few.toml", "[[columns]]\nname = \"note\"\nkind = \"text\"\n");
+    place.bad(1, &["fit", "few.csv", "--model", "copula", "--schema", "few.toml", "-o", "n.safetensors"], &["\"note\"", "kind = \"id\""]);
+}

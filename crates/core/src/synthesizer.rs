@@ -13,6 +13,7 @@ use crate::config::Setting;
 use crate::data::Data;
 use crate::precision::Precision;
 use crate::progress::{Observer, Silent};
+use crate::trainer::STATE_FILE;
 use crate::{Error, Result};
 
 /// Sampled data with what it took to make them.
@@ -86,6 +87,21 @@ impl Run {
     pub fn for_worker(&self, device: Device) -> Self {
         let Self { precision, seed, ref folder, resume, .. } = *self;
         Self { precision, folder: folder.clone(), resume, ..Self::new(device, seed) }
+    }
+
+    /// A part of this run, such as the fit of one of several models, with a folder of its own in this one's; it resumes if it has begun.
+    ///
+    /// # Errors
+    /// Those of `fit`.
+    pub fn part<T>(&mut self, name: &str, fit: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let mut own = self.for_worker(self.device.clone());
+        own.folder = self.folder.as_ref().map(|folder| folder.join(name));
+        own.resume = self.resume && own.folder.as_ref().is_some_and(|folder| folder.join(STATE_FILE).exists());
+        (own.stop, own.deadline) = (self.stop.clone(), self.deadline);
+        own.observer = std::mem::replace(&mut self.observer, Box::new(Silent));
+        let result = fit(&mut own);
+        self.observer = own.observer;
+        result
     }
 
     /// Whether the time for training is over.

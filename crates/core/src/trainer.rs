@@ -365,6 +365,18 @@ impl<M: Model> Trainer<'_, M> {
     }
 }
 
+/// The saved states in the folder of a run and in those of its parts, which have folders of their own in it.
+pub fn states(folder: &Path) -> Vec<PathBuf> {
+    let own = folder.join(STATE_FILE);
+    let mut all: Vec<PathBuf> = own.is_file().then_some(own).into_iter().collect();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut parts: Vec<PathBuf> =
+        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect();
+    parts.sort();
+    all.extend(parts.iter().flat_map(|part| states(part)));
+    all
+}
+
 /// Whether a multiple of `every` lies in `(before, after]`; never when `every` is 0.
 fn crosses(before: u64, after: u64, every: u64) -> bool {
     every > 0 && before / every != after / every

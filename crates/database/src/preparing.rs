@@ -10,6 +10,7 @@ use semblant_data::database::{Database, NO_ROW};
 use semblant_data::series::{Layout, Series, numbered};
 use semblant_data::table::{ColumnKind, Constraint, Schema, Table, TableFormat};
 use semblant_tabular::preparation::{Encoding, Preparation, Prepared};
+use semblant_text::columns::TextColumns;
 
 use crate::form::{Form, Role, refers_to_new};
 use crate::relative;
@@ -26,11 +27,11 @@ pub(crate) fn prepared(data: &Database, run: &mut Run) -> Result<(Form, Rows, Ve
         let rows = Rows::of(&data, &form)?;
         let mut learned = Vec::new();
         for table in 0..form.tables.len() {
-            let own = &rows.own[table];
+            let own = &TextColumns::plain_of(&rows.own[table])?;
             let name = form.tables[table].name.clone();
             let is_learned = own.schema().columns.iter().any(|described| described.kind.is_modelled());
             let (role, columns) = if form.is_reference(table) {
-                (reference(&form, &data, &rows, table)?, own.clone())
+                (reference(&form, &data, &rows, table)?, rows.own[table].clone())
             } else if !is_learned {
                 let preparation = (!own.columns().is_empty()).then(|| Preparation::fit(&plain(own)?, false, run.seed)).transpose()?;
                 (Role::Bare { preparation: preparation.map(|found| found.preparation) }, own.clone())

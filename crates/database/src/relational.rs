@@ -9,15 +9,17 @@ use std::time::Instant;
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{self, Config};
-use semblant_core::progress::{Event, Silent};
+use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Run, Sample, Summary, Synthesizer, not_fitted};
-use semblant_core::trainer::{STATE_FILE, fingerprint};
+use semblant_core::trainer::{STATE_FILE, fingerprint, states};
 use semblant_core::{Error, Result};
 use semblant_data::database::{Database, DatabaseRequest};
 use semblant_data::table::Table;
 use semblant_series::{Sequence, SequenceConfig};
 use semblant_tabular_masked::tokens::TableTokens;
 use semblant_tabular_masked::{MaskedDiffusion, MaskedDiffusionConfig};
+use semblant_text::TextArConfig;
+use semblant_text::columns::{self, TextColumns};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -70,12 +72,15 @@ pub(crate) struct Fitted {
     pub(crate) models: Vec<Option<TableModel>>,
     /// `[tables][foreign keys]`.
     pub(crate) matchers: Vec<Vec<Option<Matcher>>>,
+    /// Columns of free text of every table.
+    pub(crate) texts: Vec<TextColumns>,
 }
 
 /// The model with its settings, fitted or not.
 #[derive(Default)]
 pub struct Relational {
     config: RelationalConfig,
+    texts: TextArConfig,
     fitted: Option<Fitted>,
 }
 
@@ -86,7 +91,10 @@ const NAME: &str = "relational";
 pub(crate) const ENTRY: Entry<Database> = Entry {
     name: NAME,
     summary: "tables whose rows refer to each other: children as sequences, given the rows that they come by, and matched further keys",
-    build: |values: Value| Ok(Box::new(Relational::new(config::from_value(NAME, values)?)?)),
+    build: |mut values: Value| {
+        let texts = columns::settings(&mut values)?;
+        Ok(Box::new(Relational::new(config::from_value(NAME, values)?)?.with_texts(texts)?))
+    },
     settings: config::settings::<RelationalConfig>,
     load: |file, path, device| Ok(Box::new(Relational::from_checkpoint(file, path, device)?)),
 };
@@ -98,7 +106,7 @@ impl Relational {
     /// A setting out of its range.
     pub fn new(config: RelationalConfig) -> Result<Self> {
         config.check()?;
-        Ok(Self { config, fitted: None })
+        Ok(Self { config, ..Self::default() })
     }
 
     /// The fitted model in a file that was read from `path`.
@@ -111,13 +119,23 @@ impl Relational {
         let form: Form = file.metadata_as("form", path)?;
         form.check().map_err(|what| Error::checkpoint(path, what))?;
         let parts: Parts = (0..form.tables.len()).map(|table| part_of(file, table)).collect();
-        let mut fitted = Fitted { models: Vec::new(), matchers: Vec::new(), form };
+        let mut fitted = Fitted { models: Vec::new(), matchers: Vec::new(), texts: Vec::new(), form };
         for (table, part) in parts.iter().enumerate() {
             let (model, matchers) = loaded(&config, &fitted.form, table, part, path, device)?;
             fitted.models.push(model);
             fitted.matchers.push(matchers);
+            fitted.texts.push(TextColumns::read(part, path, device)?);
         }
-        Ok(Self { config, fitted: Some(fitted) })
+        Ok(Self { config, fitted: Some(fitted), ..Self::default() })
+    }
+
+    /// The same with other settings of the models of columns of free text.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn with_texts(self, texts: TextArConfig) -> Result<Self> {
+        texts.check()?;
+        Ok(Self { texts, ..self })
     }
 
     fn fitted(&self) -> Result<&Fitted> {
@@ -174,10 +192,12 @@ impl Synthesizer<Database> for Relational {
         run.check_single_device(NAME, "its models are small")?;
         let started = Instant::now();
         let (form, rows, learned) = prepared(data, run)?;
-        let settings = [serde_json::to_string(&self.config).ok(), serde_json::to_string(&form).ok()];
+        let settings =
+            [serde_json::to_string(&self.config).ok(), serde_json::to_string(&self.texts).ok(), serde_json::to_string(&form).ok()];
         let name = fingerprint((NAME, run.seed, settings, rows.digest()));
         let mut state = State::begin(name, run)?;
         let mut summary = Summary::default();
+        let path = Path::new(NAME);
         for (index, &table) in form.order.iter().enumerate() {
             if state.has(table) {
                 continue;
@@ -186,13 +206,14 @@ impl Synthesizer<Database> for Relational {
             run.observer.event(Event::Stage(&format!("{place}: {} rows", rows.count[table])));
             let mut part = Checkpoint::default();
             if let Role::Learned { .. } = form.tables[table].role {
-                let mut own = for_table(run, table);
-                let fitted = self.model(&form, &rows, &learned, table, &mut own);
-                run.observer = std::mem::replace(&mut own.observer, Box::new(Silent));
-                let (file, of_table) = fitted?;
+                let (file, of_table) = run.part(&table.to_string(), |own| self.model(&form, &rows, &learned, table, own))?;
                 part.add_part(MODEL, file);
                 summary.steps += of_table.steps;
                 summary.rows_seen += of_table.rows_seen;
+            }
+            if !form.is_reference(table) {
+                let told = rows.told(&form, table)?;
+                run.part(&table.to_string(), |own| TextColumns::fit(&told, &self.texts, own))?.write(&mut part, path)?;
             }
             for foreign in 0..form.foreign(table).len() {
                 if let Some(matcher) = self.matcher(&form, &rows, (table, foreign), run)? {
@@ -201,12 +222,13 @@ impl Synthesizer<Database> for Relational {
             }
             state.add(table, part, run)?;
         }
-        let path = Path::new(NAME);
-        let mut fitted = Fitted { models: Vec::new(), matchers: Vec::new(), form };
+        let mut fitted = Fitted { models: Vec::new(), matchers: Vec::new(), texts: Vec::new(), form };
         for table in 0..fitted.form.tables.len() {
-            let (model, matchers) = loaded(&self.config, &fitted.form, table, &part_of(&state.file, table), path, &run.device)?;
+            let part = part_of(&state.file, table);
+            let (model, matchers) = loaded(&self.config, &fitted.form, table, &part, path, &run.device)?;
             fitted.models.push(model);
             fitted.matchers.push(matchers);
+            fitted.texts.push(TextColumns::read(&part, path, &run.device)?);
         }
         summary.train_secs = started.elapsed().as_secs_f64();
         self.fitted = Some(fitted);
@@ -237,6 +259,7 @@ impl Synthesizer<Database> for Relational {
                     part.add_part(&matcher_part(foreign), file_of(matcher)?);
                 }
             }
+            fitted.texts[table].write(&mut part, path)?;
             file.add_part(&table.to_string(), part);
         }
         file.write(path)
@@ -292,17 +315,6 @@ fn file_of(matcher: &Matcher) -> Result<Checkpoint> {
     Ok(file)
 }
 
-/// The run of one table, which takes over the observer.
-fn for_table(run: &mut Run, table: usize) -> Run {
-    let mut own = run.for_worker(run.device.clone());
-    own.folder = run.folder.as_ref().map(|folder| folder.join(table.to_string()));
-    own.resume = run.resume && own.folder.as_ref().is_some_and(|folder| folder.join(STATE_FILE).exists());
-    own.stop = run.stop.clone();
-    own.deadline = run.deadline;
-    own.observer = std::mem::replace(&mut run.observer, Box::new(Silent));
-    own
-}
-
 /// Models that are finished, so that an interrupted fit goes on with the next table.
 struct State {
     file: Checkpoint,
@@ -335,11 +347,8 @@ impl State {
         self.file.add_part(&table.to_string(), part);
         self.file.metadata.insert(format!("done-{table}"), String::new());
         self.write(run)?;
-        let own = run.folder.as_ref().map(|folder| folder.join(table.to_string()).join(STATE_FILE));
-        match own.filter(|path| path.exists()) {
-            Some(path) => std::fs::remove_file(&path).map_err(|error| Error::io(path, error)),
-            None => Ok(()),
-        }
+        let parts = run.folder.as_ref().map(|folder| states(&folder.join(table.to_string())));
+        parts.into_iter().flatten().try_for_each(|path| std::fs::remove_file(&path).map_err(|error| Error::io(path, error)))
     }
 
     fn write(&self, run: &Run) -> Result<()> {

@@ -57,6 +57,14 @@ impl Rows {
         Ok(self.context(form, parent, with_counts)?.take(&rows))
     }
 
+    /// What the texts of a table are told of: its columns, and what is seen of the rows that it comes by.
+    pub(crate) fn told(&self, form: &Form, table: usize) -> Result<Table> {
+        match form.parent(table) {
+            Some(parent) => beside(&self.own[table], &self.above(form, table, parent, true)?),
+            None => Ok(self.own[table].clone()),
+        }
+    }
+
     /// The columns of `table` itself that models learn, and those of the rows that it comes by: what a matcher sees.
     pub(crate) fn seen(&self, form: &Form, table: usize) -> Result<Table> {
         self.context(form, table, false)

@@ -38,6 +38,11 @@ pub(crate) fn sample(config: &RelationalConfig, fitted: &Fitted, request: &Datab
         if request.expressions.is_empty() && !form.is_reference(table) {
             made.own[table] = with_usual_counts(form, table, &made.own[table], request.seed)?;
         }
+        if !fitted.texts[table].is_empty() {
+            let whole = fitted.texts[table].fill(made.told(form, table)?, |row| row as u64, seed_of(request.seed, table, 0))?;
+            let own: HashSet<&str> = made.own[table].schema().names().collect();
+            made.own[table] = only(&whole, |name| own.contains(name))?;
+        }
     }
     for &table in &form.order {
         let parent = form.parent(table).map(|(foreign, _)| foreign);

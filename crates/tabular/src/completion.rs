@@ -5,11 +5,11 @@ use std::sync::Arc;
 use semblant_core::data::Data;
 use semblant_core::synthesizer::{Likelihood, Rebuild, Sample};
 use semblant_core::{Error, Result};
-use semblant_data::table::{Column, Schema, Table, TableRequest, special_index};
+use semblant_data::table::{Column, ColumnKind, Schema, Table, TableRequest, special_index};
 
 use crate::constraints::Constraints;
 use crate::preparation::Preparation;
-use crate::synthesizer::{TableModel, TableSynthesizer};
+use crate::synthesizer::{CANDIDATES, TableModel, TableSynthesizer, seed_of};
 
 /// What a fitted model can do with a given table, whose columns and kinds are those that it was fitted to.
 pub trait Completion<F> {
@@ -54,18 +54,34 @@ impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
             ));
         }
         let (completion, fitted, schema) = self.completion()?;
-        let given = without(alike(init, schema)?, &request.redraw)?;
-        let drawn = completion.complete(fitted, &given, self.constraints(), request.seed)?;
-        let drawn = self.prepared()?.restore(drawn, 0, request.seed)?;
+        let texts = self.texts();
+        let given = without(alike(init, &texts.schema(schema))?, &request.redraw)?;
+        let plain = alike(&texts.plain(&given)?, schema)?;
         let absent = |name: &str| init.schema().index_of(name).is_err();
-        let columns = (0..schema.columns.len()).map(|index| {
-            let (described, given, drawn) = (&schema.columns[index], &given.columns()[index], &drawn.columns()[index]);
-            if absent(&described.name) {
-                return drawn.clone();
-            }
-            if described.kind.is_modelled() { filled(given, drawn) } else { given.clone() }
-        });
-        let data = Table::new(schema.clone(), columns.collect()).map_err(Error::from)?;
+        let attempt = |seed: u64| -> Result<Table> {
+            let drawn = completion.complete(fitted, &plain, self.constraints(), seed)?;
+            // Names are those of the request's seed in every attempt.
+            let drawn = self.prepared()?.restore(drawn, 0, request.seed)?;
+            let columns = given.iter().zip(drawn.columns()).map(|((described, given), drawn)| {
+                let is_filled = described.kind.is_modelled() || described.kind == ColumnKind::Text;
+                match absent(&described.name) {
+                    true => drawn.clone(),
+                    false if is_filled => filled(given, drawn),
+                    false => given.clone(),
+                }
+            });
+            Ok(Table::new(given.schema().clone(), columns.collect())?)
+        };
+        let first = attempt(request.seed)?;
+        let is_open = given.columns().iter().any(|column| column.missing() > 0);
+        let data = if texts.are_in(&given) && is_open {
+            let further = (1..CANDIDATES).map(|number| attempt(seed_of(request.seed, number)));
+            let all: Vec<Table> = std::iter::once(Ok(first)).chain(further).collect::<Result<_>>()?;
+            texts.choose(&all, |_, _| true, request.seed)?
+        } else {
+            first
+        };
+        let data = texts.fill(data, |row| row as u64, request.seed)?;
         Ok(Sample { drawn_rows: data.rows() as u64, data })
     }
 }
@@ -74,21 +90,27 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
     /// Of the mixture over orders that the model samples from: `samples` is the number of orders. Exact for one order alone.
     fn negative_log_likelihoods(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<f64>> {
         let (completion, fitted, schema) = self.completion()?;
-        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&alike(data, schema)?)?, samples.max(1), seed)?;
+        let plain = alike(&self.texts().plain(data)?, schema)?;
+        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&plain)?, samples.max(1), seed)?;
+        let texts = self.texts().negative_log_likelihoods(&alike(data, &self.texts().schema(schema))?)?;
         let row = |row: usize| {
             let nats: Vec<f64> = all.iter().map(|order| order[row].iter().sum()).collect();
             let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
-            least - (nats.iter().map(|nats| (least - nats).exp()).sum::<f64>() / nats.len() as f64).ln()
+            let own = least - (nats.iter().map(|nats| (least - nats).exp()).sum::<f64>() / nats.len() as f64).ln();
+            own + texts.iter().map(|(_, nats)| nats[row]).sum::<f64>()
         };
         Ok((0..data.rows()).map(row).collect())
     }
 
     fn parts(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<(String, Vec<f64>)>> {
         let (completion, fitted, schema) = self.completion()?;
-        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&alike(data, schema)?)?, samples.max(1), seed)?;
+        let plain = alike(&self.texts().plain(data)?, schema)?;
+        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&plain)?, samples.max(1), seed)?;
+        let texts = self.texts().negative_log_likelihoods(&alike(data, &self.texts().schema(schema))?)?;
         let mean = |column: usize, row: usize| all.iter().map(|order| order[row][column]).sum::<f64>() / all.len() as f64;
         let learned = schema.columns.iter().enumerate().filter(|(_, described)| described.kind.is_modelled());
-        Ok(learned.map(|(column, described)| (described.name.clone(), (0..data.rows()).map(|row| mean(column, row)).collect())).collect())
+        let parts = learned.map(|(column, described)| (described.name.clone(), (0..data.rows()).map(|row| mean(column, row)).collect()));
+        Ok(parts.chain(texts).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
@@ -10,6 +11,8 @@ use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Found, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::{Error, Result};
 use semblant_data::table::{Table, TableRequest};
+use semblant_text::TextArConfig;
+use semblant_text::columns::{self, TextColumns};
 use serde_json::Value;
 
 use crate::completion::{Completion, alike, with_given};
@@ -20,6 +23,23 @@ use crate::rejection::Searched;
 
 /// The metadata key of the preparation of the table.
 const PREPARATION: &str = "preparation";
+
+/// Attempts at a row in which a text is given.
+pub(crate) const CANDIDATES: u64 = 32;
+
+/// The seed of a further attempt.
+pub(crate) fn seed_of(seed: u64, attempt: u64) -> u64 {
+    seed ^ attempt.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// Rows of a request.
+struct Attempt {
+    sample: Sample<Table>,
+    /// Rows that do not meet the conditions.
+    unmet: Vec<usize>,
+    /// Why.
+    cut: Option<String>,
+}
 
 /// A table model, implemented by its configuration.
 pub trait TableModel: Config {
@@ -79,6 +99,8 @@ pub struct TableSynthesizer<C: TableModel> {
     /// None for a model of a file that states none.
     preparation: Option<Preparation>,
     constraints: Constraints,
+    texts: TextColumns,
+    texts_config: TextArConfig,
     seen: Mutex<Seen>,
 }
 
@@ -119,7 +141,8 @@ impl<C: TableModel> TableSynthesizer<C> {
         preparation.as_ref().map_or(Ok(()), Preparation::check).map_err(|what| Error::checkpoint(path, what))?;
         let constraints = preparation.as_ref().map(Preparation::constraints).transpose();
         let constraints = constraints.map_err(|error| Error::checkpoint(path, error.to_string()))?.unwrap_or_default();
-        Ok(Self { config, fitted: Some(fitted), preparation, constraints, seen: Mutex::default() })
+        let texts = TextColumns::read(file, path, device)?;
+        Ok(Self { config, fitted: Some(fitted), preparation, constraints, texts, ..Self::default() })
     }
 
     /// The model as a file that is not yet written; `path` is only named in errors.
@@ -133,7 +156,17 @@ impl<C: TableModel> TableSynthesizer<C> {
             file.set_metadata(PREPARATION, preparation, path)?;
         }
         self.config.write(self.fitted()?, &mut file, path)?;
+        self.texts.write(&mut file, path)?;
         Ok(file)
+    }
+
+    /// The same with other settings of the models of columns of free text.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn with_texts(self, texts_config: TextArConfig) -> Result<Self> {
+        texts_config.check()?;
+        Ok(Self { texts_config, ..self })
     }
 
     /// The settings.
@@ -145,6 +178,10 @@ impl<C: TableModel> TableSynthesizer<C> {
         &self.constraints
     }
 
+    pub(crate) fn texts(&self) -> &TextColumns {
+        &self.texts
+    }
+
     pub(crate) fn preparation(&self) -> Option<&Preparation> {
         self.preparation.as_ref()
     }
@@ -153,20 +190,56 @@ impl<C: TableModel> TableSynthesizer<C> {
         self.fitted.as_ref().ok_or_else(not_fitted)
     }
 
-    fn asked(&self, request: &TableRequest) -> Result<&C::Fitted> {
+    fn asked(&self, request: &TableRequest) -> Result<()> {
         if request.rows.is_empty() {
             return Err(Error::Config("the request has no rows; sample at least one".into()));
         }
-        self.fitted()
+        self.fitted().map(|_| ())
     }
 
-    /// The request with given rows in the kinds of the model's columns.
-    fn with_own_columns(&self, request: &TableRequest) -> Result<TableRequest> {
-        let given = match (&request.given, &self.preparation) {
-            (Some(given), Some(preparation)) => Some(Arc::new(alike(given, &preparation.schema)?)),
-            _ => request.given.clone(),
+    /// The request with given rows in the kinds of the model's columns, and these rows with their texts.
+    fn with_own_columns(&self, request: &TableRequest) -> Result<(TableRequest, Option<Table>)> {
+        let (Some(given), Some(preparation)) = (&request.given, &self.preparation) else {
+            return Ok((request.clone(), request.given.as_deref().cloned()));
         };
-        Ok(TableRequest { given, ..request.clone() })
+        let plain = alike(&self.texts.plain(given)?, &preparation.schema)?;
+        let whole = alike(given, &self.texts.schema(&preparation.schema))?;
+        Ok((TableRequest { given: Some(Arc::new(plain)), ..request.clone() }, Some(whole)))
+    }
+
+    /// One attempt at the rows of a request, each with what is given of it but texts that are still to be drawn.
+    fn attempt(&self, request: &TableRequest, given: Option<&Table>, watch: &mut dyn FnMut(u64)) -> Result<Attempt> {
+        let fitted = self.fitted()?;
+        let searched = if self.constraints.unique().is_empty() {
+            self.config.search(fitted, request, &self.constraints, watch)?
+        } else {
+            unique::search(&self.constraints, request, &self.seen, &mut |request| {
+                self.config.search(fitted, request, &self.constraints, &mut |_| ())
+            })?
+        };
+        let cut = (!searched.unmet.is_empty()).then(|| searched.too_rare());
+        let Searched { sample, unmet, .. } = searched;
+        // Names belong to addresses, so they are given before rows are taken out.
+        let mut sample = self.restored(sample, request)?;
+        if let Some(given) = given {
+            sample.data = with_given(sample.data, given, request.rows.start)?;
+        }
+        Ok(Attempt { sample, unmet, cut })
+    }
+
+    /// Rows in which texts are given, by how probable these are beside the rest: of [`CANDIDATES`] attempts one for each row.
+    fn by_texts(&self, first: Attempt, request: &TableRequest, given: &Table) -> Result<Attempt> {
+        let mut all = vec![first];
+        for number in 1..CANDIDATES {
+            let seed = seed_of(request.seed, number);
+            all.push(self.attempt(&TableRequest { seed, ..request.clone() }, Some(given), &mut |_| ())?);
+        }
+        let tables: Vec<Table> = all.iter().map(|attempt| attempt.sample.data.clone()).collect();
+        let is_made = |candidate: usize, row: usize| all[candidate].unmet.binary_search(&row).is_err();
+        let data = self.texts.choose(&tables, is_made, request.seed)?;
+        let drawn_rows = all.iter().map(|attempt| attempt.sample.drawn_rows).sum();
+        let Attempt { unmet, cut, .. } = all.swap_remove(0);
+        Ok(Attempt { sample: Sample { data, drawn_rows }, unmet, cut })
     }
 
     /// Rows from the beginning of the request, with what the model did not learn.
@@ -181,15 +254,27 @@ impl<C: TableModel> TableSynthesizer<C> {
 impl<C: TableModel> Default for TableSynthesizer<C> {
     /// An unfitted model with the default settings.
     fn default() -> Self {
-        Self { config: C::default(), fitted: None, preparation: None, constraints: Constraints::default(), seen: Mutex::default() }
+        Self {
+            config: C::default(),
+            fitted: None,
+            preparation: None,
+            constraints: Constraints::default(),
+            texts: TextColumns::default(),
+            texts_config: TextArConfig::default(),
+            seen: Mutex::default(),
+        }
     }
 }
 
 impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn fit(&mut self, data: &Table, run: &mut Run) -> Result<Summary> {
-        let Prepared { preparation, constraints, table, notes, .. } = Preparation::fit(data, !C::EXCLUDES, run.seed)?;
+        let plain = TextColumns::plain_of(data)?;
+        let Prepared { preparation, constraints, table, notes, .. } = Preparation::fit(&plain, !C::EXCLUDES, run.seed)?;
         notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
-        let (fitted, summary) = self.config.fit(&table, run)?;
+        let (fitted, summary) = TextColumns::before(data, run, |run| self.config.fit(&table, run))?;
+        let started = Instant::now();
+        self.texts = TextColumns::fit(data, &self.texts_config, run)?;
+        let summary = Summary { train_secs: summary.train_secs + started.elapsed().as_secs_f64(), ..summary };
         (self.fitted, self.preparation, self.constraints, self.seen) = (Some(fitted), Some(preparation), constraints, Mutex::default());
         Ok(summary)
     }
@@ -200,22 +285,14 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     }
 
     fn search(&self, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Found<Table>> {
-        let fitted = self.asked(request)?;
-        let request = self.with_own_columns(request)?;
-        let searched = if self.constraints.unique().is_empty() {
-            self.config.search(fitted, &request, &self.constraints, watch)?
-        } else {
-            unique::search(&self.constraints, &request, &self.seen, &mut |request| {
-                self.config.search(fitted, request, &self.constraints, &mut |_| ())
-            })?
+        self.asked(request)?;
+        let (request, given) = self.with_own_columns(request)?;
+        let attempt = self.attempt(&request, given.as_ref(), watch)?;
+        let Attempt { mut sample, unmet, cut } = match given.filter(|given| self.texts.are_in(given)) {
+            Some(given) => self.by_texts(attempt, &request, &given)?,
+            None => attempt,
         };
-        let cut = (!searched.unmet.is_empty()).then(|| searched.too_rare());
-        let Searched { sample, unmet, .. } = searched;
-        // Names belong to addresses, so they are given before rows are taken out.
-        let mut sample = self.restored(sample, &request)?;
-        if let Some(given) = &request.given {
-            sample.data = with_given(sample.data, given, request.rows.start)?;
-        }
+        sample.data = self.texts.fill(sample.data, |row| request.rows.start + row as u64, request.seed)?;
         if !unmet.is_empty() {
             let met: Vec<usize> = (0..sample.data.rows()).filter(|row| unmet.binary_search(row).is_err()).collect();
             sample.data = sample.data.take(&met);
@@ -241,8 +318,9 @@ pub const fn entry<C: TableModel>() -> Entry<Table> {
     Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, settings: config::settings::<C>, load: load::<C> }
 }
 
-fn build<C: TableModel>(values: Value) -> Result<Box<dyn Synthesizer<Table>>> {
-    Ok(Box::new(TableSynthesizer::<C>::new(config::from_value(C::NAME, values)?)?))
+fn build<C: TableModel>(mut values: Value) -> Result<Box<dyn Synthesizer<Table>>> {
+    let texts = columns::settings(&mut values)?;
+    Ok(Box::new(TableSynthesizer::<C>::new(config::from_value(C::NAME, values)?)?.with_texts(texts)?))
 }
 
 fn load<C: TableModel>(file: &Checkpoint, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<Table>>> {

@@ -2,7 +2,8 @@
 //!
 //! "Improving language understanding by generative pre-training", Radford et al. 2018, with the parts that [`crate::transformer`] names. A window
 //! begins with a mark that says which label the text has, and whether the window begins with the text; the network predicts each next token, and an
-//! end after the last one. `-log p(x) = -sum_i log p(x_i | x_<i)` is exact.
+//! end after the last one. `-log p(x) = -sum_i log p(x_i | x_<i)` is exact. What a text is told of the row that it belongs to stands before the mark, a
+//! token for each column.
 //!
 //! While sampling, keys and values of the tokens before are kept, and a slot whose text has ended takes the next one. A text that grows
 //! beyond the context continues from the last half of it.
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::{Corpus, Window, half};
 use crate::form::{Form, TextConfig, training};
 use crate::model::{Draw, Learned, Manner, TextModel, known};
+use crate::pattern::Pattern;
 use crate::purpose::{DROPOUT, TOKENS};
 use crate::transformer::Transformer;
 
@@ -67,7 +69,7 @@ impl Config for TextArConfig {
 /// The windows of a step.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The mark of each window and its tokens but the last, `[rows, length]`.
+    /// What each window is told, its mark, and its tokens but the last, `[rows, length]`.
     inputs: Vec<u32>,
     /// The tokens and their weights, `[rows, length]`.
     targets: Targets,
@@ -78,18 +80,22 @@ pub struct Batch {
 impl Batch {
     /// Windows side by side; shorter ones are filled with ends that do not count. The loss is a mean over the tokens that count.
     fn of(windows: &[Window], form: &Form) -> Self {
-        let (rows, length) = (windows.len(), windows.iter().map(|window| window.tokens.len()).max().unwrap_or(1).max(1));
+        let (rows, told) = (windows.len(), form.told.len());
+        let length = windows.iter().map(|window| window.tokens.len()).max().unwrap_or(1).max(1);
         let (mut inputs, mut tokens, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for window in windows {
             let filled = |tokens: &[u32]| tokens.iter().copied().chain(std::iter::repeat(form.end())).take(length).collect::<Vec<u32>>();
+            inputs.extend(form.told_marks(&window.told));
             inputs.push(form.mark(window.label, window.within));
             inputs.extend(&filled(&window.tokens)[..length - 1]);
+            tokens.extend(std::iter::repeat_n(form.end(), told));
+            weights.extend(std::iter::repeat_n(0.0, told));
             tokens.extend(filled(&window.tokens));
             weights.extend((0..length).map(|place| if (window.from..window.tokens.len()).contains(&place) { 1.0 } else { 0.0 }));
         }
         let sum: f32 = weights.iter().sum::<f32>().max(1.0);
         weights.iter_mut().for_each(|weight| *weight /= sum);
-        Self { inputs, targets: Targets { tokens: Arc::new(tokens), weights: Arc::new(weights) }, rows, length }
+        Self { inputs, targets: Targets { tokens: Arc::new(tokens), weights: Arc::new(weights) }, rows, length: told + length }
     }
 }
 
@@ -180,6 +186,9 @@ impl TextModel for TextArConfig {
             let what = format!("{} draws from left to right; leave --guidance and --steps out, or fit text-mdlm", Self::NAME);
             return Err(Error::Config(what));
         }
+        if let Some(pattern) = &manner.pattern {
+            draws.iter().try_for_each(|draw| pattern.after(draw.given.iter().flatten().copied(), "what is given").map(|_| ()))?;
+        }
         Ok(Drawing::new(learned, draws, manner).all())
     }
 
@@ -202,7 +211,7 @@ fn nats(net: &Transformer, form: &Form, windows: &[Window]) -> Vec<f64> {
             let rows = logits.chunks_exact(length * form.outputs()).zip(targets.tokens.chunks_exact(length)).zip(part);
             all.extend(rows.map(|((logits, tokens), window)| {
                 let places = logits.chunks_exact(form.outputs()).zip(tokens);
-                let counted = places.take(window.tokens.len()).skip(window.from);
+                let counted = places.skip(form.told.len()).take(window.tokens.len()).skip(window.from);
                 counted.map(|(logits, &token)| surprise(logits, token)).sum::<f64>()
             }));
         });
@@ -226,6 +235,8 @@ struct Slot {
     /// Bytes at the end that begin a character.
     pending: Vec<u8>,
     characters: usize,
+    /// Where the text is in the pattern that it matches, if there is one.
+    state: Option<u32>,
 }
 
 /// Texts drawn side by side.
@@ -250,12 +261,12 @@ impl<'a> Drawing<'a> {
 
     fn all(mut self) -> Vec<Vec<u32>> {
         let Learned { form, net, device } = self.learned;
-        let mut caches = net.caches(SLOTS, form.context, device);
+        let mut caches = net.caches(SLOTS, form.told.len() + form.context, device);
         loop {
             for (index, slot) in self.slots.iter_mut().enumerate() {
                 if slot.is_none() {
                     caches.iter_mut().for_each(|cache| cache.clear(index));
-                    *slot = begun(form, self.draws, self.next);
+                    *slot = begun(form, self.draws, self.next, self.manner.pattern.as_ref());
                     self.next += usize::from(slot.is_some());
                 }
             }
@@ -268,7 +279,7 @@ impl<'a> Drawing<'a> {
             for (index, logits) in logits.chunks_exact(form.outputs()).enumerate() {
                 if self.slots[index].as_ref().is_some_and(|slot| slot.forced.is_empty()) && self.extended(index, logits.to_vec()) {
                     // A full row begins anew with the last half of what it has.
-                    if caches.first().is_some_and(|cache| cache.lengths()[index] == form.context) {
+                    if caches.first().is_some_and(|cache| cache.lengths()[index] == form.told.len() + form.context) {
                         caches.iter_mut().for_each(|cache| cache.clear(index));
                         self.shorten(index);
                     }
@@ -290,10 +301,11 @@ impl<'a> Drawing<'a> {
             self.done[slot.draw] = slot.tokens;
             return false;
         }
-        slot.push(form, token);
+        slot.push(form, token, self.manner.pattern.as_ref());
         slot.forced.push_back(token);
-        let is_long = !form.is_whole() && slot.tokens.len() >= form.longest + draw.given.len();
-        if slot.pending.is_empty() && (is_long || slot.characters >= self.manner.characters) {
+        // A text that matches an expression has room for it in its characters.
+        let is_long = !form.is_whole() && slot.state.is_none() && slot.tokens.len() >= form.longest + draw.given.len();
+        if slot.pending.is_empty() && (is_long || (slot.characters >= self.manner.characters && slot.state.is_none())) {
             self.done[slot.draw] = slot.tokens;
             return false;
         }
@@ -301,7 +313,7 @@ impl<'a> Drawing<'a> {
         true
     }
 
-    /// 1 for every token that may come next: bytes make characters, and a text does not end before it has begun or within a character.
+    /// 1 for every token that may come next: bytes make characters, a text does not end before it has begun or within a character, and it matches.
     fn allowed(&self, slot: &Slot) -> Vec<f32> {
         let form = &self.learned.form;
         let mut factors: Vec<f32> = if slot.pending.is_empty() {
@@ -310,7 +322,14 @@ impl<'a> Drawing<'a> {
             let continues = |token: u32| is_beginning(&[slot.pending.as_slice(), form.tokenizer.piece(token)].concat());
             (0..form.tokenizer.len() as u32).map(|token| f32::from(u8::from(continues(token)))).collect()
         };
-        let may_end = !form.is_whole() && !slot.tokens.is_empty() && slot.pending.is_empty();
+        let mut may_end = !form.is_whole() && !slot.tokens.is_empty() && slot.pending.is_empty();
+        if let Some((pattern, state)) = self.manner.pattern.as_ref().zip(slot.state) {
+            let mut matching = vec![0.0; factors.len()];
+            let left = self.manner.characters - slot.characters.min(self.manner.characters);
+            pattern.tokens(state, left, &form.tokenizer).for_each(|token| matching[token as usize] = factors[token as usize]);
+            factors = matching;
+            may_end = pattern.is_end(state);
+        }
         factors.push(f32::from(u8::from(may_end)));
         factors
     }
@@ -319,26 +338,30 @@ impl<'a> Drawing<'a> {
         let form = &self.learned.form;
         if let Some(slot) = &mut self.slots[index] {
             let kept = slot.tokens.len() - half(form.context).min(slot.tokens.len());
-            let mark = form.mark(self.draws[slot.draw].label, true);
-            slot.forced = std::iter::once(mark).chain(slot.tokens[kept..].iter().copied()).collect();
+            let draw = &self.draws[slot.draw];
+            let marks = form.told_marks(&draw.told).chain([form.mark(draw.label, true)]);
+            slot.forced = marks.chain(slot.tokens[kept..].iter().copied()).collect();
         }
     }
 }
 
 /// The slot of the next draw, if there is one.
-fn begun(form: &Form, draws: &[Draw], next: usize) -> Option<Slot> {
+fn begun(form: &Form, draws: &[Draw], next: usize, pattern: Option<&Pattern>) -> Option<Slot> {
     let draw = draws.get(next)?;
-    let mut slot = Slot { draw: next, tokens: Vec::new(), forced: VecDeque::new(), pending: Vec::new(), characters: 0 };
-    draw.given.iter().flatten().for_each(|&token| slot.push(form, token));
+    let mut slot = Slot { draw: next, tokens: Vec::new(), forced: VecDeque::new(), pending: Vec::new(), characters: 0, state: None };
+    slot.state = pattern.map(Pattern::start);
+    draw.given.iter().flatten().for_each(|&token| slot.push(form, token, pattern));
     // Of a long beginning only what fits is seen, with room for what follows.
     let kept = slot.tokens.len().saturating_sub(form.context - half(form.context));
+    slot.forced.extend(form.told_marks(&draw.told));
     slot.forced.push_back(form.mark(draw.label, form.is_whole() || kept > 0));
     slot.forced.extend(&slot.tokens[kept..]);
     Some(slot)
 }
 
 impl Slot {
-    fn push(&mut self, form: &Form, token: u32) {
+    fn push(&mut self, form: &Form, token: u32, pattern: Option<&Pattern>) {
+        self.state = pattern.zip(self.state).and_then(|(pattern, state)| pattern.next(state, token));
         self.tokens.push(token);
         let piece = form.tokenizer.piece(token);
         // A character begins with a byte that continues none.
@@ -379,7 +402,7 @@ mod tests {
     fn a_batch_predicts_each_next_token_and_counts_no_filling() {
         let texts = Text::of_lines(["ab", "a"]);
         let form = Form::of(&texts, &TextConfig { rare: 1, ..TextConfig::default() }).expect("a form");
-        let window = |tokens: Vec<u32>| Window { label: 0, within: false, tokens, from: 0 };
+        let window = |tokens: Vec<u32>| Window { label: 0, told: Arc::default(), within: false, tokens, from: 0 };
         let batch = Batch::of(&[window(vec![0, 1, 3]), window(vec![0, 3])], &form);
         // Tokens a and b, 2 is unknown, 3 the end, 4 hidden, 5 a beginning.
         assert_eq!((batch.inputs, batch.length), (vec![5, 0, 1, 5, 0, 3], 3));
@@ -438,5 +461,28 @@ mod tests {
         let made = model.sample(&TextRequest::new(20, 1).with_prompt("blue ")).expect("possible").data;
         assert!(made.iter().filter(|&text| text == "blue sea").count() > 15);
         assert!(model.sample(&TextRequest::new(1, 0).with_prompt("?")).is_err_and(|error| error.to_string().contains("--prompt")));
+    }
+
+    #[test]
+    fn texts_match_an_expression_within_any_length_and_are_conditioned_on_it() {
+        for kind in [TokenizerKind::Char, TokenizerKind::Byte, TokenizerKind::Bpe] {
+            let texts = Text::of_lines((0..60).map(|row| ["12-é", "7-ab", "105-b"][row % 3]));
+            let model = fitted(kind, &texts, 2);
+            let ask = |regex: &str| TextRequest::new(40, 3).with_regex(regex);
+            let made = model.sample(&ask("[0-9]{1,3}-(é|[ab]{2,})")).expect("possible").data;
+            let fits = |text: &str| {
+                let (digits, rest) = text.split_once('-').expect("a hyphen");
+                let is_number = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+                is_number && (rest == "é" || (rest.len() >= 2 && rest.bytes().all(|byte| b"ab".contains(&byte))))
+            };
+            assert!(made.iter().all(fits), "{kind:?}: {:?}", made.iter().collect::<Vec<_>>());
+            let short = model.sample(&TextRequest { characters: Some(4), ..ask("[0-9]*-[ab]{2,}") }).expect("possible").data;
+            assert!(short.iter().all(|text| text.chars().count() <= 4 && text.contains('-')), "{:?}", short.iter().collect::<Vec<_>>());
+            let begun = model.sample(&ask("[0-9]+-[ab]+").with_prompt("12")).expect("possible").data;
+            assert!(begun.iter().all(|text| text.starts_with("12") && text.contains('-')));
+            let said = |request: TextRequest| model.sample(&request).expect_err("refused").to_string();
+            assert!(said(ask("a+").with_prompt("12")).contains("begins so"));
+            assert!(said(TextRequest { characters: Some(2), ..ask("[0-9]-[ab]") }).contains("at least 3"));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Texts as tokens: what is learned and what is held out, as windows and batches.
 
+use std::sync::Arc;
+
 use semblant_core::model::{Part, Step};
 use semblant_core::passes::Passes;
 use semblant_core::{Error, Result};
@@ -7,6 +9,7 @@ use semblant_data::text::Text;
 
 use crate::form::{Form, TextConfig};
 use crate::purpose::{GROUPS, HELD_OUT, ORDER, START};
+use crate::told::Told;
 
 /// The most tokens that a score of held-out texts looks at.
 const MOST_JUDGED: usize = 1 << 15;
@@ -21,6 +24,8 @@ const STEP_TOKENS: usize = 2048;
 pub struct Window {
     /// The label of the text, counted from 1; 0 is none.
     pub label: u32,
+    /// What the text is told of its row, a token for each column.
+    pub told: Arc<[u32]>,
     /// Whether the window does not begin with the text.
     pub within: bool,
     /// At most as many tokens as the context, with the end where it is seen.
@@ -30,11 +35,11 @@ pub struct Window {
 }
 
 /// The windows of a text of these tokens. Each begins `stride` tokens after the one before.
-pub fn windows(tokens: &[u32], label: u32, begins: bool, context: usize, stride: usize) -> Vec<Window> {
+pub fn windows(tokens: &[u32], (label, told): (u32, &Arc<[u32]>), begins: bool, context: usize, stride: usize) -> Vec<Window> {
     let window = |start: usize| {
         let end = tokens.len().min(start + context);
         let from = if start == 0 { 0 } else { context - stride };
-        Window { label, within: start > 0 || !begins, tokens: tokens[start..end].to_vec(), from }
+        Window { label, told: told.clone(), within: start > 0 || !begins, tokens: tokens[start..end].to_vec(), from }
     };
     let mut all = vec![window(0)];
     let mut start = 0;
@@ -63,12 +68,12 @@ enum Learned {
 }
 
 impl Corpus {
-    /// The tokens of texts.
+    /// The tokens of texts, each with what it is told.
     ///
     /// # Errors
     /// Too little text to learn from.
-    pub fn of(texts: &Text, form: &Form, config: &TextConfig, seed: u64) -> Result<Self> {
-        let corpus = if form.is_whole() { Self::of_runs(texts, form, config) } else { Self::of_texts(texts, form, config, seed) };
+    pub fn of(texts: &Text, told: &Told, form: &Form, config: &TextConfig, seed: u64) -> Result<Self> {
+        let corpus = if form.is_whole() { Self::of_runs(texts, form, config) } else { Self::of_texts(texts, told, form, config, seed) };
         if corpus.held.is_empty() || corpus.windows(form.context) == 0 {
             let what = format!("{} texts with {} characters are too few to learn from; give more", texts.count(), texts.characters());
             return Err(Error::Data(what));
@@ -76,7 +81,7 @@ impl Corpus {
         Ok(corpus)
     }
 
-    fn of_texts(texts: &Text, form: &Form, config: &TextConfig, seed: u64) -> Self {
+    fn of_texts(texts: &Text, told: &Told, form: &Form, config: &TextConfig, seed: u64) -> Self {
         let labels = form.labels_of(texts);
         let mut order = HELD_OUT.of(seed).permutation(0, texts.count());
         let count = ((texts.count() as f64 * config.validation) as usize).max(1).min(texts.count() / 2);
@@ -88,7 +93,7 @@ impl Corpus {
             let of = |&index: &usize| {
                 let mut tokens = form.tokenizer.encode(texts.get(index));
                 tokens.push(form.end());
-                windows(&tokens, labels[index], true, form.context, stride)
+                windows(&tokens, (labels[index], &told.of(index)), true, form.context, stride)
             };
             indices.iter().flat_map(of).collect()
         };
@@ -119,6 +124,7 @@ impl Corpus {
             let tokens = form.tokenizer.encode(after);
             held.extend(tokens.chunks(form.context).take(room / form.context + 1).map(|tokens| Window {
                 label: 0,
+                told: Arc::default(),
                 within: true,
                 tokens: tokens.to_vec(),
                 from: 0,
@@ -211,7 +217,7 @@ impl Steps<'_> {
                     // A window that would reach beyond the end ends there.
                     let start = ((at - starts[place]) as usize).min(run.len().saturating_sub(self.context));
                     let tokens = run[start..run.len().min(start + self.context)].to_vec();
-                    Window { label: 0, within: true, tokens, from: 0 }
+                    Window { label: 0, told: Arc::default(), within: true, tokens, from: 0 }
                 };
                 step.rows().map(window).collect()
             }
@@ -227,13 +233,13 @@ mod tests {
     fn windows_count_every_token_once() {
         let tokens: Vec<u32> = (0..23).collect();
         for (context, stride) in [(8, 4), (8, 8), (30, 15), (23, 11), (5, 2)] {
-            let all = windows(&tokens, 3, true, context, stride);
+            let all = windows(&tokens, (3, &Arc::default()), true, context, stride);
             let counted: Vec<u32> = all.iter().flat_map(|window| window.tokens[window.from..].to_vec()).collect();
             assert_eq!(counted, tokens, "{context}, {stride}");
             assert!(all.iter().all(|window| window.tokens.len() <= context && window.label == 3));
             assert!(!all[0].within && all[1..].iter().all(|window| window.within));
         }
-        assert_eq!(windows(&[], 0, true, 4, 2).len(), 1);
+        assert_eq!(windows(&[], (0, &Arc::default()), true, 4, 2).len(), 1);
     }
 
     #[test]
@@ -242,7 +248,7 @@ mod tests {
         let texts = Text::of_lines(&lines);
         let config = TextConfig { rare: 1, validation: 0.05, ..TextConfig::default() };
         let form = Form::of(&texts, &config).expect("a form");
-        let corpus = Corpus::of(&texts, &form, &config, 1).expect("enough");
+        let corpus = Corpus::of(&texts, &Told::default(), &form, &config, 1).expect("enough");
         assert_eq!((corpus.windows(form.context), corpus.held.len()), (323, 17));
         let step =
             |index: u64| Step { index, rows_seen: 8 * index, total_rows: 1000, batch_rows: 8, seed: 1, part: Part::WHOLE, rate: 1.0 };

@@ -3,12 +3,16 @@
 use semblant_core::config::check_range;
 use semblant_core::ema::Ema;
 use semblant_core::optim::{Adam, LrSchedule};
+use semblant_core::progress::Event;
+use semblant_core::synthesizer::Run;
 use semblant_core::train_config::TrainConfig;
 use semblant_core::{Error, Result};
 use semblant_data::text::{LabelRequest, Layout, Text, TextRequest, Tokenizer, TokenizerKind};
 use serde::{Deserialize, Serialize};
 
+use crate::protect::{Protected, protected};
 use crate::purpose::LABEL;
+use crate::told::MOST_COLUMNS;
 use crate::transformer::Sizes;
 
 /// The most tokens that a network sees at once.
@@ -40,6 +44,9 @@ pub struct TextConfig {
     pub dropout: f64,
     /// The share of the texts, or of the end of one long text, that is held out to judge the model while it is trained.
     pub validation: f64,
+    /// Whether names, long numbers and addresses in fewer than `rare` texts are replaced by others before the model learns. Parts of one long text
+    /// are learned as they are.
+    pub protect: bool,
     /// Whether the file holds marks of training passages by which samples that repeat them are refused.
     pub guard: bool,
 }
@@ -56,6 +63,7 @@ impl Default for TextConfig {
             heads: 0,
             dropout: -1.0,
             validation: 0.05,
+            protect: true,
             guard: true,
         }
     }
@@ -70,6 +78,22 @@ pub(crate) fn training(epochs: u64, patience_ticks: u64) -> TrainConfig {
 }
 
 impl TextConfig {
+    /// Texts without rare names, numbers and addresses; `None` where they stay as they are.
+    pub(crate) fn protected(&self, texts: &Text, run: &mut Run) -> Option<Text> {
+        if !self.protect || matches!(texts.layout(), Layout::Whole { .. }) {
+            return None;
+        }
+        let Protected { texts: made, replaced: [addresses, numbers, names] } = protected(texts, self.rare, run.seed);
+        if addresses + numbers + names > 0 {
+            let what = format!(
+                "{names} names, {numbers} long numbers and {addresses} e-mail addresses in fewer than {} texts are replaced by others, so that they cannot come back; --set protect=false keeps them",
+                self.rare
+            );
+            run.observer.event(Event::Note(&what));
+        }
+        Some(made)
+    }
+
     /// Checks every field's range.
     ///
     /// # Errors
@@ -114,6 +138,9 @@ pub struct Form {
     pub heads: usize,
     /// Dropout in training.
     pub dropout: f64,
+    /// The number of tokens of each column that a text is told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<u32>,
 }
 
 impl Form {
@@ -162,7 +189,7 @@ impl Form {
             _ => 0.0,
         };
         let longest = most.next_power_of_two().min(MOST_CHARACTERS);
-        Ok(Self { layout: texts.layout().clone(), tokenizer, labels, context, longest, width, heads, dropout })
+        Ok(Self { layout: texts.layout().clone(), tokenizer, labels, context, longest, width, heads, dropout, told: Vec::new() })
     }
 
     /// Refuses what a file may hold and no form has.
@@ -178,7 +205,8 @@ impl Form {
         });
         let sizes = within(self.context, 2, MOST_CONTEXT) && within(self.longest, 1, MOST_CHARACTERS) && within(self.width, 2, 1 << 13);
         let heads = within(self.heads, 1, self.width) && self.width.is_multiple_of(2 * self.heads);
-        if part && labels && sizes && heads && (0.0..1.0).contains(&self.dropout) {
+        let told = self.told.len() <= MOST_COLUMNS && self.told.iter().all(|&count| count <= 1 << 10);
+        if part && labels && sizes && heads && told && (0.0..1.0).contains(&self.dropout) {
             return Ok(());
         }
         Err("the file describes texts that cannot be; fit the model again".into())
@@ -209,10 +237,22 @@ impl Form {
         self.hidden() + 1 + 2 * label + u32::from(within)
     }
 
+    /// The number of marks of labels.
+    fn label_marks(&self) -> usize {
+        2 * (self.labels.as_ref().map_or(0, |labels| labels.names.len()) + 1)
+    }
+
+    /// The marks of what a text is told, one for each column.
+    pub fn told_marks<'a>(&'a self, told: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+        let first = self.hidden() + 1 + self.label_marks() as u32;
+        let starts = self.told.iter().scan(first, |next, count| Some(std::mem::replace(next, *next + count)));
+        starts.zip(told).map(|(start, value)| start + value)
+    }
+
     /// The sizes of the network.
     pub fn sizes(&self, depth: usize) -> Sizes {
-        let labels = self.labels.as_ref().map_or(0, |labels| labels.names.len());
-        Sizes { outputs: self.outputs(), marks: 1 + 2 * (labels + 1), width: self.width, depth, heads: self.heads }
+        let marks = 1 + self.label_marks() + self.told.iter().sum::<u32>() as usize;
+        Sizes { outputs: self.outputs(), marks, width: self.width, depth, heads: self.heads }
     }
 
     /// The most characters of a sampled text, and of parts of a long text their number.

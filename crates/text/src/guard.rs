@@ -67,6 +67,21 @@ impl Guard {
         winnowed(text, self.limit).into_iter().any(|mark| self.marks.binary_search(&mark).is_ok())
     }
 
+    /// The beginning of a text up to where it repeats too much.
+    pub fn kept<'a>(&self, text: &'a str) -> &'a str {
+        let ends: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+        let (mut low, mut high) = (0, ends.len() - 1);
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            if self.refuses(&text[..ends[middle]]) {
+                high = middle - 1;
+            } else {
+                low = middle;
+            }
+        }
+        &text[..ends[low]]
+    }
+
     /// Puts the guard into a file.
     ///
     /// # Errors

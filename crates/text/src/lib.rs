@@ -22,11 +22,15 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod autoregressive;
+pub mod columns;
 pub mod corpus;
 pub mod form;
 pub mod guard;
 pub mod masked;
 pub mod model;
+pub mod pattern;
+pub mod protect;
+pub mod told;
 pub mod transformer;
 
 use semblant_core::synthesizer::Entry;
@@ -67,6 +71,8 @@ mod purpose {
         pub(crate) const UNLABELLED = 6..7;
         /// Which positions are shown of held-out texts.
         pub(crate) const JUDGED = 7..8;
+        /// What takes the place of names.
+        pub(crate) const PROTECTED = 8..9;
         /// What is left out of a network, one stream a place.
         pub(crate) const DROPOUT = 0x1000..0x10000;
     }
@@ -81,5 +87,7 @@ mod purpose {
         pub(crate) const LABEL = 0x0080_0000..0x0080_0001;
         /// What likelihoods are estimated by.
         pub(crate) const ESTIMATED = 0x0080_0001..0x0080_0002;
+        /// Which of several rows a given text belongs to.
+        pub(crate) const CHOSEN = 0x0080_0002..0x0080_0003;
     }
 }

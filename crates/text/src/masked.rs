@@ -206,6 +206,13 @@ impl TextModel for TextMdlmConfig {
     }
 
     fn draw(&self, learned: &Learned, draws: &[Draw], manner: &Manner) -> Result<Vec<Vec<u32>>> {
+        if manner.pattern.is_some() {
+            let what = format!(
+                "{} draws in any order, so that no expression can lead it; leave --regex and --json-schema out, or fit text-ar",
+                Self::NAME
+            );
+            return Err(Error::Config(what));
+        }
         let steps = manner.steps.unwrap_or(self.steps);
         check_range("--steps", steps, 1, 1 << 13)?;
         let guidance = manner.guidance.unwrap_or(1.0);
@@ -473,7 +480,7 @@ mod tests {
     fn hidden_tokens_have_the_weight_of_the_bound() {
         let texts = Text::of_lines(["abcd", "ab"]);
         let form = Form { context: 6, ..Form::of(&texts, &TextConfig { rare: 1, ..TextConfig::default() }).expect("a form") };
-        let window = Window { label: 0, within: false, tokens: vec![0, 1, 2, 3, form.end()], from: 2 };
+        let window = Window { label: 0, told: Arc::default(), within: false, tokens: vec![0, 1, 2, 3, form.end()], from: 2 };
         let stream = SHOWN.of(1);
         let hiding = Hiding { stream: &stream, addresses: &[7], places: &[0.6], unlabelled: &[false] };
         let batch = Batch::of(&[&window], &form, &hiding, 1.0);
@@ -494,7 +501,7 @@ mod tests {
         let config = TextConfig { rare: 1, width: 8, depth: 1, heads: 2, ..TextConfig::default() };
         let form = Form { context: 3, ..Form::of(&texts, &config).expect("a form") };
         let net = Transformer::new(&form.sizes(1), 3, &Device::flex());
-        let window = |token: u32| Window { label: 0, within: false, tokens: vec![0, 1, token], from: 2 };
+        let window = |token: u32| Window { label: 0, told: Arc::default(), within: false, tokens: vec![0, 1, token], from: 2 };
         let all: Vec<Window> = (0..form.outputs() as u32).map(window).collect();
         let total: f64 = bounds(&net, &form, &all, 5, &ESTIMATED.of(0)).iter().map(|nats| (-nats).exp()).sum();
         assert!((total - 1.0).abs() < 1e-5, "{total}");

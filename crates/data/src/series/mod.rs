@@ -190,6 +190,17 @@ impl Series {
         Ok(Self { rows: Arc::new(rows), ..self.clone() })
     }
 
+    /// The same sequences with other attributes, a row for each in the same order.
+    ///
+    /// # Errors
+    /// Another number of rows.
+    pub fn with_entities(&self, entities: Table) -> Result<Self> {
+        if entities.rows() != self.count() {
+            return Err(Error::Table(format!("{} rows of attributes for {} sequences", entities.rows(), self.count())));
+        }
+        Ok(Self { entities: Some(entities), ..self.clone() })
+    }
+
     /// The same sequences, to be written in the form of another file: wide, or a file for each.
     pub fn in_form_of(&self, layout: &Layout) -> Self {
         let own = Layout { wide: layout.wide.clone(), files: layout.files.clone(), ..self.layout.as_ref().clone() };

@@ -112,6 +112,9 @@ fn labels(described: &ColumnSchema, codes: &[u32], levels: &[String], rare: usiz
     if described.kind.is_name() {
         return (distinct, "names, made anew".into());
     }
+    if described.kind == ColumnKind::Text {
+        return (distinct, "texts, made anew by a model of text".into());
+    }
     let mut frequent: Vec<(u32, usize)> =
         counts.into_iter().filter(|&(_, count)| count >= rare || described.kind == ColumnKind::Boolean).collect();
     frequent.sort_by_key(|&(code, count)| (std::cmp::Reverse(count), code));

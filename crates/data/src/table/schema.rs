@@ -31,6 +31,8 @@ pub enum ColumnKind {
     Key,
     /// The same value in every row: repeated, never learned.
     Constant,
+    /// Free text: drawn by a model of text of its own, after the other columns of its row.
+    Text,
 }
 
 impl ColumnKind {
@@ -44,9 +46,9 @@ impl ColumnKind {
         matches!(self, Self::Id | Self::Key)
     }
 
-    /// Whether a model learns the column and metrics judge it.
+    /// Whether a model of tables learns the column and metrics of tables judge it.
     pub fn is_modelled(self) -> bool {
-        !matches!(self, Self::Id | Self::Key | Self::Constant)
+        !matches!(self, Self::Id | Self::Key | Self::Constant | Self::Text)
     }
 }
 
@@ -61,6 +63,7 @@ impl fmt::Display for ColumnKind {
             Self::Id => "id",
             Self::Key => "key",
             Self::Constant => "constant",
+            Self::Text => "text",
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use semblant_core::config::MOST_AT_ONCE;
 use semblant_core::data::{Data, Opened};
-use semblant_core::options::{OptionSpec, OptionValues};
+use semblant_core::options::{Names, OptionSpec, OptionValues};
 use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -64,6 +64,8 @@ impl Data for Text {
             WHERE,
             BALANCE,
             OptionSpec::value("prompt", "TEXT", "What every text begins with"),
+            OptionSpec::value("regex", "EXPRESSION", "A regular expression that every text matches from its first character to its last"),
+            OptionSpec::value("json-schema", "FILE", "A JSON schema: every text is JSON that fits it").naming(Names::Input),
             OptionSpec::value("temperature", "NUMBER", "Below 1 prefers probable characters, above 1 improbable ones [default: 1]"),
             OptionSpec::value("top-k", "N", "Draw from the N most probable characters or pieces only [default: all]"),
             OptionSpec::value("top-p", "SHARE", "Draw from the most probable ones that together have this share only [default: 1]"),
@@ -93,6 +95,7 @@ impl Data for Text {
         Ok(TextRequest {
             label,
             label_column,
+            regex: regex(values)?,
             prompt: values.text("prompt").unwrap_or_default().to_owned(),
             temperature: values.number("temperature")?.unwrap_or(request.temperature),
             top_k: values.number("top-k")?.unwrap_or(request.top_k),
@@ -167,6 +170,19 @@ impl Data for Text {
 
     fn check_output(path: &Path) -> Result<()> {
         Ok(TextWriter::check(path)?)
+    }
+}
+
+/// The regular expression that texts match: that of `--regex`, or of the schema in the file of `--json-schema`.
+fn regex(values: &OptionValues) -> Result<Option<String>> {
+    match (values.text("regex"), values.text("json-schema")) {
+        (Some(_), Some(_)) => Err(Error::Config("texts match one expression; leave --regex or --json-schema out".into())),
+        (regex, None) => Ok(regex.map(str::to_owned)),
+        (None, Some(file)) => {
+            let schema = semblant_core::memory::read_text(Path::new(file))?;
+            let regex = super::json_schema::regex_of(&schema).map_err(|error| Error::Config(format!("--json-schema {file}: {error}")))?;
+            Ok(Some(regex))
+        }
     }
 }
 

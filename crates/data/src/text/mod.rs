@@ -13,6 +13,7 @@
 //! ```
 
 mod bpe;
+pub mod json_schema;
 mod kind;
 mod passages;
 mod read;

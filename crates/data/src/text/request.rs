@@ -48,6 +48,8 @@ pub struct TextRequest {
     pub characters: Option<usize>,
     /// Passes of masked diffusion for a window; `None` takes as many as the model's settings say.
     pub steps: Option<usize>,
+    /// A regular expression that every text matches as a whole.
+    pub regex: Option<String>,
     /// What stands in given texts for a character that is to be drawn.
     pub blank: char,
     /// Whether a text that repeats a long passage of the training text is drawn again.
@@ -71,6 +73,7 @@ impl TextRequest {
             guidance: None,
             characters: None,
             steps: None,
+            regex: None,
             blank: '_',
             guard: true,
             batch_rows: 1024,
@@ -85,6 +88,11 @@ impl TextRequest {
     /// The same with each label in turn.
     pub fn balanced(self) -> Self {
         Self { label: LabelRequest::Balanced, ..self }
+    }
+
+    /// The same with texts that match a regular expression from their first character to their last.
+    pub fn with_regex(self, regex: impl Into<String>) -> Self {
+        Self { regex: Some(regex.into()), ..self }
     }
 
     /// The same with texts that begin so.

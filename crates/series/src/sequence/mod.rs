@@ -17,6 +17,7 @@ mod form;
 mod network;
 mod places;
 mod sampling;
+mod texts;
 mod times;
 
 use std::path::Path;
@@ -42,6 +43,8 @@ use semblant_tabular_masked::batches::smoothing;
 use semblant_tabular_masked::masked_diffusion::Fitted as FittedTable;
 use semblant_tabular_masked::net::{Layout, MOST_FREQUENCIES, Net, Sizes};
 use semblant_tabular_masked::tokens::TableTokens;
+use semblant_text::TextArConfig;
+use semblant_text::columns::{self, TextColumns};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,6 +53,7 @@ use self::encoder::{Encoder, first_steps};
 use self::form::{Form, Ready};
 use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
 pub use self::sampling::Accept;
+use self::texts::Texts;
 
 /// Settings. A 0 where it says so leaves the choice to the number of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -216,6 +220,7 @@ struct Fitted {
     net: SequenceNet,
     /// The model of attributes, where there are several sequences.
     attributes: Option<FittedTable>,
+    texts: Texts,
     device: Device,
 }
 
@@ -223,6 +228,7 @@ struct Fitted {
 #[derive(Default)]
 pub struct Sequence {
     config: SequenceConfig,
+    texts: TextArConfig,
     fitted: Option<Fitted>,
 }
 
@@ -233,7 +239,10 @@ const NAME: &str = "sequence";
 pub(crate) const ENTRY: Entry<Series> = Entry {
     name: NAME,
     summary: "rows in time of any kinds of columns, of any number of sequences: masked diffusion over columns, given the rows before",
-    build: |values: Value| Ok(Box::new(Sequence::new(config::from_value(NAME, values)?)?)),
+    build: |mut values: Value| {
+        let texts = columns::settings(&mut values)?;
+        Ok(Box::new(Sequence::new(config::from_value(NAME, values)?)?.with_texts(texts)?))
+    },
     settings: config::settings::<SequenceConfig>,
     load: |file, path, device| Ok(Box::new(Sequence::from_checkpoint(file, path, device)?)),
 };
@@ -245,7 +254,7 @@ impl Sequence {
     /// A setting out of its range.
     pub fn new(config: SequenceConfig) -> Result<Self> {
         config.check()?;
-        Ok(Self { config, fitted: None })
+        Ok(Self { config, ..Self::default() })
     }
 
     /// The fitted model in a file that was read from `path`.
@@ -262,7 +271,17 @@ impl Sequence {
         let layouts = config.layouts(&form, attributes.as_ref());
         let net = config.network(&form, &layouts, &[], Vec::new(), 0, device);
         let net = file.load_module("sequence", net, path)?;
-        Ok(Self { config, fitted: Some(Fitted { form, layouts, net, attributes, device: device.clone() }) })
+        let texts = Texts::read(file, path, device)?;
+        Ok(Self { config, fitted: Some(Fitted { form, layouts, net, attributes, texts, device: device.clone() }), ..Self::default() })
+    }
+
+    /// The same with other settings of the models of columns of free text.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn with_texts(self, texts: TextArConfig) -> Result<Self> {
+        texts.check()?;
+        Ok(Self { texts, ..self })
     }
 
     fn fitted(&self) -> Result<&Fitted> {
@@ -282,6 +301,7 @@ impl Sequence {
             self.config.attributes.write(attributes, &mut file, path)?;
         }
         file.add_module("sequence", &fitted.net)?;
+        fitted.texts.write(&mut file, path)?;
         Ok(file)
     }
 
@@ -355,14 +375,21 @@ impl Sequence {
         let encode_secs = started.elapsed().as_secs_f64();
         let trainer = Trainer::new(schedule, config.train.ema, name, &mut make).with_score(&mut score);
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("net", config.train.optimizer), run)?;
-        self.fitted = Some(Fitted { form, layouts, net: sampled, attributes: attributes_model, device: run.device.clone() });
+        self.fitted =
+            Some(Fitted { form, layouts, net: sampled, attributes: attributes_model, texts: Texts::default(), device: run.device.clone() });
         Ok(summary.with_encode_secs(encode_secs))
     }
 }
 
 impl Synthesizer<Series> for Sequence {
     fn fit(&mut self, data: &Series, run: &mut Run) -> Result<Summary> {
-        self.learn(data, false, run)
+        let plain = Texts::plain_of(data)?;
+        let summary = TextColumns::before(data.rows(), run, |run| self.learn(&plain, false, run))?;
+        let texts = Texts::fit(data, &self.texts, run)?;
+        if let Some(fitted) = &mut self.fitted {
+            fitted.texts = texts;
+        }
+        Ok(summary)
     }
 
     fn sample(&self, request: &SeriesRequest) -> Result<Sample<Series>> {
@@ -373,7 +400,8 @@ impl Synthesizer<Series> for Sequence {
         if fitted.form.given.is_some() {
             return Err(Error::Config("this model continues rows that it is given; sample the database that it belongs to".into()));
         }
-        sampling::sample(&self.config, fitted, request)
+        let sample = sampling::sample(&self.config, fitted, request)?;
+        fitted.texts.fill(sample, request.rows.start, request)
     }
 
     fn save(&self, path: &Path) -> Result<()> {
@@ -390,10 +418,13 @@ impl Rebuild<Series> for Sequence {
         if mask.is_some() {
             return Err(Error::Config("missing cells are filled in, and others stay; leave --mask out".into()));
         }
-        match request.horizon {
-            Some(horizon) => forecast::continued(&self.config, self.fitted()?, init, horizon, request),
-            None => completion::completed(&self.config, self.fitted()?, init, request),
-        }
+        let fitted = self.fitted()?;
+        let plain = fitted.texts.plain(init)?;
+        let sample = match request.horizon {
+            Some(horizon) => forecast::continued(&self.config, fitted, &plain, horizon, request)?,
+            None => fitted.texts.returned(completion::completed(&self.config, fitted, &plain, request)?, init)?,
+        };
+        fitted.texts.fill(sample, 0, request)
     }
 }
 

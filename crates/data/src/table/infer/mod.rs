@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn prose_is_free_text_where_there_is_enough_of_it() {
+        let kind = |name: &str, rows: usize, different: usize| {
+            kind_of(name, (0..rows).map(|row| format!("what customer {} wrote of us in a few words", row % different))).0.kind
+        };
+        assert_eq!(kind("comment", 300, 300), ColumnKind::Text);
+        assert_eq!(kind("comment", 100, 100), ColumnKind::Id);
+        assert_eq!(kind("comment", 600, 250), ColumnKind::Key);
+        assert_eq!(kind("customer_id", 300, 300), ColumnKind::Id);
+    }
+
+    #[test]
     fn nearly_unique_texts_say_what_happens() {
         let (schema, notes) = kind_of("comment", (0..100).map(|i| format!("text {i} and more")));
         assert_eq!(schema.kind, ColumnKind::Id);

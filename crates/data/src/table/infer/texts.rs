@@ -13,6 +13,8 @@ const SPECIAL_BESIDE: usize = 10;
 const FEW_RARE: usize = 5;
 /// The mean length and number of words of texts that are prose.
 const PROSE: (f64, f64) = (40.0, 5.0);
+/// So many different texts are enough to learn from.
+const ENOUGH_TEXTS: usize = 200;
 
 pub(super) fn infer(raw: &RawColumn, codes: &[u32], texts: &Interner, context: &Context) -> Decision {
     let marks = !raw.nulls;
@@ -35,7 +37,8 @@ pub(super) fn infer(raw: &RawColumn, codes: &[u32], texts: &Interner, context: &
     if let Some(decision) = numbers(raw, &all, context) {
         return decision;
     }
-    if let Some(decision) = named(raw, present, distinct, true).or_else(|| identifying(&all, present, distinct)) {
+    let free = || free_texts(&all, present, distinct).filter(|_| meaning(&raw.name) != Meaning::Id);
+    if let Some(decision) = free().or_else(|| named(raw, present, distinct, true)).or_else(|| identifying(&all, present, distinct)) {
         return decision;
     }
     if let Some(decision) = nothing_frequent(codes, present, distinct).filter(|_| meaning(&raw.name) != Meaning::Code) {
@@ -119,9 +122,25 @@ fn quantity(bare: Vec<String>, style: NumberStyle) -> Decision {
     Decision { schema, notes: Vec::new() }
 }
 
-/// E-mail addresses, telephone numbers and prose, whatever their column is called.
+/// Up to 2,000 of some texts.
+fn some<'a>(all: &[&'a str]) -> Vec<&'a str> {
+    all.iter().step_by(all.len().div_ceil(2_000).max(1)).copied().collect()
+}
+
+/// Prose, of which there is enough to learn from.
+fn free_texts(all: &[&str], present: usize, distinct: usize) -> Option<Decision> {
+    (distinct >= ENOUGH_TEXTS && distinct * 2 > present && is_prose(&some(all))).then(|| {
+        let note = format!(
+            "free texts; a model of text learns them, each given the other columns of its row; leave the column out with --drop, or {}",
+            remedy("id")
+        );
+        Decision::noted(ColumnKind::Text, note)
+    })
+}
+
+/// E-mail addresses, telephone numbers and a little prose, whatever their column is called.
 fn identifying(all: &[&str], present: usize, distinct: usize) -> Option<Decision> {
-    let sample: Vec<&str> = all.iter().step_by(all.len().div_ceil(2_000).max(1)).copied().collect();
+    let sample = some(all);
     if sample.len() < 5 {
         return None;
     }

@@ -18,7 +18,7 @@ pub(super) fn build(raw: RawColumn, described: &mut ColumnSchema, context: &Cont
     match described.kind {
         ColumnKind::Integer | ColumnKind::Continuous => numbers(raw, described, context).map(Column::Number),
         ColumnKind::Datetime => datetimes(raw, described).map(Column::Number),
-        ColumnKind::Categorical => Ok(categories(raw, described)),
+        ColumnKind::Categorical | ColumnKind::Text => Ok(categories(raw, described)),
         ColumnKind::Boolean => boolean(raw, described),
         ColumnKind::Constant => constant(raw, described),
         ColumnKind::Id | ColumnKind::Key => {
@@ -78,7 +78,8 @@ fn constant(raw: RawColumn, described: &mut ColumnSchema) -> Said<Column> {
 /// Labels in the order of first appearance, or in numeric order when all are numbers.
 fn categories(mut raw: RawColumn, described: &mut ColumnSchema) -> Column {
     let only_marks = raw.missing + raw.marked == raw.rows();
-    let marks_are_missing = matches!(described.kind, ColumnKind::Boolean | ColumnKind::Id | ColumnKind::Key) && !raw.nulls;
+    let marks_are_missing =
+        matches!(described.kind, ColumnKind::Boolean | ColumnKind::Id | ColumnKind::Key | ColumnKind::Text) && !raw.nulls;
     let (mut codes, mut levels) = match raw.cells {
         Cells::Numbers(ref cells) if !only_marks && raw.datetime.is_none() => intern_numbers(cells),
         _ => {

@@ -42,7 +42,7 @@ impl Writer {
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS));
         // Ids and real numbers of any digits are nearly all different: a dictionary of them would be given up again.
         let different = |described: &&ColumnSchema| match described.kind {
-            ColumnKind::Id => true,
+            ColumnKind::Id | ColumnKind::Text => true,
             kind => kind == ColumnKind::Continuous && described.step().is_none(),
         };
         let properties = schema.columns.iter().filter(different).fold(properties, |properties, described| {

@@ -20,6 +20,7 @@ use self::effort::Effort;
 use self::looks::Looks;
 pub use self::protocol::evaluate_tabsyn;
 use self::scores::{Compared, Scores, Spread};
+use super::texts::of_columns;
 use super::{FORMAT, Report, Sources, marks};
 use crate::learn::Learner;
 use crate::membership::lira::{Generate, Shadows};
@@ -198,6 +199,7 @@ pub fn evaluate_with_shadows(
     let rules = scores.rules(&whole, options.seed)?;
 
     marks::set(&mut scores.list, [privacy.synthetic.distances.len(), privacy.reference().map_or(1, |new| new.distances.len())]);
+    let (of_texts, texts) = of_columns([real, synthetic], holdout, options.seed, &mut progress)?;
     progress("figures");
     let rare = all.holdout.map_or_else(Vec::new, |holdout| rare_values(all.real, all.synthetic, holdout));
     let tests = holdout.map(|_| evidence::tests(&privacy, &attacks, &rare));
@@ -239,8 +241,8 @@ pub fn evaluate_with_shadows(
         sources: options.sources.filled("rows", description, [all.real.rows(), all.synthetic.rows()], all.holdout.map(Table::rows)),
         seed: options.seed,
         verdicts,
-        scores: scores.list,
-        sections: sections.into_iter().flatten().collect(),
+        scores: scores.list.into_iter().chain(of_texts).collect(),
+        sections: sections.into_iter().flatten().chain(texts).collect(),
         notes: notes(&all, given.is_some(), &aligned[0], rules.as_ref(), effort),
     })
 }

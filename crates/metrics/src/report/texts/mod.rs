@@ -1,5 +1,6 @@
 //! The evaluation of text.
 
+mod columns;
 mod scores;
 mod sections;
 mod verdict;
@@ -7,6 +8,7 @@ mod verdict;
 use semblant_core::data::Data;
 use semblant_data::text::{Passage, Passages, Text};
 
+pub(super) use self::columns::of_columns;
 use self::scores::Scored;
 use super::{FORMAT, Report, Sources, marks};
 use crate::random::{random, subsample};

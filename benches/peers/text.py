@@ -1,0 +1,144 @@
+"""text-ar beside the same network in PyTorch, eager, on the CPU: a training step, held-out nats after equal updates, and sampling with a cache beside
+a loop that runs the whole text again for every character, as nanoGPT's `generate` does.
+
+    pip install torch
+    python benches/peers/text.py target/release/semblant train.txt held.txt [--updates 1000] [--threads 1]
+
+The network: RMS normalisation, rotary positions, GELU, tied table, 160 wide, 4 blocks, 5 heads, context 256; 8 windows a step; Adam (0.9, 0.99) with a
+warm-up of 2 % and a cosine to 0, clipped at 1, dropout 0.1; PyTorch's are the averaged weights too, of a half-life of 50,000 windows that grows with the
+run. Held-out windows overlap by half, as in `semblant evaluate --likelihood`.
+"""
+import argparse, copy, json, math, os, subprocess, tempfile, time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+parser = argparse.ArgumentParser()
+parser.add_argument("semblant")
+parser.add_argument("train")
+parser.add_argument("held")
+parser.add_argument("--updates", type=int, default=1000)
+parser.add_argument("--threads", type=int, default=1)
+arguments = parser.parse_args()
+torch.set_num_threads(arguments.threads)
+torch.manual_seed(0)
+WIDTH, DEPTH, HEADS, CONTEXT, BATCH, DROPOUT = 160, 4, 5, 256, 8, 0.1
+environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
+folder = tempfile.mkdtemp()
+train, held = (open(path, encoding="utf-8").read() for path in (arguments.train, arguments.held))
+characters = sorted(set(train))
+number = {character: index for index, character in enumerate(characters)}
+UNKNOWN, BEGIN = len(characters), len(characters) + 1
+encode = lambda text: torch.tensor([number.get(character, UNKNOWN) for character in text])
+
+
+def rotated(x):  # [batch, heads, tokens, size]
+    size, tokens = x.shape[-1], x.shape[-2]
+    frequency = 10000.0 ** (-torch.arange(0, size, 2) / size)
+    angle = torch.arange(tokens)[:, None] * frequency[None]
+    a, b = x[..., : size // 2], x[..., size // 2 :]
+    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm_1, self.norm_2 = nn.RMSNorm(WIDTH), nn.RMSNorm(WIDTH)
+        self.packed, self.mixed = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, x):
+        batch, tokens, _ = x.shape
+        q, k, v = (part.view(batch, tokens, HEADS, -1).transpose(1, 2) for part in self.packed(self.norm_1(x)).chunk(3, -1))
+        mixed = F.scaled_dot_product_attention(rotated(q), rotated(k), v, is_causal=True)
+        x = x + F.dropout(self.mixed(mixed.transpose(1, 2).reshape(batch, tokens, WIDTH)), DROPOUT, self.training)
+        return x + F.dropout(self.down(F.gelu(self.up(self.norm_2(x)), approximate="tanh")), DROPOUT, self.training)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.bias = nn.Embedding(len(characters) + 2, WIDTH), nn.Parameter(torch.zeros(len(characters) + 1))
+        self.blocks, self.norm = nn.ModuleList(Block() for _ in range(DEPTH)), nn.RMSNorm(WIDTH)
+        for name, weight in self.named_parameters():
+            if weight.dim() > 1:
+                nn.init.normal_(weight, std=0.02 / math.sqrt(2 * DEPTH) if "mixed" in name or "down" in name else 0.02)
+
+    def forward(self, ids):
+        x = F.dropout(self.table(ids), DROPOUT, self.training)
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.table.weight[: len(characters) + 1], self.bias)
+
+
+def inputs(tokens):
+    return torch.cat([torch.full((len(tokens), 1), BEGIN), tokens[:, :-1]], 1)
+
+
+def pytorch_fit(tokens):
+    net, rate = Net(), 2e-3
+    average = copy.deepcopy(net)
+    optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.99))
+    warm_up, started = max(1, int(0.02 * arguments.updates)), time.perf_counter()
+    for step in range(arguments.updates):
+        share = min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / arguments.updates))
+        optimizer.param_groups[0]["lr"] = rate * share
+        starts = torch.randint(len(tokens) - CONTEXT, (BATCH,))
+        batch = torch.stack([tokens[start : start + CONTEXT] for start in starts])
+        loss = F.cross_entropy(net(inputs(batch)).flatten(0, 1), batch.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        half_life = min(50_000.0, 0.03 * BATCH * (step + 1))
+        keep = 0.5 ** (BATCH / half_life) if half_life > 0 else 0.0
+        with torch.no_grad():
+            for own, new in zip(average.parameters(), net.parameters()):
+                own.lerp_(new, 1 - keep)
+    return average.eval(), (time.perf_counter() - started) / arguments.updates
+
+
+@torch.no_grad()
+def pytorch_nats(net, tokens):
+    total, start, counted = 0.0, 0, 0
+    while True:
+        window = tokens[start : start + CONTEXT]
+        first = 0 if start == 0 else CONTEXT // 2
+        logits = net(inputs(window[None]))[0]
+        total += F.cross_entropy(logits[first:], window[first:], reduction="sum").item()
+        counted += len(window) - first
+        if start + CONTEXT >= len(tokens):
+            return total / counted
+        start += CONTEXT // 2
+
+
+@torch.no_grad()
+def pytorch_naive(net, count, length):
+    started = time.perf_counter()
+    ids = torch.full((count, 1), BEGIN)
+    for _ in range(length):
+        logits = net(ids[:, -CONTEXT:])[:, -1]
+        ids = torch.cat([ids, torch.multinomial(logits.softmax(-1), 1)], 1)
+    return count * length / (time.perf_counter() - started)
+
+
+def semblant(*command):
+    return subprocess.run([arguments.semblant, *command], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+model = os.path.join(folder, "m.safetensors")
+settings = [f"rows={BATCH * arguments.updates}", "epochs=0", "patience_ticks=0", f"batch_rows={BATCH}", f"width={WIDTH}", f"depth={DEPTH}", f"heads={HEADS}"]
+settings += [f"context={CONTEXT}", f"dropout={DROPOUT}", "guard=false", "validation=0.005", f"tick_rows={BATCH * arguments.updates}"]
+fit = ["fit", arguments.train, "--whole", "256", "--model", "text-ar", "-o", model, "--json"]
+summary = json.loads(semblant(*fit, *[part for setting in settings for part in ("--set", setting)]))["summary"]
+ours = summary["train_secs"] / summary["steps"]
+score = json.loads(semblant("evaluate", "--likelihood", model, "--real", arguments.held, "--json"))
+started = time.perf_counter()
+semblant("-q", "sample", model, "-n", "64", "--characters", "512", "-o", os.path.join(folder, "s.txt"), "--force")
+ours_sampled = 64 * 512 / (time.perf_counter() - started)
+net, theirs = pytorch_fit(encode(train))
+print(f"step: semblant {1e3 * ours:.1f} ms, PyTorch {1e3 * theirs:.1f} ms, ratio {ours / theirs:.2f}")
+print(f"held out after {arguments.updates} updates: semblant {json.dumps(score)[:400]}, PyTorch {pytorch_nats(net, encode(held)):.4f} nats a character")
+naive = pytorch_naive(net, 64, 512)
+print(f"sampling: semblant {ours_sampled:.0f} characters a second, PyTorch without a cache {naive:.0f}, ratio {ours_sampled / naive:.1f}")
