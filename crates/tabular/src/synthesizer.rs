@@ -271,10 +271,10 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
         let plain = TextColumns::plain_of(data)?;
         let Prepared { preparation, constraints, table, notes, .. } = Preparation::fit(&plain, !C::EXCLUDES, run.seed)?;
         notes.iter().for_each(|note| run.observer.event(Event::Note(note)));
-        let (fitted, summary) = TextColumns::before(data, run, |run| self.config.fit(&table, run))?;
+        let (fitted, mut summary) = TextColumns::before(data, run, |run| self.config.fit(&table, run))?;
         let started = Instant::now();
         self.texts = TextColumns::fit(data, &self.texts_config, run)?;
-        let summary = Summary { train_secs: summary.train_secs + started.elapsed().as_secs_f64(), ..summary };
+        summary.train_secs += started.elapsed().as_secs_f64();
         (self.fitted, self.preparation, self.constraints, self.seen) = (Some(fitted), Some(preparation), constraints, Mutex::default());
         Ok(summary)
     }
