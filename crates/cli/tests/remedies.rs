@@ -61,6 +61,8 @@ const REACH: &[(&str, &str, &str)] = &[
     ("data/src/text/kind.rs", "--whole", "fit evaluate compare schema"),
     ("data/src/text/kind.rs", "", "sample"),
     ("data/src/text/", "", "fit evaluate compare schema"),
+    ("text/src/form.rs", "--set", "fit"),
+    ("text/src/columns.rs", "", "fit"),
     ("text/src/", "", "sample"),
     // Whoever reads a table.
     ("data/src/table/", "", "fit evaluate compare schema"),
@@ -78,6 +80,7 @@ const REACH: &[(&str, &str, &str)] = &[
     ("rules/src/synthesizer.rs", "", "fit"),
     ("tabular-masked/src/", "", "fit"),
     ("tabular/src/completion.rs", "", "sample"),
+    ("tabular/src/synthesizer.rs", "--given", "sample"),
     ("tabular/src/filter/", "", "sample"),
     ("tabular/src/encoded.rs", "--precision", "fit"),
     ("tabular/src/preparation/", "because of --no-protect", "fit"),

@@ -27,7 +27,7 @@ const PREPARATION: &str = "preparation";
 /// Attempts at a row in which a text is given.
 pub(crate) const CANDIDATES: u64 = 32;
 
-/// The seed of a further attempt.
+/// The seed of an attempt, for the first that of the request.
 pub(crate) fn seed_of(seed: u64, attempt: u64) -> u64 {
     seed ^ attempt.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
@@ -207,13 +207,14 @@ impl<C: TableModel> TableSynthesizer<C> {
         Ok((TableRequest { given: Some(Arc::new(plain)), ..request.clone() }, Some(whole)))
     }
 
-    /// One attempt at the rows of a request, each with what is given of it but texts that are still to be drawn.
-    fn attempt(&self, request: &TableRequest, given: Option<&Table>, watch: &mut dyn FnMut(u64)) -> Result<Attempt> {
+    /// An attempt at the rows of a request, each with what is given of it but texts that are still to be drawn. Names are the same in every attempt.
+    fn attempt(&self, request: &TableRequest, number: u64, given: Option<&Table>, watch: &mut dyn FnMut(u64)) -> Result<Attempt> {
         let fitted = self.fitted()?;
+        let drawn = TableRequest { seed: seed_of(request.seed, number), ..request.clone() };
         let searched = if self.constraints.unique().is_empty() {
-            self.config.search(fitted, request, &self.constraints, watch)?
+            self.config.search(fitted, &drawn, &self.constraints, watch)?
         } else {
-            unique::search(&self.constraints, request, &self.seen, &mut |request| {
+            unique::search(&self.constraints, &drawn, &self.seen, &mut |request| {
                 self.config.search(fitted, request, &self.constraints, &mut |_| ())
             })?
         };
@@ -229,10 +230,13 @@ impl<C: TableModel> TableSynthesizer<C> {
 
     /// Rows in which texts are given, by how probable these are beside the rest: of [`CANDIDATES`] attempts one for each row.
     fn by_texts(&self, first: Attempt, request: &TableRequest, given: &Table) -> Result<Attempt> {
+        if !self.constraints.unique().is_empty() {
+            let what = "rows that must be unique cannot be drawn by texts that are given; leave the column of the text out of --given";
+            return Err(Error::Condition(what.into()));
+        }
         let mut all = vec![first];
         for number in 1..CANDIDATES {
-            let seed = seed_of(request.seed, number);
-            all.push(self.attempt(&TableRequest { seed, ..request.clone() }, Some(given), &mut |_| ())?);
+            all.push(self.attempt(request, number, Some(given), &mut |_| ())?);
         }
         let tables: Vec<Table> = all.iter().map(|attempt| attempt.sample.data.clone()).collect();
         let is_made = |candidate: usize, row: usize| all[candidate].unmet.binary_search(&row).is_err();
@@ -287,7 +291,7 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
     fn search(&self, request: &TableRequest, watch: &mut dyn FnMut(u64)) -> Result<Found<Table>> {
         self.asked(request)?;
         let (request, given) = self.with_own_columns(request)?;
-        let attempt = self.attempt(&request, given.as_ref(), watch)?;
+        let attempt = self.attempt(&request, 0, given.as_ref(), watch)?;
         let Attempt { mut sample, unmet, cut } = match given.filter(|given| self.texts.are_in(given)) {
             Some(given) => self.by_texts(attempt, &request, &given)?,
             None => attempt,

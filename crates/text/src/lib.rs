@@ -17,19 +17,23 @@
 //! ```
 //!
 //! - [`autoregressive`]: `text-ar`, the default. [`masked`]: `text-mdlm`, which fills in.
-//! - [`model`]: what both share: tokens, held-out texts, the file, sampling under the guard.
+//! - [`synthesizer`]: what both share: tokens, held-out texts, the file, sampling under the guard. [`model`]: what each has of its own.
+//! - [`columns`]: columns of free text in tables. [`pattern`]: texts that match an expression. [`protect`]: names and numbers.
 //! - [`transformer`]: the network. [`corpus`]: texts as windows and batches. [`guard`]: against copies of training text.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod autoregressive;
 pub mod columns;
 pub mod corpus;
+mod drawing;
+mod filling;
 pub mod form;
 pub mod guard;
 pub mod masked;
 pub mod model;
 pub mod pattern;
 pub mod protect;
+pub mod synthesizer;
 pub mod told;
 pub mod transformer;
 
@@ -39,7 +43,8 @@ use semblant_data::text::Text;
 pub use autoregressive::TextArConfig;
 pub use form::TextConfig;
 pub use masked::TextMdlmConfig;
-pub use model::{TextModel, TextSynthesizer};
+pub use model::TextModel;
+pub use synthesizer::TextSynthesizer;
 
 /// The causal transformer with its settings, fitted or not.
 pub type TextAr = TextSynthesizer<TextArConfig>;
@@ -47,7 +52,7 @@ pub type TextAr = TextSynthesizer<TextArConfig>;
 pub type TextMdlm = TextSynthesizer<TextMdlmConfig>;
 
 /// The models of this family, the default first.
-pub const MODELS: &[Entry<Text>] = &[model::entry::<TextArConfig>(), model::entry::<TextMdlmConfig>()];
+pub const MODELS: &[Entry<Text>] = &[synthesizer::entry::<TextArConfig>(), synthesizer::entry::<TextMdlmConfig>()];
 
 /// Purposes of random numbers in this family.
 mod purpose {

@@ -135,7 +135,7 @@ mod tests {
         let other = Column::Number((0..rows).map(|row| (row * 7 % 50) as f64).collect());
         let note = |row: usize| {
             let thing = ["the tea", "a cake", "the soup", "our bread", "one pie"][(row * 3 + shift) % 5];
-            let said = if row % 3 % 2 == 0 { "was lovely and warm" } else { "came late and cold" };
+            let said = ["was lovely and warm", "came late and cold"][row % 3 % 2];
             Some(format!("{thing} of table {} {said}", row * 31 % 97))
         };
         Table::from_columns(vec![
