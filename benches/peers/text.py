@@ -8,7 +8,7 @@ The network: RMS normalisation, rotary positions, GELU, tied table, 160 wide, 4 
 warm-up of 2 % and a cosine to 0, clipped at 1, dropout 0.1; PyTorch's are the averaged weights too, of a half-life of 50,000 windows that grows with the
 run. Held-out windows overlap by half, as in `semblant evaluate --likelihood`.
 """
-import argparse, copy, json, math, os, subprocess, tempfile, time
+import argparse, copy, json, math, os, re, subprocess, tempfile, time
 
 import torch
 from torch import nn
@@ -133,12 +133,12 @@ settings += [f"context={CONTEXT}", f"dropout={DROPOUT}", "guard=false", "validat
 fit = ["fit", arguments.train, "--whole", "256", "--model", "text-ar", "-o", model, "--json"]
 summary = json.loads(semblant(*fit, *[part for setting in settings for part in ("--set", setting)]))["summary"]
 ours = summary["train_secs"] / summary["steps"]
-score = json.loads(semblant("evaluate", "--likelihood", model, "--real", arguments.held, "--json"))
+score = re.search(r"([0-9.]+) nats and", semblant("evaluate", "--likelihood", model, "--real", arguments.held, "--whole", "1000000")).group(1)
 started = time.perf_counter()
 semblant("-q", "sample", model, "-n", "64", "--characters", "512", "-o", os.path.join(folder, "s.txt"), "--force")
 ours_sampled = 64 * 512 / (time.perf_counter() - started)
 net, theirs = pytorch_fit(encode(train))
 print(f"step: semblant {1e3 * ours:.1f} ms, PyTorch {1e3 * theirs:.1f} ms, ratio {ours / theirs:.2f}")
-print(f"held out after {arguments.updates} updates: semblant {json.dumps(score)[:400]}, PyTorch {pytorch_nats(net, encode(held)):.4f} nats a character")
+print(f"held out after {arguments.updates} updates: semblant {score}, PyTorch {pytorch_nats(net, encode(held)):.4f} nats a character")
 naive = pytorch_naive(net, 64, 512)
 print(f"sampling: semblant {ours_sampled:.0f} characters a second, PyTorch without a cache {naive:.0f}, ratio {ours_sampled / naive:.1f}")

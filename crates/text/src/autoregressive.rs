@@ -63,6 +63,8 @@ impl Config for TextArConfig {
 pub struct Batch {
     /// What each window is told, its mark, and its tokens but the last, `[rows, length]`.
     inputs: Vec<u32>,
+    /// The mark of each window, `[rows]`, where it is added to all of its tokens.
+    marks: Option<Vec<u32>>,
     /// The tokens and their weights, `[rows, length]`.
     targets: Targets,
     rows: usize,
@@ -85,9 +87,10 @@ impl Batch {
             tokens.extend(filled(&window.tokens));
             weights.extend((0..length).map(|place| if (window.from..window.tokens.len()).contains(&place) { 1.0 } else { 0.0 }));
         }
+        let marks = form.marked.then(|| windows.iter().map(|window| form.mark(window.label, window.within)).collect());
         let sum: f32 = weights.iter().sum::<f32>().max(1.0);
         weights.iter_mut().for_each(|weight| *weight /= sum);
-        Self { inputs, targets: Targets { tokens: Arc::new(tokens), weights: Arc::new(weights) }, rows, length: told + length }
+        Self { inputs, marks, targets: Targets { tokens: Arc::new(tokens), weights: Arc::new(weights) }, rows, length: told + length }
     }
 }
 
@@ -108,9 +111,9 @@ impl Model for AutoregressiveModel {
     }
 
     fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let Batch { inputs, targets, rows, length } = batch;
+        let Batch { inputs, marks, targets, rows, length } = batch;
         let mut dropped = dropout(self.dropout, step, rows);
-        let x = dropped(self.net.embed(&inputs, [rows, length])); // [rows, length, width]
+        let x = dropped(self.net.embed_marked(&inputs, marks.as_deref(), [rows, length])); // [rows, length, width]
         let logits = self.net.logits(self.net.hidden(x, true, &mut dropped)); // [rows, length, outputs]
         let (loss, surrogate) = loss_of(logits, &targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
@@ -197,8 +200,9 @@ impl TextModel for TextArConfig {
 fn nats(net: &Transformer, form: &Form, windows: &[Window]) -> Vec<f64> {
     let mut all = Vec::with_capacity(windows.len());
     for part in windows.chunks(JUDGED) {
-        let Batch { inputs, targets, rows, length } = Batch::of(part, form);
-        let logits = net.logits(net.hidden(net.embed(&inputs, [rows, length]), true, &mut |added| added)); // [rows, length, outputs]
+        let Batch { inputs, marks, targets, rows, length } = Batch::of(part, form);
+        let x = net.embed_marked(&inputs, marks.as_deref(), [rows, length]);
+        let logits = net.logits(net.hidden(x, true, &mut |added| added)); // [rows, length, outputs]
         host::read(&logits, |logits| {
             let rows = logits.chunks_exact(length * form.outputs()).zip(targets.tokens.chunks_exact(length)).zip(part);
             all.extend(rows.map(|((logits, tokens), window)| {

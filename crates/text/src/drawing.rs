@@ -22,6 +22,8 @@ struct Slot {
     tokens: Vec<u32>,
     /// What the network sees before the next token is drawn.
     forced: VecDeque<u32>,
+    /// What says which label the text has, and whether its beginning is seen.
+    mark: u32,
     /// Bytes at the end that begin a character.
     pending: Vec<u8>,
     characters: usize,
@@ -66,7 +68,8 @@ impl<'a> Drawing<'a> {
             }
             let seen = |slot: &mut Option<Slot>| slot.as_mut().and_then(|slot| slot.forced.pop_front()).unwrap_or(form.mark(0, false));
             let ids: Vec<u32> = self.slots.iter_mut().map(seen).collect();
-            let logits = net.next(&ids, &mut caches);
+            let marks: Vec<u32> = self.slots.iter().map(|slot| slot.as_ref().map_or(form.mark(0, false), |slot| slot.mark)).collect();
+            let logits = net.next(&ids, form.marked.then_some(&marks[..]), &mut caches);
             for (index, logits) in logits.chunks_exact(form.outputs()).enumerate() {
                 if self.slots[index].as_ref().is_some_and(|slot| slot.forced.is_empty()) && self.extended(index, logits.to_vec()) {
                     // A full row begins anew with the last half of what it has.
@@ -130,7 +133,8 @@ impl<'a> Drawing<'a> {
         if let Some(slot) = &mut self.slots[index] {
             let kept = slot.tokens.len() - half(form.context).min(slot.tokens.len());
             let draw = &self.draws[slot.draw];
-            let marks = form.told_marks(&draw.told).chain([form.mark(draw.label, true)]);
+            slot.mark = form.mark(draw.label, true);
+            let marks = form.told_marks(&draw.told).chain([slot.mark]);
             slot.forced = marks.chain(slot.tokens[kept..].iter().copied()).collect();
         }
     }
@@ -139,13 +143,15 @@ impl<'a> Drawing<'a> {
 /// The slot of the next draw, if there is one.
 fn begun(form: &Form, draws: &[Draw], next: usize, pattern: Option<&Pattern>) -> Option<Slot> {
     let draw = draws.get(next)?;
-    let mut slot = Slot { draw: next, tokens: Vec::new(), forced: VecDeque::new(), pending: Vec::new(), characters: 0, state: None };
+    let mut slot =
+        Slot { draw: next, tokens: Vec::new(), forced: VecDeque::new(), mark: 0, pending: Vec::new(), characters: 0, state: None };
     slot.state = pattern.map(Pattern::start);
     draw.given.iter().flatten().for_each(|&token| slot.push(form, token, pattern));
     // Of a long beginning only what fits is seen, with room for what follows.
     let kept = slot.tokens.len().saturating_sub(form.context - half(form.context));
     slot.forced.extend(form.told_marks(&draw.told));
-    slot.forced.push_back(form.mark(draw.label, form.is_whole() || kept > 0));
+    slot.mark = form.mark(draw.label, form.is_whole() || kept > 0);
+    slot.forced.push_back(slot.mark);
     slot.forced.extend(&slot.tokens[kept..]);
     Some(slot)
 }

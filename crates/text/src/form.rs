@@ -138,6 +138,10 @@ pub struct Form {
     pub heads: usize,
     /// Dropout in training.
     pub dropout: f64,
+    /// Whether a window's mark is added to all of its tokens, so that its label is seen everywhere: so it is where there are labels. Models of earlier
+    /// versions see it before the tokens alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked: bool,
     /// The number of tokens of each column that a text is told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<u32>,
@@ -188,8 +192,9 @@ impl Form {
             (_, 0..4_000_000) => 0.1,
             _ => 0.0,
         };
+        let marked = labels.is_some();
         let longest = most.next_power_of_two().min(MOST_CHARACTERS);
-        Ok(Self { layout: texts.layout().clone(), tokenizer, labels, context, longest, width, heads, dropout, told: Vec::new() })
+        Ok(Self { layout: texts.layout().clone(), tokenizer, labels, context, longest, width, heads, dropout, marked, told: Vec::new() })
     }
 
     /// Refuses what a file may hold and no form has.

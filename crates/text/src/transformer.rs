@@ -114,6 +114,15 @@ impl Transformer {
         embedding(self.table.val(), ids).reshape([batch, tokens, self.width])
     }
 
+    /// As [`Transformer::embed`], with the vector of a row's mark added to all of its tokens where there are `marks`, one for each row.
+    pub fn embed_marked(&self, ids: &[u32], marks: Option<&[u32]>, [batch, tokens]: [usize; 2]) -> Tensor<3> {
+        let x = self.embed(ids, [batch, tokens]);
+        match marks {
+            Some(marks) => x + self.embed(marks, [batch, 1]), // [batch, tokens, width]
+            None => x,
+        }
+    }
+
     /// The blocks over `x [batch, tokens, width]`. Where it is causal, a token sees itself and those before it only.
     pub fn hidden(&self, x: Tensor<3>, is_causal: bool, branch: Branch<'_>) -> Tensor<3> {
         let places: Vec<usize> = (0..x.dims()[1]).collect();
@@ -138,10 +147,10 @@ impl Transformer {
         self.blocks.iter().map(|_| AttentionCache::new(rows, capacity, self.width, self.heads, device)).collect()
     }
 
-    /// Adds one token to every row; the logits of the next ones, `[rows, outputs]` row-major.
-    pub fn next(&self, ids: &[u32], caches: &mut [AttentionCache]) -> Vec<f32> {
+    /// Adds one token to every row, with its mark where there are `marks`; the logits of the next ones, `[rows, outputs]` row-major.
+    pub fn next(&self, ids: &[u32], marks: Option<&[u32]>, caches: &mut [AttentionCache]) -> Vec<f32> {
         let rows = ids.len();
-        let mut x = self.embed(ids, [rows, 1]);
+        let mut x = self.embed_marked(ids, marks, [rows, 1]);
         for (block, cache) in self.blocks.iter().zip(caches) {
             let places = cache.lengths().to_vec();
             let width = self.width;
@@ -166,10 +175,11 @@ mod tests {
         let device = Device::flex();
         let net = Transformer::new(&SIZES, 3, &device);
         let ids = [5, 0, 3, 2, 4, 1, 6, 1, 1, 0, 2, 4];
-        let whole = net.logits(net.hidden(net.embed(&ids, [2, 6]), true, &mut |added| added));
+        let marks = [5, 6];
+        let whole = net.logits(net.hidden(net.embed_marked(&ids, Some(&marks), [2, 6]), true, &mut |added| added));
         let mut caches = net.caches(2, 6, &device);
         for token in 0..6 {
-            let next = net.next(&[ids[token], ids[6 + token]], &mut caches);
+            let next = net.next(&[ids[token], ids[6 + token]], Some(&marks), &mut caches);
             for row in 0..2 {
                 let expected = whole.clone().slice([row..row + 1, token..token + 1, 0..5]);
                 host::read(&expected, |expected| {
