@@ -56,6 +56,9 @@ impl SequenceNet {
         let before = Tensor::stack::<3>(states, 1).reshape([count, hidden]);
         // The rows `by` places earlier; zeros before the first.
         let earlier = |by: usize| {
+            if by >= length {
+                return Tensor::zeros([count, features], device);
+            }
             let kept = past.clone().reshape([chunks, length, features]).narrow(1, 0, length - by);
             Tensor::cat(vec![Tensor::zeros([chunks, by, features], device), kept], 1).reshape([count, features])
         };
