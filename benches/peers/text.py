@@ -135,10 +135,10 @@ summary = json.loads(semblant(*fit, *[part for setting in settings for part in (
 ours = summary["train_secs"] / summary["steps"]
 score = re.search(r"([0-9.]+) nats and", semblant("evaluate", "--likelihood", model, "--real", arguments.held, "--whole", "1000000")).group(1)
 started = time.perf_counter()
-semblant("-q", "sample", model, "-n", "64", "--characters", "512", "-o", os.path.join(folder, "s.txt"), "--force")
-ours_sampled = 64 * 512 / (time.perf_counter() - started)
+semblant("-q", "sample", model, "-n", "64", "--characters", "256", "-o", os.path.join(folder, "s.txt"), "--force")
+ours_sampled = 64 * 256 / (time.perf_counter() - started)
 net, theirs = pytorch_fit(encode(train))
 print(f"step: semblant {1e3 * ours:.1f} ms, PyTorch {1e3 * theirs:.1f} ms, ratio {ours / theirs:.2f}")
 print(f"held out after {arguments.updates} updates: semblant {score}, PyTorch {pytorch_nats(net, encode(held)):.4f} nats a character")
-naive = pytorch_naive(net, 64, 512)
+naive = pytorch_naive(net, 16, 256)
 print(f"sampling: semblant {ours_sampled:.0f} characters a second, PyTorch without a cache {naive:.0f}, ratio {ours_sampled / naive:.1f}")
