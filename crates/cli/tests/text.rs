@@ -136,7 +136,7 @@ fn columns_of_free_text_follow_the_rest_of_their_rows() {
     let rows: Vec<Vec<String>> = made.lines().skip(1).map(cells).collect();
     let missing = rows.iter().filter(|row| row[3].is_empty()).count();
     assert!(made.starts_with("id,sort,size,note\n") && (8..60).contains(&missing), "{missing} missing\n{made}");
-    let fits = |row: &&Vec<String>| row[3].is_empty() || row[3].contains(if row[1] == "good" { "lov" } else { "lat" });
+    let fits = |row: &&Vec<String>| row[3].is_empty() || row[3].contains(if row[1] == "good" { "love" } else { "late" });
     let right = rows.iter().filter(fits).count();
     assert!(right > 180, "{right} of 200 fit\n{made}");
     // Slices, conditions, and given texts.

@@ -99,7 +99,7 @@ pub trait TextModel: Config {
     /// Learns a network.
     ///
     /// # Errors
-    /// As [`Synthesizer::fit`].
+    /// As [`Synthesizer::fit`](semblant_core::synthesizer::Synthesizer::fit).
     fn fit(&self, corpus: &Corpus, form: &Form, schedule: TrainSchedule, run: &mut Run) -> Result<(Transformer, Summary)>;
 
     /// Draws the tokens of texts, without their ends. Each depends on its own [`Draw`] and the seed alone; all are in the same attempt.
