@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use semblant_data::table::{ColumnSchema, Table};
+use semblant_data::table::{ColumnKind, ColumnSchema, Table};
 
 use self::effort::Effort;
 use self::looks::Looks;
@@ -289,7 +289,9 @@ fn train_and_test(tables: &Compared, target: &str, options: &Options) -> Result<
 fn notes(tables: &Compared, given: bool, aligned: &Table, rules: Option<&Rules>, effort: Effort) -> Vec<String> {
     let Compared { real, synthetic, holdout } = *tables;
     let mut notes = Vec::new();
-    let left_out: Vec<&str> = real.schema().names().filter(|name| aligned.schema().index_of(name).is_err()).collect();
+    // Columns of free text have scores of their own.
+    let is_left_out = |column: &&ColumnSchema| column.kind != ColumnKind::Text && aligned.schema().index_of(&column.name).is_err();
+    let left_out: Vec<&str> = real.schema().columns.iter().filter(is_left_out).map(|column| column.name.as_str()).collect();
     if !left_out.is_empty() {
         notes.push(format!(
             "Columns not compared, because they are ids, constant, or not in both tables with one type: {}.",
