@@ -28,11 +28,22 @@ pub trait Completion<F> {
     fn negative_log_likelihoods(&self, fitted: &F, table: &Table, orders: usize, seed: u64) -> Result<Vec<Vec<Vec<f64>>>>;
 }
 
+type OfCells = Vec<Vec<Vec<f64>>>;
+type OfTexts = Vec<(String, Vec<f64>)>;
+
 impl<C: TableModel> TableSynthesizer<C> {
     fn completion(&self) -> Result<(&dyn Completion<C::Fitted>, &C::Fitted, &Schema)> {
         let none = || Error::Config(format!("{} cannot judge or complete rows; fit masked-diffusion", C::NAME));
         let completion = self.config().completion().ok_or_else(none)?;
         Ok((completion, self.fitted()?, &self.prepared()?.schema))
+    }
+
+    /// The negative log-likelihoods of cells, `[orders][rows][columns]`, and those of columns of free text, `[columns][rows]`.
+    fn judged(&self, data: &Table, samples: usize, seed: u64) -> Result<(OfCells, OfTexts)> {
+        let (completion, fitted, schema) = self.completion()?;
+        let plain = alike(&self.texts().plain(data)?, schema)?;
+        let cells = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&plain)?, samples.max(1), seed)?;
+        Ok((cells, self.texts().negative_log_likelihoods(&alike(data, &self.texts().schema(schema))?)?))
     }
 
     fn prepared(&self) -> Result<&Preparation> {
@@ -89,10 +100,7 @@ impl<C: TableModel> Rebuild<Table> for TableSynthesizer<C> {
 impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
     /// Of the mixture over orders that the model samples from: `samples` is the number of orders. Exact for one order alone.
     fn negative_log_likelihoods(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<f64>> {
-        let (completion, fitted, schema) = self.completion()?;
-        let plain = alike(&self.texts().plain(data)?, schema)?;
-        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&plain)?, samples.max(1), seed)?;
-        let texts = self.texts().negative_log_likelihoods(&alike(data, &self.texts().schema(schema))?)?;
+        let (all, texts) = self.judged(data, samples, seed)?;
         let row = |row: usize| {
             let nats: Vec<f64> = all.iter().map(|order| order[row].iter().sum()).collect();
             let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
@@ -103,10 +111,8 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
     }
 
     fn parts(&self, data: &Table, samples: usize, seed: u64) -> Result<Vec<(String, Vec<f64>)>> {
-        let (completion, fitted, schema) = self.completion()?;
-        let plain = alike(&self.texts().plain(data)?, schema)?;
-        let all = completion.negative_log_likelihoods(fitted, &self.constraints().learned(&plain)?, samples.max(1), seed)?;
-        let texts = self.texts().negative_log_likelihoods(&alike(data, &self.texts().schema(schema))?)?;
+        let (all, texts) = self.judged(data, samples, seed)?;
+        let schema = &self.prepared()?.schema;
         let mean = |column: usize, row: usize| all.iter().map(|order| order[row][column]).sum::<f64>() / all.len() as f64;
         let learned = schema.columns.iter().enumerate().filter(|(_, described)| described.kind.is_modelled());
         let parts = learned.map(|(column, described)| (described.name.clone(), (0..data.rows()).map(|row| mean(column, row)).collect()));

@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::TextAr;
 use crate::autoregressive::TextArConfig;
+use crate::form::drawn;
 use crate::purpose::CHOSEN;
 use crate::told::ToldColumns;
 
@@ -203,12 +204,7 @@ impl TextColumns {
                 return row;
             }
             let weights: Vec<f64> = (0..candidates.len()).map(|candidate| (least - of(candidate)).exp()).collect();
-            let mut left = stream.uniform_f64(row as u64, 0) * weights.iter().sum::<f64>();
-            let place = weights.iter().position(|weight| {
-                left -= weight;
-                left < 0.0
-            });
-            place.unwrap_or(0) * rows + row
+            drawn(&weights, stream.uniform_f64(row as u64, 0)) * rows + row
         };
         Ok(all.take(&(0..rows).map(chosen).collect::<Vec<_>>()))
     }

@@ -110,6 +110,19 @@ impl TextConfig {
     }
 }
 
+/// Which of some weights a chance from 0 to 1 falls on; the last one where rounding leaves none.
+///
+/// # Panics
+/// Without weights.
+pub(crate) fn drawn(weights: &[f64], chance: f64) -> usize {
+    let mut left = chance * weights.iter().sum::<f64>();
+    let place = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    place.unwrap_or(weights.len() - 1)
+}
+
 /// The labels of the training texts and how often each occurs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LabelShares {
@@ -297,16 +310,8 @@ impl Form {
             }
             LabelRequest::Balanced => Ok(request.rows.clone().map(|row| (row % labels.names.len() as u64) as u32 + 1).collect()),
             LabelRequest::AsLearned => {
-                let (stream, total) = (LABEL.of(request.seed), labels.shares.iter().sum::<f64>());
-                let drawn = |row: u64| {
-                    let mut left = stream.uniform_f64(row, 0) * total;
-                    let place = labels.shares.iter().position(|share| {
-                        left -= share;
-                        left < 0.0
-                    });
-                    place.unwrap_or(labels.shares.len() - 1) as u32 + 1
-                };
-                Ok(request.rows.clone().map(drawn).collect())
+                let stream = LABEL.of(request.seed);
+                Ok(request.rows.clone().map(|row| drawn(&labels.shares, stream.uniform_f64(row, 0)) as u32 + 1).collect())
             }
         }
     }

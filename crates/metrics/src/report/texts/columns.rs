@@ -4,7 +4,7 @@ use semblant_core::data::Data;
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, MISSING, Table};
 use semblant_data::text::Text;
 
-use super::{Compared, LEAST_TEXTS, MOST_TEXTS, scores, sections};
+use super::{Compared, LEAST_TEXTS, scores, sections};
 use crate::Result;
 use crate::random::subsample;
 use crate::report::{Score, Section, marks};
@@ -111,7 +111,7 @@ fn texts(table: &Table, name: &str, label: Option<&Label>) -> Option<Text> {
 
 /// The column that texts tell most of beyond chance, of those with few labels and numbers, by a classifier that is tested on other texts.
 fn label(real: &Table, name: &str, seed: u64) -> Option<Label> {
-    let rows = subsample(real.rows(), TRIED.min(MOST_TEXTS), seed, 0x8050);
+    let rows = subsample(real.rows(), TRIED, seed, 0x8050);
     let some = real.take(&rows);
     let columns = some.iter().filter(|(described, _)| described.kind.is_modelled()).filter_map(Label::of).take(MOST_COLUMNS);
     let gain = |label: &Label| {
