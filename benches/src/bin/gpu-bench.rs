@@ -4,7 +4,7 @@
 //!     gpu-bench table OUT.csv ROWS
 //!     gpu-bench WORK DEVICE PRECISION SIZE        e.g. gpu-bench dit cuda:0 bf16 full
 //!
-//! WORK is ctgan, mlp, dit, unet, sampling or metrics; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at
+//! WORK is ctgan, masked, mlp, dit, unet, sampling or metrics; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at
 //! which the losses are read and the device has done all its work, so nothing is measured that was only queued.
 
 use std::sync::{Arc, Mutex};
@@ -42,6 +42,7 @@ fn main() -> Result<(), Failure> {
             let place = Place { device: device::select(device)?, precision, tiny: size == "tiny" };
             print(&match work {
                 "ctgan" => place.ctgan()?,
+                "masked" => place.masked()?,
                 "sampling" => place.sampling()?,
                 "metrics" => place.metrics()?,
                 network => place.network(network)?,
@@ -116,6 +117,24 @@ impl Place {
         self.timed(model.as_mut(), &simulate_patients(rows, 0), 500)
     }
 
+    /// Masked diffusion of tables: a step, and rows that are sampled, with the launches of a pass over a column; the first sample compiles and tunes.
+    fn masked(&self) -> Result<Value, Failure> {
+        let (rows, batch, sampled) = if self.tiny { (500, 64, 4096) } else { (26_049, 4096, 1 << 20) };
+        let table = simulate_patients(rows, 0);
+        let training = json!({
+            "batch_rows": batch, "tick_rows": 10 * batch, "rows": 10 * batch * if self.tiny { 5 } else { 30 }, "patience_ticks": 0, "calibration": 0,
+        });
+        let mut model = semblant::model::<Table>("masked-diffusion", training)?;
+        let mut found = self.timed(model.as_mut(), &table, batch)?;
+        model.sample(&TableRequest::new(4096, 0))?;
+        let (launches, started) = (Launches::begin(), Instant::now());
+        model.sample(&TableRequest::new(sampled, 1))?;
+        let passes = sampled.div_ceil(4096) * table.schema().columns.len() as u64;
+        found["rows_per_s"] = json!(sampled as f64 / started.elapsed().as_secs_f64());
+        found["launches_a_pass"] = json!(launches.count() as f64 / passes as f64);
+        Ok(found)
+    }
+
     /// Flow matching with one of the networks on random images of 3 x 32 x 32; the perceptron on rows of 128 numbers.
     fn network(&self, kind: &str) -> Result<Value, Failure> {
         let (mut model, batch) = (semblant::model::<Images>("flow", self.settings(kind, 20)?)?, self.batch(kind));
@@ -139,7 +158,7 @@ impl Place {
             ("dit", true) => json!({ "kind": "dit", "patch": 8, "width": 16, "depth": 1, "heads": 2 }),
             ("unet", false) => unet([128, 256, 256], 2, 32),
             ("unet", true) => unet([8, 8, 8], 1, 4),
-            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, mlp, dit, unet, sampling or metrics").into()),
+            _ => return Err(format!("\"{kind}\" is no work; choose ctgan, masked, mlp, dit, unet, sampling or metrics").into()),
         };
         let (batch, steps) = (self.batch(kind), if self.tiny { 1 } else { 10 });
         let training = json!({ "batch_rows": batch, "tick_rows": batch * steps, "rows": batch * steps * ticks });

@@ -143,7 +143,7 @@ pub(crate) struct Fit {
     /// images.
     #[arg(long, value_delimiter = ',', num_args = 1, value_name = "DEVICE,DEVICE", conflicts_with = "device")]
     pub(crate) devices: Vec<String>,
-    /// The precision of matrix products in training: f32, or bf16 for image models on a GPU.
+    /// The precision of matrix products in training: f32, or bf16 for diffusion models of images and masked-diffusion on a GPU.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
     /// The seed: equal seeds give equal models.

@@ -61,7 +61,8 @@ fn auto_notes_when_it_selects_the_cpu() {
 #[test]
 fn bf16_is_refused_where_it_would_not_help() {
     let place = Place::with_patients();
-    place.bad(2, &[FIT, &["--precision", "bf16"]].concat(), &["bf16", "masked-diffusion"]);
+    place.bad(2, &[FIT, &["-m", "tvae", "--precision", "bf16"]].concat(), &["bf16", "tvae"]);
+    place.bad(2, &[FIT, &["--device", "cpu", "--precision", "bf16"]].concat(), &["cpu", "--precision f32"]);
     place.bad(2, &[FIT, &["--precision", "f8"]].concat(), &["f8", "bf16"]);
     let picture = semblant::prelude::Images::new(vec![200; 64], [1, 1, 8, 8], None).expect("sound");
     picture.write_folder(place.path("pictures"), false).expect("writable");

@@ -90,8 +90,13 @@ fn a_fit_continues_by_its_name_alone() {
 fn settings_and_completions_are_printed() {
     let place = Place::new();
     let ctgan = place.good(&["models", "ctgan"]).out;
-    for part in ["--set epochs=300", "--set optimizer.learning_rate=0.0002", "Passes over the data", "Rows that the critic scores together"]
-    {
+    for part in [
+        "--set epochs=300",
+        "--set optimizer.learning_rate=0.0002",
+        "Passes over the data",
+        "Rows that the critic scores together",
+        "--set texts.epochs=30",
+    ] {
         assert!(ctgan.contains(part), "{part}: {ctgan}");
     }
     let names: Vec<String> = place

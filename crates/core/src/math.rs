@@ -69,9 +69,30 @@ pub fn softmax(values: &mut [f32]) {
     values.iter_mut().for_each(|value| *value *= scale);
 }
 
+/// Which of some weights `chance`, from 0 to 1, falls on; the last positive one where rounding leaves none.
+///
+/// # Panics
+/// Without weights.
+pub fn chosen(weights: &[f64], chance: f64) -> usize {
+    let mut left = chance * weights.iter().sum::<f64>();
+    let place = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    place.or_else(|| weights.iter().rposition(|&weight| weight > 0.0)).unwrap_or(weights.len() - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chance_falls_on_weights_by_their_share() {
+        let weights = [1.0, 0.0, 2.0, 1.0, 0.0];
+        let of = |chance| chosen(&weights, chance);
+        assert_eq!([0.0, 0.2499, 0.25, 0.7499, 0.75, 0.9999, 1.0].map(of), [0, 0, 2, 2, 3, 3, 3]);
+        assert_eq!(chosen(&[0.0, 0.0], 0.5), 1);
+    }
 
     #[test]
     fn functions_agree_with_double_precision() {

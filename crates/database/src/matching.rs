@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use semblant_core::math;
 use semblant_core::seeds::Stream;
 use semblant_data::database::NO_ROW;
 
@@ -75,15 +76,8 @@ impl Matching<'_> {
     fn pick(&self, row: usize, shown: &[usize], places: &[u32], uniform: f32) -> Option<usize> {
         let logits: Vec<f32> = shown.iter().map(|&at| self.product.map_or(0.0, |product| product(row, places[at] as usize))).collect();
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let weights = logits.iter().map(|logit| (logit - most).exp());
-        let mut rest = uniform * weights.clone().sum::<f32>();
-        for (&at, weight) in shown.iter().zip(weights) {
-            rest -= weight;
-            if rest < 0.0 {
-                return Some(at);
-            }
-        }
-        shown.last().copied()
+        let weights: Vec<f64> = logits.iter().map(|logit| f64::from(logit - most).exp()).collect();
+        (!weights.is_empty()).then(|| shown[math::chosen(&weights, f64::from(uniform))])
     }
 
     /// An allowed other where none was shown: one that is left, else any that is referred to at all, from a random one on.

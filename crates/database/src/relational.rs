@@ -95,7 +95,7 @@ pub(crate) const ENTRY: Entry<Database> = Entry {
         let texts = columns::settings(&mut values)?;
         Ok(Box::new(Relational::new(config::from_value(NAME, values)?)?.with_texts(texts)?))
     },
-    settings: config::settings::<RelationalConfig>,
+    settings: columns::settings_of::<RelationalConfig>,
     load: |file, path, device| Ok(Box::new(Relational::from_checkpoint(file, path, device)?)),
 };
 

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! - [`Orders`]: in which order positions are shown, and which are shown in a training step.
-//! - [`cross_entropy`]: the loss over hidden positions, with its gradient.
+//! - [`CrossEntropy`]: the loss over hidden positions, with its gradient.
 //! - [`Network`]: what maps shown tokens to logits; [`reveal`] draws the hidden ones, [`log_likelihoods`] judges given ones.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -27,7 +27,7 @@ mod reveal;
 mod spans;
 
 pub use choose::{Choice, choose};
-pub use loss::{Smoothing, Targets, cross_entropy};
+pub use loss::{CrossEntropy, Smoothing, Targets};
 pub use orders::Orders;
 pub use reveal::{Cell, Network, NoRules, Reveal, Rules, log_likelihoods, reveal};
-pub use spans::{DeviceSpans, Spans};
+pub use spans::Spans;

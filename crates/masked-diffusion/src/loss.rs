@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 use semblant_core::{host, math};
@@ -52,52 +52,58 @@ pub struct Targets {
     pub weights: Arc<Vec<f32>>,
 }
 
-/// The sum over all positions of weight times cross-entropy, and its gradient with respect to the logits.
-///
-/// `smoothing` has an entry for each position.
-///
-/// # Shapes
-/// `logits [rows, spans.width]`; gives `[1]` and `[rows, spans.width]`.
-pub fn cross_entropy(
-    logits: &Tensor<2>,
-    spans: &Spans,
-    targets: &Targets,
-    smoothing: &[Option<Smoothing>],
-    on_device: Option<&DeviceSpans>,
-) -> (Tensor<1>, Tensor<2>) {
-    let [rows, width] = logits.dims();
-    let device = logits.device();
-    if let Some(on_device) = on_device {
-        let mut wanted = vec![0.0; rows * width];
-        for (row, tokens) in wanted.chunks_exact_mut(width).zip(targets.tokens.chunks_exact(spans.len())) {
-            spread(spans, smoothing, tokens, |_, at, share| row[at] = share);
-        }
-        let wanted = host::tensor(wanted, [rows, width], &device);
-        let weights = host::tensor(targets.weights.to_vec(), [rows, spans.len()], &device);
-        return on_device.cross_entropy(logits, &wanted, &weights);
-    }
-    let mut gradient = vec![0.0f32; rows * width];
-    let losses: Vec<f64> = host::read(logits, |logits| {
-        let inputs = logits.par_chunks_exact(width).zip(targets.tokens.par_chunks_exact(spans.len()));
-        let inputs = inputs.zip(targets.weights.par_chunks_exact(spans.len())).zip(gradient.par_chunks_exact_mut(width));
-        inputs
-            .with_min_len(32)
-            .map(|(((logits, tokens), weights), gradient)| one_row(logits, spans, tokens, weights, smoothing, gradient))
-            .collect()
-    });
-    (host::tensor(vec![losses.iter().sum::<f64>() as f32], [1], &device), host::tensor(gradient, [rows, width], &device))
+/// Cross-entropy over the positions of a batch, on one device.
+#[derive(Debug, Clone)]
+pub struct CrossEntropy {
+    spans: Spans,
+    smoothing: Vec<Option<Smoothing>>,
+    /// Where the device is not the CPU.
+    on_device: Option<DeviceSpans>,
 }
 
-fn spread(spans: &Spans, smoothing: &[Option<Smoothing>], tokens: &[u32], mut set: impl FnMut(usize, usize, f32)) {
-    for (position, &token) in tokens.iter().enumerate() {
-        let start = spans.range(position).start;
-        match &smoothing[position] {
-            Some(smoothing) => {
-                let (first, shares) = smoothing.target(token);
-                shares.iter().enumerate().for_each(|(offset, &share)| set(position, start + first + offset, share));
-            }
-            None => set(position, start + token as usize, 1.0),
+impl CrossEntropy {
+    /// The loss of positions with these tokens; `smoothing` has an entry for each position.
+    pub fn new(spans: Spans, smoothing: Vec<Option<Smoothing>>, device: &Device) -> Self {
+        let on_device = (!host::is_host(device)).then(|| DeviceSpans::new(&spans, &smoothing, device));
+        Self { spans, smoothing, on_device }
+    }
+
+    /// The loss of positions whose targets are single tokens.
+    pub fn plain(spans: Spans, device: &Device) -> Self {
+        let smoothing = vec![None; spans.len()];
+        Self::new(spans, smoothing, device)
+    }
+
+    /// The sum over all positions of weight times cross-entropy, and its gradient with respect to the logits.
+    ///
+    /// # Shapes
+    /// `logits [rows, spans.width]`; gives `[1]` and `[rows, spans.width]`.
+    pub fn with_gradient(&self, logits: &Tensor<2>, targets: &Targets) -> (Tensor<1>, Tensor<2>) {
+        if let Some(on_device) = &self.on_device {
+            return on_device.cross_entropy(logits, targets);
         }
+        let ([rows, width], device) = (logits.dims(), logits.device());
+        let (spans, smoothing) = (&self.spans, &self.smoothing);
+        let mut gradient = vec![0.0f32; rows * width];
+        let losses: Vec<f64> = host::read(logits, |logits| {
+            let inputs = logits.par_chunks_exact(width).zip(targets.tokens.par_chunks_exact(spans.len()));
+            let inputs = inputs.zip(targets.weights.par_chunks_exact(spans.len())).zip(gradient.par_chunks_exact_mut(width));
+            inputs
+                .with_min_len(32)
+                .map(|(((logits, tokens), weights), gradient)| one_row(logits, spans, tokens, weights, smoothing, gradient))
+                .collect()
+        });
+        (host::tensor(vec![losses.iter().sum::<f64>() as f32], [1], &device), host::tensor(gradient, [rows, width], &device))
+    }
+
+    /// The loss of logits that autodiff follows, `[1]`, and what has its gradient, `[1]`.
+    ///
+    /// # Shapes
+    /// `logits [rows, spans.width]`.
+    pub fn surrogate(&self, logits: Tensor<2>, targets: &Targets) -> (Tensor<1>, Tensor<1>) {
+        let (loss, gradient) = self.with_gradient(&logits.clone().inner(), targets);
+        // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
+        (loss, (logits * Tensor::from_inner(gradient)).sum())
     }
 }
 
@@ -172,17 +178,24 @@ mod tests {
         let x = Tensor::from_inner(logits.clone()).require_grad();
         let mut loss = Tensor::<1>::zeros([1], &device.clone().autodiff());
         for (row, tokens) in tokens.chunks_exact(3).enumerate() {
-            spread(&spans, &smoothing, tokens, |position, at, share| {
-                let range = spans.range(position);
-                let of_row = x.clone().slice([row..row + 1, range.clone()]);
-                let log = burn::tensor::activation::log_softmax(of_row, 1).slice([0..1, at - range.start..at - range.start + 1]);
-                loss = loss.clone() - log.reshape([1]) * share * weights[row * 3 + position];
-            });
+            for (position, &token) in tokens.iter().enumerate() {
+                let of_row = x.clone().slice([row..row + 1, spans.range(position)]);
+                let logs = burn::tensor::activation::log_softmax(of_row, 1); // [1, tokens]
+                let alone = vec![false; spans.widths()[position]];
+                let whole = Smoothing::new(&alone, 0.0);
+                let (first, shares) = smoothing[position].as_ref().unwrap_or(&whole).target(token);
+                for (offset, share) in shares.iter().enumerate() {
+                    let log = logs.clone().slice([0..1, first + offset..first + offset + 1]).reshape([1]);
+                    loss = loss.clone() - log * *share * weights[row * 3 + position];
+                }
+            }
         }
         let gradients = loss.backward();
         let expected = x.grad(&gradients).expect("required").to_data();
-        for on_device in [None, Some(DeviceSpans::new(&spans, &device))] {
-            let (found, gradient) = cross_entropy(&logits, &spans, &targets, &smoothing, on_device.as_ref());
+        let on_cpu = CrossEntropy::new(spans, smoothing.to_vec(), &device);
+        let on_device = CrossEntropy { on_device: Some(DeviceSpans::new(&on_cpu.spans, &smoothing, &device)), ..on_cpu.clone() };
+        for entropy in [on_cpu, on_device] {
+            let (found, gradient) = entropy.with_gradient(&logits, &targets);
             found.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-4));
             gradient.to_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
         }

@@ -72,15 +72,26 @@ fn image_losses_are_those_of_loops(name: &str) {
 
 /// The same weights and the same noise give the same rows.
 fn rows_are_those_of_loops(name: &str) {
+    same_requested_rows(name, &TableRequest::new(200, 3));
+}
+
+fn same_requested_rows(name: &str, request: &TableRequest) {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     tables::fitted(name, &patients()).save(&path).expect("writable");
     let rows = |as_device| {
         host::treat_as_device(as_device);
-        semblant::load::<Table>(&path, "cpu").expect("loads").sample(&TableRequest::new(200, 3)).expect("samples").data
+        semblant::load::<Table>(&path, "cpu").expect("loads").sample(request).expect("samples").data
     };
     same_rows(name, &rows(false), &rows(true));
+}
+
+/// A device draws many blocks of rows at once, each in its own order of columns.
+#[test]
+fn conditional_rows_of_masked_diffusion_are_those_of_loops() {
+    same_requested_rows("masked-diffusion", &TableRequest::new(500, 3).with_between("age", 30.0, 60.0));
+    same_requested_rows("masked-diffusion", &TableRequest::new(300, 4).with_expression("age > 30 and smoker is not null"));
 }
 
 /// The same weights and the same noise give the same images.
@@ -97,31 +108,42 @@ fn images_are_those_of_loops(name: &str) {
 }
 
 /// bf16 changes the losses of a few steps by its rounding, about a hundredth, and by no more; what is kept stays f32.
-fn bf16_losses_are_those_of_f32(name: &str, network: serde_json::Value) {
+fn bf16_losses_are_those_of_f32(name: &str, fit: impl Fn(&mut Run) -> (usize, Summary)) {
     let _turn = turn();
     host::treat_as_device(true);
-    let fit = |precision| {
-        let more = json!({ "network": network, "training": { "rows": 24 } });
-        let mut model = images::unfitted(name, more).expect("known settings");
-        let summary = model.fit(&bars(), &mut Run { precision, ..run(1) }).expect("fits");
-        (bytes(&model).len(), summary)
-    };
-    let ((size, wide), (narrow_size, narrow)) = (fit(Precision::F32), fit(Precision::Bf16));
+    let [(size, wide), (narrow_size, narrow)] = [Precision::F32, Precision::Bf16].map(|precision| fit(&mut Run { precision, ..run(1) }));
     assert_eq!(size, narrow_size, "{name}: the file holds f32");
     for ((loss, a), (_, b)) in wide.losses.iter().zip(&narrow.losses) {
-        assert!(a != b, "{name} {network}: {loss} is the same, so nothing was rounded");
-        assert!((a - b).abs() < 0.03 * a.abs(), "{name} {network}: {loss} is {a} in f32 and {b} in bf16");
+        assert!(a != b, "{name}: {loss} is the same, so nothing was rounded");
+        assert!((a - b).abs() < 0.03 * a.abs(), "{name}: {loss} is {a} in f32 and {b} in bf16");
     }
+}
+
+fn bf16_losses_of_images(name: &str, network: &serde_json::Value) {
+    bf16_losses_are_those_of_f32(&format!("{name} {network}"), |run| {
+        let mut model = images::unfitted(name, json!({ "network": network, "training": { "rows": 24 } })).expect("known settings");
+        let summary = model.fit(&bars(), run).expect("fits");
+        (bytes(&model).len(), summary)
+    });
+}
+
+#[test]
+fn bf16_losses_of_masked_diffusion_are_those_of_f32() {
+    bf16_losses_are_those_of_f32("masked-diffusion", |run| {
+        let mut model = tables::unfitted("masked-diffusion");
+        let summary = model.fit(&patients(), run).expect("fits");
+        (bytes(&model).len(), summary)
+    });
 }
 
 #[test]
 fn bf16_losses_of_flow_mlp_are_those_of_f32() {
-    bf16_losses_are_those_of_f32("flow", json!({ "kind": "mlp", "width": 16, "depth": 1 }));
+    bf16_losses_of_images("flow", &json!({ "kind": "mlp", "width": 16, "depth": 1 }));
 }
 
 #[test]
 fn bf16_losses_of_flow_dit_are_those_of_f32() {
-    bf16_losses_are_those_of_f32("flow", json!({ "kind": "dit", "patch": 4, "width": 16, "depth": 1, "heads": 2 }));
+    bf16_losses_of_images("flow", &json!({ "kind": "dit", "patch": 4, "width": 16, "depth": 1, "heads": 2 }));
 }
 
 #[test]
@@ -130,7 +152,7 @@ fn bf16_losses_of_edm_unet_are_those_of_f32() {
         "kind": "unet", "block_out_channels": [8, 8], "norm_num_groups": 4,
         "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
     });
-    bf16_losses_are_those_of_f32("edm", unet);
+    bf16_losses_of_images("edm", &unet);
 }
 
 fn bf16_is_refused(name: &str) {

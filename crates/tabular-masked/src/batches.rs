@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use semblant_core::host;
 use semblant_core::seeds::Stream;
-use semblant_masked_diffusion::{Cell, DeviceSpans, Orders, Smoothing, Targets, cross_entropy};
+use semblant_masked_diffusion::{Cell, CrossEntropy, Orders, Smoothing, Targets};
 
 use crate::net::{Input, Layout, Net};
 use crate::tokens::{Position, TableTokens};
@@ -28,8 +29,7 @@ pub(crate) mod purpose {
 #[derive(Debug)]
 pub(crate) struct Constants {
     pub(crate) layout: Layout,
-    pub(crate) smoothing: Vec<Option<Smoothing>>,
-    pub(crate) on_device: Option<DeviceSpans>,
+    pub(crate) entropy: CrossEntropy,
     pub(crate) dropout: f64,
 }
 
@@ -92,7 +92,8 @@ impl Batches<'_> {
 /// The held-out loss in nats a row, of fixed masks.
 pub(crate) struct Held<'a> {
     batches: Vec<Batch>,
-    constants: &'a Constants,
+    layout: &'a Layout,
+    entropy: CrossEntropy,
     rows: usize,
 }
 
@@ -102,7 +103,7 @@ impl<'a> Held<'a> {
     /// Rows that are judged at once.
     const ROWS: usize = 1024;
 
-    pub(crate) fn new(batches: &Batches<'_>, rows: &[usize], constants: &'a Constants, seed: u64) -> Self {
+    pub(crate) fn new(batches: &Batches<'a>, rows: &[usize], device: &Device, seed: u64) -> Self {
         let stream = purpose::SHOWN.of(seed ^ 0x5eed);
         let mut all = Vec::new();
         for mask in 0..Self::MASKS {
@@ -115,14 +116,13 @@ impl<'a> Held<'a> {
                 all.push(batch);
             }
         }
-        Self { batches: all, constants, rows: rows.len() }
+        let layout = batches.layout;
+        Self { batches: all, layout, entropy: CrossEntropy::plain(layout.spans.clone(), device), rows: rows.len() }
     }
 
     pub(crate) fn score(&self, net: &Net) -> f64 {
-        let plain: Vec<Option<Smoothing>> = vec![None; self.constants.layout.spans.len()];
         let loss = |batch: &Batch| {
-            let logits = net.forward(&batch.input, &self.constants.layout, &[]);
-            let (loss, _) = cross_entropy(&logits, &self.constants.layout.spans, &batch.targets, &plain, self.constants.on_device.as_ref());
+            let (loss, _) = self.entropy.with_gradient(&net.forward(&batch.input, self.layout, &[]), &batch.targets);
             f64::from(host::scalar(loss))
         };
         self.batches.iter().map(loss).sum::<f64>() / (Self::MASKS as usize * self.rows) as f64

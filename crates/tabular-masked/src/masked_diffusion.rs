@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
 use semblant_core::config::{Config, check_range};
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::passes::Passes;
-use semblant_core::precision::Precision;
 use semblant_core::progress::Event;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::{Run, Summary};
@@ -24,7 +23,7 @@ use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
 use semblant_data::table::{Table, TableRequest};
-use semblant_masked_diffusion::{Cell, DeviceSpans, Orders, cross_entropy};
+use semblant_masked_diffusion::{Cell, CrossEntropy, Orders};
 use semblant_tabular::TableModel;
 use semblant_tabular::completion::Completion;
 use semblant_tabular::constraints::Constraints;
@@ -143,7 +142,7 @@ struct Chosen {
 }
 
 impl MaskedDiffusionConfig {
-    fn choose(&self, rows: usize, columns: usize) -> Chosen {
+    fn choose(&self, rows: usize, columns: usize, device: &Device) -> Chosen {
         // So many logits in all that a network of a few million weights serves.
         const MOST_LOGITS: usize = 32_768;
         let bins = (rows / 75).clamp(16, 200).min((MOST_LOGITS / columns.max(1)).max(8));
@@ -154,7 +153,9 @@ impl MaskedDiffusionConfig {
             10_000..50_000 => (128, 0.1),
             _ => (256, 0.1),
         };
-        let batch_rows = 1u64 << (rows as f64 / 40.0).max(32.0).log2().min(9.0) as u64;
+        // A launch takes as long for a few hundred rows as for thousands.
+        let most_rows: u64 = if host::is_host(device) { 512 } else { 4096 };
+        let batch_rows = (1u64 << (rows as u64 / 40).max(32).ilog2()).min(most_rows);
         Chosen {
             bins: if self.bins > 0 { self.bins } else { bins },
             width: if self.width > 0 { self.width } else { width },
@@ -239,15 +240,7 @@ impl Model for MaskedDiffusionModel {
         let device = self.net.on().inner();
         let masks = dropout(&step.stream(purpose::DROPOUT), step.rows(), &self.net, constants.dropout, &device);
         let logits = self.net.forward(&batch.input, &constants.layout, &masks); // [rows, all tokens]
-        let (loss, gradient) = cross_entropy(
-            &logits.clone().inner(),
-            &constants.layout.spans,
-            &batch.targets,
-            &constants.smoothing,
-            constants.on_device.as_ref(),
-        );
-        // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
-        let surrogate = (logits * Tensor::from_inner(gradient)).sum();
+        let (loss, surrogate) = constants.entropy.surrogate(logits, &batch.targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
         self.net = optimizers.step("net", self.net, gradients, step);
         (self, Losses::default().with("nats", loss))
@@ -262,15 +255,9 @@ impl TableModel for MaskedDiffusionConfig {
 
     fn fit(&self, table: &Table, run: &mut Run) -> Result<(Fitted, Summary)> {
         run.check_single_device(Self::NAME, "its step is small")?;
-        if run.precision != Precision::F32 {
-            return Err(Error::Config(format!(
-                "{} is trained in f32 only, since small networks gain nothing from bf16; use --precision f32",
-                Self::NAME
-            )));
-        }
         let started = std::time::Instant::now();
         let learned = table.schema().columns.iter().filter(|column| column.kind.is_modelled()).count();
-        let chosen = self.choose(table.rows(), learned);
+        let chosen = self.choose(table.rows(), learned, &run.device);
         let tokens = TableTokens::fit(table, &BinsConfig { bins: chosen.bins, most_single: MOST_SINGLE.min(8 * chosen.bins) })?;
         let layout = Layout::new(&tokens, self.frequencies);
         let cells: Vec<Vec<Cell>> = (tokens.encode(table)?.into_iter())
@@ -290,14 +277,13 @@ impl TableModel for MaskedDiffusionConfig {
             run.observer.event(Event::Note(&few));
         }
         let constants = Arc::new(Constants {
-            smoothing: smoothing(&tokens, self.smoothing),
-            on_device: (!host::is_host(&run.device)).then(|| DeviceSpans::new(&layout.spans, &run.device)),
+            entropy: CrossEntropy::new(layout.spans.clone(), smoothing(&tokens, self.smoothing), &run.device),
             layout: layout.clone(),
             dropout: chosen.dropout,
         });
         let orders = Orders::random(positions).with_given((0..positions).collect(), self.schema_order);
         let batches = Batches { cells: &cells, layout: &layout, orders: &orders, jitter: self.jitter };
-        let judge = Held::new(&batches, &held, &constants, run.seed);
+        let judge = Held::new(&batches, &held, &run.device, run.seed);
         let mut score = |net: &Net| judge.score(net);
         let mut passes = Passes::new(learned.len(), purpose::ORDER);
         let mut make = |step: &Step| {

@@ -319,7 +319,7 @@ impl<C: TableModel> Synthesizer<Table> for TableSynthesizer<C> {
 
 /// The registry's entry of a model.
 pub const fn entry<C: TableModel>() -> Entry<Table> {
-    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, settings: config::settings::<C>, load: load::<C> }
+    Entry { name: C::NAME, summary: C::SUMMARY, build: build::<C>, settings: columns::settings_of::<C>, load: load::<C> }
 }
 
 fn build<C: TableModel>(mut values: Value) -> Result<Box<dyn Synthesizer<Table>>> {

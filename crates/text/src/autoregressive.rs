@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use semblant_core::config::Config;
 use semblant_core::math;
 use semblant_core::model::{Losses, Model, Step};
@@ -19,7 +19,7 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
-use semblant_masked_diffusion::{DeviceSpans, Spans, Targets, cross_entropy};
+use semblant_masked_diffusion::{CrossEntropy, Spans, Targets};
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Corpus, Window};
@@ -65,7 +65,7 @@ pub struct Batch {
     inputs: Vec<u32>,
     /// The mark of each window, `[rows]`, where it is added to all of its tokens.
     marks: Option<Vec<u32>>,
-    /// The tokens and their weights, `[rows, length]`.
+    /// The tokens and their weights, `[rows * length]`.
     targets: Targets,
     rows: usize,
     length: usize,
@@ -99,6 +99,8 @@ impl Batch {
 pub struct AutoregressiveModel {
     net: Transformer,
     #[module(skip)]
+    entropy: CrossEntropy,
+    #[module(skip)]
     dropout: f64,
 }
 
@@ -115,23 +117,17 @@ impl Model for AutoregressiveModel {
         let mut dropped = dropout(self.dropout, step, rows);
         let x = dropped(self.net.embed_marked(&inputs, marks.as_deref(), [rows, length])); // [rows, length, width]
         let logits = self.net.logits(self.net.hidden(x, true, &mut dropped)); // [rows, length, outputs]
-        let (loss, surrogate) = loss_of(logits, &targets);
+        let outputs = self.net.outputs();
+        let (loss, surrogate) = self.entropy.surrogate(logits.reshape([rows * length, outputs]), &targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
         self.net = optimizers.step("network", self.net, gradients, step);
         (self, Losses::default().with("nats", loss))
     }
 }
 
-/// The weighted cross-entropy of `logits [rows, length, outputs]`, and what has its gradient.
-pub(crate) fn loss_of(logits: Tensor<3>, targets: &Targets) -> (Tensor<1>, Tensor<1>) {
-    let [rows, length, outputs] = logits.dims();
-    let logits = logits.reshape([rows, length * outputs]);
-    let spans = Spans::new(vec![outputs; length]);
-    let plain = logits.clone().inner();
-    let on_device = (!host::is_host(&plain.device())).then(|| DeviceSpans::new(&spans, &plain.device()));
-    let (loss, gradient) = cross_entropy(&plain, &spans, targets, &vec![None; length], on_device.as_ref());
-    // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
-    (loss, (logits * Tensor::from_inner(gradient)).sum())
+/// The loss of tokens, `[tokens, outputs]`.
+pub(crate) fn entropy(form: &Form, device: &Device) -> CrossEntropy {
+    CrossEntropy::plain(Spans::new(vec![form.outputs()]), device)
 }
 
 /// Dropout over the rows of a step, each time at another place of the network.
@@ -170,7 +166,7 @@ impl TextModel for TextArConfig {
         let name =
             fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
         let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());
-        let model = AutoregressiveModel { net, dropout: form.dropout };
+        let model = AutoregressiveModel { net, entropy: entropy(form, &run.device), dropout: form.dropout };
         let trainer = Trainer::new(schedule, self.train.ema, name, &mut batch).with_score(&mut score);
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("network", self.train.optimizer), run)?;
         Ok((sampled, summary))
@@ -226,7 +222,6 @@ pub(crate) fn surprise(logits: &[f32], token: u32) -> f64 {
 mod tests {
     use super::*;
     use crate::synthesizer::TextSynthesizer;
-    use burn::tensor::Device;
     use semblant_core::synthesizer::Synthesizer;
     use semblant_data::text::{Text, TextRequest, TokenizerKind};
 

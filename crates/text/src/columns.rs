@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use semblant_core::checkpoint::Checkpoint;
-use semblant_core::config;
+use semblant_core::config::{self, Config, Setting};
 use semblant_core::data::Data;
 use semblant_core::progress::Event;
 use semblant_core::seeds::Stream;
 use semblant_core::synthesizer::Run;
 use semblant_core::trainer::{STATE_FILE, fingerprint};
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, math};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 use semblant_data::text::{Text, TextRequest};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,6 @@ use serde_json::Value;
 
 use crate::TextAr;
 use crate::autoregressive::TextArConfig;
-use crate::form::drawn;
 use crate::purpose::CHOSEN;
 use crate::told::ToldColumns;
 
@@ -204,7 +203,7 @@ impl TextColumns {
                 return row;
             }
             let weights: Vec<f64> = (0..candidates.len()).map(|candidate| (least - of(candidate)).exp()).collect();
-            drawn(&weights, stream.uniform_f64(row as u64, 0)) * rows + row
+            math::chosen(&weights, stream.uniform_f64(row as u64, 0)) * rows + row
         };
         Ok(all.take(&(0..rows).map(chosen).collect::<Vec<_>>()))
     }
@@ -257,6 +256,16 @@ impl TextColumns {
 pub fn settings(values: &mut Value) -> Result<TextArConfig> {
     let own = values.as_object_mut().and_then(|values| values.remove(PART));
     own.map_or_else(|| Ok(TextArConfig::default()), |own| config::from_value(PART, own))
+}
+
+/// The settings of a model of tables, and those of models of columns of text.
+pub fn settings_of<C: Config>() -> Vec<Setting> {
+    let of_texts = config::settings::<TextArConfig>().into_iter().map(|setting| Setting {
+        name: format!("{PART}.{}", setting.name),
+        about: format!("Columns of free text: {}", setting.about),
+        ..setting
+    });
+    config::settings::<C>().into_iter().chain(of_texts).collect()
 }
 
 fn part(place: usize) -> String {

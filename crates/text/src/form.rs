@@ -6,7 +6,7 @@ use semblant_core::optim::{Adam, LrSchedule};
 use semblant_core::progress::Event;
 use semblant_core::synthesizer::Run;
 use semblant_core::train_config::TrainConfig;
-use semblant_core::{Error, Result};
+use semblant_core::{Error, Result, math};
 use semblant_data::text::{LabelRequest, Layout, Text, TextRequest, Tokenizer, TokenizerKind};
 use serde::{Deserialize, Serialize};
 
@@ -108,19 +108,6 @@ impl TextConfig {
         check_range("dropout", self.dropout, -1.0, 0.95)?;
         check_range("validation", self.validation, 0.001, 0.5)
     }
-}
-
-/// Which of some weights a chance from 0 to 1 falls on; the last one where rounding leaves none.
-///
-/// # Panics
-/// Without weights.
-pub(crate) fn drawn(weights: &[f64], chance: f64) -> usize {
-    let mut left = chance * weights.iter().sum::<f64>();
-    let place = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    place.unwrap_or(weights.len() - 1)
 }
 
 /// The labels of the training texts and how often each occurs.
@@ -311,7 +298,7 @@ impl Form {
             LabelRequest::Balanced => Ok(request.rows.clone().map(|row| (row % labels.names.len() as u64) as u32 + 1).collect()),
             LabelRequest::AsLearned => {
                 let stream = LABEL.of(request.seed);
-                Ok(request.rows.clone().map(|row| drawn(&labels.shares, stream.uniform_f64(row, 0)) as u32 + 1).collect())
+                Ok(request.rows.clone().map(|row| math::chosen(&labels.shares, stream.uniform_f64(row, 0)) as u32 + 1).collect())
             }
         }
     }

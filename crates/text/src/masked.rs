@@ -23,10 +23,10 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
-use semblant_masked_diffusion::{Orders, Targets};
+use semblant_masked_diffusion::{CrossEntropy, Orders, Targets};
 use serde::{Deserialize, Serialize};
 
-use crate::autoregressive::{dropout, loss_of, surprise};
+use crate::autoregressive::{dropout, entropy, surprise};
 use crate::corpus::{Corpus, Window};
 use crate::filling::{Filling, ROWS};
 use crate::form::{Form, TextConfig, training};
@@ -77,7 +77,7 @@ pub struct Batch {
     inputs: Vec<u32>,
     /// The mark of each window, `[rows]`.
     marks: Vec<u32>,
-    /// The tokens and their weights, `[rows, length]`.
+    /// The tokens and their weights, `[rows * length]`.
     targets: Targets,
     rows: usize,
     length: usize,
@@ -142,6 +142,8 @@ pub(crate) fn predicted(net: &Transformer, inputs: &[u32], marks: &[u32], branch
 pub struct MaskedModel {
     net: Transformer,
     #[module(skip)]
+    entropy: CrossEntropy,
+    #[module(skip)]
     dropout: f64,
 }
 
@@ -154,10 +156,11 @@ impl Model for MaskedModel {
     }
 
     fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let Batch { inputs, marks, targets, rows, .. } = batch;
+        let Batch { inputs, marks, targets, rows, length } = batch;
         let mut dropped = dropout(self.dropout, step, rows);
         let logits = predicted(&self.net, &inputs, &marks, &mut dropped); // [rows, length, outputs]
-        let (loss, surrogate) = loss_of(logits, &targets);
+        let outputs = self.net.outputs();
+        let (loss, surrogate) = self.entropy.surrogate(logits.reshape([rows * length, outputs]), &targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
         self.net = optimizers.step("network", self.net, gradients, step);
         (self, Losses::default().with("nats", loss))
@@ -198,7 +201,7 @@ impl TextModel for TextMdlmConfig {
         let name =
             fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
         let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());
-        let model = MaskedModel { net, dropout: form.dropout };
+        let model = MaskedModel { net, entropy: entropy(form, &run.device), dropout: form.dropout };
         let trainer = Trainer::new(schedule, self.train.ema, name, &mut batch).with_score(&mut score);
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("network", self.train.optimizer), run)?;
         Ok((sampled, summary))

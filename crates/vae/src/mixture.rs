@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use semblant_core::seeds::Stream;
-use semblant_core::{host, nn};
+use semblant_core::{host, math, nn};
 
 /// The mixture's numbers as a model file keeps them.
 #[derive(Module, Debug)]
@@ -165,12 +165,7 @@ fn spread_out(vectors: &[f32], width: usize, components: usize, stream: Stream) 
             let distance = vector(index).iter().zip(last).map(|(&a, &b)| f64::from(a - b).powi(2)).sum();
             *nearest = nearest.min(distance);
         });
-        let mut left = stream.uniform_f64(0, chosen.len() as u32) * nearest.iter().sum::<f64>();
-        let drawn = nearest.iter().position(|distance| {
-            left -= distance;
-            left < 0.0
-        });
-        chosen.push(drawn.unwrap_or(count - 1));
+        chosen.push(math::chosen(&nearest, stream.uniform_f64(0, chosen.len() as u32)));
     }
     chosen
 }
@@ -221,12 +216,7 @@ pub(crate) struct HostMixture {
 impl HostMixture {
     /// Means and standard deviations of the component that `chance`, from 0 to 1, falls to.
     pub(crate) fn component(&self, chance: f64) -> (&[f32], &[f32]) {
-        let mut left = chance * self.weights.iter().sum::<f64>();
-        let drawn = self.weights.iter().position(|weight| {
-            left -= weight;
-            left < 0.0
-        });
-        let (component, width) = (drawn.unwrap_or(0), self.means.len() / self.weights.len());
+        let (component, width) = (math::chosen(&self.weights, chance), self.means.len() / self.weights.len());
         let of = component * width..(component + 1) * width;
         (&self.means[of.clone()], &self.deviations[of])
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Init, Linear, LinearConfig, causal_attention, drawn, gated_residual, gelu_tanh, modulated_norm, silu};
 use crate::config::check_range;
 use crate::seeds::Stream;
-use crate::{Error, Result, host};
+use crate::{Error, Result, host, math};
 
 /// The size of the transformer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -207,12 +207,7 @@ fn chosen(logits: &[f32], chance: f64, temperature: f64) -> usize {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sharpness = 1.0 / temperature.max(1e-6);
     let weights: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit - greatest) * sharpness).exp()).collect();
-    let mut left = chance * weights.iter().sum::<f64>();
-    let found = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    found.unwrap_or(logits.len() - 1)
+    math::chosen(&weights, chance)
 }
 
 #[cfg(test)]

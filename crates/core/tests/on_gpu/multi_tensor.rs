@@ -13,7 +13,7 @@ use semblant_core::seeds::Stream;
 
 use super::gpu;
 
-/// More parameters than one launch covers on any device, of many sizes.
+/// Parameters of many sizes.
 #[derive(Module, Debug)]
 struct Layers {
     layers: Vec<Linear>,
@@ -21,12 +21,15 @@ struct Layers {
 
 const SIZES: [(usize, usize); 3] = [(1, 1), (7, 33), (64, 129)];
 
-fn layers(seed: u64, device: &Device) -> Layers {
-    let layer = |number: u32| {
-        let (inputs, outputs) = SIZES[number as usize % SIZES.len()];
-        nn::LinearConfig::new(inputs, outputs).init(Stream::new(seed, number), device)
+/// Layers of `tensors` weights and biases.
+fn layers(tensors: usize, seed: u64, device: &Device) -> Layers {
+    let layer = |number: usize| {
+        let (inputs, outputs) = SIZES[number % SIZES.len()];
+        let mut layer = nn::LinearConfig::new(inputs, outputs).init(Stream::new(seed, number as u32), device);
+        layer.bias = layer.bias.filter(|_| 2 * number + 1 < tensors);
+        layer
     };
-    Layers { layers: (0..40).map(layer).collect() }
+    Layers { layers: (0..tensors.div_ceil(2)).map(layer).collect() }
 }
 
 #[derive(Default)]
@@ -48,11 +51,11 @@ fn step(index: u64) -> Step {
     Step { index, rows_seen: 100 * index, total_rows: 1000, batch_rows: 100, seed: 0, part: Part::WHOLE, rate: 1.0 }
 }
 
-/// Three steps of an optimizer that clips and decays, each followed by one of the average. The last layer has no gradient.
-fn trained(adam: Adam, device: &Device) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+/// Three steps of an optimizer that clips and decays, each followed by one of the average. The last of many layers has no gradient.
+fn trained(tensors: usize, adam: Adam, device: &Device) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let device = device.clone().autodiff();
-    let mut module = layers(1, &device);
-    let mut average = layers(1, &device.clone().inner());
+    let mut module = layers(tensors, 1, &device);
+    let mut average = layers(tensors, 1, &device.clone().inner());
     let mut optimizers = Optimizers::default().with("all", adam);
     let ema = Ema { half_life_rows: 200.0, warm_up: f64::INFINITY };
     for index in 0..3 {
@@ -63,8 +66,9 @@ fn trained(adam: Adam, device: &Device) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
                 Stream::new(2 + index, 2 * number as u32 + stream).matrix(0..rows as u64, outputs, Stream::normals)
             };
             gradients.register(layer.weight.id, host::tensor::<2>(drawn(0, inputs), [inputs, outputs], &device.clone().inner()));
-            let bias = layer.bias.as_ref().expect("layers have biases");
-            gradients.register(bias.id, host::tensor::<1>(drawn(1, 1), [outputs], &device.clone().inner()));
+            if let Some(bias) = &layer.bias {
+                gradients.register(bias.id, host::tensor::<1>(drawn(1, 1), [outputs], &device.clone().inner()));
+            }
         }
         // Somebody else holds the weights too, so that a kernel must not write over them.
         let held = module.clone();
@@ -84,15 +88,35 @@ fn same(what: &str, found: &[f32], expected: &[f32]) {
     }
 }
 
+fn moves_as_on_the_cpu(tensors: usize, adam: Adam, gpu: &Device) {
+    let (found, expected) = (trained(tensors, adam, gpu), trained(tensors, adam, &Device::flex()));
+    same(&format!("weights of {tensors} tensors"), &found.0, &expected.0);
+    same(&format!("averages of {tensors} tensors"), &found.1, &expected.1);
+    same(&format!("moments of {tensors} tensors"), &found.2, &expected.2);
+    let first = values(&layers(tensors, 1, &Device::flex()));
+    let moved = found.0.iter().zip(&first).filter(|(now, before)| now != before).count();
+    // The last of 40 layers stays.
+    assert!(moved >= first.len() - 2, "{moved} of {} values moved", first.len());
+}
+
+fn plain() -> Adam {
+    Adam { learning_rate: 0.01, epsilon: 1e-4, ..Adam::default() }
+}
+
+/// More parameters than one launch covers on any device.
 #[test]
 fn optimizers_and_averages_move_as_on_the_cpu() {
     let Some(gpu) = gpu() else { return };
-    let plain = Adam { learning_rate: 0.01, epsilon: 1e-4, ..Adam::default() };
-    for adam in [plain, Adam { clip_norm: 0.5, weight_decay: 0.1, ..plain }] {
-        let (found, expected) = (trained(adam, &gpu), trained(adam, &Device::flex()));
-        same("weights", &found.0, &expected.0);
-        same("averages", &found.1, &expected.1);
-        same("moments", &found.2, &expected.2);
-        assert_ne!(found.0, values(&layers(1, &Device::flex())), "they moved");
+    for adam in [plain(), Adam { clip_norm: 0.5, weight_decay: 0.1, ..plain() }] {
+        moves_as_on_the_cpu(80, adam, &gpu);
+    }
+}
+
+/// Launches of every number of tensors that a device may cover at once, and what is left over for the last one.
+#[test]
+fn every_number_of_tensors_moves_as_on_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    for tensors in 1..=64 {
+        moves_as_on_the_cpu(tensors, Adam { clip_norm: 0.5, ..plain() }, &gpu);
     }
 }

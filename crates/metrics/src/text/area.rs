@@ -4,6 +4,7 @@
 //! large language model; here by the n-grams of their characters, hashed. Values are therefore not comparable with published ones.
 
 use rayon::prelude::*;
+use semblant_core::math;
 use semblant_core::seeds::Sequence;
 use semblant_data::text::Text;
 
@@ -84,13 +85,9 @@ fn clusters(points: &[&[f32]], count: usize, random: &mut Sequence) -> Vec<usize
     while centres.len() < count {
         let last = &centres[centres.len() - 1];
         nearest.par_iter_mut().zip(points).for_each(|(nearest, point)| *nearest = nearest.min(distance(point, last)));
-        let total: f64 = nearest.iter().map(|&distance| f64::from(distance)).sum();
-        let mut left = total * random.below(1 << 30) as f64 / f64::from(1 << 30);
-        let chosen = nearest.iter().position(|&distance| {
-            left -= f64::from(distance);
-            left < 0.0
-        });
-        centres.push(points[chosen.unwrap_or(0)].to_vec());
+        let weights: Vec<f64> = nearest.iter().map(|&distance| f64::from(distance)).collect();
+        let chance = random.below(1 << 30) as f64 / f64::from(1 << 30);
+        centres.push(points[math::chosen(&weights, chance)].to_vec());
     }
     let mut found = vec![0; points.len()];
     for _ in 0..ROUNDS {

@@ -5,9 +5,9 @@
 //! they are drawn anew by their weights.
 
 use rayon::prelude::*;
-use semblant_core::Result;
 use semblant_core::memory::Memory;
 use semblant_core::synthesizer::Sample;
+use semblant_core::{Result, math};
 use semblant_data::series::{Series, SeriesRequest};
 use semblant_masked_diffusion::{Cell, Choice, Reveal, Rules, log_likelihoods, reveal};
 use semblant_tabular_masked::asked::Present;
@@ -160,7 +160,7 @@ fn fill_block(
     let path = |(gap, of): (usize, &Gap)| {
         let own = gap * PARTICLES..(gap + 1) * PARTICLES;
         let uniform = sampled::PARTICLES.of(seed).uniform_f64(first + gap as u64, u32::MAX);
-        let mut particle = own.start + drawn(&shares(&weights[own]), uniform);
+        let mut particle = own.start + math::chosen(&shares(&weights[own]), uniform);
         let mut rows: Vec<Vec<Cell>> = Vec::with_capacity(of.rows.len());
         for (cells, from) in paths[..of.rows.len()].iter().rev() {
             rows.push(cells[particle].clone());
@@ -196,20 +196,11 @@ fn shares(logarithms: &[f64]) -> Vec<f64> {
     weights.into_iter().map(|weight| weight / sum).collect()
 }
 
-/// Where a uniform number falls among shares.
-fn drawn(shares: &[f64], mut uniform: f64) -> usize {
-    let found = shares.iter().position(|share| {
-        uniform -= share;
-        uniform < 0.0
-    });
-    found.unwrap_or(shares.len() - 1)
-}
-
 /// Which particles go on, by systematic resampling (Kitagawa 1996), where the effective number of them is less than half.
 fn resampled(logarithms: &[f64], uniform: f64) -> Option<Vec<usize>> {
     let (shares, count) = (shares(logarithms), logarithms.len() as f64);
     let effective = 1.0 / shares.iter().map(|share| share * share).sum::<f64>();
-    (effective < count / 2.0).then(|| (0..logarithms.len()).map(|index| drawn(&shares, (index as f64 + uniform) / count)).collect())
+    (effective < count / 2.0).then(|| (0..logarithms.len()).map(|index| math::chosen(&shares, (index as f64 + uniform) / count)).collect())
 }
 
 #[cfg(test)]
@@ -221,7 +212,5 @@ mod tests {
         assert_eq!(resampled(&[0.0, 0.0, 0.1, 0.0], 0.5), None, "all count alike");
         let logarithms = [0.75f64.ln(), 0.25f64.ln(), -90.0, -90.0];
         assert_eq!(resampled(&logarithms, 0.5), Some(vec![0, 0, 0, 1]));
-        assert_eq!(drawn(&[0.2, 0.5, 0.3], 0.69), 1);
-        assert_eq!(drawn(&[0.2, 0.5, 0.3], 1.0), 2);
     }
 }

@@ -36,7 +36,7 @@ use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result};
 use semblant_data::series::{Series, SeriesRequest};
-use semblant_masked_diffusion::{Cell, Orders};
+use semblant_masked_diffusion::{Cell, CrossEntropy, Orders};
 use semblant_tabular::TableModel;
 use semblant_tabular_masked::MaskedDiffusionConfig;
 use semblant_tabular_masked::batches::smoothing;
@@ -243,7 +243,7 @@ pub(crate) const ENTRY: Entry<Series> = Entry {
         let texts = columns::settings(&mut values)?;
         Ok(Box::new(Sequence::new(config::from_value(NAME, values)?)?.with_texts(texts)?))
     },
-    settings: config::settings::<SequenceConfig>,
+    settings: columns::settings_of::<SequenceConfig>,
     load: |file, path, device| Ok(Box::new(Sequence::from_checkpoint(file, path, device)?)),
 };
 
@@ -344,7 +344,7 @@ impl Sequence {
         let schedule = config.schedule(chunks.count());
         let constants = Arc::new(Constants {
             layouts: layouts.clone(),
-            smoothing: smoothing(&form.tokens, config.smoothing),
+            entropy: CrossEntropy::new(layouts.rows.spans.clone(), smoothing(&form.tokens, config.smoothing), &run.device),
             chosen: form.chosen,
             rows_of_a_day: form.rows_of_a_day,
         });

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::host;
 use semblant_core::model::{Losses, Model, Step};
 use semblant_core::optim::Optimizers;
-use semblant_masked_diffusion::{Orders, Smoothing, cross_entropy};
+use semblant_masked_diffusion::{CrossEntropy, Orders};
 use semblant_tabular_masked::net::{Layout, Net, dropout};
 
 use super::Chosen;
@@ -80,7 +80,7 @@ impl SequenceNet {
 #[derive(Debug)]
 pub(super) struct Constants {
     pub(super) layouts: Layouts,
-    pub(super) smoothing: Vec<Option<Smoothing>>,
+    pub(super) entropy: CrossEntropy,
     pub(super) chosen: Chosen,
     pub(super) rows_of_a_day: usize,
 }
@@ -111,10 +111,7 @@ impl Model for SequenceModel {
         let first = step.rows().start * batch.length as u64;
         let masks = dropout(&step.stream(purpose::DROPOUT), first..first + rows, &self.net.decoder, rate, &device.clone().inner());
         let logits = self.net.forward(&batch, &constants.layouts, constants.rows_of_a_day, hidden, &masks, &device);
-        let (loss, gradient) =
-            cross_entropy(&logits.clone().inner(), &constants.layouts.rows.spans, &batch.rows.targets, &constants.smoothing, None);
-        // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
-        let surrogate = (logits * Tensor::from_inner(gradient)).sum();
+        let (loss, surrogate) = constants.entropy.surrogate(logits, &batch.rows.targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
         self.net = optimizers.step("net", self.net, gradients, step);
         (self, Losses::default().with("nats", loss))
@@ -150,13 +147,12 @@ impl Judge {
     }
 
     pub(super) fn score(&self, net: &SequenceNet, constants: &Constants) -> f64 {
-        let spans = &constants.layouts.rows.spans;
-        let plain: Vec<Option<Smoothing>> = vec![None; spans.len()];
         let device = net.decoder.on();
+        let plain = CrossEntropy::plain(constants.layouts.rows.spans.clone(), &device);
         let (mut sum, mut rows) = (0.0, 0);
         for batch in self.batches.iter().filter(|batch| batch.counted > 0) {
             let logits = net.forward(batch, &constants.layouts, constants.rows_of_a_day, constants.chosen.hidden, &[], &device);
-            let (loss, _) = cross_entropy(&logits, spans, &batch.rows.targets, &plain, None);
+            let (loss, _) = plain.with_gradient(&logits, &batch.rows.targets);
             sum += f64::from(host::scalar(loss)) * batch.counted as f64;
             rows += batch.counted;
         }
