@@ -1,5 +1,6 @@
 //! Which files a command may write: never one that it reads, no two in one place, and none of the user's own without `--force`.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
@@ -14,8 +15,9 @@ use crate::{Failure, Outcome, datasets, signals};
 
 /// Refuses outputs that are inputs, two outputs in one place, existing files that this program did not write, and places that cannot be written.
 pub(crate) fn check(outputs: &[&Path], inputs: &[&Path], force: bool) -> Outcome {
-    for (place, output) in outputs.iter().enumerate() {
-        if outputs[..place].iter().any(|other| is_same(other, output)) {
+    let mut places = HashSet::with_capacity(outputs.len());
+    for output in outputs {
+        if !places.insert(Place::of(output)) {
             let what = match is_stream(output) {
                 true => "two outputs go to standard output; give a file for one of them".to_owned(),
                 false => format!("{}: two outputs have this name; choose another for one of them", output.display()),
@@ -149,15 +151,14 @@ fn is_inside(path: &Path, folder: &Path) -> bool {
 
 /// Whether two paths lead to one file, or will, through links and whatever their spelling.
 fn is_same(one: &Path, other: &Path) -> bool {
-    match (is_stream(one), is_stream(other)) {
-        (false, false) => one == other || Place::of(one).is_some_and(|one| Place::of(other) == Some(one)),
-        (one, other) => one && other,
-    }
+    one == other || Place::of(one) == Place::of(other)
 }
 
 /// Where a file is, whatever it is called.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 enum Place {
+    /// Standard input or output.
+    Stream,
     #[cfg(unix)]
     File { device: u64, inode: u64 },
     #[cfg(not(unix))]
@@ -167,21 +168,27 @@ enum Place {
 }
 
 impl Place {
-    fn of(path: &Path) -> Option<Self> {
+    fn of(path: &Path) -> Self {
+        if is_stream(path) {
+            return Self::Stream;
+        }
         match std::fs::metadata(path) {
             #[cfg(unix)]
             Ok(found) => {
                 use std::os::unix::fs::MetadataExt;
-                Some(Self::File { device: found.dev(), inode: found.ino() })
+                Self::File { device: found.dev(), inode: found.ino() }
             }
             #[cfg(not(unix))]
-            Ok(_) => path.canonicalize().ok().map(Self::File),
-            Err(_) => {
-                let path = files::followed(path).ok()?;
-                let folder = files::folder_of(&path);
-                Some(Self::New(folder.canonicalize().ok()?, path.file_name()?.to_owned()))
-            }
+            Ok(_) => Self::File(path.canonicalize().unwrap_or_else(|_| path.to_owned())),
+            // Where no folder is, the path says as much as there is.
+            Err(_) => Self::of_new(path).unwrap_or_else(|| Self::New(PathBuf::new(), path.into())),
         }
+    }
+
+    fn of_new(path: &Path) -> Option<Self> {
+        let path = files::followed(path).ok()?;
+        let folder = files::folder_of(&path);
+        Some(Self::New(folder.canonicalize().ok()?, path.file_name()?.to_owned()))
     }
 }
 
