@@ -1,8 +1,8 @@
 """PyTorch's side of run.py: one piece of work on one device, one line of JSON. See there.
 
-    python peers.py WORK DEVICE PRECISION SIZE [--compile] [--table table.csv]
+    python peers.py WORK DEVICE PRECISION SIZE [--compile] [--tf32] [--table table.csv]
 
-WORK is ctgan, mlp, dit, unet, sampling or metrics; DEVICE what torch calls it; PRECISION f32 or bf16 (autocast). The networks have the sizes that
+WORK is ctgan, masked, mlp, dit, unet, sampling or metrics; DEVICE what torch calls it; PRECISION f32 or bf16 (autocast). The networks have the sizes that
 gpu-bench has, and a step is the same work: a batch from the device, noise, forward, loss, backward, clipping, Adam, weight average.
 """
 import argparse, json, statistics, sys, time, warnings
@@ -10,7 +10,7 @@ import argparse, json, statistics, sys, time, warnings
 sys.path.pop(0)
 import torch
 from torch import nn
-from torch.nn.functional import gelu, layer_norm, mse_loss, scaled_dot_product_attention, silu
+from torch.nn.functional import cross_entropy, dropout, gelu, layer_norm, mse_loss, scaled_dot_product_attention, silu
 
 warnings.filterwarnings("ignore")
 parser = argparse.ArgumentParser()
@@ -19,13 +19,13 @@ parser.add_argument("device")
 parser.add_argument("precision", choices=["f32", "bf16"])
 parser.add_argument("size", choices=["full", "tiny"])
 parser.add_argument("--compile", action="store_true")
+parser.add_argument("--tf32", action="store_true", help="as torch.backends.cuda.matmul.allow_tf32 does")
 parser.add_argument("--table")
 arguments = parser.parse_args()
 device, tiny = torch.device(arguments.device), arguments.size == "tiny"
 torch.manual_seed(0)
 # What f32 means in PyTorch by default: no TF32.
-torch.backends.cuda.matmul.allow_tf32 = False
-torch.backends.cudnn.allow_tf32 = False
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arguments.tf32
 
 
 def wait():
@@ -154,6 +154,10 @@ def train(kind):
         torch._foreach_lerp_(average, parameters, 1e-3)
         return loss
 
+    return timed(step, parameters)
+
+
+def timed(step, parameters):
     every = 1 if tiny else 10
     times = []
     for tick in range(20):
@@ -165,6 +169,65 @@ def train(kind):
         times.append(1e3 * (time.perf_counter() - start) / every)
     kept = sorted(times[3:])
     return {"step_ms": statistics.median(kept), "fastest_ms": kept[0], "weights": sum(p.numel() for p in parameters)}
+
+
+class Rows(nn.Module):
+    """Masked diffusion's network of `gpu-bench masked`: 10 columns with 704 tokens, 7 of them numbers with 14 values that tell a place."""
+
+    def __init__(self, width=128, depth=2, embedding=16):
+        super().__init__()
+        self.widths, self.places = [70] * 6 + [71] * 4, 7 * 14
+        self.embedding = nn.Embedding(sum(self.widths) + len(self.widths), embedding)
+        self.first = nn.Linear(len(self.widths) * embedding + self.places, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth + 1))
+        self.blocks = nn.ModuleList(nn.ModuleList([nn.Linear(width, width), nn.Linear(width, width)]) for _ in range(depth))
+        self.head = nn.Linear(width, sum(self.widths))
+
+    def forward(self, shown, places):
+        x = self.first(torch.cat([self.embedding(shown).flatten(1), places], 1))
+        for norm, (inner, outer) in zip(self.norms, self.blocks):
+            x = x + outer(dropout(silu(inner(norm(x))), 0.1, self.training))
+        return self.head(self.norms[-1](x))
+
+
+def masked():
+    """A step over random tokens, and rows that are sampled, one pass of the network for each column."""
+    rows, sampled = (64, 4096) if tiny else (4096, 1 << 20)
+    model = Rows().to(device)
+    called = torch.compile(model) if arguments.compile else model
+    parameters, widths, columns = list(model.parameters()), model.widths, len(model.widths)
+    average = [p.detach().clone() for p in parameters]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, betas=(0.9, 0.99), **({"fused": True} if device.type == "cuda" else {}))
+
+    def step():
+        shown, places = torch.randint(0, sum(widths), (rows, columns), device=device), torch.randn(rows, model.places, device=device)
+        targets = torch.randint(0, min(widths), (rows, columns), device=device)
+        with cast():
+            logits = called(shown, places)
+        loss = sum(cross_entropy(part, targets[:, place]) for place, part in enumerate(logits.float().split(widths, 1)))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 10.0)
+        optimizer.step()
+        torch._foreach_lerp_(average, parameters, 1e-3)
+        return loss
+
+    @torch.no_grad()
+    def sample(count):
+        for _ in range(0, count, 4096):
+            shown, places = torch.zeros(4096, columns, dtype=torch.long, device=device), torch.zeros(4096, model.places, device=device)
+            for place, part in enumerate(widths):
+                begin = sum(widths[:place])
+                shares = called(shown, places)[:, begin : begin + part].softmax(1)
+                shown[:, place] = begin + torch.multinomial(shares, 1)[:, 0]
+            shown.cpu()
+
+    found = timed(step, parameters)
+    model.eval()
+    sample(4096)
+    start = time.perf_counter()
+    sample(sampled)
+    return {**found, "rows_per_s": sampled / (time.perf_counter() - start)}
 
 
 @torch.no_grad()
@@ -268,5 +331,5 @@ def metrics():
     return {"seconds": seconds, "features": count, "width": width}
 
 
-works = {"ctgan": ctgan, "sampling": sampling, "metrics": metrics}
+works = {"ctgan": ctgan, "masked": masked, "sampling": sampling, "metrics": metrics}
 print(json.dumps(works.get(arguments.work, lambda: train(arguments.work))()))

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use semblant::data::table::simulate_patients;
 use semblant::device;
+use semblant::kernels;
 use semblant::launches::Launches;
 use semblant::metrics::image::distances::kernel_distance;
 use semblant::metrics::image::prdc::Neighborhoods;
@@ -31,6 +32,7 @@ const WARM_UP_TICKS: usize = 3;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    kernels::count();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["devices"] => print(&json!(device::list())),
@@ -63,6 +65,8 @@ type Tick = (Instant, u64, Vec<(&'static str, u64)>);
 
 /// Every tick.
 struct Ticks {
+    started: Instant,
+    batch: u64,
     rows: u64,
     launches: Launches,
     at: Arc<Mutex<Vec<Tick>>>,
@@ -75,7 +79,12 @@ impl Observer for Ticks {
             // A tick's losses have been read: all work before it is done.
             Event::Losses(_) => {
                 let tick = (Instant::now(), self.rows, self.launches.by_kernel());
-                self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(tick);
+                let mut at = self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                at.push(tick);
+                // A run that is ended early has this as its last line.
+                if at.len() > WARM_UP_TICKS {
+                    print(&measured(&at, self.started, self.batch));
+                }
             }
             _ => {}
         }
@@ -92,23 +101,20 @@ struct Place {
 impl Place {
     /// Fits, and gives the median time of a step of `batch` rows in milliseconds.
     fn timed<D: Data>(&self, model: &mut dyn Synthesizer<D>, data: &D, batch: u64) -> Result<Value, Failure> {
-        let at = Arc::new(Mutex::new(Vec::new()));
-        let observer = Box::new(Ticks { rows: 0, launches: Launches::begin(), at: at.clone() });
+        let (at, started) = (Arc::new(Mutex::new(Vec::new())), Instant::now());
+        let observer = Box::new(Ticks { started, batch, rows: 0, launches: Launches::begin(), at: at.clone() });
         let mut run = Run { observer, precision: self.precision, ..Run::new(self.device.clone(), 0) };
-        let started = Instant::now();
         let summary = model.fit(data, &mut run)?;
         let whole = started.elapsed().as_secs_f64();
         let at = at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let steps = |pair: &[Tick]| (pair[1].1 - pair[0].1) as f64 / batch as f64;
-        let time = |pair: &[Tick]| 1e3 * pair[1].0.duration_since(pair[0].0).as_secs_f64() / steps(pair);
-        let mut times: Vec<f64> = at.windows(2).skip(WARM_UP_TICKS - 1).map(time).collect();
-        times.sort_by(f64::total_cmp);
-        let Some(median) = times.get(times.len() / 2) else { return Err("too few ticks to measure".into()) };
-        let (launches, kernels) = at.windows(2).last().map_or((0.0, Value::Null), |pair| launched(pair, steps(pair)));
-        Ok(json!({
-            "step_ms": median, "fastest_ms": times[0], "launches": launches, "kernels": kernels,
-            "whole_s": whole, "steps": summary.steps, "encode_s": summary.encode_secs,
-        }))
+        if at.len() <= WARM_UP_TICKS {
+            return Err("too few ticks to measure".into());
+        }
+        let mut found = measured(&at, started, batch);
+        found["whole_s"] = json!(whole);
+        found["steps"] = json!(summary.steps);
+        found["encode_s"] = json!(summary.encode_secs);
+        Ok(found)
     }
 
     fn ctgan(&self) -> Result<Value, Failure> {
@@ -117,7 +123,7 @@ impl Place {
         self.timed(model.as_mut(), &simulate_patients(rows, 0), 500)
     }
 
-    /// Masked diffusion of tables: a step, and rows that are sampled, with the launches of a pass over a column; the first sample compiles and tunes.
+    /// Masked diffusion of tables: a step, and rows that are sampled, with the launches of every 4,096; the first sample compiles and tunes.
     fn masked(&self) -> Result<Value, Failure> {
         let (rows, batch, sampled) = if self.tiny { (500, 64, 4096) } else { (26_049, 4096, 1 << 20) };
         let table = simulate_patients(rows, 0);
@@ -129,9 +135,8 @@ impl Place {
         model.sample(&TableRequest::new(4096, 0))?;
         let (launches, started) = (Launches::begin(), Instant::now());
         model.sample(&TableRequest::new(sampled, 1))?;
-        let passes = sampled.div_ceil(4096) * table.schema().columns.len() as u64;
         found["rows_per_s"] = json!(sampled as f64 / started.elapsed().as_secs_f64());
-        found["launches_a_pass"] = json!(launches.count() as f64 / passes as f64);
+        found["launches_of_4096_rows"] = json!(launches.count() / (sampled / 4096));
         Ok(found)
     }
 
@@ -194,6 +199,20 @@ impl Place {
         }
         Ok(json!({ "seconds": seconds, "features": count, "width": width }))
     }
+}
+
+/// What the ticks after the warm-up tell: the median and the least time of a step of `batch` rows in milliseconds, its launches, the seconds until the
+/// first tick, and the kernels that were compiled.
+fn measured(at: &[Tick], started: Instant, batch: u64) -> Value {
+    let steps = |pair: &[Tick]| (pair[1].1 - pair[0].1) as f64 / batch as f64;
+    let time = |pair: &[Tick]| 1e3 * pair[1].0.duration_since(pair[0].0).as_secs_f64() / steps(pair);
+    let mut times: Vec<f64> = at.windows(2).skip(WARM_UP_TICKS - 1).map(time).collect();
+    times.sort_by(f64::total_cmp);
+    let (launches, kernels) = at.windows(2).last().map_or((0.0, Value::Null), |pair| launched(pair, steps(pair)));
+    json!({
+        "step_ms": times[times.len() / 2], "fastest_ms": times[0], "launches": launches, "kernels": kernels,
+        "first_tick_s": at[0].0.duration_since(started).as_secs_f64(), "compiled": kernels::compiled(),
+    })
 }
 
 /// How many kernels a step of the last tick launched, which has none that was launched to be measured; and the ten most frequent ones.

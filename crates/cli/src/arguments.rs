@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
     /// unless given. What would take more ends in an error before it is made.
     #[arg(long, global = true, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory: Option<u64>,
+    /// How many variants of its kernels a GPU tries before the first step; what it chose is kept for later runs, see `semblant devices`. balanced
+    /// for fits of image models unless given, else minimal.
+    #[arg(long, global = true, value_enum)]
+    pub(crate) tune: Option<Tune>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,8 +55,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List the devices of this build and machine, and what other devices need.
+    /// List the devices of this build and machine, what other devices need, and where compiled kernels are kept.
     Devices {
+        /// Remove the compiled kernels.
+        #[arg(long)]
+        clear_cache: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -143,9 +150,13 @@ pub(crate) struct Fit {
     /// images.
     #[arg(long, value_delimiter = ',', num_args = 1, value_name = "DEVICE,DEVICE", conflicts_with = "device")]
     pub(crate) devices: Vec<String>,
-    /// The precision of matrix products in training: f32, or bf16 for diffusion models of images and masked-diffusion on a GPU.
+    /// The precision of matrix products in training: f32, or on a GPU bf16 for masked-diffusion, flow, edm and ddpm.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
+    /// Keep only the inputs of a transformer's blocks and compute the rest anew for gradients: less memory, a third more time, the same model. For the
+    /// network dit of models of images.
+    #[arg(long)]
+    pub(crate) recompute: bool,
     /// The seed: equal seeds give equal models.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -404,6 +415,14 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
     let whole =
         || plain.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && (0.0..=9e15).contains(number)).map(|number| number as u64);
     plain.parse().ok().or_else(whole).ok_or_else(|| "write a whole number such as 1000 or 1e6".to_owned())
+}
+
+/// See [`Arguments::tune`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tune {
+    Minimal,
+    Balanced,
+    Full,
 }
 
 /// See [`Fit::precision`].

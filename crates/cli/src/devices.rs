@@ -1,9 +1,58 @@
 //! `semblant devices`, and the choice of one.
 
-use semblant::{Device, device};
+use std::time::Duration;
+
+use semblant::kernels::{self, Tuning};
+use semblant::memory::shown;
+use semblant::{Device, Registry, device};
 use serde_json::json;
 
+use crate::arguments::{Command, Tune};
 use crate::{Failure, Outcome, print, print_document, say};
+
+/// How often it is told how many kernels a GPU's driver has compiled.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
+
+/// Before a GPU is used: how thoroughly its kernels are chosen, and notes while they are compiled. A fit of images takes hours, which are worth a
+/// minute of trials.
+pub(crate) fn prepare(tune: Option<Tune>, command: &Command, registry: &Registry, quiet: bool) {
+    let usual = match command {
+        Command::Fit(fit) if registry.kind_of_model(&fit.model).is_ok_and(|kind| kind.kind() == "images") => Tuning::Balanced,
+        _ => Tuning::Minimal,
+    };
+    let tuning = tune.map_or(usual, |tune| match tune {
+        Tune::Minimal => Tuning::Minimal,
+        Tune::Balanced => Tuning::Balanced,
+        Tune::Full => Tuning::Full,
+    });
+    if kernels::configure(tuning) && !quiet && kernels::count() {
+        std::thread::spawn(tell_of_kernels);
+    }
+}
+
+/// Notes on standard error, as long as more kernels are compiled.
+fn tell_of_kernels() {
+    let mut told = 0;
+    loop {
+        std::thread::sleep(NOTE_EVERY);
+        let compiled = kernels::compiled();
+        if compiled > told {
+            let kept = kernels::folder().map_or_else(String::new, |folder| format!("; later runs find them in {}", folder.display()));
+            say(&format!("note: {compiled} kernels compiled so far{kept}"));
+            told = compiled;
+        }
+    }
+}
+
+/// Removes the compiled kernels of GPUs.
+pub(crate) fn clear() -> Outcome {
+    let freed = kernels::clear()?;
+    print(&kernels::folder().map_or_else(
+        || "no cache: this user has no folder for one; name one by SEMBLANT_CACHE".to_owned(),
+        |folder| format!("{}: {} removed", folder.display(), shown(freed.into())),
+    ));
+    Ok(())
+}
 
 pub(crate) fn list(as_json: bool) -> Outcome {
     let backends = device::list();
@@ -19,6 +68,9 @@ pub(crate) fn list(as_json: bool) -> Outcome {
         if let Some(missing) = &backend.missing {
             print(&format!("{:8} none: {missing}", backend.name));
         }
+    }
+    if let (Some(folder), true) = (kernels::folder(), backends.iter().any(|backend| backend.built && backend.feature.is_some())) {
+        print(&format!("compiled kernels: {} in {}", shown(kernels::kept_bytes().into()), folder.display()));
     }
     Ok(())
 }

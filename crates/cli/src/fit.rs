@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &Fit, matches: &ArgMatches, registry: &Registry, qu
         extra_devices: devices.collect(),
         folder: folder.clone(),
         precision,
+        recompute: arguments.recompute,
         resume: *resume,
         observer: Box::new(Watched(observer(quiet))),
         stop: signals::stop(),

@@ -129,6 +129,7 @@ pub(crate) fn command(registry: &Registry) -> clap::Command {
 fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registry) -> Outcome {
     use arguments::Command;
     let quiet = arguments.quiet;
+    devices::prepare(arguments.tune, &arguments.command, registry, quiet);
     if let Some(bytes) = arguments.memory {
         semblant::memory::Memory::of(bytes).set_for_process()?;
     }
@@ -149,7 +150,8 @@ fn run(arguments: arguments::Arguments, matches: &ArgMatches, registry: &Registr
         }
         Command::Rules(rules) => rules::run(&rules, registry, quiet),
         Command::Models { name, json } => inspect::models(registry, name.as_deref(), json),
-        Command::Devices { json } => devices::list(json),
+        Command::Devices { clear_cache: true, .. } => devices::clear(),
+        Command::Devices { json, .. } => devices::list(json),
         Command::Inspect { model, json } => inspect::file(&model, registry, json),
         Command::Data(data) => datasets::run(&data, quiet),
         Command::Quickstart(quickstart) => quickstart::run(&quickstart, registry, quiet),

@@ -151,7 +151,7 @@ fn is_inside(path: &Path, folder: &Path) -> bool {
 
 /// Whether two paths lead to one file, or will, through links and whatever their spelling.
 fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || Place::of(one) == Place::of(other)
+    Place::of(one) == Place::of(other)
 }
 
 /// Where a file is, whatever it is called.

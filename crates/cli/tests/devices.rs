@@ -28,6 +28,24 @@ fn devices_are_listed_with_what_is_missing_for_others() {
     }
 }
 
+/// Only what a GPU's backend keeps is removed.
+#[test]
+fn compiled_kernels_are_removed_on_request() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("cache/kernels")).expect("writable");
+    for name in ["default.db", "default.db-wal", "notes.txt"] {
+        place.file(&format!("cache/kernels/{name}"), [0; 1024]);
+    }
+    let clear = || {
+        let ran = place.command(&["devices", "--clear-cache"]).env("SEMBLANT_CACHE", "cache").output().expect("the program starts");
+        assert!(ran.status.success());
+        String::from_utf8(ran.stdout).expect("text")
+    };
+    assert!(clear().contains("2.0 KiB removed"));
+    assert!(clear().contains("0 B removed"));
+    assert!(place.has("cache/kernels/notes.txt") && !place.has("cache/kernels/default.db"));
+}
+
 /// Each backend that offers nothing, and a number that no machine has: one line, code 2.
 #[test]
 fn a_device_that_is_not_there_is_named_on_one_line() {

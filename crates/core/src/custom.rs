@@ -2,15 +2,17 @@
 //! can only write operations whose number of tensors is known. What every kernel's launch needs is here too.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::fusion::custom::{CustomOpIr, HandleContainer, Operation, OperationIr, StreamId, TensorIr};
 use burn::backend::fusion::{ExecutionError, Fusion, FusionRuntime};
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeBackend;
+use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
-use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim};
+use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::fusion::FusionCubeRuntime;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, full_client};
 use burn_cubecl::tensor::CubeTensor;
 
 /// What is done to tensors when its turn comes.
@@ -46,7 +48,7 @@ impl<W: Work> Operation<FusionCubeRuntime> for Queued<W> {
 ///
 /// # Panics
 /// When there is no tensor, or one of them is not a GPU's or not of f32.
-pub fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> impl Iterator<Item = Tensor<1>> {
+pub fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> impl Iterator<Item = Tensor<1>> + use<W> {
     assert!(inputs.iter().all(|input| input.dtype() == DType::F32), "kernels of this crate work on f32");
     let primitive = |input: Tensor<1>| input.try_into_primitive::<Fusion<CubeBackend>>().expect("a tensor of a GPU");
     let inputs: Vec<_> = inputs.into_iter().map(primitive).collect();
@@ -59,6 +61,14 @@ pub fn queue<W: Work>(work: W, inputs: Vec<Tensor<1>>, lengths: &[usize]) -> imp
     outputs.into_iter().map(Tensor::from_primitive::<Fusion<CubeBackend>>)
 }
 
+static POISONED: AtomicBool = AtomicBool::new(false);
+
+/// For tests: fills what [`empty`] gives from now on with NaN, and whole numbers with their least, so that a value which a kernel leaves
+/// unwritten is seen. It counts for the whole process.
+pub fn poison_outputs() {
+    POISONED.store(true, Ordering::Relaxed);
+}
+
 /// A new f32 tensor on the device of `like`; its values are whatever was there.
 pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
     empty_of(like, shape, DType::F32)
@@ -66,11 +76,62 @@ pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor
 
 /// As [`empty`], of another type.
 pub fn empty_of<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> CubeTensor {
-    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
+    let (client, device) = (like.client.clone(), like.device.clone());
+    match dtype {
+        DType::F32 if POISONED.load(Ordering::Relaxed) => full_client(client, shape.into(), device, f32::NAN),
+        DType::I32 if POISONED.load(Ordering::Relaxed) => full_client(client, shape.into(), device, i32::MIN),
+        _ => empty_device_contiguous_dtype(client, device, shape.into(), dtype),
+    }
 }
 
 /// The grid of a launch of so many units, or a few more, on the device of `like`.
 pub fn grid(like: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new(&like.client, units);
     (calculate_cube_count_elemwise(&like.client, units, dim), dim)
+}
+
+/// The units of a cube that works on one row; a power of two.
+pub(crate) const ROW_UNITS: usize = 128;
+
+/// The grid of a launch in which one cube works on one of `rows`. There may be a few cubes more.
+pub(crate) fn row_grid(like: &CubeTensor, rows: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new_1d(ROW_UNITS as u32);
+    (calculate_cube_count_elemwise(&like.client, rows * ROW_UNITS, dim), dim)
+}
+
+/// The sum of what every unit of a cube brings, always in one order. `shared` has room for [`ROW_UNITS`] values.
+#[cube]
+pub(crate) fn cube_sum(shared: &mut Shared<[f32]>, own: f32) -> f32 {
+    cube_reduce(shared, own, false)
+}
+
+/// The greatest of what every unit of a cube brings. `shared` has room for [`ROW_UNITS`] values.
+#[cube]
+pub(crate) fn cube_max(shared: &mut Shared<[f32]>, own: f32) -> f32 {
+    cube_reduce(shared, own, true)
+}
+
+#[cube]
+fn cube_reduce(shared: &mut Shared<[f32]>, own: f32, #[comptime] greatest: bool) -> f32 {
+    let unit = UNIT_POS as usize;
+    shared[unit] = own;
+    sync_cube();
+    // A cube has `ROW_UNITS` units; a loop cannot change what is known when the kernel is compiled.
+    let mut half = CUBE_DIM as usize / 2usize;
+    while half > 0usize {
+        if unit < half {
+            let (a, b) = (shared[unit], shared[unit + half]);
+            if comptime!(greatest) {
+                shared[unit] = a.max(b);
+            } else {
+                shared[unit] = a + b;
+            }
+        }
+        sync_cube();
+        half /= 2usize;
+    }
+    let all = shared[0];
+    // Nobody begins the next reduction before all have read this one.
+    sync_cube();
+    all
 }

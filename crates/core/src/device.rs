@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
-use crate::{Error, Result, host};
+use crate::{Error, Result, host, kernels};
 
 /// A device backend: whether this build has it, and what it finds on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -166,8 +166,9 @@ fn is_built(backend: &str) -> bool {
     if backend == "cuda" { cuda } else { wgpu }
 }
 
-/// What a backend enumerates, in its own order.
+/// What a backend enumerates, in its own order. Nothing uses a GPU before this does.
 fn devices(backend: &str) -> Result<Vec<Device>> {
+    kernels::configure(kernels::Tuning::default());
     match backend {
         #[cfg(feature = "cuda")]
         "cuda" => quietly(|| Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec()).map_err(|why| failed("cuda", &why)),

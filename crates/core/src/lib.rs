@@ -29,6 +29,7 @@ pub mod ema;
 mod error;
 pub mod files;
 pub mod host;
+pub mod kernels;
 pub mod launches;
 pub mod math;
 pub mod memory;

@@ -129,8 +129,8 @@ pub fn open(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// A number of bytes for people.
-fn shown(bytes: u128) -> String {
+/// A number of bytes for people, such as `4.0 GiB`.
+pub fn shown(bytes: u128) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let unit = (0..UNITS.len() - 1).find(|&unit| bytes < 1 << (10 * (unit + 1))).unwrap_or(UNITS.len() - 1);
     let value = bytes as f64 / (1u128 << (10 * unit)) as f64;

@@ -42,6 +42,8 @@ pub struct Run {
     pub extra_devices: Vec<Device>,
     /// The precision of products while training.
     pub precision: Precision,
+    /// Whether blocks of transformers keep their inputs only and compute the rest anew for gradients: less memory, a third more time.
+    pub recompute: bool,
     /// The seed of everything random in the fit.
     pub seed: u64,
     /// Where log and resume state go; `None` keeps nothing.
@@ -63,6 +65,7 @@ impl Run {
             device,
             extra_devices: Vec::new(),
             precision: Precision::F32,
+            recompute: false,
             seed,
             folder: None,
             resume: false,
@@ -85,8 +88,8 @@ impl Run {
 
     /// The same run for another worker: the same seed, precision and state, on `device`, silent.
     pub fn for_worker(&self, device: Device) -> Self {
-        let Self { precision, seed, ref folder, resume, .. } = *self;
-        Self { precision, folder: folder.clone(), resume, ..Self::new(device, seed) }
+        let Self { precision, recompute, seed, ref folder, resume, .. } = *self;
+        Self { precision, recompute, folder: folder.clone(), resume, ..Self::new(device, seed) }
     }
 
     /// A part of this run, such as the fit of one of several models, with a folder of its own in this one's; it resumes if it has begun.

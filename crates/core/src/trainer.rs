@@ -17,6 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::ema::Ema;
 use crate::memory::Memory;
 use crate::model::{Losses, Model, Part, Step};
+use crate::nn::recomputing;
 use crate::optim::Optimizers;
 use crate::parallel::Rank;
 use crate::precision::{Precision, within};
@@ -229,7 +230,7 @@ impl<M: Model> Trainer<'_, M> {
     /// One step.
     fn train(&mut self, model: M, optimizers: &mut Optimizers, step: &Step, run: &Run) -> Result<(M, Losses)> {
         let batch = (self.batch)(step);
-        let moved = within(run.precision, || model.train_step(batch, optimizers, step));
+        let moved = recomputing(run.recompute, || within(run.precision, || model.train_step(batch, optimizers, step)));
         if optimizers.is_alone() { Err(Error::Worker { step: step.index }) } else { Ok(moved) }
     }
 

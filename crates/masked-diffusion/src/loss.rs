@@ -5,9 +5,10 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
+use semblant_core::nn::SpanEntropy;
 use semblant_core::{host, math};
 
-use crate::spans::{DeviceSpans, Spans};
+use crate::spans::{PaddedSpans, Spans};
 
 /// How the target of an ordered token spreads over its neighbours: a normal density over their distance, cut off at three deviations.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,15 +58,40 @@ pub struct Targets {
 pub struct CrossEntropy {
     spans: Spans,
     smoothing: Vec<Option<Smoothing>>,
-    /// Where the device is not the CPU.
-    on_device: Option<DeviceSpans>,
+    way: Way,
+}
+
+/// How the loss is computed where the logits lie.
+#[derive(Debug, Clone)]
+enum Way {
+    /// By loops of the CPU.
+    Loops,
+    /// By a kernel of a GPU.
+    Kernel(SpanEntropy),
+    /// By tensor operations.
+    Padded(PaddedSpans),
+}
+
+impl Way {
+    fn of(spans: &Spans, smoothing: &[Option<Smoothing>], device: &Device) -> Self {
+        if host::is_host(device) {
+            return Self::Loops;
+        }
+        let target = |position: usize, token: usize| match &smoothing[position] {
+            Some(smoothing) => smoothing.target(token as u32),
+            None => (token, &[1.0f32][..]),
+        };
+        let ranges: Vec<_> = (0..spans.len()).map(|position| spans.range(position)).collect();
+        let kernel = SpanEntropy::new(&ranges, target, device);
+        kernel.map_or_else(|| Self::Padded(PaddedSpans::new(spans, smoothing, device)), Self::Kernel)
+    }
 }
 
 impl CrossEntropy {
     /// The loss of positions with these tokens; `smoothing` has an entry for each position.
     pub fn new(spans: Spans, smoothing: Vec<Option<Smoothing>>, device: &Device) -> Self {
-        let on_device = (!host::is_host(device)).then(|| DeviceSpans::new(&spans, &smoothing, device));
-        Self { spans, smoothing, on_device }
+        let way = Way::of(&spans, &smoothing, device);
+        Self { spans, smoothing, way }
     }
 
     /// The loss of positions whose targets are single tokens.
@@ -79,8 +105,10 @@ impl CrossEntropy {
     /// # Shapes
     /// `logits [rows, spans.width]`; gives `[1]` and `[rows, spans.width]`.
     pub fn with_gradient(&self, logits: &Tensor<2>, targets: &Targets) -> (Tensor<1>, Tensor<2>) {
-        if let Some(on_device) = &self.on_device {
-            return on_device.cross_entropy(logits, targets);
+        match &self.way {
+            Way::Loops => {}
+            Way::Kernel(kernel) => return kernel.cross_entropy(logits.clone(), &targets.tokens, &targets.weights),
+            Way::Padded(padded) => return padded.cross_entropy(logits, targets),
         }
         let ([rows, width], device) = (logits.dims(), logits.device());
         let (spans, smoothing) = (&self.spans, &self.smoothing);
@@ -104,6 +132,17 @@ impl CrossEntropy {
         let (loss, gradient) = self.with_gradient(&logits.clone().inner(), targets);
         // The gradient of the loss is known; a product with it as a constant hands it to autodiff.
         (loss, (logits * Tensor::from_inner(gradient)).sum())
+    }
+}
+
+/// Writes what a token is to be predicted as: the shares of all tokens of its position, which are 0 before.
+pub(crate) fn write_target(smoothing: Option<&Smoothing>, token: u32, shares: &mut [f32]) {
+    match smoothing {
+        Some(smoothing) => {
+            let (first, near) = smoothing.target(token);
+            shares[first..first + near.len()].copy_from_slice(near);
+        }
+        None => shares[token as usize] = 1.0,
     }
 }
 
@@ -179,22 +218,20 @@ mod tests {
         let mut loss = Tensor::<1>::zeros([1], &device.clone().autodiff());
         for (row, tokens) in tokens.chunks_exact(3).enumerate() {
             for (position, &token) in tokens.iter().enumerate() {
+                let width = spans.widths()[position];
+                let mut shares = vec![0.0; width];
+                write_target(smoothing[position].as_ref(), token, &mut shares);
                 let of_row = x.clone().slice([row..row + 1, spans.range(position)]);
                 let logs = burn::tensor::activation::log_softmax(of_row, 1); // [1, tokens]
-                let alone = vec![false; spans.widths()[position]];
-                let whole = Smoothing::new(&alone, 0.0);
-                let (first, shares) = smoothing[position].as_ref().unwrap_or(&whole).target(token);
-                for (offset, share) in shares.iter().enumerate() {
-                    let log = logs.clone().slice([0..1, first + offset..first + offset + 1]).reshape([1]);
-                    loss = loss.clone() - log * *share * weights[row * 3 + position];
-                }
+                let shares = Tensor::from_inner(host::tensor(shares, [1, width], &device));
+                loss = loss - (logs * shares).sum() * weights[row * 3 + position];
             }
         }
         let gradients = loss.backward();
         let expected = x.grad(&gradients).expect("required").to_data();
         let on_cpu = CrossEntropy::new(spans, smoothing.to_vec(), &device);
-        let on_device = CrossEntropy { on_device: Some(DeviceSpans::new(&on_cpu.spans, &smoothing, &device)), ..on_cpu.clone() };
-        for entropy in [on_cpu, on_device] {
+        let padded = CrossEntropy { way: Way::Padded(PaddedSpans::new(&on_cpu.spans, &smoothing, &device)), ..on_cpu.clone() };
+        for entropy in [on_cpu, padded] {
             let (found, gradient) = entropy.with_gradient(&logits, &targets);
             found.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-4));
             gradient.to_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor};
 use semblant_core::host;
 
-use crate::loss::{Smoothing, Targets};
+use crate::loss::{Smoothing, Targets, write_target};
 
 /// The tokens of every position, one block of logits after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,75 +53,44 @@ impl Spans {
     }
 }
 
-/// Positions with about the same number of tokens.
+/// [`Spans`] in tensor operations, for a device that is not the CPU and has no kernels: every position padded to the widest.
 #[derive(Debug, Clone)]
-struct Group {
-    /// `[positions]`.
-    positions: Tensor<1, Int>,
-    /// The logits of every position, short ones padded by their own first, `[positions * padded width]`.
+pub(crate) struct PaddedSpans {
+    /// The logits of every position, short ones padded by their own first, `[positions * most]`.
     outputs: Tensor<1, Int>,
-    /// 0 at logits and a large negative number at the padding, `[1, positions, padded width]`.
+    /// 0 at logits and a large negative number at the padding, `[1, positions, most]`.
     padding: Tensor<3>,
-    /// What each token of each position is to be predicted as, `[tokens of all positions, padded width]`.
+    /// What each token of each position is to be predicted as, `[spans.width, most]`.
     targets: Tensor<2>,
-}
-
-/// [`Spans`] where a device other than the CPU works on them: positions grouped by width, rounded up to powers of two, so that there is no
-/// loop over positions.
-#[derive(Debug, Clone)]
-pub(crate) struct DeviceSpans {
-    groups: Vec<Group>,
-    /// For every logit its place among those of the groups, `[width]`.
+    /// For every logit its place among those of the padded positions, `[width]`.
     places: Tensor<1, Int>,
-    /// For every position the row of its first token among the targets of its group.
+    /// For every position the row of its first token among the targets.
     first: Vec<i32>,
 }
 
-impl DeviceSpans {
+impl PaddedSpans {
     /// Lays the spans, and the targets of their tokens, out on `device`.
     pub(crate) fn new(spans: &Spans, smoothing: &[Option<Smoothing>], device: &Device) -> Self {
-        let padded = |position: usize| spans.widths[position].next_power_of_two();
-        let mut widths: Vec<usize> = (0..spans.len()).map(padded).collect();
-        widths.sort_unstable();
-        widths.dedup();
-        let (mut groups, mut places, mut first, mut before) = (Vec::new(), vec![0; spans.width], vec![0; spans.len()], 0);
-        for width in widths {
-            let positions: Vec<usize> = (0..spans.len()).filter(|&position| padded(position) == width).collect();
-            let (mut outputs, mut padding, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-            for &position in &positions {
-                let range = spans.range(position);
-                for place in 0..width {
-                    let inside = place < range.len();
-                    outputs.push((range.start + if inside { place } else { 0 }) as i32);
-                    padding.push(if inside { 0.0 } else { -1e30 });
-                    if inside {
-                        places[range.start + place] = before;
-                    }
-                    before += 1;
-                }
-                first[position] = (targets.len() / width) as i32;
-                for token in 0..range.len() {
-                    let row = targets.len();
-                    targets.resize(row + width, 0.0);
-                    match &smoothing[position] {
-                        Some(smoothing) => {
-                            let (first, shares) = smoothing.target(token as u32);
-                            targets[row + first..][..shares.len()].copy_from_slice(shares);
-                        }
-                        None => targets[row + token] = 1.0,
-                    }
-                }
+        let most = spans.widths.iter().copied().max().unwrap_or(0);
+        let (mut outputs, mut padding, mut places, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for position in 0..spans.len() {
+            let range = spans.range(position);
+            outputs.extend((0..most).map(|place| (range.start + if place < range.len() { place } else { 0 }) as i32));
+            padding.extend((0..most).map(|place| if place < range.len() { 0.0 } else { -1e30 }));
+            places.extend((0..range.len()).map(|place| (position * most + place) as i32));
+            for token in 0..range.len() {
+                let row = targets.len();
+                targets.resize(row + most, 0.0);
+                write_target(smoothing[position].as_ref(), token as u32, &mut targets[row..]);
             }
-            let shape = [1, positions.len(), width];
-            let rows = targets.len() / width;
-            groups.push(Group {
-                positions: host::indices(positions.iter().map(|&position| position as i32).collect(), device),
-                outputs: host::indices(outputs, device),
-                padding: host::tensor(padding, shape, device),
-                targets: host::tensor(targets, [rows, width], device),
-            });
         }
-        Self { groups, places: host::indices(places, device), first }
+        Self {
+            outputs: host::indices(outputs, device),
+            padding: host::tensor(padding, [1, spans.len(), most], device),
+            targets: host::tensor(targets, [spans.width, most], device),
+            places: host::indices(places, device),
+            first: spans.starts.iter().map(|&start| start as i32).collect(),
+        }
     }
 
     /// The sum over all positions of weight times cross-entropy, and its gradient.
@@ -129,24 +98,16 @@ impl DeviceSpans {
     /// # Shapes
     /// `logits [rows, width]`; gives `[1]` and `[rows, width]`.
     pub(crate) fn cross_entropy(&self, logits: &Tensor<2>, targets: &Targets) -> (Tensor<1>, Tensor<2>) {
-        let ([rows, _], all, device) = (logits.dims(), self.first.len(), logits.device());
-        let tokens =
-            targets.tokens.chunks_exact(all).flat_map(|row| row.iter().zip(&self.first).map(|(&token, first)| first + token as i32));
-        let tokens = host::indices(tokens.collect(), &device).reshape([rows, all]);
-        let weights = host::tensor(targets.weights.to_vec(), [rows, all], &device);
-        let (mut loss, mut gradients) = (Tensor::zeros([1], &device), Vec::new());
-        for Group { positions, outputs, padding, targets } in &self.groups {
-            let [_, count, width] = padding.dims();
-            let logits = logits.clone().select(1, outputs.clone()).reshape([rows, count, width]);
-            let weights = weights.clone().select(1, positions.clone()).reshape([rows, count, 1]);
-            let wanted = tokens.clone().select(1, positions.clone()).reshape([rows * count]);
-            let wanted = targets.clone().select(0, wanted).reshape([rows, count, width]);
-            // The padding has a share of 0 in every target, and a finite logarithm.
-            let log_probabilities = burn::tensor::activation::log_softmax(logits + padding.clone(), 2); // [rows, positions, width]
-            loss = loss - (log_probabilities.clone() * wanted.clone() * weights.clone()).sum();
-            let gradient = (log_probabilities.exp() - wanted) * weights;
-            gradients.push(gradient.reshape([rows, count * width]));
-        }
-        (loss, Tensor::cat(gradients, 1).select(1, self.places.clone()))
+        let ([rows, _], [_, count, most], device) = (logits.dims(), self.padding.dims(), logits.device());
+        let wanted =
+            targets.tokens.chunks_exact(count).flat_map(|row| row.iter().zip(&self.first).map(|(&token, first)| first + token as i32));
+        let wanted = self.targets.clone().select(0, host::indices(wanted.collect(), &device)).reshape([rows, count, most]);
+        let weights = host::tensor(targets.weights.to_vec(), [rows, count, 1], &device);
+        let logits = logits.clone().select(1, self.outputs.clone()).reshape([rows, count, most]);
+        // The padding has a share of 0 in every target, and a finite logarithm.
+        let log_probabilities = burn::tensor::activation::log_softmax(logits + self.padding.clone(), 2); // [rows, positions, most]
+        let loss = (log_probabilities.clone() * wanted.clone() * weights.clone()).sum().neg();
+        let gradient = (log_probabilities.exp() - wanted) * weights;
+        (loss, gradient.reshape([rows, count * most]).select(1, self.places.clone()))
     }
 }

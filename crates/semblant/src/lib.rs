@@ -34,8 +34,8 @@ pub use registry::{Registry, load, model};
 #[cfg(feature = "tables")]
 pub use semblant_copula as copula;
 pub use semblant_core::{
-    Error, Result, checkpoint, config, data as kind, device, ema, files, host, launches, memory, model, nn, optim, options, passes,
-    precision, progress, seeds, streams, synthesizer, train_config, trainer,
+    Error, Result, checkpoint, config, data as kind, device, ema, files, host, kernels, launches, memory, model, nn, optim, options,
+    passes, precision, progress, seeds, streams, synthesizer, train_config, trainer,
 };
 pub use semblant_data as data;
 #[cfg(feature = "databases")]

@@ -136,13 +136,13 @@ impl Velocity {
     }
 
     /// `x [batch, length, channels]` at `time [batch]`, of sequences with these attributes `[batch, numbers]`, gives its velocity. `branch` is applied to
-    /// what each part of a block adds, `[batch, length, width]`.
+    /// what each part of a block adds, `[batch, length, width]`, if there is dropout.
     pub fn forward(
         &self,
         x: Tensor<3>,
         time: Tensor<1>,
         attributes: Option<Tensor<2>>,
-        branch: &mut dyn FnMut(Tensor<3>) -> Tensor<3>,
+        mut branch: Option<&mut dyn FnMut(Tensor<3>) -> Tensor<3>>,
     ) -> Tensor<3> {
         let waves = sinusoid(time * TIME_SCALE, TIME_WIDTH, true, 1.0, &self.constants); // [batch, TIME_WIDTH]
         let of_time = self.time_2.forward(silu(self.time_1.forward(waves))); // [batch, width]
@@ -152,12 +152,14 @@ impl Velocity {
         }); // [batch, width]
         let mut tokens = self.inner.forward(x) + self.places.val().unsqueeze_dim::<3>(0); // [batch, length, width]
         for block in &self.blocks {
+            let branch: Option<&mut dyn FnMut(Tensor<3>) -> Tensor<3>> = match &mut branch {
+                Some(branch) => Some(*branch),
+                None => None,
+            };
             tokens = block.forward(tokens, condition.clone(), self.heads, ADAPTIVE_EPSILON, branch);
         }
-        let mut parts = self.last_modulation.forward(condition).chunk(2, 1).into_iter(); // 2 of [batch, width]
-        let mut next = || parts.next().expect("two parts");
-        let (shift, scale) = (next(), next());
-        self.outer.forward(modulated_norm(tokens, shift, scale, ADAPTIVE_EPSILON))
+        let modulation = self.last_modulation.forward(condition); // [batch, 2 width]
+        self.outer.forward(modulated_norm(tokens, modulation, 0, ADAPTIVE_EPSILON))
     }
 }
 
@@ -201,7 +203,7 @@ impl Model for FlowModel {
             site += 1;
             times(added, Tensor::from_inner(mask.reshape([batch, length, width])))
         };
-        let error = self.net.forward(noised, time, attributes.map(Tensor::from_inner), &mut dropped) - (noise - windows); // [batch, length, channels]
+        let error = self.net.forward(noised, time, attributes.map(Tensor::from_inner), Some(&mut dropped)) - (noise - windows); // [batch, length, channels]
         let loss = error.square().mean();
         let losses = Losses::default().with("loss", loss.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
@@ -291,7 +293,7 @@ fn made(fitted: &Fitted, form: &Form, draw: &Draw<'_>, known: Option<&Known>) ->
         });
         let velocity = |x: Tensor<3>, time: f32| {
             let times = Tensor::full([CHUNK], time, &fitted.device);
-            let velocity = fitted.net.forward(x.clone(), times, block.attributes.clone(), &mut |added| added);
+            let velocity = fitted.net.forward(x.clone(), times, block.attributes.clone(), None);
             let Some(guide) = &guide else { return Ok(velocity) };
             // x_t = x_0 + t v, so that the estimate of the window is x_t - t v.
             let mut estimate = host::read(&(x.clone() - velocity * time), <[f32]>::to_vec);
@@ -343,7 +345,7 @@ mod tests {
         let config = FlowConfig { width: 8, heads: 2, depth: 2, ..FlowConfig::default() };
         let net = Velocity::new(&config, [5, 3, 2], 1, &device);
         let (x, times) = (Tensor::ones([4, 5, 3], &device), Tensor::from_floats([0.0, 0.1, 0.5, 1.0], &device));
-        let out = net.forward(x, times, Some(Tensor::ones([4, 2], &device)), &mut |added| added);
+        let out = net.forward(x, times, Some(Tensor::ones([4, 2], &device)), None);
         assert_eq!(out.dims(), [4, 5, 3]);
         assert!(out.clone().inner().abs().max().into_scalar::<f32>() == 0.0);
         let gradients = (out - 1.0).square().mean().backward();

@@ -295,7 +295,8 @@ impl TableModel for MaskedDiffusionConfig {
         let model = MaskedDiffusionModel { net, shared: Shared(constants.clone()) };
         let settings = [serde_json::to_string(self).ok(), serde_json::to_string(&tokens).ok()];
         let of_cells: Vec<(u32, u32)> = cells.iter().flatten().map(|cell| (cell.token, cell.place.to_bits())).collect();
-        let name = fingerprint((Self::NAME, run.seed, settings, of_cells));
+        // The number of rows of a step too, which may be another one on another device.
+        let name = fingerprint((Self::NAME, run.seed, settings, of_cells, chosen.batch_rows));
         let schedule = self.schedule(learned.len(), chosen.batch_rows);
         let trainer = Trainer::new(schedule, self.train.ema, name, &mut make).with_score(&mut score);
         let Trained { sampled, summary } = trainer.fit(model, Optimizers::default().with("net", self.train.optimizer), run)?;

@@ -240,7 +240,8 @@ impl Net {
 
 /// Layer normalisation over the last dimension (Ba et al. 2016), `[rows, width]`.
 fn norm(x: Tensor<2>, scale: &Param<Tensor<2>>, shift: &Param<Tensor<2>>) -> Tensor<2> {
-    modulated_norm(x.unsqueeze_dim::<3>(0), shift.val(), scale.val(), EPSILON).squeeze_dim::<2>(0)
+    let modulation = Tensor::cat(vec![shift.val(), scale.val()], 1); // [1, 2 width]
+    modulated_norm(x.unsqueeze_dim::<3>(0), modulation, 0, EPSILON).squeeze_dim::<2>(0)
 }
 
 /// A network prepared for sampling: what a token adds to the first layer is looked up, so that a pass costs no more than the trunk and one head.

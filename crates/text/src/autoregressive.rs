@@ -117,8 +117,7 @@ impl Model for AutoregressiveModel {
         let mut dropped = dropout(self.dropout, step, rows);
         let x = dropped(self.net.embed_marked(&inputs, marks.as_deref(), [rows, length])); // [rows, length, width]
         let logits = self.net.logits(self.net.hidden(x, true, &mut dropped)); // [rows, length, outputs]
-        let outputs = self.net.outputs();
-        let (loss, surrogate) = self.entropy.surrogate(logits.reshape([rows * length, outputs]), &targets);
+        let (loss, surrogate) = self.entropy.surrogate(logits.flatten(0, 1), &targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
         self.net = optimizers.step("network", self.net, gradients, step);
         (self, Losses::default().with("nats", loss))

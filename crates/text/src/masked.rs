@@ -156,11 +156,10 @@ impl Model for MaskedModel {
     }
 
     fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
-        let Batch { inputs, marks, targets, rows, length } = batch;
+        let Batch { inputs, marks, targets, rows, .. } = batch;
         let mut dropped = dropout(self.dropout, step, rows);
         let logits = predicted(&self.net, &inputs, &marks, &mut dropped); // [rows, length, outputs]
-        let outputs = self.net.outputs();
-        let (loss, surrogate) = self.entropy.surrogate(logits.reshape([rows * length, outputs]), &targets);
+        let (loss, surrogate) = self.entropy.surrogate(logits.flatten(0, 1), &targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
         self.net = optimizers.step("network", self.net, gradients, step);
         (self, Losses::default().with("nats", loss))

@@ -13,7 +13,7 @@ use crate::optim::Update;
 
 /// How many buffers one launch binds where the device would allow more: as many as software Vulkan, on which the kernels are tested. With 129 a
 /// step of Adam left values unchanged on CUDA.
-const MOST_BINDINGS: usize = 32;
+const MOST_BINDINGS: usize = 31;
 /// Partial sums of a sum of squares, a unit for each: about as many as a large GPU runs at once, since this is bound by memory.
 const PARTS: usize = 1 << 17;
 

@@ -1,5 +1,11 @@
 //! Scaled dot-product attention without copies of the heads, with its gradient.
 
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[path = "attention/absent.rs"]
+mod kernel;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod kernel;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
@@ -8,6 +14,7 @@ use rayon::prelude::*;
 use super::host_op::{HostOp, on_host};
 use super::matrix::{Matrix, multiply_here};
 use super::sums::{dot_by, sum_by};
+use crate::device::has_kernels;
 use crate::math;
 use crate::precision::{is_narrow, narrow, wide};
 
@@ -33,7 +40,11 @@ fn attended(packed: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
     let width = packed_width / 3;
     assert!(packed_width.is_multiple_of(3) && heads > 0 && width.is_multiple_of(heads), "{heads} heads in a width of {packed_width} / 3");
     if !on_host(&packed) {
-        return plain_attention(packed, heads, causal);
+        return if has_kernels(&packed.device().inner()) {
+            kernel::attended(packed, heads, causal)
+        } else {
+            plain_attention(packed, heads, causal)
+        };
     }
     let sizes = Heads { tokens, width, heads, causal, scale: 1.0 / ((width / heads) as f32).sqrt() };
     let op = HostOp::new([packed.into()]);

@@ -103,15 +103,17 @@ impl Block {
 
     /// `x [batch, tokens, width]`, `condition [batch, width]` after its SiLU.
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let mut parts = self.modulation.forward(condition).chunk(6, 1).into_iter(); // 6 of [batch, width]
-        let mut next = || parts.next().expect("six parts");
-        let normed = modulated_norm(x.clone(), next(), next(), EPSILON);
-        let mixed = self.mixed.forward(causal_attention(self.packed.forward(normed), self.heads));
+        let width = x.dims()[2];
         // Gates begin at 1: with gates of zero, and so few blocks, the first thousands of images would be lost.
-        let x = gated_residual(x, next() + 1.0, mixed);
-        let normed = modulated_norm(x.clone(), next(), next(), EPSILON);
+        let open = (0..6 * width).map(|place| if matches!(place / width, 2 | 5) { 1.0 } else { 0.0 }).collect();
+        let open = host::tensor::<2>(open, [1, 6 * width], &x.device());
+        let modulation = self.modulation.forward(condition) + open; // [batch, 6 width]
+        let normed = modulated_norm(x.clone(), modulation.clone(), 0, EPSILON);
+        let mixed = self.mixed.forward(causal_attention(self.packed.forward(normed), self.heads));
+        let x = gated_residual(x, modulation.clone(), 2, mixed);
+        let normed = modulated_norm(x.clone(), modulation.clone(), 3, EPSILON);
         let branch = self.down.forward(gelu_tanh(self.up.forward(normed)));
-        gated_residual(x, next() + 1.0, branch)
+        gated_residual(x, modulation, 5, branch)
     }
 }
 
@@ -157,9 +159,7 @@ impl CodePrior {
         for block in &self.blocks {
             x = block.forward(x, condition.clone());
         }
-        let mut parts = self.last_modulation.forward(condition).chunk(2, 1).into_iter();
-        let mut next = || parts.next().expect("two parts");
-        self.last.forward(modulated_norm(x, next(), next(), EPSILON))
+        self.last.forward(modulated_norm(x, self.last_modulation.forward(condition), 0, EPSILON))
     }
 
     /// Where the tokens of the first `places` codebooks begin, `[1, places]`.

@@ -1,5 +1,11 @@
 //! Group normalisation (Wu and He 2018), with the SiLU that follows it in a diffusion network, in one pass there and two back.
 
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[path = "group_norm/absent.rs"]
+mod kernel;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod kernel;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation};
 use rayon::prelude::*;
@@ -8,6 +14,7 @@ use super::filled;
 use super::host_op::{HostOp, on_host};
 use super::matrix::column_sums;
 use super::sums::sum_by;
+use crate::device::has_kernels;
 use crate::math;
 
 /// The weights of a group normalisation.
@@ -101,7 +108,7 @@ fn plain<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<2>, group
 }
 
 /// The sizes of one normalisation.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Sizes {
     channels: usize,
     groups: usize,
@@ -115,11 +122,14 @@ fn normed<const D: usize, const SILU: bool>(x: Tensor<D>, weight: Tensor<2>, bia
     let images = weight.dims()[0];
     assert!(groups > 0 && channels.is_multiple_of(groups), "{groups} groups of {channels} channels");
     assert!(weight.dims() == bias.dims() && weight.dims()[1] == channels && (images == 1 || images == batch), "weights for every channel");
+    let sizes = Sizes { channels, groups, pixels, epsilon };
+    if has_kernels(&x.device().inner()) {
+        return kernel::normed(x, weight, bias, sizes, SILU);
+    }
     if !on_host(&x) {
         let out = plain(x, weight, bias, groups, epsilon);
         return if SILU { activation::silu(out) } else { out };
     }
-    let sizes = Sizes { channels, groups, pixels, epsilon };
     let image = channels * pixels;
     let op = HostOp::new([x.into(), weight.into(), bias.into()]);
     let [x, weight, bias] = op.values();

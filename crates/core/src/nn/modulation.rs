@@ -1,24 +1,40 @@
 //! Adaptive layer normalisation and gated residuals, the joints of a diffusion transformer, each with its gradient in one pass.
 
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[path = "modulation/absent.rs"]
+mod kernel;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod kernel;
+
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::host_op::{HostOp, on_host};
 use super::sums::{dot_by, sum_by};
+use crate::device::has_kernels;
 
 /// Layer normalisation without weights, then `(1 + scale) x + shift`: the adaptive normalisation of DiT (Peebles and Xie 2023).
-/// `x [batch, tokens, width]`, `shift` and `scale [batch, width]`.
-pub fn modulated_norm(x: Tensor<3>, shift: Tensor<2>, scale: Tensor<2>, epsilon: f32) -> Tensor<3> {
-    let [batch, tokens, width] = x.dims();
+/// `x [batch, tokens, width]`, `modulation [batch, parts * width]`, in which `shift` is part number `part` and `scale` the next one.
+///
+/// # Panics
+/// When `modulation` has fewer parts.
+pub fn modulated_norm(x: Tensor<3>, modulation: Tensor<2>, part: usize, epsilon: f32) -> Tensor<3> {
+    let sizes = Sizes::of(&x, &modulation, part + 2);
     if !on_host(&x) {
-        return plain_modulated_norm(x, shift, scale, epsilon);
+        return if has_kernels(&x.device().inner()) {
+            kernel::modulated_norm(x, modulation, part, epsilon, sizes)
+        } else {
+            plain_modulated_norm(x, modulation, part, epsilon)
+        };
     }
-    let op = HostOp::new([x.into(), shift.into(), scale.into()]);
-    let [x, shift, scale] = op.values();
-    let image = tokens * width;
+    let Sizes { batch, tokens, width, row } = sizes;
+    let op = HostOp::new([x.into(), modulation.into()]);
+    let [x, modulation] = op.values();
+    let (image, first) = (tokens * width, part * width);
     let mut out = vec![0.0; batch * image];
-    let rows = || shift.get().par_chunks(width).zip(scale.get().par_chunks(width));
-    out.par_chunks_mut(image).zip(x.get().par_chunks(image)).zip(rows()).for_each(|((out, x), (shift, scale))| {
+    let images = out.par_chunks_mut(image).zip(x.get().par_chunks(image)).zip(modulation.get().par_chunks(row));
+    images.for_each(|((out, x), modulation)| {
+        let (shift, scale) = modulation[first..first + 2 * width].split_at(width);
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
@@ -33,11 +49,12 @@ pub fn modulated_norm(x: Tensor<3>, shift: Tensor<2>, scale: Tensor<2>, epsilon:
     });
     op.finish(out, [batch, tokens, width], move |gradient, _| {
         let mut x_gradient = gradient.take();
-        let mut shift_gradient = vec![0.0; batch * width];
-        let mut scale_gradient = vec![0.0; batch * width];
-        let sums = shift_gradient.par_chunks_mut(width).zip(scale_gradient.par_chunks_mut(width));
-        let images = x_gradient.par_chunks_mut(image).zip(x.get().par_chunks(image)).zip(scale.get().par_chunks(width));
-        images.zip(sums).for_each(|(((gradient, x), scale), (shift_gradient, scale_gradient))| {
+        let mut modulation_gradient = vec![0.0; batch * row];
+        let images = x_gradient.par_chunks_mut(image).zip(x.get().par_chunks(image));
+        let rows = modulation_gradient.par_chunks_mut(row).zip(modulation.get().par_chunks(row));
+        images.zip(rows).for_each(|((gradient, x), (found, modulation))| {
+            let scale = &modulation[first + width..first + 2 * width];
+            let (shift_gradient, scale_gradient) = found[first..first + 2 * width].split_at_mut(width);
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || {
@@ -47,14 +64,38 @@ pub fn modulated_norm(x: Tensor<3>, shift: Tensor<2>, scale: Tensor<2>, epsilon:
                 },
             );
         });
-        [Some(x_gradient), Some(shift_gradient), Some(scale_gradient)]
+        [Some(x_gradient), Some(modulation_gradient)]
     })
 }
 
-fn plain_modulated_norm(x: Tensor<3>, shift: Tensor<2>, scale: Tensor<2>, epsilon: f32) -> Tensor<3> {
+fn plain_modulated_norm(x: Tensor<3>, modulation: Tensor<2>, part: usize, epsilon: f32) -> Tensor<3> {
+    let width = x.dims()[2];
     let centred = x.clone() - x.mean_dim(2);
     let normed = centred.clone() / (centred.square().mean_dim(2) + epsilon).sqrt();
-    normed * (scale.unsqueeze_dim::<3>(1) + 1.0) + shift.unsqueeze_dim::<3>(1)
+    normed * (plain_part(&modulation, part + 1, width) + 1.0) + plain_part(&modulation, part, width)
+}
+
+/// One part of a modulation for all tokens of an image, `[batch, 1, width]`.
+fn plain_part(modulation: &Tensor<2>, part: usize, width: usize) -> Tensor<3> {
+    modulation.clone().narrow(1, part * width, width).unsqueeze_dim::<3>(1)
+}
+
+/// The sizes of tokens and of their modulation.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    tokens: usize,
+    width: usize,
+    /// The width of a row of the modulation.
+    row: usize,
+}
+
+impl Sizes {
+    fn of(x: &Tensor<3>, modulation: &Tensor<2>, parts: usize) -> Self {
+        let ([batch, tokens, width], [rows, row]) = (x.dims(), modulation.dims());
+        assert!(rows == batch && row >= parts * width, "{parts} parts of width {width} for {batch} items, not [{rows}, {row}]");
+        Self { batch, tokens, width, row }
+    }
 }
 
 /// One row: turns the output's gradient into the input's, and adds to the sums for shift and scale.
@@ -94,28 +135,39 @@ fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
-/// `x + gate * branch`: the gated residual of DiT. `x` and `branch [batch, tokens, width]`, `gate [batch, width]`.
-pub fn gated_residual(x: Tensor<3>, gate: Tensor<2>, branch: Tensor<3>) -> Tensor<3> {
-    let [batch, tokens, width] = x.dims();
+/// `x + gate * branch`: the gated residual of DiT. `x` and `branch [batch, tokens, width]`, `modulation [batch, parts * width]`, in which `gate`
+/// is part number `part`.
+///
+/// # Panics
+/// When `modulation` has fewer parts.
+pub fn gated_residual(x: Tensor<3>, modulation: Tensor<2>, part: usize, branch: Tensor<3>) -> Tensor<3> {
+    let sizes = Sizes::of(&x, &modulation, part + 1);
     if !on_host(&x) {
-        return x + gate.unsqueeze_dim::<3>(1) * branch;
+        return if has_kernels(&x.device().inner()) {
+            kernel::gated_residual(x, modulation, part, branch, sizes)
+        } else {
+            plain_gated_residual(x, modulation, part, branch)
+        };
     }
-    let op = HostOp::new([x.into(), gate.into(), branch.into()]);
-    let [x, gate, branch] = op.values();
-    let image = tokens * width;
+    let Sizes { batch, tokens, width, row } = sizes;
+    let op = HostOp::new([x.into(), modulation.into(), branch.into()]);
+    let [x, modulation, branch] = op.values();
+    let (image, first) = (tokens * width, part * width);
     let mut out = x.take();
-    let images = out.par_chunks_mut(image).zip(branch.get().par_chunks(image)).zip(gate.get().par_chunks(width));
-    images.for_each(|((out, branch), gate)| {
+    let images = out.par_chunks_mut(image).zip(branch.get().par_chunks(image)).zip(modulation.get().par_chunks(row));
+    images.for_each(|((out, branch), modulation)| {
+        let gate = &modulation[first..first + width];
         for (out, branch) in out.chunks_exact_mut(width).zip(branch.chunks_exact(width)) {
             out.iter_mut().zip(branch).zip(gate).for_each(|((out, branch), gate)| *out += gate * branch);
         }
     });
     op.finish(out, [batch, tokens, width], move |gradient, _| {
-        let mut gate_gradient = vec![0.0; batch * width];
+        let mut modulation_gradient = vec![0.0; batch * row];
         let mut branch_gradient = vec![0.0; batch * image];
-        let inputs = gradient.get().par_chunks(image).zip(branch.get().par_chunks(image)).zip(gate.get().par_chunks(width));
-        let outputs = gate_gradient.par_chunks_mut(width).zip(branch_gradient.par_chunks_mut(image));
-        inputs.zip(outputs).for_each(|(((gradient, branch), gate), (gate_gradient, branch_gradient))| {
+        let inputs = gradient.get().par_chunks(image).zip(branch.get().par_chunks(image)).zip(modulation.get().par_chunks(row));
+        let outputs = modulation_gradient.par_chunks_mut(row).zip(branch_gradient.par_chunks_mut(image));
+        inputs.zip(outputs).for_each(|(((gradient, branch), modulation), (found, branch_gradient))| {
+            let (gate, gate_gradient) = (&modulation[first..first + width], &mut found[first..first + width]);
             let rows = gradient.chunks_exact(width).zip(branch.chunks_exact(width)).zip(branch_gradient.chunks_exact_mut(width));
             for ((gradient, branch), out) in rows {
                 for ((sum, g), b) in gate_gradient.iter_mut().zip(gradient).zip(branch) {
@@ -124,8 +176,13 @@ pub fn gated_residual(x: Tensor<3>, gate: Tensor<2>, branch: Tensor<3>) -> Tenso
                 out.iter_mut().zip(gradient).zip(gate).for_each(|((out, g), gate)| *out = g * gate);
             }
         });
-        [Some(gradient.take()), Some(gate_gradient), Some(branch_gradient)]
+        [Some(gradient.take()), Some(modulation_gradient), Some(branch_gradient)]
     })
+}
+
+fn plain_gated_residual(x: Tensor<3>, modulation: Tensor<2>, part: usize, branch: Tensor<3>) -> Tensor<3> {
+    let width = x.dims()[2];
+    x + plain_part(&modulation, part, width) * branch
 }
 
 #[cfg(test)]
@@ -139,19 +196,23 @@ mod tests {
 
     #[test]
     fn norm_and_its_gradients_are_those_of_the_formula() {
-        same_as_plain(
-            [[3, 5, 37], [3, 1, 37], [3, 1, 37]],
-            |[x, shift, scale]| modulated_norm(x, flat(shift), flat(scale), 1e-6),
-            |[x, shift, scale]| plain_modulated_norm(x, flat(shift), flat(scale), 1e-6),
-        );
+        for part in [0, 1] {
+            same_as_plain(
+                [[3, 5, 37], [3, 1, 3 * 37]],
+                |[x, modulation]| modulated_norm(x, flat(modulation), part, 1e-6),
+                |[x, modulation]| plain_modulated_norm(x, flat(modulation), part, 1e-6),
+            );
+        }
     }
 
     #[test]
     fn residual_and_its_gradients_are_those_of_the_formula() {
-        same_as_plain(
-            [[3, 5, 19], [3, 1, 19], [3, 5, 19]],
-            |[x, gate, branch]| gated_residual(x, flat(gate), branch),
-            |[x, gate, branch]| x + gate * branch,
-        );
+        for part in [0, 2] {
+            same_as_plain(
+                [[3, 5, 19], [3, 1, 3 * 19], [3, 5, 19]],
+                |[x, modulation, branch]| gated_residual(x, flat(modulation), part, branch),
+                |[x, modulation, branch]| plain_gated_residual(x, flat(modulation), part, branch),
+            );
+        }
     }
 }

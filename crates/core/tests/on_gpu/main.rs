@@ -11,13 +11,15 @@ use burn::tensor::Device;
 use semblant_core::device;
 use semblant_core::seeds::Stream;
 
-/// The first device that is not the CPU.
+/// The first device that is not the CPU. What kernels leave unwritten is NaN there.
 fn gpu() -> Option<Device> {
     let listed = device::list().into_iter().flat_map(|backend| backend.devices).find(|device| device.name != "cpu");
     let Some(listed) = listed else {
         println!("skipped: this machine has no adapter for the backends of this build");
         return None;
     };
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    semblant_core::custom::poison_outputs();
     Some(device::select(&listed.name).expect("listed"))
 }
 

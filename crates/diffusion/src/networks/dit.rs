@@ -164,12 +164,10 @@ impl Network for Dit {
         let conditions: Vec<Tensor<2>> = raw.into_iter().map(silu).collect(); // [batch, width]
         for (index, block) in self.blocks.iter().enumerate() {
             let condition = conditions[index.min(conditions.len() - 1)].clone();
-            tokens = block.forward(tokens, condition, self.config.heads, self.config.norm_epsilon as f32, &mut |added| added);
+            tokens = block.forward(tokens, condition, self.config.heads, self.config.norm_epsilon as f32, None);
         }
-        let mut parts = self.last_modulation.forward(conditions[0].clone()).chunk(2, 1).into_iter();
-        let mut next = || parts.next().expect("two parts");
-        let (shift, scale) = (next(), next());
-        self.images(self.last.forward(modulated_norm(tokens, shift, scale, ADAPTIVE_EPSILON)), rows, columns)
+        let modulation = self.last_modulation.forward(conditions[0].clone()); // [batch, 2 width]
+        self.images(self.last.forward(modulated_norm(tokens, modulation, 0, ADAPTIVE_EPSILON)), rows, columns)
     }
 }
 

@@ -92,12 +92,10 @@ impl Block {
 
     /// `x [batch, 1, width]`, `condition [batch, width]` after its SiLU.
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let mut parts = self.modulation.forward(condition).chunk(3, 1).into_iter(); // 3 of [batch, width]
-        let mut next = || parts.next().expect("three parts");
-        let (shift, scale, gate) = (next(), next(), next());
-        let normed = modulated_norm(x.clone(), shift, scale, EPSILON);
+        let modulation = self.modulation.forward(condition); // [batch, 3 width]
+        let normed = modulated_norm(x.clone(), modulation.clone(), 0, EPSILON);
         let branch = self.down.forward(silu(self.up.forward(normed))); // [batch, 1, 2 width] in between
-        gated_residual(x, gate, branch)
+        gated_residual(x, modulation, 2, branch)
     }
 }
 
@@ -110,10 +108,8 @@ impl Network for Mlp {
         for block in &self.blocks {
             x = block.forward(x, condition.clone());
         }
-        let mut parts = self.last_modulation.forward(condition).chunk(2, 1).into_iter();
-        let mut next = || parts.next().expect("two parts");
-        let (shift, scale) = (next(), next());
-        self.last.forward(modulated_norm(x, shift, scale, EPSILON)).reshape(shape)
+        let modulation = self.last_modulation.forward(condition); // [batch, 2 width]
+        self.last.forward(modulated_norm(x, modulation, 0, EPSILON)).reshape(shape)
     }
 }
 

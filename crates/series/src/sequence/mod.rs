@@ -356,7 +356,7 @@ impl Sequence {
             form.chosen.width,
             form.chosen.hidden
         )));
-        let judge = Judge::new(&of_data, &covering(&held, cut), cut, &orders, run.seed);
+        let judge = Judge::new(&of_data, &covering(&held, cut), cut, &orders, run.seed, &run.device);
         let mut score = |net: &SequenceNet| judge.score(net, &constants);
         let mut make = |step: &Step| {
             let chosen = chunks.of(step);

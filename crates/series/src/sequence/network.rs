@@ -121,6 +121,7 @@ impl Model for SequenceModel {
 /// The held-out loss in nats a row, of fixed masks.
 pub(super) struct Judge {
     batches: Vec<Batch>,
+    entropy: CrossEntropy,
 }
 
 impl Judge {
@@ -131,7 +132,7 @@ impl Judge {
     /// Every chunk comes with this many masks.
     const MASKS: u64 = 2;
 
-    pub(super) fn new(data: &Data<'_>, held: &[Chunk], cut: Cut, orders: &Orders, seed: u64) -> Self {
+    pub(super) fn new(data: &Data<'_>, held: &[Chunk], cut: Cut, orders: &Orders, seed: u64, device: &Device) -> Self {
         let every = held.len().div_ceil(Self::MOST).max(1);
         let chosen: Vec<Chunk> = held.iter().copied().step_by(every).collect();
         let random = Randomness { shown: purpose::SHOWN.of(seed ^ 0x5eed), learning: None, past_dropout: 0.0 };
@@ -143,16 +144,16 @@ impl Judge {
                 data.batch(chunks, cut, first..first + chunks.len() as u64, orders, 0.0, random)
             })
         };
-        Self { batches: (0..Self::MASKS).flat_map(of_mask).collect() }
+        let entropy = CrossEntropy::plain(data.layout.spans.clone(), device);
+        Self { batches: (0..Self::MASKS).flat_map(of_mask).collect(), entropy }
     }
 
     pub(super) fn score(&self, net: &SequenceNet, constants: &Constants) -> f64 {
         let device = net.decoder.on();
-        let plain = CrossEntropy::plain(constants.layouts.rows.spans.clone(), &device);
         let (mut sum, mut rows) = (0.0, 0);
         for batch in self.batches.iter().filter(|batch| batch.counted > 0) {
             let logits = net.forward(batch, &constants.layouts, constants.rows_of_a_day, constants.chosen.hidden, &[], &device);
-            let (loss, _) = plain.with_gradient(&logits, &batch.rows.targets);
+            let (loss, _) = self.entropy.with_gradient(&logits, &batch.rows.targets);
             sum += f64::from(host::scalar(loss)) * batch.counted as f64;
             rows += batch.counted;
         }
