@@ -67,9 +67,9 @@ enum Way {
     /// By loops of the CPU.
     Loops,
     /// By a kernel of a GPU.
-    Kernel(SpanEntropy),
+    Kernel(Box<SpanEntropy>),
     /// By tensor operations.
-    Padded(PaddedSpans),
+    Padded(Box<PaddedSpans>),
 }
 
 impl Way {
@@ -82,8 +82,10 @@ impl Way {
             None => (token, &[1.0f32][..]),
         };
         let ranges: Vec<_> = (0..spans.len()).map(|position| spans.range(position)).collect();
-        let kernel = SpanEntropy::new(&ranges, target, device);
-        kernel.map_or_else(|| Self::Padded(PaddedSpans::new(spans, smoothing, device)), Self::Kernel)
+        match SpanEntropy::new(&ranges, target, device) {
+            Some(kernel) => Self::Kernel(Box::new(kernel)),
+            None => Self::Padded(Box::new(PaddedSpans::new(spans, smoothing, device))),
+        }
     }
 }
 
@@ -230,7 +232,7 @@ mod tests {
         let gradients = loss.backward();
         let expected = x.grad(&gradients).expect("required").to_data();
         let on_cpu = CrossEntropy::new(spans, smoothing.to_vec(), &device);
-        let padded = CrossEntropy { way: Way::Padded(PaddedSpans::new(&on_cpu.spans, &smoothing, &device)), ..on_cpu.clone() };
+        let padded = CrossEntropy { way: Way::Padded(Box::new(PaddedSpans::new(&on_cpu.spans, &smoothing, &device))), ..on_cpu.clone() };
         for entropy in [on_cpu, padded] {
             let (found, gradient) = entropy.with_gradient(&logits, &targets);
             found.to_data().assert_approx_eq::<f32>(&loss.to_data(), Tolerance::absolute(1e-4));

@@ -63,6 +63,8 @@ impl SpanEntropy {
         let count = rows * self.spans;
         assert!(tokens.len() == count && weights.len() == count, "a token and a weight for each span of each row");
         let tokens = host::tensor(tokens.iter().map(|&token| token as f32).collect(), [count], &device);
-        kernel::cross_entropy(self, logits, tokens, host::tensor(weights.to_vec(), [count], &device))
+        let weights = host::tensor(weights.to_vec(), [count], &device);
+        let tables = [self.places.clone(), self.marks.clone(), self.shares.clone()];
+        kernel::cross_entropy(logits, tokens, weights, tables, self.spans)
     }
 }

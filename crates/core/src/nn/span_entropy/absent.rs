@@ -2,8 +2,6 @@
 
 use burn::tensor::Tensor;
 
-use super::SpanEntropy;
-
-pub(super) fn cross_entropy(_: &SpanEntropy, _: Tensor<2>, _: Tensor<1>, _: Tensor<1>) -> (Tensor<1>, Tensor<2>) {
+pub(super) fn cross_entropy(_: Tensor<2>, _: Tensor<1>, _: Tensor<1>, _: [Tensor<1>; 3], _: usize) -> (Tensor<1>, Tensor<2>) {
     unreachable!("no device of this build has kernels")
 }

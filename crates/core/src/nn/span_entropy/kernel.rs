@@ -6,14 +6,20 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::SpanEntropy;
 use crate::custom::{ROW_UNITS, Work, cube_max, cube_sum, empty, queue, row_grid};
 
-pub(super) fn cross_entropy(of: &SpanEntropy, logits: Tensor<2>, tokens: Tensor<1>, weights: Tensor<1>) -> (Tensor<1>, Tensor<2>) {
+/// `tables` are places, marks and shares.
+pub(super) fn cross_entropy(
+    logits: Tensor<2>,
+    tokens: Tensor<1>,
+    weights: Tensor<1>,
+    tables: [Tensor<1>; 3],
+    spans: usize,
+) -> (Tensor<1>, Tensor<2>) {
     let [rows, width] = logits.dims();
-    let sizes = Sizes { rows, width, spans: of.spans };
-    let inputs = vec![logits.reshape([rows * width]), tokens, weights, of.places.clone(), of.marks.clone(), of.shares.clone()];
-    let mut found = queue(sizes, inputs, &[rows * of.spans, rows * width]);
+    let sizes = Sizes { rows, width, spans };
+    let inputs = [logits.reshape([rows * width]), tokens, weights].into_iter().chain(tables).collect();
+    let mut found = queue(sizes, inputs, &[rows * spans, rows * width]);
     let mut next = || found.next().expect("it gives two tensors");
     let losses = next().sum();
     (losses, next().reshape([rows, width]))
