@@ -12,6 +12,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::fusion::FusionCubeRuntime;
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, full_client};
 use burn_cubecl::tensor::CubeTensor;
 
@@ -84,6 +85,15 @@ pub fn empty_of<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DTy
     }
 }
 
+/// The inputs of [`Work::run`], each row-major.
+///
+/// # Panics
+/// When they are not as many.
+pub(crate) fn contiguous<const N: usize>(inputs: Vec<CubeTensor>) -> [CubeTensor; N] {
+    let inputs: Vec<CubeTensor> = inputs.into_iter().map(into_contiguous).collect();
+    inputs.try_into().unwrap_or_else(|inputs: Vec<CubeTensor>| unreachable!("{} inputs", inputs.len()))
+}
+
 /// The grid of a launch of so many units, or a few more, on the device of `like`.
 pub fn grid(like: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new(&like.client, units);
@@ -107,8 +117,41 @@ pub(crate) fn cube_sum(shared: &mut Shared<[f32]>, own: f32) -> f32 {
 
 /// The greatest of what every unit of a cube brings. `shared` has room for [`ROW_UNITS`] values.
 #[cube]
-pub(crate) fn cube_max(shared: &mut Shared<[f32]>, own: f32) -> f32 {
+fn cube_max(shared: &mut Shared<[f32]>, own: f32) -> f32 {
     cube_reduce(shared, own, true)
+}
+
+/// Mean and `1 / sqrt(variance + epsilon)` of the row of `length` values from `start` on, on which a cube works.
+#[cube]
+pub(crate) fn moments_of_row(x: &[f32], start: usize, length: usize, epsilon: f32, shared: &mut Shared<[f32]>) -> (f32, f32) {
+    let mut own = 0.0f32;
+    let mut at = UNIT_POS as usize;
+    while at < length {
+        own += x[start + at];
+        at += ROW_UNITS;
+    }
+    let mean = cube_sum(shared, own) / f32::cast_from(length);
+    let mut own = 0.0f32;
+    let mut at = UNIT_POS as usize;
+    while at < length {
+        let far = x[start + at] - mean;
+        own += far * far;
+        at += ROW_UNITS;
+    }
+    (mean, 1.0f32 / (cube_sum(shared, own) / f32::cast_from(length) + epsilon).sqrt())
+}
+
+/// The greatest of the `length` values from `start` on, on which a cube works.
+#[cube]
+pub(crate) fn greatest_of_row(x: &[f32], start: usize, length: usize, shared: &mut Shared<[f32]>) -> f32 {
+    // A unit without a value brings the first one.
+    let mut greatest = x[start];
+    let mut at = UNIT_POS as usize;
+    while at < length {
+        greatest = greatest.max(x[start + at]);
+        at += ROW_UNITS;
+    }
+    cube_max(shared, greatest)
 }
 
 #[cube]

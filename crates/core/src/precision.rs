@@ -5,6 +5,7 @@
 //! and losses stay f32, and so does sampling. bf16 has f32's range, so losses need no scaling.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
@@ -49,14 +50,18 @@ thread_local! {
 
 /// Runs `work`, whose layers compute their products in `precision`.
 pub fn within<T>(precision: Precision, work: impl FnOnce() -> T) -> T {
-    /// Puts back what was there, also when `work` panics.
-    struct Before(Precision);
-    impl Drop for Before {
+    holding(&CURRENT, precision, work)
+}
+
+/// Runs `work` while `place` of this thread holds `value`, and puts back what was there, also when `work` panics.
+pub(crate) fn holding<V: Copy + 'static, T>(place: &'static LocalKey<Cell<V>>, value: V, work: impl FnOnce() -> T) -> T {
+    struct Before<V: Copy + 'static>(&'static LocalKey<Cell<V>>, V);
+    impl<V: Copy + 'static> Drop for Before<V> {
         fn drop(&mut self) {
-            CURRENT.set(self.0);
+            self.0.set(self.1);
         }
     }
-    let _before = Before(CURRENT.replace(precision));
+    let _before = Before(place, place.replace(value));
     work()
 }
 

@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use super::host_op::{HostOp, Input, Values, on_host};
 use crate::device::has_kernels;
 use crate::host;
+use crate::precision::holding;
 
 thread_local! {
     // As the precision: runs side by side do not see each other's.
@@ -16,15 +17,7 @@ thread_local! {
 
 /// Runs `work`, whose blocks keep their inputs only where `recompute` is true.
 pub fn recomputing<T>(recompute: bool, work: impl FnOnce() -> T) -> T {
-    /// Puts back what was there, also when `work` panics.
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            CURRENT.set(self.0);
-        }
-    }
-    let _before = Before(CURRENT.replace(recompute));
-    work()
+    holding(&CURRENT, recompute, work)
 }
 
 /// Whether blocks are to keep their inputs only, here and now.

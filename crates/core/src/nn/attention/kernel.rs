@@ -6,7 +6,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::custom::{ROW_UNITS, Work, cube_max, cube_sum, empty, grid, queue, row_grid};
+use crate::custom::{ROW_UNITS, Work, contiguous, cube_sum, empty, greatest_of_row, grid, queue, row_grid};
 use crate::nn::device_op::DeviceOp;
 use crate::precision::is_narrow;
 
@@ -99,7 +99,7 @@ impl Work for Apart {
     const NAME: &'static str = "heads_apart";
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let packed = into_contiguous(inputs.into_iter().next().expect("one tensor"));
+        let [packed] = contiguous(inputs);
         let (client, values) = (packed.client.clone(), self.0.values());
         let count = packed.meta.shape().num_elements() / values;
         let parts: Vec<CubeTensor> = (0..count).map(|_| empty(&packed, [values])).collect();
@@ -204,7 +204,7 @@ impl Work for Softmax {
     const NAME: &'static str = "attention_softmax";
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let scores = into_contiguous(inputs.into_iter().next().expect("one tensor"));
+        let [scores] = contiguous(inputs);
         let (client, values) = (scores.client.clone(), scores.meta.shape().num_elements());
         let (rows, out) = (values / self.tokens, empty(&scores, [values]));
         let (count, dim) = row_grid(&scores, rows);
@@ -235,14 +235,7 @@ fn softmax_kernel(scores: &[f32], out: &mut [f32], rows: u32, tokens: u32, scale
     let start = row * tokens;
     let seen = if comptime!(causal) { row % tokens + 1usize } else { tokens };
     let mut shared = Shared::<[f32]>::new_slice(ROW_UNITS);
-    // A unit without a value brings the first one.
-    let mut greatest = scores[start];
-    let mut at = UNIT_POS as usize;
-    while at < seen {
-        greatest = greatest.max(scores[start + at]);
-        at += ROW_UNITS;
-    }
-    let greatest = cube_max(&mut shared, greatest);
+    let greatest = greatest_of_row(scores, start, seen, &mut shared);
     let mut own = 0.0f32;
     let mut at = UNIT_POS as usize;
     while at < seen {
@@ -269,9 +262,7 @@ impl Work for SoftmaxGradient {
     const NAME: &'static str = "attention_softmax_gradient";
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        let mut inputs = inputs.into_iter().map(into_contiguous);
-        let mut next = || inputs.next().expect("two tensors");
-        let (weights, gradient) = (next(), next());
+        let [weights, gradient] = contiguous(inputs);
         let (client, values) = (weights.client.clone(), weights.meta.shape().num_elements());
         let (rows, out) = (values / self.tokens, empty(&weights, [values]));
         let (count, dim) = row_grid(&weights, rows);

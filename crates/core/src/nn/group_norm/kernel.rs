@@ -2,12 +2,11 @@
 
 use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::Sizes;
-use crate::custom::{ROW_UNITS, Work, cube_sum, empty, queue, row_grid};
+use crate::custom::{ROW_UNITS, Work, contiguous, cube_sum, empty, moments_of_row, queue, row_grid};
 use crate::nn::device_op::DeviceOp;
 
 /// See [`super::group_norm`]; the shapes have been checked.
@@ -60,9 +59,7 @@ impl Work for Norm {
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
         let (law, Sizes { channels, groups, pixels, epsilon }) = (self.0, self.0.sizes);
-        let mut inputs = inputs.into_iter().map(into_contiguous);
-        let mut next = || inputs.next().expect("three tensors");
-        let (x, weight, bias) = (next(), next(), next());
+        let [x, weight, bias] = contiguous(inputs);
         let (client, rows) = (x.client.clone(), law.batch * groups);
         let (out, moments) = (empty(&x, [law.batch * channels * pixels]), empty(&x, [2 * rows]));
         let (count, dim) = row_grid(&x, rows);
@@ -111,21 +108,7 @@ fn norm_kernel(
     let start = row * length;
     let channel = first_channel(row, groups, members, own_weights);
     let mut shared = Shared::<[f32]>::new_slice(ROW_UNITS);
-    let mut own = 0.0f32;
-    let mut at = UNIT_POS as usize;
-    while at < length {
-        own += x[start + at];
-        at += ROW_UNITS;
-    }
-    let mean = cube_sum(&mut shared, own) / f32::cast_from(length);
-    let mut own = 0.0f32;
-    let mut at = UNIT_POS as usize;
-    while at < length {
-        let far = x[start + at] - mean;
-        own += far * far;
-        at += ROW_UNITS;
-    }
-    let inverse = 1.0f32 / (cube_sum(&mut shared, own) / f32::cast_from(length) + epsilon).sqrt();
+    let (mean, inverse) = moments_of_row(x, start, length, epsilon, &mut shared);
     let mut at = UNIT_POS as usize;
     while at < length {
         let of = channel + at / pixels as usize;
@@ -171,9 +154,7 @@ impl Work for Gradient {
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
         let (law, Sizes { channels, groups, pixels, .. }) = (self.0, self.0.sizes);
-        let mut inputs = inputs.into_iter().map(into_contiguous);
-        let mut next = || inputs.next().expect("five tensors");
-        let (gradient, x, moments, weight, bias) = (next(), next(), next(), next(), next());
+        let [gradient, x, moments, weight, bias] = contiguous(inputs);
         let (client, rows, out) = (x.client.clone(), law.batch * groups, empty(&x, [law.batch * channels * pixels]));
         let (count, dim) = row_grid(&x, rows);
         gradient_kernel::launch(
@@ -254,9 +235,7 @@ impl Work for WeightGradient {
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
         let (law, Sizes { channels, pixels, .. }) = (self.0, self.0.sizes);
-        let mut inputs = inputs.into_iter().map(into_contiguous);
-        let mut next = || inputs.next().expect("five tensors");
-        let (gradient, x, moments, weight, bias) = (next(), next(), next(), next(), next());
+        let [gradient, x, moments, weight, bias] = contiguous(inputs);
         let (client, rows) = (x.client.clone(), law.batch * channels);
         let [of_weight, of_bias] = [(); 2].map(|()| empty(&x, [rows]));
         let (count, dim) = row_grid(&x, rows);

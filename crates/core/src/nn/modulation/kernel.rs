@@ -2,12 +2,11 @@
 
 use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::Sizes;
-use crate::custom::{ROW_UNITS, Work, cube_sum, empty, grid, queue, row_grid};
+use crate::custom::{ROW_UNITS, Work, contiguous, cube_sum, empty, grid, moments_of_row, queue, row_grid};
 use crate::nn::device_op::DeviceOp;
 
 pub(super) fn modulated_norm(x: Tensor<3>, modulation: Tensor<2>, part: usize, epsilon: f32, sizes: Sizes) -> Tensor<3> {
@@ -100,21 +99,7 @@ fn norm_kernel(
     let (start, width) = (row * width as usize, width as usize);
     let shift = row / tokens as usize * row_width as usize + first as usize;
     let mut sums = Shared::<[f32]>::new_slice(ROW_UNITS);
-    let mut own = 0.0f32;
-    let mut at = UNIT_POS as usize;
-    while at < width {
-        own += x[start + at];
-        at += ROW_UNITS;
-    }
-    let mean = cube_sum(&mut sums, own) / f32::cast_from(width);
-    let mut own = 0.0f32;
-    let mut at = UNIT_POS as usize;
-    while at < width {
-        let far = x[start + at] - mean;
-        own += far * far;
-        at += ROW_UNITS;
-    }
-    let inverse = 1.0f32 / (cube_sum(&mut sums, own) / f32::cast_from(width) + epsilon).sqrt();
+    let (mean, inverse) = moments_of_row(x, start, width, epsilon, &mut sums);
     let mut at = UNIT_POS as usize;
     while at < width {
         out[start + at] = (x[start + at] - mean) * inverse * (1.0f32 + modulation[shift + width + at]) + modulation[shift + at];
@@ -350,13 +335,4 @@ fn column_sums_kernel(
         }
     }
     out[ABSOLUTE_POS] = sum;
-}
-
-/// The inputs, each row-major.
-///
-/// # Panics
-/// When they are not as many.
-fn contiguous<const N: usize>(inputs: Vec<CubeTensor>) -> [CubeTensor; N] {
-    let inputs: Vec<CubeTensor> = inputs.into_iter().map(into_contiguous).collect();
-    inputs.try_into().unwrap_or_else(|inputs: Vec<CubeTensor>| unreachable!("{} inputs", inputs.len()))
 }

@@ -2,11 +2,10 @@
 
 use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::custom::{ROW_UNITS, Work, cube_max, cube_sum, empty, queue, row_grid};
+use crate::custom::{ROW_UNITS, Work, contiguous, cube_sum, empty, greatest_of_row, queue, row_grid};
 
 /// `tables` are places, marks and shares.
 pub(super) fn cross_entropy(
@@ -38,9 +37,7 @@ impl Work for Sizes {
 
     fn run(&self, inputs: Vec<CubeTensor>) -> Vec<CubeTensor> {
         let &Self { rows, width, spans } = self;
-        let mut inputs = inputs.into_iter().map(into_contiguous);
-        let mut next = || inputs.next().expect("six tensors");
-        let (logits, tokens, weights, places, marks, shares) = (next(), next(), next(), next(), next(), next());
+        let [logits, tokens, weights, places, marks, shares] = contiguous(inputs);
         let client = logits.client.clone();
         let (losses, gradient) = (empty(&logits, [rows * spans]), empty(&logits, [rows * width]));
         let (count, dim) = row_grid(&logits, rows * spans);
@@ -93,14 +90,7 @@ fn span_entropy_kernel(
     let near = usize::cast_from(marks[mark + 1usize]);
     let share = usize::cast_from(marks[mark + 2usize]);
     let mut shared = Shared::<[f32]>::new_slice(ROW_UNITS);
-    // A unit without a value brings the first one.
-    let mut greatest = logits[start];
-    let mut at = UNIT_POS as usize;
-    while at < length {
-        greatest = greatest.max(logits[start + at]);
-        at += ROW_UNITS;
-    }
-    let greatest = cube_max(&mut shared, greatest);
+    let greatest = greatest_of_row(logits, start, length, &mut shared);
     let mut own = 0.0f32;
     let mut at = UNIT_POS as usize;
     while at < length {
