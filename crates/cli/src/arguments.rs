@@ -153,8 +153,8 @@ pub(crate) struct Fit {
     /// The precision of matrix products in training: f32, or on a GPU bf16 for masked-diffusion, flow, edm and ddpm.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
-    /// Keep only the inputs of a transformer's blocks and compute the rest anew for gradients: less memory, a third more time, the same model. For the
-    /// network dit of models of images.
+    /// Keep only the inputs of a transformer's blocks and compute the rest anew for gradients: less memory, more time, the same model. For the network
+    /// dit of models of images.
     #[arg(long)]
     pub(crate) recompute: bool,
     /// The seed: equal seeds give equal models.

@@ -37,8 +37,8 @@ fn tell_of_kernels() {
         std::thread::sleep(NOTE_EVERY);
         let compiled = kernels::compiled();
         if compiled > told {
-            let kept = kernels::folder().map_or_else(String::new, |folder| format!("; later runs find them in {}", folder.display()));
-            say(&format!("note: {compiled} kernels compiled so far{kept}"));
+            let cache = kernels::folder().map_or_else(String::new, |folder| format!("; kernel cache: {}", folder.display()));
+            say(&format!("note: compiling kernels, {compiled} so far{cache}"));
             told = compiled;
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn list(as_json: bool) -> Outcome {
         }
     }
     if let (Some(folder), true) = (kernels::folder(), backends.iter().any(|backend| backend.built && backend.feature.is_some())) {
-        print(&format!("compiled kernels: {} in {}", shown(kernels::kept_bytes().into()), folder.display()));
+        print(&format!("kernel cache: {} in {}", shown(kernels::kept_bytes().into()), folder.display()));
     }
     Ok(())
 }

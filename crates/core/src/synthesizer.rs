@@ -42,7 +42,7 @@ pub struct Run {
     pub extra_devices: Vec<Device>,
     /// The precision of products while training.
     pub precision: Precision,
-    /// Whether blocks of transformers keep their inputs only and compute the rest anew for gradients: less memory, a third more time.
+    /// Whether blocks of transformers keep their inputs only and compute the rest anew for gradients: less memory, more time.
     pub recompute: bool,
     /// The seed of everything random in the fit.
     pub seed: u64,
