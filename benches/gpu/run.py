@@ -15,7 +15,7 @@ downloads; a build with it needs the internet once.
 
 --dry-run runs everything with tiny sizes on the CPU, to see that it runs; its numbers mean nothing and the table says so.
 """
-import argparse, datetime, json, os, platform, subprocess, sys, tempfile, threading, time
+import argparse, datetime, json, os, platform, re, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
@@ -141,20 +141,12 @@ def profile(command, name):
         path = Path(folder) / "profile.txt"
         text = path.read_text(errors="replace") if path.exists() else ""
     seconds = {}
-    for cells in ([cell.strip() for cell in line.strip(" |").split("|")] for line in text.splitlines()):
-        if len(cells) == 4 and cells[2].isdigit() and cells[0] != "Total":
-            seconds[cells[0]] = seconds.get(cells[0], 0) + duration(cells[1])
+    # A line for each launch: its time as Rust prints a duration, then the kernel's name, of which the part before a hash of its settings counts.
+    for value, unit, kernel in re.findall(r"^\| ([\d.]+)(ns|µs|ms|s)\s*\| (\w+?)(?:_[0-9a-f]{8})?(?: \||$)", text, re.MULTILINE):
+        seconds[kernel] = seconds.get(kernel, 0) + float(value) * {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1}[unit]
     whole = sum(seconds.values())
     for kernel, took in sorted(seconds.items(), key=lambda pair: -pair[1])[:12]:
-        yield f"| {name}: {kernel.split('::')[-1].replace('|', '/')[:80]} | {100 * took / whole:.1f} | % of the time of kernels | | | | | | |"
-
-
-def duration(text):
-    """Seconds of what Rust prints for a duration."""
-    for unit, factor in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3), ("s", 1)):
-        if text.endswith(unit):
-            return float(text[: -len(unit)]) * factor
-    return 0.0
+        yield f"| {name}: {kernel} | {100 * took / whole:.1f} | % of the time of kernels | | | | | | |"
 
 
 def tested():
