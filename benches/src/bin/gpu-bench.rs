@@ -4,9 +4,11 @@
 //!     gpu-bench table OUT.csv ROWS
 //!     gpu-bench WORK DEVICE PRECISION SIZE        e.g. gpu-bench dit cuda:0 bf16 full
 //!
-//! WORK is ctgan, masked, mlp, dit, unet, sampling or metrics; SIZE is full, or tiny for a dry run. A step's time is that between two ticks, at
+//! WORK is ctgan, masked, mlp, dit, unet, sampling or metrics; SIZE is full, tiny for a dry run, or deep for as many layers as in full at
+//! the sizes of tiny, by which launches are counted. A step's time is that between two ticks, at
 //! which the losses are read and the device has done all its work, so nothing is measured that was only queued.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -41,7 +43,7 @@ fn main() -> Result<(), Failure> {
         }
         [work, device, precision, size] => {
             let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
-            let place = Place { device: device::select(device)?, precision, tiny: size == "tiny" };
+            let place = Place { device: device::select(device)?, precision, tiny: size != "full", deep: size == "deep" };
             print(&match work {
                 "ctgan" => place.ctgan()?,
                 "masked" => place.masked()?,
@@ -96,6 +98,8 @@ struct Place {
     device: semblant::Device,
     precision: Precision,
     tiny: bool,
+    /// Whether networks have as many layers as in full.
+    deep: bool,
 }
 
 impl Place {
@@ -157,12 +161,12 @@ impl Place {
     fn settings(&self, kind: &str, ticks: u64) -> Result<Value, Failure> {
         let network = match (kind, self.tiny) {
             ("mlp", false) => json!({ "kind": "mlp", "width": 1024, "depth": 4 }),
-            ("mlp", true) => json!({ "kind": "mlp", "width": 16, "depth": 1 }),
+            ("mlp", true) => json!({ "kind": "mlp", "width": 16, "depth": if self.deep { 4 } else { 1 } }),
             // DiT-S of Peebles and Xie 2023.
             ("dit", false) => json!({ "kind": "dit", "patch": 2, "width": 384, "depth": 12, "heads": 6 }),
-            ("dit", true) => json!({ "kind": "dit", "patch": 8, "width": 16, "depth": 1, "heads": 2 }),
+            ("dit", true) => json!({ "kind": "dit", "patch": 8, "width": 16, "depth": if self.deep { 12 } else { 1 }, "heads": 2 }),
             ("unet", false) => unet([128, 256, 256], 2, 32),
-            ("unet", true) => unet([8, 8, 8], 1, 4),
+            ("unet", true) => unet([8, 8, 8], if self.deep { 2 } else { 1 }, 4),
             _ => return Err(format!("\"{kind}\" is no work; choose ctgan, masked, mlp, dit, unet, sampling or metrics").into()),
         };
         let (batch, steps) = (self.batch(kind), if self.tiny { 1 } else { 10 });
@@ -215,18 +219,20 @@ fn measured(at: &[Tick], started: Instant, batch: u64) -> Value {
     })
 }
 
-/// How many kernels a step of the last tick launched, which has none that was launched to be measured; and the ten most frequent ones.
+/// How many kernels a step of the last tick launched, which has none that was launched to be measured; and those of each
+/// kernel, the most frequent ones first.
 fn launched(pair: &[Tick], steps: f64) -> (f64, Value) {
     let before = |kernel: &str| pair[0].2.iter().find(|(known, _)| *known == kernel).map_or(0, |(_, count)| *count);
-    let mut each: Vec<(&str, f64)> = pair[1]
-        .2
-        .iter()
-        .map(|&(kernel, count)| (kernel, (count - before(kernel)) as f64 / steps))
-        .filter(|(_, count)| *count > 0.0)
-        .collect();
+    let mut each: BTreeMap<&str, f64> = BTreeMap::new();
+    for &(kernel, count) in &pair[1].2 {
+        // Without its type's arguments and modules.
+        let name = kernel.split('<').next().and_then(|name| name.rsplit("::").next()).unwrap_or(kernel);
+        *each.entry(name).or_default() += (count - before(kernel)) as f64 / steps;
+    }
+    let mut each: Vec<(&str, f64)> = each.into_iter().filter(|(_, count)| *count > 0.0).collect();
     each.sort_by(|a, b| b.1.total_cmp(&a.1));
     let all = each.iter().fold(0.0, |sum, (_, count)| sum + count);
-    (all, each.iter().take(10).map(|&(kernel, count)| json!([kernel, count])).collect())
+    (all, each.iter().map(|&(kernel, count)| json!([kernel, count])).collect())
 }
 
 fn unet(widths: [usize; 3], layers: usize, groups: usize) -> Value {

@@ -250,10 +250,11 @@ pub(crate) struct Evaluate {
     /// The device of networks and of distances between features: auto, cpu, cuda:0 or wgpu:0.
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Instead of synthetic data, a model whose negative log-likelihood of the real data is estimated, in nats per item.
+    /// Instead of synthetic data, a model whose negative log-likelihood of the real data is estimated, in nats per item: vae, masked-diffusion,
+    /// sequence, text-ar, text-mdlm.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["synthetic", "holdout", "output"])]
     pub(crate) likelihood: Option<PathBuf>,
-    /// With --likelihood: latent samples per item; more are closer to the exact value.
+    /// With --likelihood: latent samples, or orders, per item; more are closer to the exact value.
     #[arg(long, default_value_t = 1000, requires = "likelihood", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) samples: usize,
     /// The HTML report to write.
@@ -309,7 +310,7 @@ pub(crate) struct Impute {
     after_help = "Examples:\n  semblant score sales.safetensors new-sales.csv\n  semblant score sales.safetensors new-sales.csv --per-column -o scores.csv"
 )]
 pub(crate) struct Score {
-    /// The model file, of a model that has a likelihood: masked-diffusion.
+    /// The model file, of a model that has a likelihood: masked-diffusion, or sequence.
     pub(crate) model: PathBuf,
     /// The rows to judge: a path, - for standard input, or the name of a public data set.
     pub(crate) data: String,

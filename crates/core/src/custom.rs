@@ -89,7 +89,7 @@ pub fn empty_of<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DTy
 ///
 /// # Panics
 /// When they are not as many.
-pub(crate) fn contiguous<const N: usize>(inputs: Vec<CubeTensor>) -> [CubeTensor; N] {
+pub fn contiguous<const N: usize>(inputs: Vec<CubeTensor>) -> [CubeTensor; N] {
     let inputs: Vec<CubeTensor> = inputs.into_iter().map(into_contiguous).collect();
     inputs.try_into().unwrap_or_else(|inputs: Vec<CubeTensor>| unreachable!("{} inputs", inputs.len()))
 }
@@ -101,17 +101,17 @@ pub fn grid(like: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
 }
 
 /// The units of a cube that works on one row; a power of two.
-pub(crate) const ROW_UNITS: usize = 128;
+pub const ROW_UNITS: usize = 128;
 
 /// The grid of a launch in which one cube works on one of `rows`. There may be a few cubes more.
-pub(crate) fn row_grid(like: &CubeTensor, rows: usize) -> (CubeCount, CubeDim) {
+pub fn row_grid(like: &CubeTensor, rows: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new_1d(ROW_UNITS as u32);
     (calculate_cube_count_elemwise(&like.client, rows * ROW_UNITS, dim), dim)
 }
 
 /// The sum of what every unit of a cube brings, always in one order. `shared` has room for [`ROW_UNITS`] values.
 #[cube]
-pub(crate) fn cube_sum(shared: &mut Shared<[f32]>, own: f32) -> f32 {
+pub fn cube_sum(shared: &mut Shared<[f32]>, own: f32) -> f32 {
     cube_reduce(shared, own, false)
 }
 

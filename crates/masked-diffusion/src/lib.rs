@@ -10,7 +10,7 @@
 //! use semblant_masked_diffusion::Orders;
 //!
 //! // Half of the rows in the given order, half in a random one whose last position is 2.
-//! let orders = Orders::random(3).with_given(vec![0, 1, 2], 0.5).with_last(vec![2]);
+//! let orders = Orders::random(3).with_given(vec![0, 1, 2], 0.5);
 //! let order = orders.order(&Stream::new(7, 0), 0);
 //! assert_eq!(order[2], 2);
 //! ```
@@ -28,6 +28,6 @@ mod spans;
 
 pub use choose::{Choice, choose};
 pub use loss::{CrossEntropy, Smoothing, Targets};
-pub use orders::Orders;
+pub use orders::{Orders, Shown};
 pub use reveal::{Cell, Network, NoRules, Reveal, Rules, log_likelihoods, reveal};
 pub use spans::Spans;

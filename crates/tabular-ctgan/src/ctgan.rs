@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor};
 use semblant_core::config::Config;
 use semblant_core::ema::Ema;
 use semblant_core::model::{Losses, Model, Step};
-use semblant_core::nn::{MlpCritic, gradient_penalty};
+use semblant_core::nn::{MlpCritic, gradient_penalty, wasserstein};
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::seeds::Stream;
 use semblant_core::seeds::streams::{LAYERS, TRAINING};
@@ -279,7 +279,7 @@ impl CtganModel {
         let part = |start: usize, end: usize| masks.iter().map(|mask| mask.clone().slice([start..end])).collect::<Vec<_>>();
         let first = self.critic.preactivation_of(Tensor::from_inner(judged), Tensor::from_inner(places));
         let (scores, _) = self.critic.forward_from(first.clone(), &part(0, 2 * packs)); // [2 packs, 1]
-        let wasserstein = scores.clone().slice([0..packs]).mean() - scores.slice([packs..2 * packs]).mean();
+        let wasserstein = wasserstein(scores);
 
         // The penalty is taken between real and fake. Only the slopes there matter, which are constants, so this pass needs no graph.
         let mix = sub.stream(step, Purpose::Mix).uniforms_on(step.index..step.index + 1, measured, &self.device()).reshape([measured, 1]);

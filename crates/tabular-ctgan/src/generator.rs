@@ -5,6 +5,7 @@
 //! tensor operations (`on_device.rs`). Tests hold every gradient of both against autodiff.
 
 mod loops;
+mod normed;
 mod on_device;
 
 use burn::module::{Module, Param};

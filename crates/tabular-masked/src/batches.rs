@@ -66,8 +66,7 @@ impl Batches<'_> {
         let offset = shown.uniform_f64(addresses.start, positions as u32 + 1);
         for (index, (&row, address)) in rows.iter().zip(addresses).enumerate() {
             let place = (offset + index as f64 / count as f64).fract();
-            let k = self.orders.show(shown, address, place, &mut is_shown);
-            let weight = positions as f32 / ((positions - k) as f32 * count as f32);
+            let found = self.orders.show(shown, address, place, &mut is_shown);
             if let Some(stream) = jitter {
                 stream.normals(address, &mut shifts);
             }
@@ -77,7 +76,7 @@ impl Batches<'_> {
                 input.embeddings.push(layout.embedding_of(position, token) as i32);
                 targets.0.push(cell.token);
                 if !is_shown[position] {
-                    targets.1[index * positions + position] = weight;
+                    targets.1[index * positions + position] = found.weight(position, positions) / count as f32;
                 } else if let Some(number) = layout.numbers[position] {
                     let first = index * places + number * layout.place_width();
                     let shift = self.jitter as f32 * shifts[number];

@@ -103,9 +103,7 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
         let (all, texts) = self.judged(data, samples, seed)?;
         let row = |row: usize| {
             let nats: Vec<f64> = all.iter().map(|order| order[row].iter().sum()).collect();
-            let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
-            let own = least - (nats.iter().map(|nats| (least - nats).exp()).sum::<f64>() / nats.len() as f64).ln();
-            own + texts.iter().map(|(_, nats)| nats[row]).sum::<f64>()
+            mixture(&nats) + texts.iter().map(|(_, nats)| nats[row]).sum::<f64>()
         };
         Ok((0..data.rows()).map(row).collect())
     }
@@ -118,6 +116,12 @@ impl<C: TableModel> Likelihood<Table> for TableSynthesizer<C> {
         let parts = learned.map(|(column, described)| (described.name.clone(), (0..data.rows()).map(|row| mean(column, row)).collect()));
         Ok(parts.chain(texts).collect())
     }
+}
+
+/// The negative log-likelihood under an even mixture, from those under its parts; there must be one.
+pub fn mixture(nats: &[f64]) -> f64 {
+    let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
+    least - (nats.iter().map(|nats| (least - nats).exp()).sum::<f64>() / nats.len() as f64).ln()
 }
 
 /// The table with every cell of these columns missing.

@@ -108,7 +108,7 @@ impl Batch {
             let end = if form.is_whole() { window.tokens.len() } else { length };
             let counted = end - window.from;
             let shown = &mut shown[..counted];
-            let k = Orders::random(counted).show(hiding.stream, hiding.addresses[index], hiding.places[index], shown);
+            let k = Orders::random(counted).show(hiding.stream, hiding.addresses[index], hiding.places[index], shown).count;
             let weight = counted as f32 / (counted - k) as f32 / divisor;
             for place in 0..length {
                 let token = window.tokens.get(place).copied().unwrap_or(form.end());

@@ -50,7 +50,7 @@ pub use likelihood::bernoulli_log_likelihood;
 pub use linear::{Linear, LinearConfig, linear_of};
 pub use mlp_critic::{CriticSlopes, MlpCritic};
 pub use modulation::{gated_residual, modulated_norm};
-pub use penalty::gradient_penalty;
+pub use penalty::{gradient_penalty, wasserstein};
 pub use recompute::recomputing;
 pub use resample::{average_pool, upsample_nearest};
 pub use rms_norm::RmsNorm;

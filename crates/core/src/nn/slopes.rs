@@ -11,7 +11,9 @@ const PART: usize = 16_384;
 
 /// `x` where it is positive and `negative x` elsewhere, with the slope at every place as a constant without autodiff.
 pub fn leaky_relu<const D: usize>(x: Tensor<D>, negative: f32) -> (Tensor<D>, Tensor<D>) {
-    let slopes = x.clone().inner().greater_elem(0.0).float() * (1.0 - negative) + negative;
+    let inner = x.clone().inner();
+    // Burn's fusion joins a fill to what is around it, and the conversion of a truth value to a number not.
+    let slopes = inner.full_like(negative).mask_fill(inner.greater_elem(0.0), 1.0);
     (times(x, slopes.clone()), slopes)
 }
 

@@ -168,6 +168,10 @@ impl Data for Series {
         self.count()
     }
 
+    fn values(&self) -> Option<(usize, &'static str)> {
+        Some((self.rows().rows(), "row"))
+    }
+
     fn dimensions(&self) -> Option<usize> {
         Some(self.common_length()? * self.rows().columns().len())
     }

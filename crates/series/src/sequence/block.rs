@@ -9,6 +9,7 @@ use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Prepared;
 
 use super::Fitted;
+use super::encoder::{Before, as_a_day_ago, told_of_stay};
 use super::sampling::Plan;
 
 /// Sequences that are drawn side by side: always so many, since a product may order its sums by its shape.
@@ -25,8 +26,10 @@ pub(super) struct Block<'a> {
     hidden: Tensor<2>,
     /// The rows before, newest last, `[BLOCK, features]`; as many as a day has.
     past: VecDeque<Tensor<2>>,
-    /// The last row, `[BLOCK][positions]`.
-    last: Vec<Option<Cell>>,
+    /// The rows before, newest last, each `[BLOCK][positions]`: those of a day, and one more.
+    rows: VecDeque<Vec<Option<Cell>>>,
+    /// For how many rows the tokens of the last one have been the same, `[BLOCK][positions]`.
+    stays: Vec<u32>,
 }
 
 impl<'a> Block<'a> {
@@ -43,7 +46,8 @@ impl<'a> Block<'a> {
             attributes,
             hidden: Tensor::zeros([BLOCK, form.chosen.hidden], device),
             past: VecDeque::new(),
-            last: vec![None; BLOCK * layouts.rows.spans.len()],
+            rows: VecDeque::from([vec![None; BLOCK * layouts.rows.spans.len()]]),
+            stays: vec![0; BLOCK * layouts.rows.spans.len()],
         }
     }
 
@@ -73,7 +77,17 @@ impl<'a> Block<'a> {
         if self.past.len() > form.rows_of_a_day.max(1) {
             self.past.pop_front();
         }
-        self.last = cells;
+        let token = |cell: &Option<Cell>| cell.map(|cell| cell.token);
+        let stay = |(stay, (now, last)): (&u32, (&Option<Cell>, &Option<Cell>))| match token(now) {
+            None => 0,
+            now if now == token(last) => stay + 1,
+            _ => 1,
+        };
+        self.stays = self.stays.iter().zip(cells.iter().zip(self.last())).map(stay).collect();
+        self.rows.push_back(cells);
+        if self.rows.len() > form.rows_of_a_day + 1 {
+            self.rows.pop_front();
+        }
     }
 
     /// Takes the histories of the sequences into the state. They end together; a shorter one begins later, with rows that are not shown.
@@ -104,13 +118,36 @@ impl<'a> Block<'a> {
             let is_there = self.past.len() >= form.rows_of_a_day;
             self.past.front().filter(|_| is_there).cloned().unwrap_or_else(|| zeros(features))
         });
-        let given = net.encoder.given([Some(self.hidden.clone()), known, Some(last), lagged, self.attributes.clone()]);
-        RowNet { prepared: self.prepared, fitted: self.fitted, given: host::read(&given, <[f32]>::to_vec), last: &self.last }
+        let stays = form.stays.then(|| {
+            let told = self.stays.iter().map(|&rows| told_of_stay(rows)).collect();
+            constant(told, [BLOCK, layouts.rows.spans.len()], device)
+        });
+        let given = net.encoder.given([Some(self.hidden.clone()), known, Some(last), lagged, self.attributes.clone(), stays]);
+        RowNet {
+            prepared: self.prepared,
+            fitted: self.fitted,
+            given: host::read(&given, <[f32]>::to_vec),
+            last: self.last(),
+            daily: self.daily(),
+        }
     }
 
     /// The last row of every sequence, `[BLOCK][positions]`.
     pub(super) fn last(&self) -> &[Option<Cell>] {
-        &self.last
+        self.rows.back().map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the next row would be if it moved as a day ago, `[BLOCK][positions]`.
+    fn daily(&self) -> Vec<Option<Cell>> {
+        let Fitted { form, layouts, .. } = self.fitted;
+        let positions = layouts.rows.spans.len();
+        let (last, is_there) = (self.last(), form.rows_of_a_day > 0 && self.rows.len() > form.rows_of_a_day);
+        let of = |index: usize| {
+            let token = |cell: Option<Cell>| cell.map(|cell| cell.token);
+            let tokens = [token(last[index])?, token(self.rows[1][index])?, token(self.rows[0][index])?];
+            Some(Cell { token: as_a_day_ago(&layouts.rows, index % positions, tokens)?, place: 0.5 })
+        };
+        (0..last.len()).map(|index| if is_there { of(index) } else { None }).collect()
     }
 
     /// Every sequence goes on from the state of the one at its place in `from [BLOCK]`.
@@ -120,7 +157,10 @@ impl<'a> Block<'a> {
         let places = Tensor::<1, Int>::from_data(TensorData::new(places, [BLOCK]), &self.fitted.device);
         self.hidden = self.hidden.clone().select(0, places.clone());
         self.past.iter_mut().for_each(|past| *past = past.clone().select(0, places.clone()));
-        self.last = from.iter().flat_map(|&row| self.last[row * positions..(row + 1) * positions].iter().copied()).collect();
+        self.stays = from.iter().flat_map(|&row| self.stays[row * positions..(row + 1) * positions].iter().copied()).collect();
+        for rows in &mut self.rows {
+            *rows = from.iter().flat_map(|&row| rows[row * positions..(row + 1) * positions].iter().copied()).collect();
+        }
     }
 }
 
@@ -132,6 +172,8 @@ pub(super) struct RowNet<'a> {
     given: Vec<f32>,
     /// The row before, `[BLOCK][positions]`.
     last: &'a [Option<Cell>],
+    /// Where the row would be if it moved as a day ago, `[BLOCK][positions]`.
+    daily: Vec<Option<Cell>>,
 }
 
 impl Network for RowNet<'_> {
@@ -157,8 +199,9 @@ impl Network for RowNet<'_> {
         let hidden = self.prepared.hidden(state);
         let one = |position: usize| {
             let mut logits = host::read(&self.prepared.head(position, hidden.clone()), <[f32]>::to_vec);
-            let before = |row: usize, position: usize| self.last[row * positions + position];
-            self.fitted.net.encoder.add_steps(hidden.clone(), layout, position, &before, &mut logits);
+            let last = |row: usize, position: usize| self.last[row * positions + position];
+            let daily = |row: usize, position: usize| self.daily[row * positions + position];
+            self.fitted.net.encoder.add_steps(&hidden, layout, position, Before { last: &last, daily: &daily }, &mut logits);
             logits
         };
         let Some(position) = position else {

@@ -12,6 +12,7 @@ use semblant_tabular_masked::batches::{self, Batches};
 use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Layout;
 
+use super::encoder::{as_a_day_ago, told_of_stay};
 use super::times::{Known, time};
 
 /// Purposes of random numbers.
@@ -41,6 +42,24 @@ pub(super) struct Data<'a> {
     pub(super) known: Known,
     /// Whether what is known of a row is its predecessor's time, since its own is drawn.
     pub(super) irregular: bool,
+    /// How many rows a day has, or 0.
+    pub(super) rows_of_a_day: usize,
+    /// For how many rows each token has been the same, `[positions][rows of the series' table]`; empty where the network is not told.
+    pub(super) stays: &'a [Vec<u32>],
+}
+
+/// For how many rows of its sequence each token has been the same, itself included.
+pub(super) fn stays(series: &Series, cells: &[Vec<Cell>]) -> Vec<Vec<u32>> {
+    let of = |cells: &Vec<Cell>| {
+        let mut stays = vec![1; cells.len()];
+        for span in series.spans() {
+            for row in span.start + 1..span.end {
+                stays[row] = if cells[row].token == cells[row - 1].token { stays[row - 1] + 1 } else { 1 };
+            }
+        }
+        stays
+    };
+    cells.iter().map(of).collect()
 }
 
 /// Some successive rows of a sequence.
@@ -60,6 +79,10 @@ pub(super) struct Batch {
     pub(super) past: Vec<Option<Cell>>,
     /// The row before each row, in full.
     pub(super) before: Vec<Option<Cell>>,
+    /// Where each row would be if it moved as a day ago.
+    pub(super) daily: Vec<Option<Cell>>,
+    /// How long the tokens of the row before have stayed the same, `[rows][positions]`, or empty.
+    pub(super) stays: Vec<f32>,
     pub(super) known: Vec<f32>,
     /// `[chunks][positions of the attributes]`.
     pub(super) attributes: Vec<Cell>,
@@ -70,6 +93,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// How long tokens have stayed the same, `[rows, positions]`.
+    pub(super) fn stays(&self, device: &Device) -> Option<Tensor<2>> {
+        let rows = self.chunks * self.length;
+        (!self.stays.is_empty()).then(|| constant(self.stays.clone(), [rows, self.stays.len() / rows], device))
+    }
+
     /// What is known of the rows, `[rows, known]`.
     pub(super) fn known(&self, device: &Device) -> Option<Tensor<2>> {
         let rows = self.chunks * self.length;
@@ -110,7 +139,7 @@ impl Data<'_> {
         let positions = self.layout.spans.len();
         let first = addresses.start * length as u64;
         let (mut rows, mut counts) = (Vec::new(), Vec::new());
-        let (mut past, mut before, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut past, mut before, mut daily, mut stays, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (number, chunk) in chunks.iter().enumerate() {
             let span = &self.series.spans()[chunk.sequence];
             for place in 0..length {
@@ -131,6 +160,14 @@ impl Data<'_> {
                 past.extend((0..positions).map(|position| Some(self.cells[position][row]).filter(|_| is_there && !hidden(position))));
                 let last = (place > 0).then(|| (span.start + index - 1).min(span.end - 1));
                 before.extend((0..positions).map(|position| last.map(|row| self.cells[position][row])));
+                stays.extend(self.stays.iter().map(|stays| told_of_stay(last.map_or(0, |row| stays[row]))));
+                let then = last.filter(|_| self.rows_of_a_day > 0).and_then(|last| last.checked_sub(self.rows_of_a_day));
+                let ago = last.zip(then.filter(|&then| then >= span.start));
+                daily.extend((0..positions).map(|position| {
+                    let (last, then) = ago?;
+                    let tokens = [last, then + 1, then].map(|row| self.cells[position][row].token);
+                    Some(Cell { token: as_a_day_ago(self.layout, position, tokens)?, place: 0.5 })
+                }));
                 let index_of_time = if self.irregular { index.saturating_sub(1) } else { index };
                 let at = time(self.series, chunk.sequence, index_of_time.min(span.len() - 1));
                 self.known.write(at, index, span.len(), &mut known);
@@ -146,7 +183,7 @@ impl Data<'_> {
             weights.flat_map(|(weights, &counts)| weights.iter().map(move |&weight| if counts { weight * scale } else { 0.0 })).collect();
         shown.targets.weights = std::sync::Arc::new(weights);
         let attributes = chunks.iter().flat_map(|chunk| self.attributes.iter().map(|cells| cells[chunk.sequence])).collect();
-        Batch { length, chunks: chunks.len(), past, before, known, attributes, rows: shown, counted }
+        Batch { length, chunks: chunks.len(), past, before, daily, stays, known, attributes, rows: shown, counted }
     }
 }
 

@@ -1,7 +1,8 @@
 //! From the rows before a row, what is known of its time, and the attributes of its sequence, to what the decoder of tables is given.
 //!
 //! A gated recurrent unit (Cho et al. 2014) over embedded rows; beside its state the decoder is given the last row itself and the row one day before.
-//! How far a number moves from the last row's is a logit of its own, since small steps are learned slowly from bins alone.
+//! How far a number moves from the last row's is a logit of its own, since small steps are learned slowly from bins alone; and so is how far it is from
+//! where it would be if it moved as it did a day ago.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
@@ -66,6 +67,19 @@ fn distance(bins: usize) -> usize {
     NEAR + beyond.unwrap_or(FAR - NEAR)
 }
 
+/// The token of a row that moves as it did a day ago, from those of the last row, the row one day before, and the last row one day before: for numbers
+/// the same number of bins up or down, for labels that of the day before. None where a value is missing.
+pub(super) fn as_a_day_ago(layout: &Layout, position: usize, [last, then, last_then]: [u32; 3]) -> Option<u32> {
+    let Some(bins) = layout.numbers[position].map(|number| layout.bins[number] as i64) else { return Some(then) };
+    let [last, then, last_then] = [last, then, last_then].map(i64::from);
+    [last, then, last_then].iter().all(|&token| token < bins).then(|| (last + then - last_then).clamp(0, bins - 1) as u32)
+}
+
+/// For so many rows that a token has stayed the same, what the network is told.
+pub(super) fn told_of_stay(rows: u32) -> f32 {
+    (rows as f32).ln_1p() / 4.0
+}
+
 /// What the logits of steps begin with: the logarithm of how much more often each step is than if rows did not depend on the last one. `pairs` are the
 /// places of successive rows in `cells`, `[positions][rows]`.
 pub(super) fn first_steps(layout: &Layout, cells: &[Vec<Cell>], pairs: &[(usize, usize)]) -> Vec<f32> {
@@ -100,6 +114,10 @@ pub(super) struct Sizes {
     pub(super) known: usize,
     /// Whether the row one day before is shown.
     pub(super) lagged: bool,
+    /// Whether there are logits of steps from where a row would be if it moved as a day ago.
+    pub(super) daily: bool,
+    /// Positions of which it is told how long their token has stayed the same.
+    pub(super) stays: usize,
 }
 
 /// The encoder.
@@ -114,6 +132,16 @@ pub(super) struct Encoder {
     recurrent: Linear,
     context: Linear,
     steps: Linear,
+    daily: Option<Linear>,
+}
+
+/// The rows that a row's steps are counted from.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// The last row.
+    pub(super) last: Shown<'a>,
+    /// What it would be if it moved as a day ago: see [`as_a_day_ago`].
+    pub(super) daily: Shown<'a>,
 }
 
 impl Encoder {
@@ -126,7 +154,7 @@ impl Encoder {
         seed: u64,
         device: &Device,
     ) -> Self {
-        let &Sizes { hidden, embedding, width, known, lagged } = sizes;
+        let &Sizes { hidden, embedding, width, known, lagged, daily, stays } = sizes;
         let mut stream = init_streams(seed);
         let entries = |layout: &Layout| layout.spans.width() + layout.spans.len();
         let features = |layout: &Layout| layout.spans.len() * embedding + layout.places_width();
@@ -134,7 +162,9 @@ impl Encoder {
         let mut table = |layout: &Layout| drawn(Init::Normal(spread), (0, 0), [entries(layout), embedding], (stream(), 0), device);
         let (of_rows, of_attributes) = (table(rows), attributes.map(&mut table));
         let count = Steps::new(rows).count;
-        let mut steps = LinearConfig::new(width, count).with_init(Init::Zero).init(stream(), device);
+        let mut of_steps = || LinearConfig::new(width, count).with_init(Init::Zero).init(stream(), device);
+        let mut steps = of_steps();
+        let daily = daily.then(of_steps);
         if first_steps.len() == count {
             steps.bias = Some(parameter([count], device, move || first_steps));
         }
@@ -145,8 +175,9 @@ impl Encoder {
             into: LinearConfig::new(features(rows) + known, hidden).init(stream(), device),
             gates: LinearConfig::new(hidden, 3 * hidden).init(stream(), device),
             recurrent: LinearConfig::new(hidden, 3 * hidden).init(stream(), device),
-            context: LinearConfig::new(hidden + known + shown, width).init(stream(), device),
+            context: LinearConfig::new(hidden + known + shown + stays, width).init(stream(), device),
             steps,
+            daily,
         }
     }
 
@@ -176,43 +207,55 @@ impl Encoder {
         new.clone() + update * (before - new)
     }
 
-    /// What the decoder is given, `[count, width]`: the state before a row, what is known of it, the row before, the row one day before, attributes.
-    pub(super) fn given(&self, parts: [Option<Tensor<2>>; 5]) -> Tensor<2> {
+    /// What the decoder is given, `[count, width]`: the state before a row, what is known of it, the row before, the row one day before, attributes, how
+    /// long tokens have stayed.
+    pub(super) fn given(&self, parts: [Option<Tensor<2>>; 6]) -> Tensor<2> {
         self.context.forward(joined(parts))
     }
 
-    /// What is added to the logits of the decoder for how a row follows the last one, from what the decoder's heads see; nothing where there is no last
-    /// row.
+    /// What is added to the logits of the decoder for how a row follows the last one and the day before, from what the decoder's heads see; nothing
+    /// where there is no such row.
     ///
     /// # Shapes
     /// `hidden [count, width]`; gives `[count, spans.width]`.
-    pub(super) fn steps(&self, hidden: Tensor<2>, layout: &Layout, before: Shown<'_>) -> Tensor<2> {
+    pub(super) fn steps(&self, hidden: Tensor<2>, layout: &Layout, before: Before<'_>) -> Tensor<2> {
         let places = Steps::new(layout);
-        let steps = self.steps.forward(hidden); // [count, steps]
-        let ([count, width], device) = (steps.dims(), steps.device());
-        let mut indices = Vec::with_capacity(count * layout.spans.width());
-        for row in 0..count {
-            for position in 0..layout.spans.len() {
-                let last = before(row, position).map(|cell| cell.token);
-                let place = |token| last.map_or(width, |last| places.of(layout, position, last, token));
-                indices.extend((0..layout.spans.widths()[position]).map(|token| place(token) as i32));
+        let of = |(linear, from): (&Linear, Shown<'_>)| {
+            let steps = linear.forward(hidden.clone()); // [count, steps]
+            let ([count, width], device) = (steps.dims(), steps.device());
+            let mut indices = Vec::with_capacity(count * layout.spans.width());
+            for row in 0..count {
+                for position in 0..layout.spans.len() {
+                    let from = from(row, position).map(|cell| cell.token);
+                    let place = |token| from.map_or(width, |from| places.of(layout, position, from, token));
+                    indices.extend((0..layout.spans.widths()[position]).map(|token| place(token) as i32));
+                }
             }
-        }
-        let indices: Tensor<1, Int> = host::indices(indices, &device);
-        let zero = Tensor::zeros([count, 1], &device);
-        Tensor::cat(vec![steps, zero], 1).gather(1, indices.reshape([count, layout.spans.width()]))
+            let indices: Tensor<1, Int> = host::indices(indices, &device);
+            let zero = Tensor::zeros([count, 1], &device);
+            Tensor::cat(vec![steps, zero], 1).gather(1, indices.reshape([count, layout.spans.width()]))
+        };
+        let last = of((&self.steps, before.last));
+        self.daily.iter().fold(last, |sum, daily| sum + of((daily, before.daily)))
     }
 
     /// The same for one position: adds to its logits `[count, width of the position]`.
-    pub(super) fn add_steps(&self, hidden: Tensor<2>, layout: &Layout, position: usize, before: Shown<'_>, logits: &mut [f32]) {
+    pub(super) fn add_steps(&self, hidden: &Tensor<2>, layout: &Layout, position: usize, before: Before<'_>, logits: &mut [f32]) {
         let places = Steps::new(layout);
-        host::read(&self.steps.forward(hidden), |steps| {
-            let rows = logits.chunks_exact_mut(layout.spans.widths()[position]).zip(steps.chunks_exact(places.count));
-            for (row, (logits, steps)) in rows.enumerate() {
-                let Some(last) = before(row, position) else { continue };
-                logits.iter_mut().enumerate().for_each(|(token, logit)| *logit += steps[places.of(layout, position, last.token, token)]);
-            }
-        });
+        let mut add = |linear: &Linear, from: Shown<'_>| {
+            host::read(&linear.forward(hidden.clone()), |steps| {
+                let rows = logits.chunks_exact_mut(layout.spans.widths()[position]).zip(steps.chunks_exact(places.count));
+                for (row, (logits, steps)) in rows.enumerate() {
+                    let Some(from) = from(row, position) else { continue };
+                    logits
+                        .iter_mut()
+                        .enumerate()
+                        .for_each(|(token, logit)| *logit += steps[places.of(layout, position, from.token, token)]);
+                }
+            });
+        };
+        add(&self.steps, before.last);
+        self.daily.iter().for_each(|daily| add(daily, before.daily));
     }
 }
 
@@ -240,21 +283,24 @@ mod tests {
     #[test]
     fn steps_of_one_position_are_those_of_all() {
         let (device, (layout, cells)) = (Device::flex(), layout());
-        let sizes = Sizes { hidden: 6, embedding: 3, width: 8, known: 0, lagged: false };
+        let sizes = Sizes { hidden: 6, embedding: 3, width: 8, known: 0, lagged: false, daily: true, stays: 0 };
         let pairs: Vec<(usize, usize)> = (1..300).map(|row| (row - 1, row)).collect();
         let mut encoder = Encoder::new(&layout, None, &sizes, first_steps(&layout, &cells, &pairs), 1, &device);
         let random = |shape: [usize; 2], stream| {
             host::tensor(Stream::new(9, stream).matrix(0..shape[0] as u64, shape[1], Stream::normals), shape, &device)
         };
         encoder.steps.weight = Param::from_tensor(random([8, OF_NUMBERS + OF_LABELS], 0));
+        encoder.daily = encoder.daily.map(|daily| Linear { weight: Param::from_tensor(random([8, OF_NUMBERS + OF_LABELS], 2)), ..daily });
         let hidden = random([5, 8], 1);
-        let before = |row: usize, position: usize| (row > 0).then(|| cells[position][20 * row]);
-        let all = encoder.steps(hidden.clone(), &layout, &before);
+        let last = |row: usize, position: usize| (row > 0).then(|| cells[position][20 * row]);
+        let daily = |row: usize, position: usize| (row > 2).then(|| cells[position][20 * row + 7]);
+        let before = Before { last: &last, daily: &daily };
+        let all = encoder.steps(hidden.clone(), &layout, before);
         let all = host::read(&all, <[f32]>::to_vec);
         for position in 0..layout.spans.len() {
             let range = layout.spans.range(position);
             let mut one = vec![0.0; 5 * range.len()];
-            encoder.add_steps(hidden.clone(), &layout, position, &before, &mut one);
+            encoder.add_steps(&hidden, &layout, position, before, &mut one);
             for row in 0..5 {
                 assert_eq!(
                     one[row * range.len()..(row + 1) * range.len()],
@@ -265,6 +311,17 @@ mod tests {
         }
         assert!(all[..layout.spans.width()].iter().all(|&added| added == 0.0), "the first row follows none");
         assert!(all[layout.spans.width()..].iter().all(|&added| added != 0.0));
+    }
+
+    #[test]
+    fn a_row_may_move_as_it_did_a_day_ago() {
+        let (layout, _) = layout();
+        let missing = layout.bins[0] as u32;
+        assert_eq!(as_a_day_ago(&layout, 0, [20, 13, 10]), Some(23), "three up");
+        assert_eq!(as_a_day_ago(&layout, 0, [1, 5, 9]), Some(0), "not below the least");
+        assert_eq!(as_a_day_ago(&layout, 0, [missing - 2, 9, 5]), Some(missing - 1), "nor above the greatest");
+        assert!([[missing, 1, 1], [1, missing, 1], [1, 1, missing]].iter().all(|tokens| as_a_day_ago(&layout, 0, *tokens).is_none()));
+        assert_eq!(as_a_day_ago(&layout, 1, [0, 2, 1]), Some(2), "a label of the day before");
     }
 
     #[test]
@@ -295,7 +352,7 @@ mod tests {
     #[test]
     fn the_state_moves_as_that_of_a_gated_recurrent_unit() {
         let device = Device::flex();
-        let sizes = Sizes { hidden: 1, embedding: 2, width: 4, known: 0, lagged: false };
+        let sizes = Sizes { hidden: 1, embedding: 2, width: 4, known: 0, lagged: false, daily: false, stays: 0 };
         let mut encoder = Encoder::new(&layout().0, None, &sizes, Vec::new(), 1, &device);
         let set = |linear: &mut Linear, weight: [f32; 3]| {
             linear.weight = Param::from_tensor(host::tensor(weight.to_vec(), [1, 3], &device));

@@ -22,7 +22,7 @@ pub(super) struct Shown {
     /// Their attributes, `[positions][sequences]`.
     pub(super) attributes: Vec<Vec<Cell>>,
     /// Their rows, with the columns that the model learned.
-    rows: Table,
+    pub(super) rows: Table,
 }
 
 impl Shown {

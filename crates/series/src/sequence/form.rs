@@ -29,6 +29,12 @@ pub(super) struct Form {
     /// The first and the last time.
     pub(super) covered: [f64; 2],
     pub(super) rows_of_a_day: usize,
+    /// Whether the network has logits of steps from where a row would be if it moved as a day ago. Models of earlier versions have none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) daily: bool,
+    /// Whether the network is told how long tokens have stayed the same. Models of earlier versions are not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) stays: bool,
     pub(super) known: Known,
     /// The column of rows that has the time since the row before, where times follow no rule.
     pub(super) gap: Option<String>,
@@ -98,6 +104,8 @@ impl Form {
             longest: series.longest(),
             covered: [first, last],
             rows_of_a_day: rows_of_a_day(series),
+            daily: rows_of_a_day(series) > 0,
+            stays: true,
             known: Known::of(series, typical_step(series), !is_single),
             gap,
             start,
@@ -171,7 +179,7 @@ pub(super) fn with_gaps(series: &Series, gap: Option<&str>) -> Result<Table> {
 }
 
 /// What is drawn of a sequence before its rows: attributes, the number of rows, and the time of the first where it differs.
-fn attributes(series: &Series, start: &mut Option<String>) -> Result<Table> {
+pub(super) fn attributes(series: &Series, start: &mut Option<String>) -> Result<Table> {
     let (mut described, mut columns) = (Vec::new(), Vec::new());
     if let Some(entities) = series.entities() {
         // The first column names the sequence.

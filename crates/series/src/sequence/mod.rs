@@ -14,6 +14,7 @@ mod completion;
 mod encoder;
 mod forecast;
 mod form;
+mod likelihood;
 mod network;
 mod places;
 mod sampling;
@@ -31,7 +32,7 @@ use semblant_core::ema::Ema;
 use semblant_core::model::Step;
 use semblant_core::optim::{Adam, LrSchedule, Optimizers};
 use semblant_core::progress::Event;
-use semblant_core::synthesizer::{Entry, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
+use semblant_core::synthesizer::{Entry, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result};
@@ -48,7 +49,7 @@ use semblant_text::columns::{self, TextColumns};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose};
+use self::chunks::{Chunks, Cut, Data, Randomness, covering, purpose, stays};
 use self::encoder::{Encoder, first_steps};
 use self::form::{Form, Ready};
 use self::network::{Constants, Judge, Layouts, SequenceModel, SequenceNet, Shared};
@@ -185,8 +186,15 @@ impl SequenceConfig {
     fn network(&self, form: &Form, layouts: &Layouts, counts: &[u64], steps: Vec<f32>, seed: u64, device: &Device) -> SequenceNet {
         let Chosen { width, hidden, .. } = form.chosen;
         let sizes = Sizes { width, depth: self.depth, embedding: self.embedding, frequencies: self.frequencies };
-        let of_encoder =
-            encoder::Sizes { hidden, embedding: self.embedding, width, known: form.known.width(), lagged: form.rows_of_a_day > 0 };
+        let of_encoder = encoder::Sizes {
+            hidden,
+            embedding: self.embedding,
+            width,
+            known: form.known.width(),
+            lagged: form.rows_of_a_day > 0,
+            daily: form.daily,
+            stays: if form.stays { layouts.rows.spans.len() } else { 0 },
+        };
         SequenceNet {
             encoder: Encoder::new(&layouts.rows, layouts.attributes.as_ref(), &of_encoder, steps, seed, device),
             decoder: Net::new(&layouts.rows, &sizes, counts, seed, device),
@@ -329,6 +337,7 @@ impl Sequence {
         };
         let layouts = config.layouts(&form, attributes_model.as_ref());
         let cut = config.cut(&form);
+        let stays = stays(data, &cells);
         let of_data = Data {
             series: data,
             cells: &cells,
@@ -336,6 +345,8 @@ impl Sequence {
             attributes: &attribute_cells,
             known: form.known,
             irregular: form.gap.is_some(),
+            rows_of_a_day: form.rows_of_a_day,
+            stays: &stays,
         };
         let positions = layouts.rows.spans.len();
         let orders = Orders::random(positions).with_given((0..positions).collect(), config.schema_order);
@@ -406,6 +417,10 @@ impl Synthesizer<Series> for Sequence {
 
     fn save(&self, path: &Path) -> Result<()> {
         self.to_checkpoint(path)?.write(path)
+    }
+
+    fn likelihood(&self) -> Option<&dyn Likelihood<Series>> {
+        Some(self)
     }
 
     fn rebuild(&self) -> Option<&dyn Rebuild<Series>> {

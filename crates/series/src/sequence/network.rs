@@ -13,7 +13,7 @@ use semblant_tabular_masked::net::{Layout, Net, dropout};
 
 use super::Chosen;
 use super::chunks::{Batch, Chunk, Cut, Data, Randomness, purpose};
-use super::encoder::Encoder;
+use super::encoder::{Before, Encoder};
 
 /// What the networks must know of rows and attributes.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub(super) struct SequenceNet {
 
 impl SequenceNet {
     /// The logits of all rows of a batch, `[chunks * length, spans.width]`.
-    fn forward(
+    pub(super) fn forward(
         &self,
         batch: &Batch,
         layouts: &Layouts,
@@ -69,10 +69,12 @@ impl SequenceNet {
             let width = each.dims()[1];
             Some(each.unsqueeze_dim::<3>(1).repeat_dim(1, length).reshape([count, width]))
         });
-        let given = self.encoder.given([Some(before), known, Some(earlier(1)), lagged, attributes]); // [count, width]
+        let given = self.encoder.given([Some(before), known, Some(earlier(1)), lagged, attributes, batch.stays(device)]); // [count, width]
         let seen = self.decoder.hidden(&batch.rows.input, layout, Some(given), masks);
         let logits = self.decoder.logits(seen.clone());
-        logits + self.encoder.steps(seen, layout, &|row, position| batch.before[row * positions + position])
+        let last = |row, position| batch.before[row * positions + position];
+        let daily = |row, position| batch.daily[row * positions + position];
+        logits + self.encoder.steps(seen, layout, Before { last: &last, daily: &daily })
     }
 }
 

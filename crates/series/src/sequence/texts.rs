@@ -77,6 +77,20 @@ impl Texts {
         Ok(Sample { data, ..sample })
     }
 
+    /// The nats of the texts of rows, a sum for every sequence.
+    pub(super) fn nats_of_rows(&self, series: &Series) -> Result<Vec<(String, Vec<f64>)>> {
+        if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let of = |(name, nats): (String, Vec<f64>)| (name, series.spans().iter().map(|span| nats[span.clone()].iter().sum()).collect());
+        Ok(self.rows.negative_log_likelihoods(&told(series)?)?.into_iter().map(of).collect())
+    }
+
+    /// The nats of the texts of attributes, one for every sequence.
+    pub(super) fn nats_of_attributes(&self, series: &Series) -> Result<Vec<(String, Vec<f64>)>> {
+        series.entities().map_or_else(|| Ok(Vec::new()), |entities| self.attributes.negative_log_likelihoods(entities))
+    }
+
     pub(super) fn write(&self, file: &mut Checkpoint, path: &Path) -> Result<()> {
         for (name, texts) in PARTS.iter().zip([&self.rows, &self.attributes]) {
             let mut part = Checkpoint::default();

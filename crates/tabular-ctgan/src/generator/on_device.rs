@@ -6,6 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use semblant_core::nn::{Linear, unit_vectors};
 
+use super::normed::{self, Normed};
 use super::{EPSILON, Generator, Residual};
 use crate::conditions::ConditionVector;
 
@@ -17,8 +18,8 @@ struct Layer {
     normalised: Tensor<2>,
     /// 1 / std of every output, `[1, out]`.
     inverse: Tensor<2>,
-    /// `[batch, out]`, before the input is appended.
-    activated: Tensor<2>,
+    /// What the next layer sees: its first columns are this layer's outputs.
+    next: Tensor<2>,
 }
 
 /// What the gradient needs from a forward pass.
@@ -52,13 +53,10 @@ fn row(param: &Param<Tensor<1>>) -> Tensor<2> {
     param.val().inner().unsqueeze_dim::<2>(0)
 }
 
-fn follow(running: &Param<Tensor<1>>, batch: Tensor<2>, momentum: f32) -> Param<Tensor<1>> {
+/// A running statistic with the value of `batch [1, out]`.
+fn set(running: &Param<Tensor<1>>, batch: Tensor<2>) -> Param<Tensor<1>> {
     let batch = batch.squeeze_dim::<1>(0);
-    running.clone().map(|running| {
-        let (tracked, running) = (running.device().is_autodiff(), running.inner());
-        let moved = running.clone() + (batch - running) * momentum;
-        if tracked { Tensor::from_inner(moved) } else { moved }
-    })
+    running.clone().map(|running| if running.device().is_autodiff() { Tensor::from_inner(batch) } else { batch })
 }
 
 impl Residual {
@@ -71,24 +69,19 @@ impl Residual {
 pub(super) fn forward_train(generator: &mut Generator, noise: Tensor<2>, places: &ConditionVector, momentum: f32) -> (Tensor<2>, Saved) {
     let condition = one_hot(generator, &noise, places);
     let mut layers = Vec::with_capacity(generator.layers.len());
-    let mut x = noise;
+    // What was appended stays in front of the condition, [batch, in + conditions] at every layer.
+    let mut input = with(noise, &condition);
     for layer in &mut generator.layers {
-        let input = with(x.clone(), &condition);
         let product = input.clone().matmul(layer.weight.val().inner()); // [batch, out]
-        let batch = product.dims()[0] as f32;
-        let mean = product.clone().mean_dim(0); // [1, out]
-        let centred = product - mean.clone();
-        let variance = centred.clone().square().mean_dim(0);
-        let inverse = (variance.clone() + EPSILON).sqrt().recip();
-        let normalised = centred * inverse.clone();
-        let activated = layer.activate(normalised.clone());
-        layer.running_mean = follow(&layer.running_mean, mean, momentum);
-        layer.running_var = follow(&layer.running_var, variance * (batch / (batch - 1.0).max(1.0)), momentum);
-        x = Tensor::cat(vec![activated.clone(), x], 1);
-        layers.push(Layer { input, normalised, inverse, activated });
+        let running = [row(&layer.running_mean), row(&layer.running_var)];
+        let Normed { next, normalised, inverse, running: [mean, variance] } =
+            normed::forward(product, row(&layer.gamma), row(&layer.beta), running, momentum, input.clone());
+        layer.running_mean = set(&layer.running_mean, mean);
+        layer.running_var = set(&layer.running_var, variance);
+        layers.push(Layer { input, normalised, inverse, next: next.clone() });
+        input = next;
     }
-    let last = with(x, &condition);
-    (head(&generator.head, last.clone()), Saved { layers, last })
+    (head(&generator.head, input.clone()), Saved { layers, last: input })
 }
 
 /// See [`Generator::backward`].
@@ -102,12 +95,8 @@ pub(super) fn backward(generator: &Generator, saved: Saved, gradient: Tensor<2>)
     // [batch, out + in + conditions] at every layer; what the conditions get is not used.
     let mut gradient = gradient.matmul(weight.transpose());
     for (index, (layer, kept)) in generator.layers.iter().zip(saved.layers).enumerate().rev() {
-        let ([batch, outputs], [_, inputs]) = (kept.activated.dims(), kept.input.dims());
-        let passed = gradient.clone().narrow(1, 0, outputs) * kept.activated.greater_elem(0.0).float();
-        let d_beta = passed.clone().sum_dim(0); // [1, out]
-        let d_gamma = (passed.clone() * kept.normalised.clone()).sum_dim(0);
-        let mean = (d_beta.clone() + kept.normalised * d_gamma.clone()) / batch as f32;
-        let d_product = (passed - mean) * (row(&layer.gamma) * kept.inverse);
+        let (outputs, inputs) = (kept.normalised.dims()[1], kept.input.dims()[1]);
+        let [d_product, d_gamma, d_beta] = normed::backward(&gradient, kept.next, kept.normalised, kept.inverse, row(&layer.gamma));
         gradients.register(layer.weight.id, kept.input.transpose().matmul(d_product.clone()));
         gradients.register(layer.gamma.id, d_gamma.squeeze_dim::<1>(0));
         gradients.register(layer.beta.id, d_beta.squeeze_dim::<1>(0));
