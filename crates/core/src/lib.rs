@@ -22,6 +22,7 @@
 pub mod checkpoint;
 pub mod config;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[allow(missing_docs, reason = "burn's macro makes modules without a comment")]
 pub mod custom;
 pub mod data;
 pub mod device;

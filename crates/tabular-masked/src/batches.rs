@@ -55,7 +55,7 @@ pub struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// The batch of these rows, whose random numbers are those of `addresses`.
+    /// The batch of these rows, whose random numbers are those of `addresses`; to be learned from where there is `jitter`, else to be judged by.
     pub fn batch(&self, rows: &[usize], addresses: std::ops::Range<u64>, shown: &Stream, jitter: Option<&Stream>) -> Batch {
         let (positions, layout) = (self.cells.len(), self.layout);
         let (places, count) = (layout.places_width(), rows.len());
@@ -76,7 +76,9 @@ impl Batches<'_> {
                 input.embeddings.push(layout.embedding_of(position, token) as i32);
                 targets.0.push(cell.token);
                 if !is_shown[position] {
-                    targets.1[index * positions + position] = found.weight(position, positions) / count as f32;
+                    let weight =
+                        if jitter.is_some() { found.weight_in_training(position, positions) } else { found.weight(position, positions) };
+                    targets.1[index * positions + position] = weight / count as f32;
                 } else if let Some(number) = layout.numbers[position] {
                     let first = index * places + number * layout.place_width();
                     let shift = self.jitter as f32 * shifts[number];

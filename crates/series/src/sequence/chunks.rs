@@ -28,6 +28,7 @@ pub(super) mod purpose {
         pub(crate) const DROPOUT = 4..5;
         pub(crate) const PAST = 5..6;
         pub(crate) const HELD_OUT = 6..7;
+        pub(crate) const ALONE = 7..8;
     }
 }
 
@@ -75,6 +76,8 @@ pub(super) struct Batch {
     /// Rows of a chunk.
     pub(super) length: usize,
     pub(super) chunks: usize,
+    /// 0 for rows that are shown nothing of the past, else 1; empty where all rows are shown it.
+    pub(super) follows: Vec<f32>,
     /// The past as it is shown, `[chunks * length][positions]`.
     pub(super) past: Vec<Option<Cell>>,
     /// The row before each row, in full.
@@ -93,6 +96,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// 0 for rows that are shown nothing of the past, else 1, `[rows, 1]`.
+    pub(super) fn follows(&self, device: &Device) -> Option<Tensor<2>> {
+        (!self.follows.is_empty()).then(|| constant(self.follows.clone(), [self.follows.len(), 1], device))
+    }
+
     /// How long tokens have stayed the same, `[rows, positions]`.
     pub(super) fn stays(&self, device: &Device) -> Option<Tensor<2>> {
         let rows = self.chunks * self.length;
@@ -111,7 +119,7 @@ impl Batch {
 pub(super) struct Cut {
     /// Rows of a chunk.
     pub(super) length: usize,
-    /// Rows at the beginning of a chunk whose loss does not count, unless the sequence begins there.
+    /// Rows at the beginning of a chunk whose loss does not count, unless a sequence may begin there.
     pub(super) warm_up: usize,
     /// Whether the beginning of a sequence is one, and not just where the recording begins.
     pub(super) begins: bool,
@@ -122,6 +130,8 @@ pub(super) struct Randomness<'a> {
     pub(super) shown: Stream,
     pub(super) learning: Option<(&'a Stream, &'a Stream)>,
     pub(super) past_dropout: f64,
+    /// Which rows are shown nothing of the past, and what share of them.
+    pub(super) alone: Option<(&'a Stream, f64)>,
 }
 
 impl Data<'_> {
@@ -138,7 +148,7 @@ impl Data<'_> {
         let Cut { length, warm_up, begins } = cut;
         let positions = self.layout.spans.len();
         let first = addresses.start * length as u64;
-        let (mut rows, mut counts) = (Vec::new(), Vec::new());
+        let (mut rows, mut counts, mut follows) = (Vec::new(), Vec::new(), Vec::new());
         let (mut past, mut before, mut daily, mut stays, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (number, chunk) in chunks.iter().enumerate() {
             let span = &self.series.spans()[chunk.sequence];
@@ -147,7 +157,9 @@ impl Data<'_> {
                 let is_there = index < span.len();
                 let row = (span.start + index).min(span.end - 1);
                 rows.push(row);
-                counts.push(is_there && (place >= warm_up || begins && chunk.start == 0));
+                // A sample of a single series begins anywhere, with no row before it, so that beginnings are learned at any row.
+                let begins_here = if begins { chunk.start == 0 } else { random.learning.is_some() };
+                counts.push(is_there && (place >= warm_up || begins_here));
                 let address = first + (number * length + place) as u64;
                 // Some rows of the past are hidden as a whole, and some of their cells.
                 let hidden = |position: usize| match random.learning {
@@ -158,7 +170,9 @@ impl Data<'_> {
                     None => false,
                 };
                 past.extend((0..positions).map(|position| Some(self.cells[position][row]).filter(|_| is_there && !hidden(position))));
-                let last = (place > 0).then(|| (span.start + index - 1).min(span.end - 1));
+                let is_alone = random.alone.is_some_and(|(alone, share)| alone.uniform_f64(address, 0) < share);
+                follows.extend(random.alone.map(|_| f32::from(u8::from(!is_alone))));
+                let last = (place > 0 && !is_alone).then(|| (span.start + index - 1).min(span.end - 1));
                 before.extend((0..positions).map(|position| last.map(|row| self.cells[position][row])));
                 stays.extend(self.stays.iter().map(|stays| told_of_stay(last.map_or(0, |row| stays[row]))));
                 let then = last.filter(|_| self.rows_of_a_day > 0).and_then(|last| last.checked_sub(self.rows_of_a_day));
@@ -183,7 +197,7 @@ impl Data<'_> {
             weights.flat_map(|(weights, &counts)| weights.iter().map(move |&weight| if counts { weight * scale } else { 0.0 })).collect();
         shown.targets.weights = std::sync::Arc::new(weights);
         let attributes = chunks.iter().flat_map(|chunk| self.attributes.iter().map(|cells| cells[chunk.sequence])).collect();
-        Batch { length, chunks: chunks.len(), past, before, daily, stays, known, attributes, rows: shown, counted }
+        Batch { length, chunks: chunks.len(), follows, past, before, daily, stays, known, attributes, rows: shown, counted }
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
             stays: &stays,
         };
         let cut = Cut { length: 200, warm_up: 0, begins: true };
-        let random = Randomness { shown: purpose::SHOWN.of(0), learning: None, past_dropout: 0.0 };
+        let random = Randomness { shown: purpose::SHOWN.of(0), learning: None, past_dropout: 0.0, alone: None };
         let batch = of_data.batch(&[Chunk { sequence: 0, start: 0 }], cut, 0..1, &Orders::random(1), 0.0, &random);
         let logits = fitted.net.forward(&batch, &fitted.layouts, 24, form.chosen.hidden, &[], &Device::flex());
         let (loss, _) = CrossEntropy::plain(layout.spans.clone(), &Device::flex()).with_gradient(&logits, &batch.rows.targets);

@@ -80,6 +80,8 @@ pub struct SequenceConfig {
     pub dropout: f64,
     /// The share of cells of past rows that are hidden in training, and half that of whole rows.
     pub past_dropout: f64,
+    /// The share of rows that are learned as if nothing came before them, as a sample begins.
+    pub beginnings: f64,
     /// The most bins of a number; 0 is chosen by the number of rows.
     pub bins: usize,
     /// The deviation over which the target of a number is spread, as a share of its bins. Noise that it adds accumulates in time.
@@ -124,6 +126,7 @@ impl Default for SequenceConfig {
             frequencies: 6,
             dropout: -1.0,
             past_dropout: 0.1,
+            beginnings: 0.1,
             bins: 0,
             smoothing: 0.0,
             jitter: 0.001,
@@ -145,6 +148,7 @@ impl Config for SequenceConfig {
         check_range("frequencies", self.frequencies, 0, MOST_FREQUENCIES)?;
         check_range("dropout", self.dropout, -1.0, 0.95)?;
         check_range("past_dropout", self.past_dropout, 0.0, 0.95)?;
+        check_range("beginnings", self.beginnings, 0.0, 0.95)?;
         check_range("bins", self.bins, 0, 1 << 14)?;
         check_range("smoothing", self.smoothing, 0.0, 1.0)?;
         check_range("jitter", self.jitter, 0.0, 1.0)?;
@@ -371,9 +375,13 @@ impl Sequence {
         let mut score = |net: &SequenceNet| judge.score(net, &constants);
         let mut make = |step: &Step| {
             let chosen = chunks.of(step);
-            let (jitter, gaps) = (step.stream(purpose::JITTER), step.stream(purpose::PAST));
-            let random =
-                Randomness { shown: step.stream(purpose::SHOWN), learning: Some((&jitter, &gaps)), past_dropout: config.past_dropout };
+            let [jitter, gaps, alone] = [purpose::JITTER, purpose::PAST, purpose::ALONE].map(|purpose| step.stream(purpose));
+            let random = Randomness {
+                shown: step.stream(purpose::SHOWN),
+                learning: Some((&jitter, &gaps)),
+                past_dropout: config.past_dropout,
+                alone: (config.beginnings > 0.0).then_some((&alone, config.beginnings)),
+            };
             of_data.batch(&chosen, cut, step.rows(), &orders, config.jitter, &random)
         };
         let counts = rows_of_tokens(&cells, &layouts.rows);

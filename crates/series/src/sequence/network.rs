@@ -69,7 +69,11 @@ impl SequenceNet {
             let width = each.dims()[1];
             Some(each.unsqueeze_dim::<3>(1).repeat_dim(1, length).reshape([count, width]))
         });
-        let given = self.encoder.given([Some(before), known, Some(earlier(1)), lagged, attributes, batch.stays(device)]); // [count, width]
+        // A sample begins with a row that nothing comes before.
+        let follows = batch.follows(device);
+        let past = |features: Tensor<2>| follows.iter().fold(features, |features, follows| features * follows.clone());
+        let given =
+            self.encoder.given([Some(past(before)), known, Some(past(earlier(1))), lagged.map(&past), attributes, batch.stays(device)]); // [count, width]
         let seen = self.decoder.hidden(&batch.rows.input, layout, Some(given), masks);
         let logits = self.decoder.logits(seen.clone());
         let last = |row, position| batch.before[row * positions + position];
@@ -137,7 +141,7 @@ impl Judge {
     pub(super) fn new(data: &Data<'_>, held: &[Chunk], cut: Cut, orders: &Orders, seed: u64, device: &Device) -> Self {
         let every = held.len().div_ceil(Self::MOST).max(1);
         let chosen: Vec<Chunk> = held.iter().copied().step_by(every).collect();
-        let random = Randomness { shown: purpose::SHOWN.of(seed ^ 0x5eed), learning: None, past_dropout: 0.0 };
+        let random = Randomness { shown: purpose::SHOWN.of(seed ^ 0x5eed), learning: None, past_dropout: 0.0, alone: None };
         let of_mask = |mask: u64| {
             let random = &random;
             let chosen = &chosen;
