@@ -20,8 +20,8 @@ pub struct Shown {
 }
 
 /// In training, the share of the loss of a row in the given order that is over all hidden positions. Without it the last column, which is often the one
-/// that others are to tell, is learned too little: on online shoppers a classifier that was trained on synthetic rows has an AUC of .921 without and
-/// .924 with it, rows are told apart from real ones with .543 and .534.
+/// that others are to tell, is learned less: R2 of California housing is .798 in place of .800, and rows are told apart from real ones with .548 in place
+/// of .543.
 const OF_ALL_HIDDEN: f32 = 0.3;
 
 impl Shown {
@@ -101,10 +101,12 @@ mod tests {
         let orders = Orders::random(4).with_given(vec![3, 1, 0, 2], 0.25);
         let all: Vec<Vec<usize>> = (0..4000).map(|row| orders.order(&stream, row)).collect();
         let given = all.iter().filter(|order| **order == [3, 1, 0, 2]).count() as f64 / 4000.0;
-        assert!((given - 0.25).abs() < 0.03, "{given}");
+        // A random order is the given one now and then.
+        let expected = 0.25 + 0.75 / 24.0;
+        assert!((given - expected).abs() < 0.02, "{given}");
         let others: Vec<_> = all.iter().filter(|order| **order != [3, 1, 0, 2]).collect();
         let first = others.iter().filter(|order| order[0] == 1).count() as f64 / others.len() as f64;
-        assert!((first - 0.25).abs() < 0.04, "{first}");
+        assert!((first - 6.0 / 23.0).abs() < 0.03, "{first}");
         assert_eq!(orders.order(&stream, 17), all[17]);
     }
 
