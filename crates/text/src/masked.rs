@@ -108,14 +108,13 @@ impl Batch {
             let end = if form.is_whole() { window.tokens.len() } else { length };
             let counted = end - window.from;
             let shown = &mut shown[..counted];
-            let k = Orders::random(counted).show(hiding.stream, hiding.addresses[index], hiding.places[index], shown).count;
-            let weight = counted as f32 / (counted - k) as f32 / divisor;
+            let found = Orders::random(counted).show(hiding.stream, hiding.addresses[index], hiding.places[index], shown);
             for place in 0..length {
                 let token = window.tokens.get(place).copied().unwrap_or(form.end());
                 let is_shown = place < window.from || (place < end && shown[place - window.from]);
                 inputs.push(if is_shown { token } else { form.hidden() });
                 tokens.push(token);
-                weights.push(if is_shown || place >= end { 0.0 } else { weight });
+                weights.push(if is_shown || place >= end { 0.0 } else { found.weight(place - window.from, counted) / divisor });
             }
             marks.push(form.mark(if hiding.unlabelled[index] { 0 } else { window.label }, window.within));
         }
