@@ -43,11 +43,13 @@ pub struct TextArConfig {
     /// Tokens and network.
     #[serde(flatten)]
     pub text: TextConfig,
+    /// Whether the network sees, besides each token, what followed the last time that the window went so.
+    pub match_model: bool,
 }
 
 impl Default for TextArConfig {
     fn default() -> Self {
-        Self { train: training(30, 4), text: TextConfig::default() }
+        Self { train: training(30, 4), text: TextConfig::default(), match_model: true }
     }
 }
 
@@ -115,7 +117,7 @@ impl Model for AutoregressiveModel {
     fn train_step(mut self, batch: Batch, optimizers: &mut Optimizers, step: &Step) -> (Self, Losses) {
         let Batch { inputs, marks, targets, rows, length } = batch;
         let mut dropped = dropout(self.dropout, step, rows);
-        let x = dropped(self.net.embed_marked(&inputs, marks.as_deref(), [rows, length])); // [rows, length, width]
+        let x = dropped(self.net.embed_causal(&inputs, marks.as_deref(), [rows, length])); // [rows, length, width]
         let logits = self.net.logits(self.net.hidden(x, true, &mut dropped)); // [rows, length, outputs]
         let (loss, surrogate) = self.entropy.surrogate(logits.flatten(0, 1), &targets);
         let gradients = GradientsParams::from_grads(surrogate.backward(), &self.net);
@@ -148,6 +150,10 @@ pub(crate) fn dropout<'a>(share: f64, step: &'a Step, rows: usize) -> impl FnMut
 impl TextModel for TextArConfig {
     const NAME: &'static str = "text-ar";
     const SUMMARY: &'static str = "text from left to right: a causal transformer over characters, bytes or pieces; the default for text";
+
+    fn match_model(&self) -> bool {
+        self.match_model
+    }
 
     fn text(&self) -> &TextConfig {
         &self.text
@@ -196,7 +202,7 @@ fn nats(net: &Transformer, form: &Form, windows: &[Window]) -> Vec<f64> {
     let mut all = Vec::with_capacity(windows.len());
     for part in windows.chunks(JUDGED) {
         let Batch { inputs, marks, targets, rows, length } = Batch::of(part, form);
-        let x = net.embed_marked(&inputs, marks.as_deref(), [rows, length]);
+        let x = net.embed_causal(&inputs, marks.as_deref(), [rows, length]);
         let logits = net.logits(net.hidden(x, true, &mut |added| added)); // [rows, length, outputs]
         host::read(&logits, |logits| {
             let rows = logits.chunks_exact(length * form.outputs()).zip(targets.tokens.chunks_exact(length)).zip(part);
@@ -226,7 +232,7 @@ mod tests {
 
     fn config(tokenizer: TokenizerKind) -> TextArConfig {
         let text = TextConfig { tokenizer, rare: 1, width: 16, depth: 1, heads: 2, dropout: 0.0, ..TextConfig::default() };
-        TextArConfig { train: TrainConfig { epochs: 1, ..TextArConfig::default().train }, text }
+        TextArConfig { train: TrainConfig { epochs: 1, ..TextArConfig::default().train }, text, ..TextArConfig::default() }
     }
 
     fn fitted(tokenizer: TokenizerKind, texts: &Text, epochs: u64) -> TextSynthesizer<TextArConfig> {

@@ -54,11 +54,11 @@ impl<'a> Drawing<'a> {
     /// The tokens of all texts, without their ends.
     pub(crate) fn all(mut self) -> Vec<Vec<u32>> {
         let Learned { form, net, device } = self.learned;
-        let mut caches = net.caches(SLOTS, form.told.len() + form.context, device);
+        let mut cache = net.cache(SLOTS, form.told.len() + form.context, device);
         loop {
             for (index, slot) in self.slots.iter_mut().enumerate() {
                 if slot.is_none() {
-                    caches.iter_mut().for_each(|cache| cache.clear(index));
+                    cache.clear(index);
                     *slot = begun(form, self.draws, self.next, self.manner.pattern.as_ref());
                     self.next += usize::from(slot.is_some());
                 }
@@ -69,12 +69,12 @@ impl<'a> Drawing<'a> {
             let seen = |slot: &mut Option<Slot>| slot.as_mut().and_then(|slot| slot.forced.pop_front()).unwrap_or(form.mark(0, false));
             let ids: Vec<u32> = self.slots.iter_mut().map(seen).collect();
             let marks: Vec<u32> = self.slots.iter().map(|slot| slot.as_ref().map_or(form.mark(0, false), |slot| slot.mark)).collect();
-            let logits = net.next(&ids, form.marked.then_some(&marks[..]), &mut caches);
+            let logits = net.next(&ids, form.marked.then_some(&marks[..]), &mut cache);
             for (index, logits) in logits.chunks_exact(form.outputs()).enumerate() {
                 if self.slots[index].as_ref().is_some_and(|slot| slot.forced.is_empty()) && self.extended(index, logits.to_vec()) {
                     // A full row begins anew with the last half of what it has.
-                    if caches.first().is_some_and(|cache| cache.lengths()[index] == form.told.len() + form.context) {
-                        caches.iter_mut().for_each(|cache| cache.clear(index));
+                    if cache.length(index) == form.told.len() + form.context {
+                        cache.clear(index);
                         self.shorten(index);
                     }
                 }

@@ -142,6 +142,9 @@ pub struct Form {
     /// versions see it before the tokens alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marked: bool,
+    /// Whether the network sees what followed the longest match. Models of earlier versions do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub match_model: bool,
     /// The number of tokens of each column that a text is told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<u32>,
@@ -194,7 +197,9 @@ impl Form {
         };
         let marked = labels.is_some();
         let longest = most.next_power_of_two().min(MOST_CHARACTERS);
-        Ok(Self { layout: texts.layout().clone(), tokenizer, labels, context, longest, width, heads, dropout, marked, told: Vec::new() })
+        let (match_model, told) = (false, Vec::new());
+        let layout = texts.layout().clone();
+        Ok(Self { layout, tokenizer, labels, context, longest, width, heads, dropout, marked, match_model, told })
     }
 
     /// Refuses what a file may hold and no form has.
@@ -257,7 +262,7 @@ impl Form {
     /// The sizes of the network.
     pub fn sizes(&self, depth: usize) -> Sizes {
         let marks = 1 + self.label_marks() + self.told.iter().sum::<u32>() as usize;
-        Sizes { outputs: self.outputs(), marks, width: self.width, depth, heads: self.heads }
+        Sizes { outputs: self.outputs(), marks, width: self.width, depth, heads: self.heads, match_model: self.match_model }
     }
 
     /// The most characters of a sampled text, and of parts of a long text their number.

@@ -9,7 +9,7 @@
 //! let orders = Text::of_lines((0..60).map(|row| format!("{} cups of {}", row % 7 + 1, ["tea", "coffee"][row % 2])));
 //! let text = TextConfig { width: 16, depth: 1, heads: 2, ..TextConfig::default() };
 //! let train = semblant_core::train_config::TrainConfig { epochs: 2, ..TextArConfig::default().train };
-//! let mut model = TextAr::new(TextArConfig { train, text })?;
+//! let mut model = TextAr::new(TextArConfig { train, text, ..TextArConfig::default() })?;
 //! model.fit(&orders, &mut Run::new(semblant_core::device::select("cpu")?, 0))?;
 //! assert_eq!(model.sample(&TextRequest::new(3, 0))?.data.count(), 3);
 //! # Ok(())
@@ -19,7 +19,7 @@
 //! - [`autoregressive`]: `text-ar`, the default. [`masked`]: `text-mdlm`, which fills in.
 //! - [`synthesizer`]: what both share: tokens, held-out texts, the file, sampling under the guard. [`model`]: what each has of its own.
 //! - [`columns`]: columns of free text in tables. [`pattern`]: texts that match an expression. [`protect`]: names and numbers.
-//! - [`transformer`]: the network. [`corpus`]: texts as windows and batches. [`guard`]: against copies of training text.
+//! - [`transformer`]: the network. [`match_model`]: copies of what was before in a text. [`corpus`]: texts as windows and batches. [`guard`]: against copies of training text.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod autoregressive;
@@ -30,6 +30,7 @@ mod filling;
 pub mod form;
 pub mod guard;
 pub mod masked;
+pub mod match_model;
 pub mod model;
 pub mod pattern;
 pub mod protect;

@@ -93,6 +93,11 @@ pub trait TextModel: Config {
     /// The settings of every model of text.
     fn text(&self) -> &TextConfig;
 
+    /// Whether its network sees what followed the longest match.
+    fn match_model(&self) -> bool {
+        false
+    }
+
     /// How long and how it is trained.
     fn train(&self) -> &TrainConfig;
 

@@ -110,7 +110,8 @@ impl<C: TextModel> TextSynthesizer<C> {
         run.observer.event(Event::Stage("tokens"));
         let protected = self.config.text().protected(data, run);
         let data = protected.as_ref().unwrap_or(data);
-        let form = Form { told: told.counts.clone(), ..Form::of(data, self.config.text())? };
+        let match_model = self.config.match_model();
+        let form = Form { match_model, told: told.counts.clone(), ..Form::of(data, self.config.text())? };
         let corpus = Corpus::of(data, told, &form, self.config.text(), run.seed)?;
         let rare =
             data.iter().filter(|text| form.tokenizer.encode(text).iter().any(|&token| Some(token) == form.tokenizer.unknown())).count();

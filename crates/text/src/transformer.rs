@@ -12,6 +12,8 @@ use semblant_core::nn::{
 };
 use semblant_core::seeds::Stream;
 
+use crate::match_model::{MatchModel, Matches};
+
 /// Standard deviation of first weights.
 const DEVIATION: f32 = 0.02;
 
@@ -28,6 +30,8 @@ pub struct Sizes {
     pub depth: usize,
     /// Attention heads.
     pub heads: usize,
+    /// Whether a causal network sees what followed the longest match.
+    pub match_model: bool,
 }
 
 /// Attention and a feed-forward layer, each behind a normalisation and added to its input.
@@ -76,6 +80,7 @@ pub type Branch<'a> = &'a mut dyn FnMut(Tensor<3>) -> Tensor<3>;
 pub struct Transformer {
     /// A vector for each token and mark, `[outputs + marks, width]`; those of the tokens are the output layer too.
     table: Param<Tensor<2>>,
+    match_model: Option<MatchModel>,
     blocks: Vec<Block>,
     norm: RmsNorm,
     /// `[outputs]`.
@@ -91,11 +96,12 @@ pub struct Transformer {
 impl Transformer {
     /// A fresh network.
     pub fn new(sizes: &Sizes, seed: u64, device: &Device) -> Self {
-        let &Sizes { outputs, marks, width, depth, heads } = sizes;
+        let &Sizes { outputs, marks, width, depth, heads, match_model } = sizes;
         let mut stream = init_streams(seed);
         Self {
             table: nn::drawn(Init::Normal(DEVIATION), (0, 0), [outputs + marks, width], (stream(), 0), device),
             blocks: (0..depth).map(|_| Block::new(sizes, &mut stream, device)).collect(),
+            match_model: match_model.then(|| MatchModel::new(outputs, width, DEVIATION, stream(), device)),
             norm: RmsNorm::new(width, device),
             bias: nn::filled([outputs], device, 0.0),
             outputs,
@@ -114,9 +120,18 @@ impl Transformer {
         embedding(self.table.val(), ids).reshape([batch, tokens, self.width])
     }
 
-    /// As [`Transformer::embed`], with the vector of a row's mark added to all of its tokens where there are `marks`, one for each row.
-    pub fn embed_marked(&self, ids: &[u32], marks: Option<&[u32]>, [batch, tokens]: [usize; 2]) -> Tensor<3> {
-        let x = self.embed(ids, [batch, tokens]);
+    /// The input of a causal network, `[batch, tokens, width]`: the vectors of whole windows, with that of a row's mark added to all of its tokens where
+    /// there are `marks`, one for each row.
+    pub fn embed_causal(&self, ids: &[u32], marks: Option<&[u32]>, [batch, tokens]: [usize; 2]) -> Tensor<3> {
+        self.embed_after(ids, marks, [batch, tokens], &mut vec![Matches::default(); batch])
+    }
+
+    /// As [`Transformer::embed_causal`], after the tokens of `matches`.
+    fn embed_after(&self, ids: &[u32], marks: Option<&[u32]>, [batch, tokens]: [usize; 2], matches: &mut [Matches]) -> Tensor<3> {
+        let mut x = self.embed(ids, [batch, tokens]);
+        if let Some(model) = &self.match_model {
+            x = x + model.vectors(ids, matches).reshape([batch, tokens, self.width]);
+        }
         match marks {
             Some(marks) => x + self.embed(marks, [batch, 1]), // [batch, tokens, width]
             None => x,
@@ -142,16 +157,17 @@ impl Transformer {
         logits.reshape([batch, tokens, self.outputs])
     }
 
-    /// Empty caches for [`Transformer::next`].
-    pub fn caches(&self, rows: usize, capacity: usize, device: &Device) -> Vec<AttentionCache> {
-        self.blocks.iter().map(|_| AttentionCache::new(rows, capacity, self.width, self.heads, device)).collect()
+    /// An empty cache for [`Transformer::next`].
+    pub fn cache(&self, rows: usize, capacity: usize, device: &Device) -> Cache {
+        let attention = self.blocks.iter().map(|_| AttentionCache::new(rows, capacity, self.width, self.heads, device)).collect();
+        Cache { attention, matches: vec![Matches::default(); rows] }
     }
 
     /// Adds one token to every row, with its mark where there are `marks`; the logits of the next ones, `[rows, outputs]` row-major.
-    pub fn next(&self, ids: &[u32], marks: Option<&[u32]>, caches: &mut [AttentionCache]) -> Vec<f32> {
+    pub fn next(&self, ids: &[u32], marks: Option<&[u32]>, cache: &mut Cache) -> Vec<f32> {
         let rows = ids.len();
-        let mut x = self.embed_marked(ids, marks, [rows, 1]);
-        for (block, cache) in self.blocks.iter().zip(caches) {
+        let mut x = self.embed_after(ids, marks, [rows, 1], &mut cache.matches);
+        for (block, cache) in self.blocks.iter().zip(&mut cache.attention) {
             let places = cache.lengths().to_vec();
             let width = self.width;
             let mix = |packed: Tensor<3>| {
@@ -164,11 +180,30 @@ impl Transformer {
     }
 }
 
+/// What a causal network keeps of the tokens before, for each row.
+pub struct Cache {
+    attention: Vec<AttentionCache>,
+    matches: Vec<Matches>,
+}
+
+impl Cache {
+    /// Forgets the tokens of a row.
+    pub fn clear(&mut self, row: usize) {
+        self.attention.iter_mut().for_each(|cache| cache.clear(row));
+        self.matches[row].clear();
+    }
+
+    /// The number of tokens and marks of a row.
+    pub fn length(&self, row: usize) -> usize {
+        self.attention.first().map_or(0, |cache| cache.lengths()[row])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SIZES: Sizes = Sizes { outputs: 5, marks: 2, width: 8, depth: 2, heads: 2 };
+    const SIZES: Sizes = Sizes { outputs: 5, marks: 2, width: 8, depth: 2, heads: 2, match_model: true };
 
     #[test]
     fn token_by_token_logits_are_those_of_all_at_once() {
@@ -176,10 +211,10 @@ mod tests {
         let net = Transformer::new(&SIZES, 3, &device);
         let ids = [5, 0, 3, 2, 4, 1, 6, 1, 1, 0, 2, 4];
         let marks = [5, 6];
-        let whole = net.logits(net.hidden(net.embed_marked(&ids, Some(&marks), [2, 6]), true, &mut |added| added));
-        let mut caches = net.caches(2, 6, &device);
+        let whole = net.logits(net.hidden(net.embed_causal(&ids, Some(&marks), [2, 6]), true, &mut |added| added));
+        let mut cache = net.cache(2, 6, &device);
         for token in 0..6 {
-            let next = net.next(&[ids[token], ids[6 + token]], Some(&marks), &mut caches);
+            let next = net.next(&[ids[token], ids[6 + token]], Some(&marks), &mut cache);
             for row in 0..2 {
                 let expected = whole.clone().slice([row..row + 1, token..token + 1, 0..5]);
                 host::read(&expected, |expected| {
@@ -207,9 +242,9 @@ mod tests {
         use burn::optim::GradientsParams;
         let device = Device::flex().autodiff();
         let net = Transformer::new(&SIZES, 3, &device);
-        let logits = net.logits(net.hidden(net.embed(&[5, 0, 3, 2], [1, 4]), true, &mut |added| added));
+        let logits = net.logits(net.hidden(net.embed_causal(&[5, 0, 3, 2], None, [1, 4]), true, &mut |added| added));
         let gradients = GradientsParams::from_grads(logits.square().mean().backward(), &net);
-        // Table, bias, the last norm, and ten of each block.
-        assert_eq!(gradients.len(), 3 + 2 * 10);
+        // Table, matches, bias, the last norm, and ten of each block.
+        assert_eq!(gradients.len(), 4 + 2 * 10);
     }
 }

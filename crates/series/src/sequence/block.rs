@@ -9,11 +9,22 @@ use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Prepared;
 
 use super::Fitted;
-use super::encoder::{Before, as_a_day_ago, told_of_stay};
+use super::encoder::Before;
 use super::sampling::Plan;
+use super::standing::Standing;
+use super::steps::as_a_day_ago;
 
 /// Sequences that are drawn side by side: always so many, since a product may order its sums by its shape.
 pub(super) const BLOCK: usize = 128;
+
+/// What is known of a row of every sequence before it is drawn.
+#[derive(Clone)]
+pub(super) struct KnownRow {
+    /// What the network is told, `[BLOCK, known]`.
+    told: Option<Tensor<2>>,
+    /// Its time, or that of the row before it where its own is drawn, `[BLOCK]`.
+    times: Vec<f64>,
+}
 
 /// The sequences of a block and their state between rows.
 pub(super) struct Block<'a> {
@@ -28,8 +39,8 @@ pub(super) struct Block<'a> {
     past: VecDeque<Tensor<2>>,
     /// The rows before, newest last, each `[BLOCK][positions]`: those of a day, and one more.
     rows: VecDeque<Vec<Option<Cell>>>,
-    /// For how many rows the tokens of the last one have been the same, `[BLOCK][positions]`.
-    stays: Vec<u32>,
+    /// How the tokens of the last row stand, `[BLOCK][positions]`.
+    standings: Vec<Standing>,
 }
 
 impl<'a> Block<'a> {
@@ -47,43 +58,47 @@ impl<'a> Block<'a> {
             hidden: Tensor::zeros([BLOCK, form.chosen.hidden], device),
             past: VecDeque::new(),
             rows: VecDeque::from([vec![None; BLOCK * layouts.rows.spans.len()]]),
-            stays: vec![0; BLOCK * layouts.rows.spans.len()],
+            standings: vec![Standing::default(); BLOCK * layouts.rows.spans.len()],
         }
     }
 
-    /// What is known of a row of every sequence, given its time and its place, `[BLOCK, known]`.
-    pub(super) fn known(&self, of: &dyn Fn(&Plan, usize) -> (f64, usize)) -> Option<Tensor<2>> {
+    /// What is known of a row of every sequence, given its time and its place.
+    pub(super) fn known(&self, of: &dyn Fn(&Plan, usize) -> (f64, usize)) -> KnownRow {
         let known = &self.fitted.form.known;
-        let mut values = Vec::with_capacity(BLOCK * known.width());
-        for row in 0..BLOCK {
+        let (mut values, mut times) = (Vec::with_capacity(BLOCK * known.width()), vec![0.0; BLOCK]);
+        for (row, own) in times.iter_mut().enumerate() {
             match self.plans.get(row) {
                 Some(plan) => {
                     let (time, place) = of(plan, row);
                     known.write(time, place, plan.length, &mut values);
+                    *own = time;
                 }
                 None => values.extend(std::iter::repeat_n(0.0, known.width())),
             }
         }
-        (known.width() > 0).then(|| constant(values, [BLOCK, known.width()], &self.fitted.device))
+        let told = (known.width() > 0).then(|| constant(values, [BLOCK, known.width()], &self.fitted.device));
+        KnownRow { told, times }
     }
 
     /// Takes the next row of every sequence, `[BLOCK][positions]`, into the state.
-    pub(super) fn advance(&mut self, cells: Vec<Option<Cell>>, known: Option<Tensor<2>>) {
+    pub(super) fn advance(&mut self, cells: Vec<Option<Cell>>, known: KnownRow) {
         let Fitted { form, layouts, net, .. } = self.fitted;
         let positions = layouts.rows.spans.len();
         let features = net.encoder.rows(&layouts.rows, BLOCK, &|row, position| cells[row * positions + position]);
-        self.hidden = net.encoder.after(net.encoder.told(features.clone(), known), self.hidden.clone());
+        self.hidden = net.encoder.after(net.encoder.told(features.clone(), known.told), self.hidden.clone());
         self.past.push_back(features);
         if self.past.len() > form.rows_of_a_day.max(1) {
             self.past.pop_front();
         }
-        let token = |cell: &Option<Cell>| cell.map(|cell| cell.token);
-        let stay = |(stay, (now, last)): (&u32, (&Option<Cell>, &Option<Cell>))| match token(now) {
-            None => 0,
-            now if now == token(last) => stay + 1,
-            _ => 1,
-        };
-        self.stays = self.stays.iter().zip(cells.iter().zip(self.last())).map(stay).collect();
+        let token = |cell: Option<Cell>| cell.map(|cell| cell.token);
+        let standings = (0..BLOCK).flat_map(|row| {
+            let own = row * positions..(row + 1) * positions;
+            let (cells, last, before) = (&cells[own.clone()], &self.last()[own.clone()], &self.standings[own]);
+            let levels = form.seasons.levels(&layouts.rows, &form.known, known.times[row], |position| token(cells[position]));
+            let next = move |position: usize| before[position].next(token(last[position]), token(cells[position]), levels[position]);
+            (0..positions).map(next).collect::<Vec<_>>()
+        });
+        self.standings = standings.collect();
         self.rows.push_back(cells);
         if self.rows.len() > form.rows_of_a_day + 1 {
             self.rows.pop_front();
@@ -108,7 +123,7 @@ impl<'a> Block<'a> {
     }
 
     /// The network of the next row.
-    pub(super) fn row(&self, known: Option<Tensor<2>>) -> RowNet<'_> {
+    pub(super) fn row(&self, known: KnownRow) -> RowNet<'_> {
         let Fitted { form, layouts, net, device, .. } = self.fitted;
         let zeros = |features: usize| Tensor::zeros([BLOCK, features], device);
         let none = || net.encoder.rows(&layouts.rows, BLOCK, &|_, _| None).dims()[1];
@@ -119,16 +134,17 @@ impl<'a> Block<'a> {
             self.past.front().filter(|_| is_there).cloned().unwrap_or_else(|| zeros(features))
         });
         let stays = form.stays.then(|| {
-            let told = self.stays.iter().map(|&rows| told_of_stay(rows)).collect();
+            let told = self.standings.iter().map(|standing| standing.told()).collect();
             constant(told, [BLOCK, layouts.rows.spans.len()], device)
         });
-        let given = net.encoder.given([Some(self.hidden.clone()), known, Some(last), lagged, self.attributes.clone(), stays]);
+        let given = net.encoder.given([Some(self.hidden.clone()), known.told, Some(last), lagged, self.attributes.clone(), stays]);
         RowNet {
             prepared: self.prepared,
             fitted: self.fitted,
             given: host::read(&given, <[f32]>::to_vec),
             last: self.last(),
             daily: self.daily(),
+            standings: &self.standings,
         }
     }
 
@@ -141,7 +157,7 @@ impl<'a> Block<'a> {
     fn daily(&self) -> Vec<Option<Cell>> {
         let Fitted { form, layouts, .. } = self.fitted;
         let positions = layouts.rows.spans.len();
-        let (last, is_there) = (self.last(), form.rows_of_a_day > 0 && self.rows.len() > form.rows_of_a_day);
+        let (last, is_there) = (self.last(), form.daily && self.rows.len() > form.rows_of_a_day);
         let of = |index: usize| {
             let token = |cell: Option<Cell>| cell.map(|cell| cell.token);
             let tokens = [token(last[index])?, token(self.rows[1][index])?, token(self.rows[0][index])?];
@@ -157,7 +173,7 @@ impl<'a> Block<'a> {
         let places = Tensor::<1, Int>::from_data(TensorData::new(places, [BLOCK]), &self.fitted.device);
         self.hidden = self.hidden.clone().select(0, places.clone());
         self.past.iter_mut().for_each(|past| *past = past.clone().select(0, places.clone()));
-        self.stays = from.iter().flat_map(|&row| self.stays[row * positions..(row + 1) * positions].iter().copied()).collect();
+        self.standings = from.iter().flat_map(|&row| self.standings[row * positions..(row + 1) * positions].iter().copied()).collect();
         for rows in &mut self.rows {
             *rows = from.iter().flat_map(|&row| rows[row * positions..(row + 1) * positions].iter().copied()).collect();
         }
@@ -174,6 +190,8 @@ pub(super) struct RowNet<'a> {
     last: &'a [Option<Cell>],
     /// Where the row would be if it moved as a day ago, `[BLOCK][positions]`.
     daily: Vec<Option<Cell>>,
+    /// How the tokens of the row before stand, `[BLOCK][positions]`.
+    standings: &'a [Standing],
 }
 
 impl Network for RowNet<'_> {
@@ -201,7 +219,9 @@ impl Network for RowNet<'_> {
             let mut logits = host::read(&self.prepared.head(position, hidden.clone()), <[f32]>::to_vec);
             let last = |row: usize, position: usize| self.last[row * positions + position];
             let daily = |row: usize, position: usize| self.daily[row * positions + position];
-            self.fitted.net.encoder.add_steps(&hidden, layout, position, Before { last: &last, daily: &daily }, &mut logits);
+            let standing = |row: usize, position: usize| self.standings[row * positions + position];
+            let before = Before { last: &last, daily: &daily, standing: &standing };
+            self.fitted.net.encoder.add_steps(&hidden, layout, position, before, &mut logits);
             logits
         };
         let Some(position) = position else {

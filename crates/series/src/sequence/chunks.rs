@@ -12,7 +12,8 @@ use semblant_tabular_masked::batches::{self, Batches};
 use semblant_tabular_masked::features::constant;
 use semblant_tabular_masked::net::Layout;
 
-use super::encoder::{as_a_day_ago, told_of_stay};
+use super::standing::Standing;
+use super::steps::as_a_day_ago;
 use super::times::{Known, time};
 
 /// Purposes of random numbers.
@@ -45,22 +46,8 @@ pub(super) struct Data<'a> {
     pub(super) irregular: bool,
     /// How many rows a day has, or 0.
     pub(super) rows_of_a_day: usize,
-    /// For how many rows each token has been the same, `[positions][rows of the series' table]`; empty where the network is not told.
-    pub(super) stays: &'a [Vec<u32>],
-}
-
-/// For how many rows of its sequence each token has been the same, itself included.
-pub(super) fn stays(series: &Series, cells: &[Vec<Cell>]) -> Vec<Vec<u32>> {
-    let of = |cells: &Vec<Cell>| {
-        let mut stays = vec![1; cells.len()];
-        for span in series.spans() {
-            for row in span.start + 1..span.end {
-                stays[row] = if cells[row].token == cells[row - 1].token { stays[row - 1] + 1 } else { 1 };
-            }
-        }
-        stays
-    };
-    cells.iter().map(of).collect()
+    /// How rows stand, `[positions][rows of the series' table]`.
+    pub(super) standings: &'a [Vec<Standing>],
 }
 
 /// Some successive rows of a sequence.
@@ -84,8 +71,8 @@ pub(super) struct Batch {
     pub(super) before: Vec<Option<Cell>>,
     /// Where each row would be if it moved as a day ago.
     pub(super) daily: Vec<Option<Cell>>,
-    /// How long the tokens of the row before have stayed the same, `[rows][positions]`, or empty.
-    pub(super) stays: Vec<f32>,
+    /// How the tokens of the row before stand, `[rows][positions]`.
+    pub(super) standings: Vec<Standing>,
     pub(super) known: Vec<f32>,
     /// `[chunks][positions of the attributes]`.
     pub(super) attributes: Vec<Cell>,
@@ -102,9 +89,9 @@ impl Batch {
     }
 
     /// How long tokens have stayed the same, `[rows, positions]`.
-    pub(super) fn stays(&self, device: &Device) -> Option<Tensor<2>> {
-        let rows = self.chunks * self.length;
-        (!self.stays.is_empty()).then(|| constant(self.stays.clone(), [rows, self.stays.len() / rows], device))
+    pub(super) fn stays(&self, device: &Device) -> Tensor<2> {
+        let (rows, told) = (self.chunks * self.length, self.standings.iter().map(|standing| standing.told()).collect());
+        constant(told, [rows, self.standings.len() / rows], device)
     }
 
     /// What is known of the rows, `[rows, known]`.
@@ -149,7 +136,7 @@ impl Data<'_> {
         let positions = self.layout.spans.len();
         let first = addresses.start * length as u64;
         let (mut rows, mut counts, mut follows) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut past, mut before, mut daily, mut stays, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut past, mut before, mut daily, mut standings, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (number, chunk) in chunks.iter().enumerate() {
             let span = &self.series.spans()[chunk.sequence];
             for place in 0..length {
@@ -174,7 +161,7 @@ impl Data<'_> {
                 follows.extend(random.alone.map(|_| f32::from(u8::from(!is_alone))));
                 let last = (place > 0 && !is_alone).then(|| (span.start + index - 1).min(span.end - 1));
                 before.extend((0..positions).map(|position| last.map(|row| self.cells[position][row])));
-                stays.extend(self.stays.iter().map(|stays| told_of_stay(last.map_or(0, |row| stays[row]))));
+                standings.extend(self.standings.iter().map(|own| last.map_or(Standing::default(), |row| own[row])));
                 let then = last.filter(|_| self.rows_of_a_day > 0).and_then(|last| last.checked_sub(self.rows_of_a_day));
                 let ago = last.zip(then.filter(|&then| then >= span.start));
                 daily.extend((0..positions).map(|position| {
@@ -197,7 +184,7 @@ impl Data<'_> {
             weights.flat_map(|(weights, &counts)| weights.iter().map(move |&weight| if counts { weight * scale } else { 0.0 })).collect();
         shown.targets.weights = std::sync::Arc::new(weights);
         let attributes = chunks.iter().flat_map(|chunk| self.attributes.iter().map(|cells| cells[chunk.sequence])).collect();
-        Batch { length, chunks: chunks.len(), follows, past, before, daily, stays, known, attributes, rows: shown, counted }
+        Batch { length, chunks: chunks.len(), follows, past, before, daily, standings, known, attributes, rows: shown, counted }
     }
 }
 

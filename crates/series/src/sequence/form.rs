@@ -6,12 +6,15 @@ use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 use semblant_masked_diffusion::Cell;
 use semblant_tabular::preparation::{Preparation, Prepared};
 use semblant_tabular_masked::bins::BinsConfig;
+use semblant_tabular_masked::net;
 use semblant_tabular_masked::tokens::TableTokens;
 use serde::{Deserialize, Serialize};
 
 use super::places::{Following, are_sound, following};
+use super::settings::Chosen;
+use super::standing::{Seasons, Standing, standings};
 use super::times::{Known, rows_of_a_day, time, typical_step};
-use super::{Chosen, SequenceConfig, cells_of};
+use super::{SequenceConfig, cells_of};
 use crate::given::free_name;
 
 /// The number of rows of a sequence, among its attributes.
@@ -35,6 +38,10 @@ pub(super) struct Form {
     /// Whether the network is told how long tokens have stayed the same. Models of earlier versions are not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) stays: bool,
+    /// What is usual at a time: how far the last row is from it, and how long its tokens have stayed, are what logits of steps depend on. Models of earlier
+    /// versions have none.
+    #[serde(default, skip_serializing_if = "Seasons::is_empty")]
+    pub(super) seasons: Seasons,
     pub(super) known: Known,
     /// The column of rows that has the time since the row before, where times follow no rule.
     pub(super) gap: Option<String>,
@@ -97,6 +104,11 @@ impl Form {
         let all = || 0..series.count();
         let first = all().map(|sequence| time(series, sequence, 0)).fold(f64::INFINITY, f64::min);
         let last = all().map(|sequence| time(series, sequence, series.length(sequence) - 1)).fold(f64::NEG_INFINITY, f64::max);
+        let known = Known::of(series, typical_step(series), !is_single);
+        let behind = usize::from(gap.is_some());
+        let times: Vec<f64> = all()
+            .flat_map(|sequence| (0..series.length(sequence)).map(move |index| time(series, sequence, index.saturating_sub(behind))))
+            .collect();
         let form = Self {
             layout: series.layout().clone(),
             entity: series.entities().map(|entities| entities.schema().columns[0].clone()),
@@ -106,7 +118,8 @@ impl Form {
             rows_of_a_day: rows_of_a_day(series),
             daily: rows_of_a_day(series) > 0,
             stays: true,
-            known: Known::of(series, typical_step(series), !is_single),
+            seasons: Seasons::fit(&net::Layout::new(&tokens, 0), &known, &cells, &times),
+            known,
             gap,
             start,
             chosen,
@@ -142,11 +155,19 @@ impl Form {
             return Err("the file gives attributes to series that have none; fit the model again".into());
         }
         self.given.as_ref().map_or(Ok(()), TableTokens::check)?;
+        if !self.seasons.are_sound(self.tokens.positions().len(), &self.known) {
+            return Err("the seasons are not those of the columns; fit the model again".into());
+        }
         if !are_sound(&self.following, &self.tokens) {
             return Err("the places of numbers are not those of its bins; fit the model again".into());
         }
         self.rows.check()?;
         self.attributes.as_ref().map_or(Ok(()), Preparation::check)
+    }
+
+    /// How the rows of series of this form stand, `[positions][rows]`.
+    pub(super) fn standings(&self, series: &Series, layout: &net::Layout, cells: &[Vec<Cell>]) -> Vec<Vec<Standing>> {
+        standings(series, layout, cells, (&self.seasons, &self.known, usize::from(self.gap.is_some())))
     }
 
     /// How many rows a sequence of these attributes has.

@@ -159,7 +159,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::cells_of;
-    use super::super::chunks::{Chunk, Cut, Data, Randomness, purpose, stays};
+    use super::super::chunks::{Chunk, Cut, Data, Randomness, purpose};
     use super::*;
 
     fn series(sequences: &[Vec<&str>]) -> Series {
@@ -193,7 +193,8 @@ mod tests {
         let fitted = model.fitted().expect("fitted");
         assert_eq!(fitted.form.rows_of_a_day, 24);
         let cells = cells_of(&fitted.form.tokens, data.rows()).expect("the same columns");
-        let (layout, form, stays) = (&fitted.layouts.rows, &fitted.form, stays(&data, &cells));
+        let (layout, form) = (&fitted.layouts.rows, &fitted.form);
+        let standings = form.standings(&data, layout, &cells);
         let of_data = Data {
             series: &data,
             cells: &cells,
@@ -202,7 +203,7 @@ mod tests {
             known: form.known,
             irregular: false,
             rows_of_a_day: 24,
-            stays: &stays,
+            standings: &standings,
         };
         let cut = Cut { length: 200, warm_up: 0, begins: true };
         let random = Randomness { shown: purpose::SHOWN.of(0), learning: None, past_dropout: 0.0, alone: None };

@@ -11,9 +11,9 @@ use semblant_core::optim::Optimizers;
 use semblant_masked_diffusion::{CrossEntropy, Orders};
 use semblant_tabular_masked::net::{Layout, Net, dropout};
 
-use super::Chosen;
 use super::chunks::{Batch, Chunk, Cut, Data, Randomness, purpose};
 use super::encoder::{Before, Encoder};
+use super::settings::Chosen;
 
 /// What the networks must know of rows and attributes.
 #[derive(Debug, Clone)]
@@ -72,13 +72,20 @@ impl SequenceNet {
         // A sample begins with a row that nothing comes before.
         let follows = batch.follows(device);
         let past = |features: Tensor<2>| follows.iter().fold(features, |features, follows| features * follows.clone());
-        let given =
-            self.encoder.given([Some(past(before)), known, Some(past(earlier(1))), lagged.map(&past), attributes, batch.stays(device)]); // [count, width]
+        let given = self.encoder.given([
+            Some(past(before)),
+            known,
+            Some(past(earlier(1))),
+            lagged.map(&past),
+            attributes,
+            Some(batch.stays(device)),
+        ]); // [count, width]
         let seen = self.decoder.hidden(&batch.rows.input, layout, Some(given), masks);
         let logits = self.decoder.logits(seen.clone());
         let last = |row, position| batch.before[row * positions + position];
         let daily = |row, position| batch.daily[row * positions + position];
-        logits + self.encoder.steps(seen, layout, Before { last: &last, daily: &daily })
+        let standing = |row, position| batch.standings[row * positions + position];
+        logits + self.encoder.steps(seen, layout, Before { last: &last, daily: &daily, standing: &standing })
     }
 }
 

@@ -41,6 +41,23 @@ impl Known {
         [self.day, self.week, self.year].into_iter().zip(WAVES).filter(|(is_known, _)| *is_known).map(|(_, wave)| wave)
     }
 
+    /// What a season is a sum of, at a time: 1, the waves, and products of the slowest waves of the day and the year.
+    pub(super) fn season(&self, time: f64) -> Vec<f64> {
+        let mut all = vec![1.0];
+        for (period, count) in self.waves() {
+            for multiple in 1..=count {
+                let (sine, cosine) = (std::f64::consts::TAU * multiple as f64 * (time / period).fract()).sin_cos();
+                all.extend([sine, cosine]);
+            }
+        }
+        if self.day && self.year {
+            let slowest = |period: f64| (std::f64::consts::TAU * (time / period).fract()).sin_cos();
+            let (day, year) = (slowest(WAVES[0].0), slowest(WAVES[2].0));
+            all.extend([day.0 * year.0, day.0 * year.1, day.1 * year.0, day.1 * year.1]);
+        }
+        all
+    }
+
     /// How many numbers tell it.
     pub(super) fn width(&self) -> usize {
         self.waves().map(|(_, count)| 2 * count).sum::<usize>() + 3 * usize::from(self.place)

@@ -1,0 +1,119 @@
+//! What followed where the window last went as it goes now: an input of a causal network besides the tokens.
+//!
+//! The match model of data compressors ("Adaptive weighing of context models for lossless data compression", Mahoney 2005): the longest earlier part of
+//! the window that is equal to its end, the latest one of several, and the token that followed it. Attention can find it by itself (induction heads:
+//! "In-context learning and induction heads", Olsson et al. 2022), but a small network hardly learns to where nearly all words of the training text are
+//! known by heart, and then writes no name twice that it has not seen before.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use semblant_core::nn::{self, Init, embedding};
+use semblant_core::seeds::Stream;
+
+/// The least lengths of the matches that have a vector each.
+const LENGTHS: [u32; 8] = [1, 2, 3, 4, 5, 7, 10, 16];
+
+/// The longest match of the tokens of a window, one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Matches {
+    tokens: Vec<u32>,
+    /// How many tokens up to each are equal to as many up to the last one.
+    lengths: Vec<u32>,
+}
+
+impl Matches {
+    /// Adds a token. Gives the token that followed the longest match, and the length of the match; none for a token that was not there before.
+    pub fn push(&mut self, token: u32) -> Option<(u32, u32)> {
+        // From the end: each length comes from the one before.
+        for place in (0..self.tokens.len()).rev() {
+            let before = place.checked_sub(1).map_or(0, |before| self.lengths[before]);
+            self.lengths[place] = if self.tokens[place] == token { before + 1 } else { 0 };
+        }
+        let longest = (0..self.tokens.len()).max_by_key(|&place| self.lengths[place]);
+        self.tokens.push(token);
+        let found = longest.filter(|&place| self.lengths[place] > 0).map(|place| (self.tokens[place + 1], self.lengths[place]));
+        self.lengths.push(0);
+        found
+    }
+
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.lengths.clear();
+    }
+}
+
+/// Vectors of matches.
+#[derive(Module, Debug)]
+pub struct MatchModel {
+    /// One for each token that may follow, one for no match, and one for each of [`LENGTHS`], `[outputs + 9, width]`.
+    table: Param<Tensor<2>>,
+    #[module(skip)]
+    outputs: usize,
+}
+
+impl MatchModel {
+    /// Fresh vectors.
+    pub fn new(outputs: usize, width: usize, deviation: f32, stream: Stream, device: &Device) -> Self {
+        let table = nn::drawn(Init::Normal(deviation), (0, 0), [outputs + 1 + LENGTHS.len(), width], (stream, 0), device);
+        Self { table, outputs }
+    }
+
+    /// What is added to each of `ids`, `[ids, width]`. The windows are those of `rows`, to which their tokens are added side by side; marks are no tokens.
+    pub fn vectors(&self, ids: &[u32], rows: &mut [Matches]) -> Tensor<2> {
+        let none = self.outputs as u32;
+        let (mut tokens, mut lengths) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
+        let length = ids.len() / rows.len().max(1);
+        for (row, ids) in rows.iter_mut().zip(ids.chunks_exact(length.max(1))) {
+            for &id in ids {
+                let found = if id < none { row.push(id) } else { None };
+                let (token, length) = found.unwrap_or((none, 0));
+                tokens.push(token);
+                lengths.push(none + LENGTHS.partition_point(|&least| least <= length) as u32);
+            }
+        }
+        embedding(self.table.val(), &tokens) + embedding(self.table.val(), &lengths) // [ids, width]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semblant_core::host;
+
+    #[test]
+    fn the_longest_match_is_that_of_a_search() {
+        let mut state = 7u64;
+        let tokens: Vec<u32> = (0..300)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 40) as u32 % 3
+            })
+            .collect();
+        let mut matches = Matches::default();
+        for end in 1..=tokens.len() {
+            let length = |place: usize| (0..place).take_while(|&back| tokens[place - 1 - back] == tokens[end - 1 - back]).count();
+            let expected = (1..end).max_by_key(|&place| length(place)).filter(|&place| length(place) > 0);
+            let expected = expected.map(|place| (tokens[place], length(place) as u32));
+            assert_eq!(matches.push(tokens[end - 1]), expected, "{end}");
+        }
+        matches.clear();
+        assert_eq!(matches.push(1), None);
+    }
+
+    #[test]
+    fn a_vector_is_that_of_the_token_that_followed_and_of_the_length() {
+        let device = Device::flex();
+        let model = MatchModel::new(4, 2, 1.0, semblant_core::nn::init_streams(0)(), &device);
+        let read = |tensor: Tensor<2>| host::read(&tensor, <[f32]>::to_vec);
+        let row = |place: usize| read(model.table.val().slice([place..place + 1, 0..2]));
+        // 0 1 2 and then 0 1: after the second 1 a match of two tokens says 2. Number 4 is a mark.
+        let made = read(model.vectors(&[4, 0, 1, 2, 0, 1, 4, 3, 3, 3, 4, 4], &mut [Matches::default(), Matches::default()]));
+        let sum = |a: usize, b: usize| row(a).iter().zip(row(b)).map(|(a, b)| a + b).collect::<Vec<f32>>();
+        for (place, expected) in
+            [(0, sum(4, 4)), (3, sum(4, 4)), (4, sum(1, 5)), (5, sum(2, 6)), (6, sum(4, 4)), (8, sum(3, 5)), (9, sum(3, 6))]
+        {
+            assert_eq!(made[2 * place..2 * place + 2], expected, "{place}");
+        }
+    }
+}
