@@ -55,6 +55,21 @@ fn rows_are_divided_by_name_and_put_in_the_order_of_time() {
     }
 }
 
+/// Samples of one long series cover the same times: by their numbers they stay apart, though their series has no such column.
+#[test]
+fn numbered_sequences_are_sequences() {
+    let text =
+        "sequence,at,load\n0,2026-01-01 00:00,1\n0,2026-01-01 01:00,2\n0,2026-01-01 02:00,3\n1,2026-01-01 00:00,7\n1,2026-01-01 01:00,8\n";
+    let Opened { data, notes } = opened(text, &SeriesOptions::default()).expect("series");
+    assert_eq!((data.count(), data.length(0), data.length(1)), (2, 3, 2));
+    assert_eq!(data.rows().column("load").expect("there").numbers().expect("numbers"), [1.0, 2.0, 3.0, 7.0, 8.0]);
+    assert!(notes.iter().any(|note| note.contains("\"sequence\" names the sequences") && note.contains("--entity")), "{notes:?}");
+    assert_eq!(read(&text.replace("1,2026", "0,2027"), &SeriesOptions::default()).count(), 1, "one sample");
+    // What counts rows, or comes again after others, is a column like others.
+    let counts = text.replace("0,2026-01-01 01", "5,2026-01-01 01").replace("0,2026-01-01 02", "0,2026-01-01 03");
+    assert_eq!(read(&counts, &SeriesOptions::default()).count(), 1);
+}
+
 #[test]
 fn a_file_comes_back_in_its_form() {
     let data = read(MACHINES, &by_machine());

@@ -1,14 +1,11 @@
 //! Given sequences: what follows them, and what fills their gaps, in the form that they have.
 
 use semblant_core::{Error, Result};
-use semblant_data::series::{Clock, Layout, Series, SeriesOptions, numbered};
+use semblant_data::series::{Clock, Layout, SEQUENCE, Series, SeriesOptions, numbered};
 use semblant_data::table::{Column, ColumnKind, ColumnSchema, Table};
 use semblant_tabular::completion;
 
 use crate::model::with_names;
-
-/// The column that numbers sequences which have no names.
-pub(crate) const SEQUENCE: &str = "sequence";
 
 /// Given series with the names and times of the model's; a command that opens them can only guess which columns these are.
 /// `columns` are those that change in time.

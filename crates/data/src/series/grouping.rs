@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use semblant_core::data::Opened;
 
-use super::{Clock, Layout, STEP, Series, WINDOW, Wide, folder, wide};
+use super::{Clock, Layout, SEQUENCE, STEP, Series, WINDOW, Wide, folder, wide};
 use crate::table::{Column, ColumnKind, ColumnSchema, ReadOptions, Schema, Table};
 use crate::{Error, Result};
 
@@ -271,7 +271,7 @@ fn spans(rows: &[Vec<usize>]) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The column that names sequences: as given, that of the attributes, or the only key.
+/// The column that names sequences: as given, that of the attributes, the only key, or the numbers that samples have.
 fn entity(table: &Table, attributes: Option<&Table>, options: &SeriesOptions, notes: &mut Vec<String>) -> Result<Option<String>> {
     if let Some(name) = &options.entity {
         return match table.schema().index_of(name) {
@@ -291,8 +291,19 @@ fn entity(table: &Table, attributes: Option<&Table>, options: &SeriesOptions, no
             notes.push(format!("\"{}\" names the sequences; name another column with --entity", key.name));
             Some(key.name.clone())
         }
+        (None, _) if is_in_blocks(table) => {
+            notes.push(format!("\"{SEQUENCE}\" names the sequences; name another column with --entity"));
+            Some(SEQUENCE.to_owned())
+        }
         _ => None,
     })
+}
+
+/// Whether a column [`SEQUENCE`] numbers rows that stand together, as in a file of samples.
+fn is_in_blocks(table: &Table) -> bool {
+    let stand_together = |rows: &Vec<usize>| rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    let groups = table.column(SEQUENCE).and_then(Groups::of);
+    groups.is_ok_and(|groups| groups.rows.iter().all(stand_together) && groups.rows.iter().any(|rows| rows.len() > 1))
 }
 
 /// The column of the time: as given, the first of dates, or one that counts the rows of every sequence.

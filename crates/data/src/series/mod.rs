@@ -40,6 +40,8 @@ use crate::{Error, Result};
 pub const WINDOW: &str = "window";
 /// The column that numbers the rows of a window.
 pub const STEP: &str = "step";
+/// The column that numbers sequences which have no names, where a file is written.
+pub const SEQUENCE: &str = "sequence";
 
 /// Sequences of rows in time.
 ///

@@ -2,14 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Clock, Layout, Series};
+use super::{Clock, Layout, SEQUENCE, Series};
 use crate::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 use crate::{Error, Result};
 
 /// The column of the values of a wide table.
 const VALUE: &str = "value";
-/// The column that names the sequences, where the table has none.
-const SEQUENCE: &str = "sequence";
 /// The column that tells the time of the columns.
 const STEP: &str = "step";
 
