@@ -136,7 +136,7 @@ impl Encoder {
     }
 
     /// The logits of steps from the last row, `[count, steps]`, from what the decoder's heads see.
-    fn from_last(&self, hidden: &Tensor<2>, layout: &Layout, standing: &dyn Fn(usize, usize) -> Standing) -> Tensor<2> {
+    fn steps_of_last(&self, hidden: &Tensor<2>, layout: &Layout, standing: &dyn Fn(usize, usize) -> Standing) -> Tensor<2> {
         let steps = self.steps.forward(hidden.clone());
         let Some(by_class) = &self.by_class else { return steps };
         let (places, count, positions) = (Steps::new(layout), hidden.dims()[0], layout.spans.len());
@@ -173,7 +173,7 @@ impl Encoder {
             let zero = Tensor::zeros([count, 1], &device);
             Tensor::cat(vec![steps, zero], 1).gather(1, indices.reshape([count, layout.spans.width()]))
         };
-        let last = of(self.from_last(&hidden, layout, before.standing), before.last);
+        let last = of(self.steps_of_last(&hidden, layout, before.standing), before.last);
         self.daily.iter().fold(last, |sum, daily| sum + of(daily.forward(hidden.clone()), before.daily))
     }
 
@@ -192,7 +192,7 @@ impl Encoder {
                 }
             });
         };
-        add(self.from_last(hidden, layout, before.standing), before.last);
+        add(self.steps_of_last(hidden, layout, before.standing), before.last);
         self.daily.iter().for_each(|daily| add(daily.forward(hidden.clone()), before.daily));
     }
 }
