@@ -119,6 +119,10 @@ pub struct LabelShares {
     pub shares: Vec<f64>,
 }
 
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
 /// What a model file says of the texts that the model was fitted to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Form {
@@ -142,9 +146,9 @@ pub struct Form {
     /// versions see it before the tokens alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marked: bool,
-    /// Whether the network sees what followed the longest match. Models of earlier versions do not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub match_model: bool,
+    /// The least tokens of a match, of which the network sees what followed the longest; 0 where it sees none, as in models of earlier versions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least_match: u32,
     /// The number of tokens of each column that a text is told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<u32>,
@@ -197,9 +201,9 @@ impl Form {
         };
         let marked = labels.is_some();
         let longest = most.next_power_of_two().min(MOST_CHARACTERS);
-        let (match_model, told) = (false, Vec::new());
+        let (least_match, told) = (0, Vec::new());
         let layout = texts.layout().clone();
-        Ok(Self { layout, tokenizer, labels, context, longest, width, heads, dropout, marked, match_model, told })
+        Ok(Self { layout, tokenizer, labels, context, longest, width, heads, dropout, marked, least_match, told })
     }
 
     /// Refuses what a file may hold and no form has.
@@ -262,7 +266,7 @@ impl Form {
     /// The sizes of the network.
     pub fn sizes(&self, depth: usize) -> Sizes {
         let marks = 1 + self.label_marks() + self.told.iter().sum::<u32>() as usize;
-        Sizes { outputs: self.outputs(), marks, width: self.width, depth, heads: self.heads, match_model: self.match_model }
+        Sizes { outputs: self.outputs(), marks, width: self.width, depth, heads: self.heads, least_match: self.least_match }
     }
 
     /// The most characters of a sampled text, and of parts of a long text their number.

@@ -7,8 +7,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{self, Init, embedding};
-use semblant_core::seeds::Stream;
+use semblant_core::nn::{self, embedding};
 
 /// The least lengths of the matches that have a vector each.
 const LENGTHS: [u32; 8] = [1, 2, 3, 4, 5, 7, 10, 16];
@@ -47,16 +46,17 @@ impl Matches {
 #[derive(Module, Debug)]
 pub struct MatchModel {
     /// One for each token that may follow, one for no match, and one for each of [`LENGTHS`], `[outputs + 9, width]`.
-    table: Param<Tensor<2>>,
+    pub(crate) table: Param<Tensor<2>>,
     #[module(skip)]
     outputs: usize,
+    #[module(skip)]
+    least: u32,
 }
 
 impl MatchModel {
-    /// Fresh vectors.
-    pub fn new(outputs: usize, width: usize, deviation: f32, stream: Stream, device: &Device) -> Self {
-        let table = nn::drawn(Init::Normal(deviation), (0, 0), [outputs + 1 + LENGTHS.len(), width], (stream, 0), device);
-        Self { table, outputs }
+    /// Vectors that say nothing yet. Matches of fewer than `least` tokens are none: in few short texts they are chance.
+    pub fn new(outputs: usize, width: usize, least: u32, device: &Device) -> Self {
+        Self { table: nn::filled([outputs + 1 + LENGTHS.len(), width], device, 0.0), outputs, least }
     }
 
     /// What is added to each of `ids`, `[ids, width]`. The windows are those of `rows`, to which their tokens are added side by side; marks are no tokens.
@@ -66,7 +66,7 @@ impl MatchModel {
         let length = ids.len() / rows.len().max(1);
         for (row, ids) in rows.iter_mut().zip(ids.chunks_exact(length.max(1))) {
             for &id in ids {
-                let found = if id < none { row.push(id) } else { None };
+                let found = if id < none { row.push(id).filter(|&(_, length)| length >= self.least) } else { None };
                 let (token, length) = found.unwrap_or((none, 0));
                 tokens.push(token);
                 lengths.push(none + LENGTHS.partition_point(|&least| least <= length) as u32);
@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn a_vector_is_that_of_the_token_that_followed_and_of_the_length() {
         let device = Device::flex();
-        let model = MatchModel::new(4, 2, 1.0, semblant_core::nn::init_streams(0)(), &device);
+        let table = host::tensor((0..26).map(|value| value as f32 * 0.3 - 1.0).collect(), [13, 2], &device);
+        let model = MatchModel { table: Param::from_tensor(table), ..MatchModel::new(4, 2, 1, &device) };
         let read = |tensor: Tensor<2>| host::read(&tensor, <[f32]>::to_vec);
         let row = |place: usize| read(model.table.val().slice([place..place + 1, 0..2]));
         // 0 1 2 and then 0 1: after the second 1 a match of two tokens says 2. Number 4 is a mark.
@@ -115,5 +116,8 @@ mod tests {
         {
             assert_eq!(made[2 * place..2 * place + 2], expected, "{place}");
         }
+        let longer = MatchModel { least: 2, ..model.clone() };
+        let made = read(longer.vectors(&[0, 1, 2, 0, 1], &mut [Matches::default()]));
+        assert_eq!((&made[6..8], &made[8..10]), (&sum(4, 4)[..], &sum(2, 6)[..]), "a match of one token is none");
     }
 }

@@ -30,8 +30,8 @@ pub struct Sizes {
     pub depth: usize,
     /// Attention heads.
     pub heads: usize,
-    /// Whether a causal network sees what followed the longest match.
-    pub match_model: bool,
+    /// The least tokens of a match, of which a causal network sees what followed the longest; 0 where it sees none.
+    pub least_match: u32,
 }
 
 /// Attention and a feed-forward layer, each behind a normalisation and added to its input.
@@ -96,12 +96,12 @@ pub struct Transformer {
 impl Transformer {
     /// A fresh network.
     pub fn new(sizes: &Sizes, seed: u64, device: &Device) -> Self {
-        let &Sizes { outputs, marks, width, depth, heads, match_model } = sizes;
+        let &Sizes { outputs, marks, width, depth, heads, least_match } = sizes;
         let mut stream = init_streams(seed);
         Self {
             table: nn::drawn(Init::Normal(DEVIATION), (0, 0), [outputs + marks, width], (stream(), 0), device),
             blocks: (0..depth).map(|_| Block::new(sizes, &mut stream, device)).collect(),
-            match_model: match_model.then(|| MatchModel::new(outputs, width, DEVIATION, stream(), device)),
+            match_model: (least_match > 0).then(|| MatchModel::new(outputs, width, least_match, device)),
             norm: RmsNorm::new(width, device),
             bias: nn::filled([outputs], device, 0.0),
             outputs,
@@ -203,12 +203,15 @@ impl Cache {
 mod tests {
     use super::*;
 
-    const SIZES: Sizes = Sizes { outputs: 5, marks: 2, width: 8, depth: 2, heads: 2, match_model: true };
+    const SIZES: Sizes = Sizes { outputs: 5, marks: 2, width: 8, depth: 2, heads: 2, least_match: 1 };
 
     #[test]
     fn token_by_token_logits_are_those_of_all_at_once() {
         let device = Device::flex();
-        let net = Transformer::new(&SIZES, 3, &device);
+        let mut net = Transformer::new(&SIZES, 3, &device);
+        let values: Vec<f32> = (0..14 * 8).map(|value| (value * 7 % 11) as f32 * 0.1 - 0.5).collect();
+        let matches = net.match_model.as_mut().expect("one");
+        matches.table = Param::from_tensor(host::tensor(values, [14, 8], &device));
         let ids = [5, 0, 3, 2, 4, 1, 6, 1, 1, 0, 2, 4];
         let marks = [5, 6];
         let whole = net.logits(net.hidden(net.embed_causal(&ids, Some(&marks), [2, 6]), true, &mut |added| added));
