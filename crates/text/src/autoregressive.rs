@@ -19,6 +19,7 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
+use semblant_data::text::TokenizerKind;
 use semblant_masked_diffusion::{CrossEntropy, Spans, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -151,8 +152,13 @@ impl TextModel for TextArConfig {
     const NAME: &'static str = "text-ar";
     const SUMMARY: &'static str = "text from left to right: a causal transformer over characters, bytes or pieces; the default for text";
 
-    fn match_model(&self) -> bool {
-        self.match_model
+    fn least_match(&self) -> u32 {
+        match self.text.tokenizer {
+            _ if !self.match_model => 0,
+            // Two characters match by chance; a piece is a word, or much of one.
+            TokenizerKind::Char | TokenizerKind::Byte => 3,
+            TokenizerKind::Bpe => 1,
+        }
     }
 
     fn text(&self) -> &TextConfig {
@@ -228,7 +234,7 @@ mod tests {
     use super::*;
     use crate::synthesizer::TextSynthesizer;
     use semblant_core::synthesizer::Synthesizer;
-    use semblant_data::text::{Text, TextRequest, TokenizerKind};
+    use semblant_data::text::{Text, TextRequest};
 
     fn config(tokenizer: TokenizerKind) -> TextArConfig {
         let text = TextConfig { tokenizer, rare: 1, width: 16, depth: 1, heads: 2, dropout: 0.0, ..TextConfig::default() };

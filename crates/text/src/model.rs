@@ -93,9 +93,9 @@ pub trait TextModel: Config {
     /// The settings of every model of text.
     fn text(&self) -> &TextConfig;
 
-    /// Whether its network sees what followed the longest match.
-    fn match_model(&self) -> bool {
-        false
+    /// The least tokens of a match, of which its network sees what followed the longest; 0 where it sees none.
+    fn least_match(&self) -> u32 {
+        0
     }
 
     /// How long and how it is trained.

@@ -13,7 +13,7 @@ use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::{Error, Result};
-use semblant_data::text::{Text, TextRequest, TokenizerKind};
+use semblant_data::text::{Text, TextRequest};
 use serde_json::Value;
 
 use crate::corpus::{Corpus, Window, half, windows};
@@ -110,13 +110,7 @@ impl<C: TextModel> TextSynthesizer<C> {
         run.observer.event(Event::Stage("tokens"));
         let protected = self.config.text().protected(data, run);
         let data = protected.as_ref().unwrap_or(data);
-        // Two characters match by chance; a piece is a word, or much of one.
-        let least_match = match self.config.text().tokenizer {
-            _ if !self.config.match_model() => 0,
-            TokenizerKind::Bpe => 1,
-            TokenizerKind::Char | TokenizerKind::Byte => 3,
-        };
-        let form = Form { least_match, told: told.counts.clone(), ..Form::of(data, self.config.text())? };
+        let form = Form { least_match: self.config.least_match(), told: told.counts.clone(), ..Form::of(data, self.config.text())? };
         let corpus = Corpus::of(data, told, &form, self.config.text(), run.seed)?;
         let rare =
             data.iter().filter(|text| form.tokenizer.encode(text).iter().any(|&token| Some(token) == form.tokenizer.unknown())).count();
@@ -346,6 +340,7 @@ mod tests {
     use crate::form::TextConfig;
     use semblant_core::config::Config;
     use semblant_core::trainer::TrainSchedule;
+    use semblant_data::text::TokenizerKind;
     use serde::{Deserialize, Serialize};
 
     const LINES: [&str; 2] =

@@ -14,7 +14,7 @@ use semblant_tabular_masked::net::Layout;
 
 use super::standing::Standing;
 use super::steps::as_a_day_ago;
-use super::times::{Known, time};
+use super::times::{Known, known_place, time};
 
 /// Purposes of random numbers.
 pub(super) mod purpose {
@@ -169,8 +169,7 @@ impl Data<'_> {
                     let tokens = [last, then + 1, then].map(|row| self.cells[position][row].token);
                     Some(Cell { token: as_a_day_ago(self.layout, position, tokens)?, place: 0.5 })
                 }));
-                let index_of_time = if self.irregular { index.saturating_sub(1) } else { index };
-                let at = time(self.series, chunk.sequence, index_of_time.min(span.len() - 1));
+                let at = time(self.series, chunk.sequence, known_place(self.irregular, index).min(span.len() - 1));
                 self.known.write(at, index, span.len(), &mut known);
             }
         }

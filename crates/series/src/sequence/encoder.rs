@@ -4,6 +4,8 @@
 //! How far a number moves from the last row's is a logit of its own ([`super::steps`]), since small steps are learned slowly from bins alone; and so is
 //! how far it is from where it would be if it moved as it did a day ago.
 
+use std::ops::Range;
+
 use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
@@ -135,21 +137,24 @@ impl Encoder {
         self.context.forward(joined(parts))
     }
 
-    /// The logits of steps from the last row, `[count, steps]`, from what the decoder's heads see.
-    fn steps_of_last(&self, hidden: &Tensor<2>, layout: &Layout, standing: &dyn Fn(usize, usize) -> Standing) -> Tensor<2> {
-        let steps = self.steps.forward(hidden.clone());
+    /// The logits of steps of some positions from the last row, `[count, steps of the positions]`, from what the decoder's heads see.
+    fn steps_of_last(&self, hidden: &Tensor<2>, layout: &Layout, positions: Range<usize>, before: Before<'_>) -> Tensor<2> {
+        let places = Steps::new(layout);
+        let (first, end) = (places.range(positions.start).start, places.range(positions.end - 1).end);
+        let steps = self.steps.forward(hidden.clone()).narrow(1, first, end - first);
         let Some(by_class) = &self.by_class else { return steps };
-        let (places, count, positions) = (Steps::new(layout), hidden.dims()[0], layout.spans.len());
-        let mut told = vec![0.0; count * positions * CLASSES];
+        let count = hidden.dims()[0];
+        let mut told = vec![0.0; count * positions.len() * CLASSES];
         for (place, told) in told.chunks_exact_mut(CLASSES).enumerate() {
-            standing(place / positions, place % positions).classes().for_each(|class| told[class] = 1.0);
+            let position = positions.start + place % positions.len();
+            (before.standing)(place / positions.len(), position).classes().for_each(|class| told[class] = 1.0);
         }
-        let told = host::tensor(told, [count, positions * CLASSES], &hidden.device());
-        let of = |position: usize| {
+        let told = host::tensor(told, [count, positions.len() * CLASSES], &hidden.device());
+        let of = |(place, position): (usize, usize)| {
             let own = places.range(position);
-            linear_of(told.clone().narrow(1, position * CLASSES, CLASSES), by_class.val().narrow(1, own.start, own.len()), None)
+            linear_of(told.clone().narrow(1, place * CLASSES, CLASSES), by_class.val().narrow(1, own.start, own.len()), None)
         };
-        steps + Tensor::cat((0..positions).map(of).collect(), 1) // [count, steps]
+        steps + Tensor::cat(positions.enumerate().map(of).collect(), 1) // [count, steps]
     }
 
     /// What is added to the logits of the decoder for how a row follows the last one and the day before, from what the decoder's heads see; nothing
@@ -173,27 +178,26 @@ impl Encoder {
             let zero = Tensor::zeros([count, 1], &device);
             Tensor::cat(vec![steps, zero], 1).gather(1, indices.reshape([count, layout.spans.width()]))
         };
-        let last = of(self.steps_of_last(&hidden, layout, before.standing), before.last);
+        let last = of(self.steps_of_last(&hidden, layout, 0..layout.spans.len(), before), before.last);
         self.daily.iter().fold(last, |sum, daily| sum + of(daily.forward(hidden.clone()), before.daily))
     }
 
     /// The same for one position: adds to its logits `[count, width of the position]`.
     pub(super) fn add_steps(&self, hidden: &Tensor<2>, layout: &Layout, position: usize, before: Before<'_>, logits: &mut [f32]) {
-        let places = Steps::new(layout);
+        let (places, width) = (Steps::new(layout), layout.spans.widths()[position]);
+        let own = places.range(position);
         let mut add = |steps: Tensor<2>, from: Shown<'_>| {
             host::read(&steps, |steps| {
-                let rows = logits.chunks_exact_mut(layout.spans.widths()[position]).zip(steps.chunks_exact(places.count));
-                for (row, (logits, steps)) in rows.enumerate() {
+                for (row, (logits, steps)) in logits.chunks_exact_mut(width).zip(steps.chunks_exact(own.len())).enumerate() {
                     let Some(from) = from(row, position) else { continue };
-                    logits
-                        .iter_mut()
-                        .enumerate()
-                        .for_each(|(token, logit)| *logit += steps[places.of(layout, position, from.token, token)]);
+                    let step = |token| places.of(layout, position, from.token, token) - own.start;
+                    logits.iter_mut().enumerate().for_each(|(token, logit)| *logit += steps[step(token)]);
                 }
             });
         };
-        add(self.steps_of_last(hidden, layout, before.standing), before.last);
-        self.daily.iter().for_each(|daily| add(daily.forward(hidden.clone()), before.daily));
+        add(self.steps_of_last(hidden, layout, position..position + 1, before), before.last);
+        let of_day = |daily: &Linear| daily.forward(hidden.clone()).narrow(1, own.start, own.len());
+        self.daily.iter().for_each(|daily| add(of_day(daily), before.daily));
     }
 }
 

@@ -9,7 +9,7 @@ use semblant_tabular_masked::tokens::TableTokens;
 
 use super::form::{Form, with_gaps};
 use super::sampling::{Plan, decoded, draw};
-use super::times::time;
+use super::times::{known_place, time};
 use super::{Fitted, SequenceConfig};
 use crate::given::{Continuation, emptied, regrouped};
 
@@ -60,7 +60,7 @@ impl Shown {
     /// A row of a sequence, with its place and the time that is known when it is drawn.
     pub(super) fn row(&self, form: &Form, sequence: usize, index: usize) -> (Vec<Option<Cell>>, usize, f64) {
         let row = self.init.spans()[sequence].start + index;
-        (self.cells.iter().map(|cells| cells[row]).collect(), index, time(&self.init, sequence, known_place(form, index)))
+        (self.cells.iter().map(|cells| cells[row]).collect(), index, time(&self.init, sequence, known_place(form.gap.is_some(), index)))
     }
 
     /// The attributes of a sequence.
@@ -102,11 +102,6 @@ pub(super) fn continued(
     let further = Continuation { init, horizon, draws };
     let data = further.series(decoded(fitted, &rows, request.seed)?, &form.layout, Some(times))?;
     Ok(Sample { data, drawn_rows: plans.len() as u64 })
-}
-
-/// Of which place the time is known when the row at `index` is drawn.
-fn known_place(form: &Form, index: usize) -> usize {
-    if form.gap.is_some() { index.saturating_sub(1) } else { index }
 }
 
 /// The attributes of given sequences as cells, `[positions][sequences]`; the number of rows and what is not given are what the model thinks usual.

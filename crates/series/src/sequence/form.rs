@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::places::{Following, are_sound, following};
 use super::settings::Chosen;
 use super::standing::{Seasons, Standing, standings};
-use super::times::{Known, rows_of_a_day, time, typical_step};
+use super::times::{Known, known_place, rows_of_a_day, time, typical_step};
 use super::{SequenceConfig, cells_of};
 use crate::given::free_name;
 
@@ -105,9 +105,9 @@ impl Form {
         let first = all().map(|sequence| time(series, sequence, 0)).fold(f64::INFINITY, f64::min);
         let last = all().map(|sequence| time(series, sequence, series.length(sequence) - 1)).fold(f64::NEG_INFINITY, f64::max);
         let known = Known::of(series, typical_step(series), !is_single);
-        let behind = usize::from(gap.is_some());
+        let is_irregular = gap.is_some();
         let times: Vec<f64> = all()
-            .flat_map(|sequence| (0..series.length(sequence)).map(move |index| time(series, sequence, index.saturating_sub(behind))))
+            .flat_map(|sequence| (0..series.length(sequence)).map(move |index| time(series, sequence, known_place(is_irregular, index))))
             .collect();
         let form = Self {
             layout: series.layout().clone(),
@@ -167,7 +167,7 @@ impl Form {
 
     /// How the rows of series of this form stand, `[positions][rows]`.
     pub(super) fn standings(&self, series: &Series, layout: &net::Layout, cells: &[Vec<Cell>]) -> Vec<Vec<Standing>> {
-        standings(series, layout, cells, (&self.seasons, &self.known, usize::from(self.gap.is_some())))
+        standings(series, layout, cells, (&self.seasons, &self.known, self.gap.is_some()))
     }
 
     /// How many rows a sequence of these attributes has.

@@ -7,7 +7,7 @@ use semblant_masked_diffusion::Cell;
 use semblant_tabular_masked::net::Layout;
 use serde::{Deserialize, Serialize};
 
-use super::times::{Known, time};
+use super::times::{Known, known_place, time};
 
 /// The classes of how long a token has stayed: the least number of rows of each.
 const STAYS: [u32; 8] = [1, 2, 3, 4, 6, 9, 14, 25];
@@ -131,18 +131,18 @@ impl Seasons {
     }
 }
 
-/// How each row of its sequence stands, `[positions][rows]`. `behind` is 1 where what is known of a row is the time of the one before it.
+/// How each row of its sequence stands, `[positions][rows]`. Where times are irregular, what is known of a row is the time of the one before it.
 pub(super) fn standings(
     series: &Series,
     layout: &Layout,
     cells: &[Vec<Cell>],
-    (seasons, known, behind): (&Seasons, &Known, usize),
+    (seasons, known, is_irregular): (&Seasons, &Known, bool),
 ) -> Vec<Vec<Standing>> {
     let rows = cells.first().map_or(0, Vec::len);
     let mut all = vec![vec![Standing::default(); rows]; cells.len()];
     for (sequence, span) in series.spans().iter().enumerate() {
         for row in span.clone() {
-            let at = time(series, sequence, (row - span.start).saturating_sub(behind));
+            let at = time(series, sequence, known_place(is_irregular, row - span.start));
             let levels = seasons.levels(layout, known, at, |position| Some(cells[position][row].token));
             for (position, (cells, all)) in cells.iter().zip(&mut all).enumerate() {
                 let before = row.checked_sub(1).filter(|&before| before >= span.start);

@@ -41,18 +41,21 @@ impl Known {
         [self.day, self.week, self.year].into_iter().zip(WAVES).filter(|(is_known, _)| *is_known).map(|(_, wave)| wave)
     }
 
+    /// Sine and cosine of every wave at a time.
+    fn sines(&self, time: f64) -> impl Iterator<Item = (f64, f64)> {
+        self.waves().flat_map(move |(period, count)| {
+            (1..=count).map(move |multiple| (std::f64::consts::TAU * multiple as f64 * (time / period).fract()).sin_cos())
+        })
+    }
+
     /// What a season is a sum of, at a time: 1, the waves, and products of the slowest waves of the day and the year.
     pub(super) fn season(&self, time: f64) -> Vec<f64> {
+        let waves: Vec<(f64, f64)> = self.sines(time).collect();
         let mut all = vec![1.0];
-        for (period, count) in self.waves() {
-            for multiple in 1..=count {
-                let (sine, cosine) = (std::f64::consts::TAU * multiple as f64 * (time / period).fract()).sin_cos();
-                all.extend([sine, cosine]);
-            }
-        }
+        all.extend(waves.iter().flat_map(|&(sine, cosine)| [sine, cosine]));
         if self.day && self.year {
-            let slowest = |period: f64| (std::f64::consts::TAU * (time / period).fract()).sin_cos();
-            let (day, year) = (slowest(WAVES[0].0), slowest(WAVES[2].0));
+            // Those of the day are the first ones, those of the year the last.
+            let (day, year) = (waves[0], waves[waves.len() - WAVES[2].1]);
             all.extend([day.0 * year.0, day.0 * year.1, day.1 * year.0, day.1 * year.1]);
         }
         all
@@ -65,17 +68,17 @@ impl Known {
 
     /// These numbers, for row `index` of a sequence of `length` rows.
     pub(super) fn write(&self, time: f64, index: usize, length: usize, out: &mut Vec<f32>) {
-        for (period, count) in self.waves() {
-            for multiple in 1..=count {
-                let (sine, cosine) = (std::f64::consts::TAU * multiple as f64 * (time / period).fract()).sin_cos();
-                out.extend([sine as f32, cosine as f32]);
-            }
-        }
+        out.extend(self.sines(time).flat_map(|(sine, cosine)| [sine as f32, cosine as f32]));
         if self.place {
             let logarithm = |rows: usize| (rows as f32).ln_1p() / 4.0;
             out.extend([f32::from(u8::from(index == 0)), logarithm(index), logarithm(length.saturating_sub(index))]);
         }
     }
+}
+
+/// The row whose time is known of row `index`: itself, or the one before where times follow no rule, since its own is drawn.
+pub(super) fn known_place(is_irregular: bool, index: usize) -> usize {
+    if is_irregular { index.saturating_sub(1) } else { index }
 }
 
 /// The time of row `index` of a sequence; its number where there is none.
