@@ -241,7 +241,7 @@ pub(crate) struct Evaluate {
     /// The seed of subsamples and cross-validation.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// The kind of data, if the name of --real does not show it: table or images.
+    /// The kind of data, if the name of --real does not show it: table, images, series, database or text.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// The model of the synthetic data, for membership inference: models like it are trained with and without single rows or images.
@@ -365,7 +365,7 @@ pub(crate) struct Compare {
     /// The share of the data that is held out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, conflicts_with = "holdout")]
     pub(crate) holdout_share: f64,
-    /// The kind of data, if its name does not show it: table or images.
+    /// The kind of data, if its name does not show it: table, images, series, database or text.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// The seed of the split, of the fits and of the samples.
@@ -391,7 +391,7 @@ pub(crate) struct Compare {
 pub(crate) struct Schema {
     /// The data: a path, - for standard input, or the name of a public data set.
     pub(crate) data: String,
-    /// The kind of data, if its name does not show it: table or images.
+    /// The kind of data, if its name does not show it: table, images, series, database or text.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// Print constraints that hold in every row, as part of a schema file, to be accepted by hand.

@@ -9,6 +9,9 @@ use crate::model::with_names;
 
 /// Given series with the names and times of the model's; a command that opens them can only guess which columns these are.
 /// `columns` are those that change in time.
+///
+/// # Errors
+/// Series without the model's column of times, or whose sequences are named by another column than the model's.
 pub(crate) fn regrouped<'a>(init: &Series, layout: &Layout, columns: impl Iterator<Item = &'a str>) -> Result<Series> {
     let names = SeriesOptions {
         entity: layout.entity.clone(),
@@ -17,7 +20,19 @@ pub(crate) fn regrouped<'a>(init: &Series, layout: &Layout, columns: impl Iterat
         if_there: true,
         ..SeriesOptions::default()
     };
-    Ok(Series::grouped(init.to_table()?, None, &names)?.data.in_form_of(init.layout()))
+    let table = init.to_table()?;
+    // Without it the rows would stand at the first times of all, whatever season they are from.
+    let lacks = |name: &Option<String>| name.clone().filter(|name| table.column(name).is_err());
+    if let Some(time) = lacks(&names.time) {
+        let what =
+            format!("the given rows have no column \"{time}\", which tells the time in the series that the model learned; name theirs so");
+        return Err(Error::Data(what));
+    }
+    if let Some(entity) = lacks(&names.entity).filter(|_| init.entities().is_some()) {
+        let what = format!("the given rows have no column \"{entity}\", which names the sequences that the model learned; name theirs so");
+        return Err(Error::Data(what));
+    }
+    Ok(Series::grouped(table, None, &names)?.data.in_form_of(init.layout()))
 }
 
 /// A name that no column has.

@@ -172,8 +172,7 @@ impl TextModel for TextArConfig {
     fn fit(&self, corpus: &Corpus, form: &Form, schedule: TrainSchedule, run: &mut Run) -> Result<(Transformer, Summary)> {
         let mut steps = corpus.steps(form.context);
         let mut batch = |step: &Step| Batch::of(&steps.of(step), form);
-        let counted = corpus.held.iter().map(|window| window.tokens.len() - window.from).sum::<usize>().max(1);
-        let mut score = |net: &Transformer| nats(net, form, &corpus.held).iter().sum::<f64>() / counted as f64;
+        let mut score = |net: &Transformer| corpus.mean(&nats(net, form, &corpus.held));
         let name =
             fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
         let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());

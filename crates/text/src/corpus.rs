@@ -18,6 +18,8 @@ const GROUP: usize = 16;
 /// The least number of steps of a pass, and the most tokens of a step, where the number of texts of one is left open.
 const STEPS_OF_A_PASS: usize = 16;
 const STEP_TOKENS: usize = 2048;
+/// The most often that a text of a rare label comes in one pass.
+const MOST_COPIES: f64 = 32.0;
 
 /// A part of a text that the network sees at once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,14 +57,16 @@ pub struct Corpus {
     learned: Learned,
     /// Windows of held-out texts.
     pub held: Vec<Window>,
+    /// How often a text of each label comes in one pass, the first for texts without any.
+    copies: Vec<usize>,
     /// Texts of both, for the guard.
     pub texts: [Vec<String>; 2],
 }
 
 /// What a step draws its windows from.
 enum Learned {
-    /// Windows of texts with an end.
-    Texts(Vec<Window>),
+    /// Windows of texts with an end, and those that a pass has: some more than once.
+    Texts(Vec<Window>, Vec<usize>),
     /// Long texts, and the number of tokens before each.
     Runs(Vec<Vec<u32>>, Vec<u64>),
 }
@@ -104,8 +108,12 @@ impl Corpus {
             left -= if fits { window.tokens.len() } else { 0 };
             fits
         });
+        let windows = cut(&kept, form.context);
+        let copies = copies(&labels, config.label_balance);
+        let copied = |(index, window): (usize, &Window)| std::iter::repeat_n(index, copies[window.label as usize]);
+        let pass = windows.iter().enumerate().flat_map(copied).collect();
         let plain = |indices: &[usize]| indices.iter().map(|&index| texts.get(index).to_owned()).collect();
-        Self { learned: Learned::Texts(cut(&kept, form.context)), held, texts: [plain(&kept), plain(&order)] }
+        Self { learned: Learned::Texts(windows, pass), held, copies, texts: [plain(&kept), plain(&order)] }
     }
 
     fn of_runs(texts: &Text, form: &Form, config: &TextConfig) -> Self {
@@ -139,13 +147,13 @@ impl Corpus {
             before - run.len() as u64
         });
         let starts = starts.collect();
-        Self { learned: Learned::Runs(learned, starts), held, texts: plain }
+        Self { learned: Learned::Runs(learned, starts), held, copies: vec![1], texts: plain }
     }
 
     /// How many windows a pass over the texts has.
     pub fn windows(&self, context: usize) -> usize {
         match &self.learned {
-            Learned::Texts(windows) => windows.len(),
+            Learned::Texts(_, pass) => pass.len(),
             Learned::Runs(runs, _) => runs.iter().map(Vec::len).sum::<usize>().div_ceil(context),
         }
     }
@@ -154,7 +162,7 @@ impl Corpus {
     pub fn batch_rows(&self, asked: u64, context: usize) -> u64 {
         let tokens = match &self.learned {
             _ if asked > 0 => return asked,
-            Learned::Texts(windows) => windows.iter().map(|window| window.tokens.len()).sum::<usize>() / windows.len().max(1),
+            Learned::Texts(windows, _) => windows.iter().map(|window| window.tokens.len()).sum::<usize>() / windows.len().max(1),
             Learned::Runs(..) => context,
         };
         let windows = self.windows(context);
@@ -162,10 +170,17 @@ impl Corpus {
         (STEP_TOKENS / tokens.max(1)).clamp(8, 64).min((windows / STEPS_OF_A_PASS).max(8)).min(windows.max(1)) as u64
     }
 
+    /// The mean over the tokens that count of the first held-out windows, given the sum of each; labels weigh as in training.
+    pub fn mean(&self, sums: &[f64]) -> f64 {
+        let copies = |window: &Window| self.copies[window.label as usize] as f64;
+        let counted: f64 = self.held[..sums.len()].iter().map(|window| copies(window) * (window.tokens.len() - window.from) as f64).sum();
+        self.held.iter().zip(sums).map(|(window, sum)| copies(window) * sum).sum::<f64>() / counted.max(1.0)
+    }
+
     /// What identifies the tokens: for a resumed run.
     pub fn fingerprint(&self) -> String {
         match &self.learned {
-            Learned::Texts(windows) => semblant_core::trainer::fingerprint((windows, &self.held)),
+            Learned::Texts(windows, pass) => semblant_core::trainer::fingerprint((windows, pass, &self.held)),
             Learned::Runs(runs, _) => semblant_core::trainer::fingerprint((runs, &self.held)),
         }
     }
@@ -174,6 +189,14 @@ impl Corpus {
     pub fn steps(&self, context: usize) -> Steps<'_> {
         Steps { corpus: self, context, passes: Passes::new(self.windows(context).max(1), ORDER), group: (u64::MAX, Vec::new()) }
     }
+}
+
+/// How often a text of each label comes in one pass: of label `l`, `(n_max / n_l) ^ balance` times, where `n` are the numbers of texts.
+fn copies(labels: &[u32], balance: f64) -> Vec<usize> {
+    let mut counts = vec![0usize; labels.iter().max().map_or(1, |&most| most as usize + 1)];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    let most = counts.iter().max().copied().unwrap_or(0) as f64;
+    counts.iter().map(|&count| (most / count.max(1) as f64).powf(balance).clamp(1.0, MOST_COPIES).round() as usize).collect()
 }
 
 /// The distance of overlapping windows.
@@ -194,13 +217,13 @@ impl Steps<'_> {
     /// The windows of a step. Texts come in batches of similar length; windows of long texts begin anywhere.
     pub fn of(&mut self, step: &Step) -> Vec<Window> {
         match &self.corpus.learned {
-            Learned::Texts(windows) => {
+            Learned::Texts(windows, pass) => {
                 let (number, place) = (step.index / GROUP as u64, (step.index % GROUP as u64) as usize);
                 let batch = step.batch_rows as usize;
                 if self.group.0 != number {
                     let rows = step.batch_rows * GROUP as u64;
                     let all = Step { index: number, rows_seen: number * rows, batch_rows: rows, part: Part::WHOLE, ..*step };
-                    let mut chosen = self.passes.batch(&all);
+                    let mut chosen: Vec<usize> = self.passes.batch(&all).into_iter().map(|place| pass[place]).collect();
                     chosen.sort_by_key(|&window| (windows[window].tokens.len(), window));
                     self.group = (number, chosen);
                 }
@@ -240,6 +263,26 @@ mod tests {
             assert!(!all[0].within && all[1..].iter().all(|window| window.within));
         }
         assert_eq!(windows(&[], (0, &Arc::default()), true, 4, 2).len(), 1);
+    }
+
+    #[test]
+    fn rare_labels_come_more_often_and_weigh_as_much_where_they_are_judged() {
+        assert_eq!(copies(&[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 0], 0.0), [1, 1, 1]);
+        assert_eq!(copies(&[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 0], 0.5), [3, 1, 2]);
+        assert_eq!(copies(&[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 0], 1.0), [8, 1, 4]);
+        assert_eq!(copies(&[], 1.0), [1]);
+        let texts =
+            Text::of_lines(["ab"; 45]).with_labels((0..45).map(|row| if row % 9 == 0 { "rare" } else { "usual" })).expect("as many");
+        let config = TextConfig { rare: 1, label_balance: 1.0, validation: 0.2, ..TextConfig::default() };
+        let form = Form::of(&texts, &config).expect("a form");
+        let corpus = Corpus::of(&texts, &Told::default(), &form, &config, 1).expect("enough");
+        let Learned::Texts(windows, pass) = &corpus.learned else { unreachable!("texts end") };
+        let of = |label: u32| windows.iter().filter(|window| window.label == label).count();
+        assert_eq!(pass.len(), windows.len() + 7 * of(1).min(of(2)));
+        let sums: Vec<f64> = corpus.held.iter().map(|window| if window.label == 1 { 6.0 } else { 3.0 }).collect();
+        let rare = corpus.held.iter().filter(|window| window.label == 1).count() as f64;
+        let usual = corpus.held.len() as f64 - rare;
+        assert!((corpus.mean(&sums) - (8.0 * rare * 2.0 + usual) / (8.0 * rare + usual)).abs() < 1e-12);
     }
 
     #[test]

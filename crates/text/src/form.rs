@@ -44,6 +44,9 @@ pub struct TextConfig {
     pub dropout: f64,
     /// The share of the texts, or of the end of one long text, that is held out to judge the model while it is trained.
     pub validation: f64,
+    /// How much more often texts of rare labels are learned: 0 as often as they are given, 1 as often as those of the most frequent label. What is
+    /// learned of each label is the same; rare ones are learned better, and longer.
+    pub label_balance: f64,
     /// Whether names, long numbers and addresses in fewer than `rare` texts are replaced by others before the model learns. Parts of one long text
     /// are learned as they are.
     pub protect: bool,
@@ -63,6 +66,7 @@ impl Default for TextConfig {
             heads: 0,
             dropout: -1.0,
             validation: 0.05,
+            label_balance: 0.0,
             protect: true,
             guard: true,
         }
@@ -106,7 +110,8 @@ impl TextConfig {
         check_range("depth", self.depth, 1, 256)?;
         check_range("heads", self.heads, 0, 1 << 12)?;
         check_range("dropout", self.dropout, -1.0, 0.95)?;
-        check_range("validation", self.validation, 0.001, 0.5)
+        check_range("validation", self.validation, 0.001, 0.5)?;
+        check_range("label_balance", self.label_balance, 0.0, 1.0)
     }
 }
 

@@ -193,9 +193,8 @@ impl TextModel for TextMdlmConfig {
             Batch::of(&windows.iter().collect::<Vec<_>>(), form, &hiding, (windows.len() * form.context) as f32)
         };
         let held = &corpus.held[..corpus.held.len().min(MOST_JUDGED)];
-        let counted: usize = held.iter().map(|window| window.tokens.len() - window.from).sum::<usize>().max(1);
         let judged = JUDGED.of(run.seed);
-        let mut score = |net: &Transformer| bounds(net, form, held, JUDGED_DRAWS, &judged).iter().sum::<f64>() / counted as f64;
+        let mut score = |net: &Transformer| corpus.mean(&bounds(net, form, held, JUDGED_DRAWS, &judged));
         let name =
             fingerprint((Self::NAME, run.seed, serde_json::to_string(self).ok(), serde_json::to_string(form).ok(), corpus.fingerprint()));
         let net = Transformer::new(&form.sizes(self.text.depth), run.seed, &run.device.clone().autodiff());

@@ -83,4 +83,14 @@ fn one_long_series_gives_series_of_any_length() {
     says("attributes", model.sample(&SeriesRequest::new(1, 0).with("part", "day")), &["--where"]);
     let made = model.rebuild().expect("can").rebuild(&data, None, &SeriesRequest::forecast(24, 2, 0)).expect("possible").data;
     assert_eq!((made.count(), made.common_length()), (2, Some(24)));
+    // The season follows from the time, so that a history without it is refused and not taken for the first of January 1970.
+    let renamed = folder.path().join("renamed.csv");
+    std::fs::write(&renamed, format!("when,level,part\n{hours}")).expect("writable");
+    for named in [None, Some("when")] {
+        let options = SeriesOptions { time: named.map(str::to_owned), ..SeriesOptions::default() };
+        let history = Series::read(&renamed, &options).expect("series").data;
+        let rebuild = model.rebuild().expect("can");
+        says("other times", rebuild.rebuild(&history, None, &SeriesRequest::forecast(2, 1, 0)), &["\"at\""]);
+        says("other times", model.likelihood().expect("exact").negative_log_likelihoods(&history, 1, 0), &["\"at\""]);
+    }
 }
