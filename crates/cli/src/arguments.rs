@@ -134,9 +134,9 @@ pub(crate) struct Fit {
     /// name of a public data set.
     #[arg(required_unless_present = "resume")]
     pub(crate) data: Option<String>,
-    /// The model; see `semblant models`.
-    #[arg(long, short, default_value = "masked-diffusion")]
-    pub(crate) model: String,
+    /// The model; see `semblant models`. Without it masked-diffusion for a table, and the first of the list for data of a kind that its name shows.
+    #[arg(long, short)]
+    pub(crate) model: Option<String>,
     /// A setting of the model, as key=value; may be given several times. Nested keys have dots.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
@@ -163,7 +163,7 @@ pub(crate) struct Fit {
     /// The model file to write.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-    /// Passes over the data; short for --set epochs=N.
+    /// Passes over the data; short for --set epochs=N, or training.epochs=N where the model has that.
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
     /// Continue the interrupted fit of this model file; data, model and settings are those that its run folder names.

@@ -7,8 +7,8 @@ use semblant::memory::shown;
 use semblant::{Device, Registry, device};
 use serde_json::json;
 
-use crate::arguments::{Command, Tune};
-use crate::{Failure, Outcome, print, print_document, say};
+use crate::arguments::{Command, Fit, Tune};
+use crate::{Failure, Outcome, fit, print, print_document, say};
 
 /// How often it is told how many kernels a GPU's driver has compiled.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
@@ -16,8 +16,9 @@ const NOTE_EVERY: Duration = Duration::from_secs(10);
 /// Before a GPU is used: how thoroughly its kernels are chosen, and notes while they are compiled. A fit of images takes hours, which are worth a
 /// minute of trials.
 pub(crate) fn prepare(tune: Option<Tune>, command: &Command, registry: &Registry, quiet: bool) {
+    let of_images = |fit: &Fit| registry.kind_of_model(&fit::model_of(fit, registry).ok()?).ok().filter(|kind| kind.kind() == "images");
     let usual = match command {
-        Command::Fit(fit) if registry.kind_of_model(&fit.model).is_ok_and(|kind| kind.kind() == "images") => Tuning::Balanced,
+        Command::Fit(fit) if of_images(fit).is_some() => Tuning::Balanced,
         _ => Tuning::Minimal,
     };
     let tuning = tune.map_or(usual, |tune| match tune {

@@ -16,7 +16,10 @@ use crate::{Failure, Outcome, datasets, date, devices, groups, observer, outputs
 
 pub(crate) fn run(arguments: &Evaluate, matches: &ArgMatches, registry: &Registry, quiet: bool) -> Outcome {
     let real = datasets::source(&arguments.real, "train")?;
-    let kind = kind_of(arguments.kind.as_deref(), &real, registry)?;
+    let kind = match &arguments.likelihood {
+        Some(model) if arguments.kind.is_none() => registry.kind_of_file(model)?,
+        _ => kind_of(arguments.kind.as_deref(), &real, registry)?,
+    };
     let options = groups::values(matches, registry, Verb::Evaluate, kind)?;
     let synthetics = arguments.synthetics().into_iter().map(|text| datasets::source(text, "test")).collect::<Result<Vec<_>, _>>()?;
     let holdout = arguments.holdout.as_deref().map(|holdout| datasets::source(holdout, "test")).transpose()?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
+use semblant::config::Setting;
 use semblant::options::{Names, OptionValues};
 use semblant::prelude::*;
 use semblant::trainer::{LOG_FILE, STATE_FILE, states};
@@ -88,15 +89,14 @@ impl Plan {
         let Some(data) = arguments.data.clone() else {
             return Err(Failure::Usage("--resume: name the model file whose fit continues, as in --resume sales.safetensors".into()));
         };
-        let kind = registry.kind_of_model(&arguments.model)?;
+        let model = model_of(arguments, registry)?;
+        let kind = registry.kind_of_model(&model)?;
         let Value::Object(mut settings) = settings(arguments.config.as_deref(), &arguments.settings)? else {
             return Err(Failure::Usage("settings are names and values".into()));
         };
-        if let Some(epochs) = arguments.epochs {
-            settings.insert("epochs".into(), json!(epochs));
-        }
+        passes(&mut settings, &kind.settings(&model)?, arguments.epochs);
         Ok(Self {
-            model: arguments.model.clone(),
+            model,
             data,
             settings,
             seed: arguments.seed,
@@ -160,6 +160,42 @@ impl Plan {
         let resolved = json!({ "model": self.model, "data": data, "seed": self.seed, "settings": self.settings, "options": options });
         let text = toml::to_string_pretty(&resolved).map_err(|error| Failure::Work(error.to_string()))?;
         Ok(semblant::files::write(&folder.join(CONFIG_FILE), text.as_bytes())?)
+    }
+}
+
+/// The model that is fitted; where none is named the first for data of this kind, as far as the name of the data shows the kind.
+pub(crate) fn model_of(arguments: &Fit, registry: &Registry) -> Result<String, Failure> {
+    const OF_TABLES: &str = "masked-diffusion";
+    if let Some(model) = &arguments.model {
+        return Ok(model.clone());
+    }
+    let source = arguments.data.as_deref().map(|data| datasets::source(data, "train")).transpose()?;
+    let kind = source.and_then(|source| registry.kinds().find(|kind| kind.recognizes(&source)));
+    Ok(kind.and_then(|kind| kind.models().first().map(|model| model.name)).unwrap_or(OF_TABLES).to_owned())
+}
+
+/// Takes the number of passes into the settings, under the name that the model has for it. Models that count rows count passes then.
+fn passes(settings: &mut Map<String, Value>, known: &[Setting], asked: Option<u64>) {
+    for group in ["", "training."] {
+        let find = |name: &str| known.iter().find(|setting| setting.name == format!("{group}{name}"));
+        let (Some(_), rows) = (find("epochs"), find("rows")) else { continue };
+        let own = match group.strip_suffix('.') {
+            None => Some(&mut *settings),
+            Some(_) if asked.is_none() && !settings.contains_key("training") => None,
+            Some(group) => settings.entry(group).or_insert_with(|| json!({})).as_object_mut(),
+        };
+        let Some(own) = own else { continue };
+        if let Some(epochs) = asked {
+            own.insert("epochs".into(), json!(epochs));
+        }
+        if own.contains_key("epochs") && !own.contains_key("rows") && rows.is_some_and(|rows| rows.default != json!(0)) {
+            own.insert("rows".into(), json!(0));
+        }
+        return;
+    }
+    // The model says that it has no such setting.
+    if let Some(epochs) = asked {
+        settings.insert("epochs".into(), json!(epochs));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use semblant::options::OptionValues;
+use semblant::options::{GAPS_ONLY, OptionValues};
 use semblant::{LikelihoodJob, Likelihoods, Registry, SampleJob, Source, files};
 use serde_json::json;
 
@@ -21,6 +21,7 @@ pub(crate) fn impute(arguments: &Impute, registry: &Registry, quiet: bool) -> Ou
     outputs::check(&outputs, &[&arguments.model, source.path()], arguments.overwrite.force)?;
     let device = devices::choose(&arguments.device, true)?;
     let mut options = OptionValues::default();
+    options.insert(GAPS_ONLY, []);
     if !arguments.columns.is_empty() {
         options.insert("redraw", arguments.columns.iter().cloned());
     }

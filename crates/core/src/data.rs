@@ -81,6 +81,12 @@ pub trait Data: Clone + Send + Sync + Sized + 'static {
         options
     }
 
+    /// `options` for data that is given to a fitted model: what the metadata of its file say of the form of the data that it was fitted to, where the
+    /// options leave it open.
+    fn options_of_model(options: Self::OpenOptions, _metadata: &BTreeMap<String, String>) -> Self::OpenOptions {
+        options
+    }
+
     /// The same data made comparable with `like`: the same columns or form, values spelled the same. Notes say what was left out.
     ///
     /// # Errors

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::{Error, Result};
 
+/// The option without a flag by which `impute` says that what is given is complete but for its gaps, so that nothing may follow it.
+pub const GAPS_ONLY: &str = "gaps-only";
+
 /// One option, written `--name VALUE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionSpec {

@@ -16,6 +16,7 @@ impl<C: SeriesModel> Rebuild<Series> for SeriesSynthesizer<C> {
         if mask.is_some() {
             return Err(Error::Config("missing numbers are filled in, and others stay; leave --mask out".into()));
         }
+        request.check_given()?;
         // Windows were cut from series that have names and times of their own.
         let init = match form.layout.entity.as_deref() {
             Some(WINDOW) | None => init.with_numbers()?,

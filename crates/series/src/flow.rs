@@ -222,6 +222,7 @@ pub struct Fitted {
 impl SeriesModel for FlowConfig {
     const NAME: &'static str = "series-flow";
     const SUMMARY: &'static str = "flow matching over partly whitened windows (Lipman et al. 2023), a transformer over time";
+    const SOLVER: bool = true;
     type Fitted = Fitted;
 
     fn fit(&self, training: &Training, run: &mut Run) -> Result<(Fitted, Summary)> {

@@ -2,7 +2,7 @@
 
 use semblant_core::{Error, Result};
 use semblant_data::series::{Clock, Layout, SEQUENCE, Series, SeriesOptions, numbered};
-use semblant_data::table::{Column, ColumnKind, ColumnSchema, Table};
+use semblant_data::table::{Column, ColumnKind, ColumnSchema, Schema, Table};
 use semblant_tabular::completion;
 
 use crate::model::with_names;
@@ -13,14 +13,19 @@ use crate::model::with_names;
 /// # Errors
 /// Series without the model's column of times, or whose sequences are named by another column than the model's.
 pub(crate) fn regrouped<'a>(init: &Series, layout: &Layout, columns: impl Iterator<Item = &'a str>) -> Result<Series> {
+    let table = init.to_table()?;
+    let varying: Vec<String> = columns.map(str::to_owned).collect();
+    let time = layout.clock.column().map(|column| column.name.clone());
+    let is_constant = |name: &&String| !varying.contains(name) && Some(*name) != layout.entity.as_ref() && Some(*name) != time.as_ref();
     let names = SeriesOptions {
-        entity: layout.entity.clone(),
-        time: layout.clock.column().map(|column| column.name.clone()),
-        varying: columns.map(str::to_owned).collect(),
+        // Of a single series that the model learned there may be several.
+        entity: layout.entity.clone().or_else(|| init.layout().entity.clone()),
+        time: time.clone(),
+        constant: layout.order.iter().filter(is_constant).cloned().collect(),
+        varying,
         if_there: true,
         ..SeriesOptions::default()
     };
-    let table = init.to_table()?;
     // Without it the rows would stand at the first times of all, whatever season they are from.
     let lacks = |name: &Option<String>| name.clone().filter(|name| table.column(name).is_err());
     if let Some(time) = lacks(&names.time) {
@@ -28,11 +33,29 @@ pub(crate) fn regrouped<'a>(init: &Series, layout: &Layout, columns: impl Iterat
             format!("the given rows have no column \"{time}\", which tells the time in the series that the model learned; name theirs so");
         return Err(Error::Data(what));
     }
-    if let Some(entity) = lacks(&names.entity).filter(|_| init.entities().is_some()) {
+    let is_told = || init.entities().is_some() || names.constant.iter().any(|name| table.column(name).is_ok());
+    if let Some(entity) = lacks(&names.entity).filter(|_| is_told()) {
         let what = format!("the given rows have no column \"{entity}\", which names the sequences that the model learned; name theirs so");
         return Err(Error::Data(what));
     }
-    Ok(Series::grouped(table, None, &names)?.data.in_form_of(init.layout()))
+    let data = Series::grouped(table, None, &names)?.data.in_form_of(init.layout());
+    if let Clock::Regular { column, step, .. } = &layout.clock {
+        check_distance(&data, &column.name, *step)?;
+    }
+    Ok(data)
+}
+
+/// Refuses rows that are nearer in time than those that the model learned, such as those of several sequences that were taken for one.
+fn check_distance(data: &Series, time: &str, step: f64) -> Result<()> {
+    let gaps = |sequence: usize| data.times_of(sequence).windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<f64>>();
+    let least = (0..data.count()).flat_map(gaps).fold(f64::INFINITY, f64::min);
+    if least >= step * (1.0 - 1e-9) {
+        return Ok(());
+    }
+    let what = format!(
+        "successive rows differ by {least} in \"{time}\", and by {step} in the series that the model learned; several sequences need numbers in a column \"{SEQUENCE}\", other rows are to be brought to that distance"
+    );
+    Err(Error::Data(what))
 }
 
 /// A name that no column has.
@@ -124,18 +147,24 @@ pub(crate) fn filled(init: &Series, redraw: &[String], drawn: &Table) -> Result<
     let given = emptied(init, redraw)?;
     let mut gaps = 0;
     let column = |(described, column): (&ColumnSchema, &Column)| {
-        let Ok(drawn) = drawn.column(&described.name) else { return column.clone() };
-        gaps += (0..column.len()).filter(|&row| column.is_missing(row)).count();
-        completion::filled(column, drawn)
+        let Ok(place) = drawn.schema().index_of(&described.name) else { return (described.clone(), column.clone()) };
+        let missing = (0..column.len()).filter(|&row| column.is_missing(row)).count();
+        gaps += missing;
+        // Of a column that is wholly missing the file does not show the kind.
+        match missing == column.len() {
+            true => (drawn.schema().columns[place].clone(), drawn.columns()[place].clone()),
+            false => (described.clone(), completion::filled(column, &drawn.columns()[place])),
+        }
     };
-    let columns: Vec<Column> = given.rows().iter().map(column).collect();
+    let (described, columns): (Vec<ColumnSchema>, Vec<Column>) = given.rows().iter().map(column).unzip();
     if gaps == 0 {
         return Err(Error::Data(
             "nothing is missing in the given rows, so there is nothing to fill in; where rows are to follow, say with --horizon how many"
                 .into(),
         ));
     }
-    given.with_rows(Table::new(given.rows().schema().clone(), columns)?).map_err(Error::from)
+    let schema = Schema { columns: described, ..given.rows().schema().clone() };
+    given.with_rows(Table::new(schema, columns)?).map_err(Error::from)
 }
 
 /// Names for sequences that have none.

@@ -36,6 +36,8 @@ pub trait SeriesModel: Config {
     const TOLD: bool = false;
     /// Whether sequences may be of different lengths.
     const VARIABLE: bool = false;
+    /// Whether it has a solver, whose steps a request may say.
+    const SOLVER: bool = false;
     /// What was learned: all that the file holds apart from the configuration, the form and the attributes.
     type Fitted: Send + Sync;
 
@@ -336,6 +338,10 @@ impl<C: SeriesModel> Synthesizer<Series> for SeriesSynthesizer<C> {
         let count = request.rows.end.saturating_sub(request.rows.start);
         if count == 0 {
             return Err(Error::Config("the request has no sequences; sample at least one".into()));
+        }
+        request.check_new()?;
+        if !C::SOLVER {
+            request.check_no_steps(C::NAME)?;
         }
         if attributes.is_none() && !(request.conditions.is_empty() && request.expressions.is_empty()) {
             return Err(Error::Config(format!("this {} has no attributes to meet conditions on; leave --where out", C::NAME)));

@@ -19,7 +19,7 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
-use semblant_data::text::TokenizerKind;
+use semblant_data::text::{TextRequest, TokenizerKind};
 use semblant_masked_diffusion::{CrossEntropy, Spans, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -193,8 +193,14 @@ impl TextModel for TextArConfig {
         Ok(Drawing::new(learned, draws, manner).all())
     }
 
-    fn given(&self, learned: &Learned, text: &str, _: char) -> Result<(Vec<Option<u32>>, bool)> {
-        Ok((known(&learned.form, text, "--from")?.into_iter().map(Some).collect(), false))
+    fn given(&self, form: &Form, text: &str, request: &TextRequest) -> Result<(Vec<Option<u32>>, bool)> {
+        if request.gaps_only {
+            return Err(Error::Config(format!("{} continues texts and fills no blanks; fit text-mdlm for that", Self::NAME)));
+        }
+        if let Some(characters) = request.characters.filter(|&most| text.chars().count() >= most) {
+            return Err(Error::Config(format!("--characters {characters}: the text has as many already; allow more")));
+        }
+        Ok((known(form, text, "--from")?.into_iter().map(Some).collect(), false))
     }
 
     fn nats(&self, learned: &Learned, windows: &[Window], _: usize, _: u64) -> Vec<f64> {
@@ -233,7 +239,7 @@ mod tests {
     use super::*;
     use crate::synthesizer::TextSynthesizer;
     use semblant_core::synthesizer::Synthesizer;
-    use semblant_data::text::{Text, TextRequest};
+    use semblant_data::text::Text;
 
     fn config(tokenizer: TokenizerKind) -> TextArConfig {
         let text = TextConfig { tokenizer, rare: 1, width: 16, depth: 1, heads: 2, dropout: 0.0, ..TextConfig::default() };

@@ -79,8 +79,7 @@ impl Corpus {
     pub fn of(texts: &Text, told: &Told, form: &Form, config: &TextConfig, seed: u64) -> Result<Self> {
         let corpus = if form.is_whole() { Self::of_runs(texts, form, config) } else { Self::of_texts(texts, told, form, config, seed) };
         if corpus.held.is_empty() || corpus.windows(form.context) == 0 {
-            let what = format!("{} texts with {} characters are too few to learn from; give more", texts.count(), texts.characters());
-            return Err(Error::Data(what));
+            return Err(too_few(texts));
         }
         Ok(corpus)
     }
@@ -197,6 +196,11 @@ fn copies(labels: &[u32], balance: f64) -> Vec<usize> {
     labels.iter().for_each(|&label| counts[label as usize] += 1);
     let most = counts.iter().max().copied().unwrap_or(0) as f64;
     counts.iter().map(|&count| (most / count.max(1) as f64).powf(balance).clamp(1.0, MOST_COPIES).round() as usize).collect()
+}
+
+/// That nothing can be learned from so little text.
+pub(crate) fn too_few(texts: &Text) -> Error {
+    Error::Data(format!("{} texts with {} characters are too few to learn from; give more", texts.count(), texts.characters()))
 }
 
 /// The distance of overlapping windows.

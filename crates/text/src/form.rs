@@ -300,7 +300,9 @@ impl Form {
         };
         let column = self.layout.label_column();
         if let Some(other) = request.label_column.as_deref().filter(|&other| other != column) {
-            return Err(Error::Config(format!("the labels are those of \"{column}\", not of \"{other}\"; write --where {column}=LABEL")));
+            let write =
+                if request.label == LabelRequest::Balanced { format!("--balance {column}") } else { format!("--where {column}=LABEL") };
+            return Err(Error::Config(format!("the labels are those of \"{column}\", not of \"{other}\"; write {write}")));
         }
         match &request.label {
             LabelRequest::Is(name) => {

@@ -23,6 +23,7 @@ use semblant_core::synthesizer::{Run, Summary};
 use semblant_core::train_config::TrainConfig;
 use semblant_core::trainer::{TrainSchedule, Trained, Trainer, fingerprint};
 use semblant_core::{Error, Result, host};
+use semblant_data::text::TextRequest;
 use semblant_masked_diffusion::{CrossEntropy, Orders, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -235,13 +236,13 @@ impl TextModel for TextMdlmConfig {
         Ok(draws.chunks(ROWS).flat_map(|part| filling.texts(part)).collect())
     }
 
-    fn given(&self, learned: &Learned, text: &str, blank: char) -> Result<(Vec<Option<u32>>, bool)> {
+    fn given(&self, form: &Form, text: &str, request: &TextRequest) -> Result<(Vec<Option<u32>>, bool)> {
         let mut all = Vec::new();
-        for (index, part) in text.split(blank).enumerate() {
+        for (index, part) in text.split(request.blank).enumerate() {
             if index > 0 {
                 all.push(None);
             }
-            all.extend(known(&learned.form, part, "--from")?.into_iter().map(Some));
+            all.extend(known(form, part, "--from")?.into_iter().map(Some));
         }
         Ok((all, true))
     }
@@ -279,7 +280,7 @@ mod tests {
     use crate::synthesizer::TextSynthesizer;
     use burn::tensor::Device;
     use semblant_core::synthesizer::Synthesizer;
-    use semblant_data::text::{Text, TextRequest};
+    use semblant_data::text::Text;
 
     fn config(epochs: u64) -> TextMdlmConfig {
         let text = TextConfig { rare: 1, width: 32, depth: 2, heads: 2, dropout: 0.0, ..TextConfig::default() };

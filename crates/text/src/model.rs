@@ -117,7 +117,7 @@ pub trait TextModel: Config {
     ///
     /// # Errors
     /// A text in which nothing is to be drawn.
-    fn given(&self, learned: &Learned, text: &str, blank: char) -> Result<(Vec<Option<u32>>, bool)>;
+    fn given(&self, form: &Form, text: &str, request: &TextRequest) -> Result<(Vec<Option<u32>>, bool)>;
 
     /// The negative log-likelihoods of windows, in nats, over the tokens that count.
     fn nats(&self, learned: &Learned, windows: &[Window], samples: usize, seed: u64) -> Vec<f64>;

@@ -13,10 +13,10 @@ use semblant_core::progress::Event;
 use semblant_core::synthesizer::{Entry, Likelihood, Rebuild, Run, Sample, Summary, Synthesizer, not_fitted};
 use semblant_core::train_config::{LastBatch, TrainConfig};
 use semblant_core::{Error, Result};
-use semblant_data::text::{Text, TextRequest};
+use semblant_data::text::{LabelRequest, Layout, Text, TextRequest};
 use serde_json::Value;
 
-use crate::corpus::{Corpus, Window, half, windows};
+use crate::corpus::{Corpus, Window, half, too_few, windows};
 use crate::form::Form;
 use crate::guard::Guard;
 use crate::model::{Draw, Learned, Manner, TextModel, known};
@@ -106,6 +106,9 @@ impl<C: TextModel> TextSynthesizer<C> {
     /// As [`Synthesizer::fit`].
     pub fn fit_told(&mut self, data: &Text, told: &Told, run: &mut Run) -> Result<Summary> {
         run.check_single_device(C::NAME, "models of text are")?;
+        if data.count() < 2 && !matches!(data.layout(), Layout::Whole { .. }) {
+            return Err(too_few(data));
+        }
         let started = Instant::now();
         run.observer.event(Event::Stage("tokens"));
         let protected = self.config.text().protected(data, run);
@@ -309,15 +312,34 @@ impl<C: TextModel> Rebuild<Text> for TextSynthesizer<C> {
         if mask.is_some() {
             return Err(Error::Config("what is to be drawn of a text is marked in it by --blank; leave --mask out".into()));
         }
-        let (learned, _) = self.fitted()?;
-        let labels = learned.form.labels_of(init);
+        let form = &self.fitted()?.0.form;
+        if !request.prompt.is_empty() {
+            return Err(Error::Config("given texts begin as they do; leave --prompt out".into()));
+        }
+        let labels = match request.label {
+            LabelRequest::AsLearned => form.labels_of(init),
+            // As many labels as texts.
+            _ => form.labels(&TextRequest { rows: 0..init.count() as u64, ..request.clone() })?,
+        };
         let draw = |(index, &label): (usize, &u32)| -> Result<Draw> {
-            let (given, is_closed) = self.config.given(learned, init.get(index), request.blank)?;
+            let named = |error: Error| match error {
+                Error::Config(what) => Error::Config(format!("text {}: {what}", index + 1)),
+                other => other,
+            };
+            let (given, is_closed) = self.config.given(form, init.get(index), request).map_err(named)?;
             Ok(Draw { row: index as u64, attempt: 0, label, told: Arc::default(), given, is_closed })
         };
         let draws = labels.iter().enumerate().map(draw).collect::<Result<Vec<_>>>()?;
         let (texts, drawn_rows) = self.new_texts(draws, request)?;
-        Ok(Sample { data: self.joined(&texts, &labels)?, drawn_rows })
+        // Texts keep the labels that they came with, and lines have none, unless some were asked for.
+        let data = match (&request.label, init.labels()) {
+            (LabelRequest::AsLearned, None) => Text::of_lines(&texts).with_layout(init.layout().clone()),
+            (LabelRequest::AsLearned, Some(_)) => Text::of_lines(&texts)
+                .with_layout(init.layout().clone())
+                .with_labels((0..init.count()).map(|index| init.label(index).unwrap_or_default()))?,
+            _ => self.joined(&texts, &labels)?,
+        };
+        Ok(Sample { data, drawn_rows })
     }
 }
 
@@ -390,7 +412,7 @@ mod tests {
             Ok(draws.iter().map(|draw| learned.form.tokenizer.encode(text(draw))).collect())
         }
 
-        fn given(&self, _: &Learned, _: &str, _: char) -> Result<(Vec<Option<u32>>, bool)> {
+        fn given(&self, _: &Form, _: &str, _: &TextRequest) -> Result<(Vec<Option<u32>>, bool)> {
             Ok((Vec::new(), false))
         }
 

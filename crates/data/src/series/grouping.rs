@@ -26,6 +26,8 @@ pub struct SeriesOptions {
     pub attributes: Option<PathBuf>,
     /// Columns that change in time, even where they do not in this file.
     pub varying: Vec<String>,
+    /// Columns that belong to whole sequences, even where the file does not show it.
+    pub constant: Vec<String>,
     /// Whether the file has a row or a column for each sequence.
     pub wide: Option<WideOption>,
     /// Cut windows of so many rows; not in a file that holds windows already.
@@ -78,7 +80,8 @@ impl Series {
                     return Err(Error::Table("the attributes of rows are their other columns; leave --attributes out".into()));
                 }
                 let mut notes = Vec::new();
-                let series = wide::of_rows(&table, options.entity.as_deref(), &mut notes)?;
+                let entity = options.entity.as_deref().filter(|&name| !options.if_there || table.column(name).is_ok());
+                let series = wide::of_rows(&table, entity, &mut notes)?;
                 Ok(Opened { data: series.cut(options)?, notes })
             }
             WideOption::Columns => {
@@ -132,7 +135,7 @@ impl Series {
             None => (Clock::Order, None),
         };
         let entities = match entity_column {
-            Some(own) => Some(entities(own, &mut parts, &groups, (attributes, &options.varying), &mut notes)?),
+            Some(own) => Some(entities(own, &mut parts, &groups, (attributes, options), &mut notes)?),
             None => None,
         };
         if parts.columns.is_empty() {
@@ -274,11 +277,12 @@ fn spans(rows: &[Vec<usize>]) -> Vec<Range<usize>> {
 /// The column that names sequences: as given, that of the attributes, the only key, or the numbers that samples have.
 fn entity(table: &Table, attributes: Option<&Table>, options: &SeriesOptions, notes: &mut Vec<String>) -> Result<Option<String>> {
     if let Some(name) = &options.entity {
-        return match table.schema().index_of(name) {
-            Ok(_) => Ok(Some(name.clone())),
-            Err(_) if options.if_there => Ok(None),
-            Err(error) => Err(error),
-        };
+        match table.schema().index_of(name) {
+            Ok(_) => return Ok(Some(name.clone())),
+            // The sequences may have another name.
+            Err(_) if options.if_there => {}
+            Err(error) => return Err(error),
+        }
     }
     if let Some(attributes) = attributes {
         let shared = table.schema().names().find(|name| attributes.column(name).is_ok());
@@ -346,7 +350,7 @@ fn entities(
     (mut described, column): (ColumnSchema, Column),
     parts: &mut Parts,
     groups: &Groups,
-    (attributes, varying): (Option<Table>, &[String]),
+    (attributes, options): (Option<Table>, &SeriesOptions),
     notes: &mut Vec<String>,
 ) -> Result<Table> {
     let firsts: Vec<usize> = groups.rows.iter().map(|rows| rows[0]).collect();
@@ -364,17 +368,20 @@ fn entities(
         };
         groups.rows.iter().all(|rows| rows.iter().all(|&row| alike(row, rows[0])))
     };
-    let constant: Vec<String> = parts
-        .schema
-        .columns
-        .iter()
-        .zip(&parts.columns)
-        .filter(|(of, column)| several && !varying.contains(&of.name) && is_same(column))
-        .map(|(of, _)| of.name.clone())
-        .collect();
-    if !constant.is_empty() {
-        notes.push(format!("attributes of whole sequences, since they do not change: {}", constant.join(", ")));
+    let known = |name: &String| options.constant.contains(name);
+    if let Some((changing, _)) = parts.schema.columns.iter().zip(&parts.columns).find(|(of, column)| known(&of.name) && !is_same(column)) {
+        let what = format!("column \"{}\" changes within a sequence, and the model learned that it does not", changing.name);
+        return Err(Error::Table(what));
     }
+    let names = |parts: &Parts, is_one: &dyn Fn(&String, &Column) -> bool| -> Vec<String> {
+        let found = parts.schema.columns.iter().zip(&parts.columns).filter(|(of, column)| is_one(&of.name, column));
+        found.map(|(of, _)| of.name.clone()).collect()
+    };
+    let found = names(parts, &|name, column| several && !known(name) && !options.varying.contains(name) && is_same(column));
+    if !found.is_empty() {
+        notes.push(format!("attributes of whole sequences, since they do not change: {}", found.join(", ")));
+    }
+    let constant = names(parts, &|name, _| known(name) || found.contains(name));
     for name in &constant {
         let (described, column) = parts.take(name)?;
         schema.columns.push(described);

@@ -11,8 +11,10 @@ use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
 use super::folder::FolderWriter;
-use super::{Series, SeriesOptions, SeriesRequest, Wide, WideOption};
-use crate::table::{DRAWS, DROP, MISSING_TEXTS, REDRAW, ReadOptions, SCHEMA, Table, TableRequest, TableWriter, WHERE};
+use super::{Layout, Series, SeriesOptions, SeriesRequest, WINDOW, Wide, WideOption};
+use crate::table::{
+    ColumnKind, ColumnSchema, DRAWS, DROP, MISSING_TEXTS, REDRAW, ReadOptions, SCHEMA, Table, TableRequest, TableWriter, WHERE,
+};
 
 impl Data for Series {
     const KIND: &'static str = "series";
@@ -60,6 +62,7 @@ impl Data for Series {
             time: values.text("time").map(str::to_owned),
             attributes: values.text("attributes").map(PathBuf::from),
             varying: Vec::new(),
+            constant: Vec::new(),
             wide: values.text("wide").map(wide).transpose()?,
             window,
             stride,
@@ -69,6 +72,38 @@ impl Data for Series {
 
     fn options_to_compare(options: SeriesOptions) -> SeriesOptions {
         SeriesOptions { table: Table::options_to_compare(options.table), attributes: None, if_there: true, ..options }
+    }
+
+    fn options_of_model(options: SeriesOptions, metadata: &BTreeMap<String, String>) -> SeriesOptions {
+        let form: Value = metadata.get("form").and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+        let columns = |place: &str| serde_json::from_value::<Vec<ColumnSchema>>(form.pointer(place)?.clone()).ok();
+        let rows = columns("/schema/columns").or_else(|| columns("/rows/schema/columns"));
+        let (Ok(layout), Some(rows)) = (serde_json::from_value::<Layout>(form["layout"].clone()), rows) else { return options };
+        // Windows were cut from series that have names and times of their own.
+        if layout.entity.as_deref() == Some(WINDOW) {
+            return options;
+        }
+        let varying: Vec<String> = rows.iter().map(|described| described.name.clone()).collect();
+        let time = layout.clock.column();
+        let is_constant = |name: &&String| {
+            !varying.contains(name) && Some(*name) != layout.entity.as_ref() && time.is_none_or(|time| time.name != **name)
+        };
+        let constant = layout.order.iter().filter(is_constant).cloned().collect();
+        // A short file may show labels that are all numbers, and times that are all the same.
+        let labels = rows.iter().filter(|described| !described.kind.is_number() && described.kind.is_modelled());
+        let labels = labels.map(|described| (described.name.clone(), ColumnKind::Categorical));
+        let times = time.filter(|time| time.kind == ColumnKind::Datetime).map(|time| (time.name.clone(), time.kind));
+        let wide = layout.wide.as_ref().map(|wide| if *wide == Wide::Columns { WideOption::Columns } else { WideOption::Rows });
+        SeriesOptions {
+            table: ReadOptions { kinds: labels.chain(times).collect(), kinds_if_there: true, ..options.table },
+            entity: options.entity.or(layout.entity.clone()),
+            time: options.time.or(time.map(|time| time.name.clone())),
+            varying,
+            constant,
+            wide: options.wide.or(wide),
+            if_there: true,
+            ..options
+        }
     }
 
     fn overview(&self) -> Vec<String> {

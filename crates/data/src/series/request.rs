@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use semblant_core::data::Request;
+use semblant_core::{Error, Result};
 
 use crate::table::Condition;
 
@@ -69,6 +70,45 @@ impl SeriesRequest {
     /// Rows that follow given ones, `draws` times each.
     pub fn forecast(horizon: usize, draws: usize, seed: u64) -> Self {
         Self { horizon: Some(horizon), draws, ..Self::new(0, seed) }
+    }
+
+    /// Refuses what only given sequences have, where new ones are made.
+    ///
+    /// # Errors
+    /// Names the option.
+    pub fn check_new(&self) -> Result<()> {
+        let what = match self {
+            Self { horizon: Some(_), .. } => "--horizon says how many rows follow given ones; add --from, or say --length",
+            Self { redraw, .. } if !redraw.is_empty() => "--redraw draws columns of given sequences anew; add --from",
+            _ => return Ok(()),
+        };
+        Err(Error::Config(what.into()))
+    }
+
+    /// Refuses what only new sequences have, where given ones are continued or completed.
+    ///
+    /// # Errors
+    /// Names the option.
+    pub fn check_given(&self) -> Result<()> {
+        let what = match self {
+            Self { length: Some(_), .. } => "--length is the number of rows of new sequences; leave it out, or say --horizon",
+            Self { conditions, expressions, .. } if !conditions.is_empty() || !expressions.is_empty() => {
+                "given sequences have attributes of their own; leave --where out"
+            }
+            Self { horizon: Some(_), redraw, .. } if !redraw.is_empty() => {
+                "--redraw draws cells of given rows anew, and --horizon rows that follow them; leave one of them out"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Config(what.into()))
+    }
+
+    /// Refuses solver steps of a model that has no solver.
+    ///
+    /// # Errors
+    /// Names the option.
+    pub fn check_no_steps(&self, model: &str) -> Result<()> {
+        if self.steps.is_none() { Ok(()) } else { Err(Error::Config(format!("{model} has no solver; leave --steps out"))) }
     }
 
     /// The same with another number of solver steps.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use semblant_core::config::MOST_AT_ONCE;
 use semblant_core::data::{Data, Opened};
-use semblant_core::options::{Names, OptionSpec, OptionValues};
+use semblant_core::options::{GAPS_ONLY, Names, OptionSpec, OptionValues};
 use semblant_core::{Error, Result};
 use serde_json::{Value, json};
 
 use super::write::is_plain;
-use super::{LabelRequest, Labels, Text, TextOptions, TextRequest, TextWriter, USUAL_PART};
+use super::{LabelRequest, Labels, Layout, Text, TextOptions, TextRequest, TextWriter, USUAL_PART};
 use crate::table::{BALANCE, Table, TableRequest, WHERE, Wanted};
 
 impl Data for Text {
@@ -45,6 +45,12 @@ impl Data for Text {
 
     fn options_to_compare(options: TextOptions) -> TextOptions {
         TextOptions { label_if_there: true, ..options }
+    }
+
+    fn options_of_model(options: TextOptions, metadata: &BTreeMap<String, String>) -> TextOptions {
+        let form: Value = metadata.get("form").and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+        let Ok(Layout::Table { text, label }) = serde_json::from_value(form["layout"].clone()) else { return options };
+        TextOptions { text_column: options.text_column.or(Some(text)), label: options.label.or(label), label_if_there: true, ..options }
     }
 
     fn overview(&self) -> Vec<String> {
@@ -92,7 +98,11 @@ impl Data for Text {
         let (Some(blank), None) = (characters.next(), characters.next()) else {
             return Err(Error::Config("--blank: name one character, such as _".into()));
         };
+        if values.has("redraw") {
+            return Err(Error::Config("texts have no columns to draw anew; leave --columns out".into()));
+        }
         Ok(TextRequest {
+            gaps_only: values.has(GAPS_ONLY),
             label,
             label_column,
             regex: regex(values)?,

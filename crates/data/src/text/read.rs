@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use semblant_core::data::{Data, Opened};
 use semblant_core::memory::Memory;
 
-use super::{Layout, Text};
+use super::{Layout, Text, USUAL_PART};
 use crate::table::{Column, ColumnKind, ReadOptions, Table};
 use crate::{Error, Result};
 
@@ -34,6 +34,9 @@ impl Text {
     pub fn read(path: impl AsRef<Path>, options: &TextOptions) -> Result<Opened<Self>> {
         let path = path.as_ref();
         let TextOptions { whole, text_column, label, .. } = options;
+        if let Some(column) = text_column.as_ref().filter(|&column| label.as_ref() == Some(column)) {
+            return Err(Error::format(path, format!("column \"{column}\" cannot be both text and label; name another with --label")));
+        }
         if Table::recognizes(path) && path.as_os_str() != "-" {
             if whole.is_some() {
                 return Err(Error::format(path, "is a table, not one long text; leave --whole out"));
@@ -64,6 +67,9 @@ impl Text {
                 let lines = text.lines();
                 let all = lines.clone().count();
                 let kept = Self::of_lines(lines.filter(|line| !line.trim().is_empty()));
+                if kept.count() == 1 {
+                    notes.push(format!("the file has one line; one long text needs --whole {USUAL_PART}"));
+                }
                 if kept.count() < all {
                     notes.push(format!("{} empty lines are left out", all - kept.count()));
                 }
@@ -126,17 +132,15 @@ fn of_table(path: &Path, options: &TextOptions) -> Result<Opened<Text>> {
     let labels = label.iter().map(|name| (name.clone(), ColumnKind::Categorical));
     let kinds = text_column.iter().map(|name| (name.clone(), ColumnKind::Categorical)).chain(labels);
     // No word is a missing value, but for the empty cell.
-    let read = ReadOptions { kinds: kinds.collect(), missing: Some(Vec::new()), memory: options.memory, ..ReadOptions::default() };
-    let known = |read: &ReadOptions| Table::read_inferred(path, read);
-    let table = match known(&read) {
+    let read = ReadOptions {
+        kinds: kinds.collect(),
         // A table that is only compared may lack labels.
-        Err(Error::UnknownColumn { .. } | Error::Table(_) | Error::Format { .. }) if options.label_if_there && label.is_some() => {
-            let kinds = read.kinds.into_iter().filter(|(name, _)| Some(name) != label.as_ref()).collect();
-            known(&ReadOptions { kinds, ..ReadOptions { missing: Some(Vec::new()), memory: options.memory, ..ReadOptions::default() } })?
-                .table
-        }
-        found => found?.table,
+        kinds_if_there: options.label_if_there,
+        missing: Some(Vec::new()),
+        memory: options.memory,
+        ..ReadOptions::default()
     };
+    let table = Table::read_inferred(path, &read)?.table;
     let names: Vec<&str> = table.schema().names().collect();
     let text = match (text_column, names.as_slice()) {
         (Some(name), _) => name.clone(),

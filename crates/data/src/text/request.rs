@@ -52,6 +52,8 @@ pub struct TextRequest {
     pub regex: Option<String>,
     /// What stands in given texts for a character that is to be drawn.
     pub blank: char,
+    /// Whether given texts are complete but for their blanks, so that nothing may follow them.
+    pub gaps_only: bool,
     /// Whether a text that repeats a long passage of the training text is drawn again.
     pub guard: bool,
     /// Texts computed at once where they are written to a file: changes memory and progress, never the texts.
@@ -75,6 +77,7 @@ impl TextRequest {
             steps: None,
             regex: None,
             blank: '_',
+            gaps_only: false,
             guard: true,
             batch_rows: 1024,
         }

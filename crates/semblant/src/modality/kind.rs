@@ -1,5 +1,6 @@
 //! The one implementation of [`Modality`]: a kind of data with its models.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -85,14 +86,19 @@ impl<D: Data> Kind<D> {
     }
 
     pub(crate) fn load(&self, path: &Path, device: &Device) -> Result<Box<dyn Synthesizer<D>>> {
+        Ok(self.loaded(path, device)?.0)
+    }
+
+    /// The model in a file or folder, and what the file says of it.
+    fn loaded(&self, path: &Path, device: &Device) -> Result<(Box<dyn Synthesizer<D>>, BTreeMap<String, String>)> {
         if path.is_dir() {
             let import = self.imports.iter().find(|import| (import.recognizes)(path));
             let none = || Error::checkpoint(path, format!("is a folder from which no {} model can be imported", D::KIND));
-            return (import.ok_or_else(none)?.open)(path, device);
+            return Ok(((import.ok_or_else(none)?.open)(path, device)?, BTreeMap::new()));
         }
         let file = Checkpoint::read(path)?;
         let entry = self.entry(file.model()).map_err(|error| Error::checkpoint(path, error.to_string()))?;
-        (entry.load)(&file, path, device)
+        Ok(((entry.load)(&file, path, device)?, file.metadata))
     }
 
     /// A model such as the one in a file, unfitted.
@@ -193,11 +199,11 @@ impl<D: Data> Modality for Kind<D> {
         D::check_output(job.output)?;
         let request = D::Request::new(0, job.seed).with_rows(job.rows);
         let request = D::parse_request(request, job.options)?;
-        let model = self.load(job.model, job.device)?;
+        let (model, metadata) = self.loaded(job.model, job.device)?;
         if let Some((init, mask)) = &job.init {
             let none = || Error::Config("this model samples from noise only; omit --from".into());
             let rebuild = model.rebuild().ok_or_else(none)?;
-            let options = D::parse_open_options(job.options)?;
+            let options = D::options_of_model(D::parse_open_options(job.options)?, &metadata);
             let init = self.open(init, options.clone(), observe)?;
             let mask = mask.as_ref().map(|mask| self.open(mask, options, observe)).transpose()?;
             let made = rebuild.rebuild(&init, mask.as_ref(), &request)?;
@@ -260,13 +266,13 @@ impl<D: Data> Modality for Kind<D> {
     }
 
     fn negative_log_likelihoods(&self, job: LikelihoodJob<'_>, observe: Observe<'_>) -> Result<Likelihoods> {
-        let model = self.load(job.model, job.device)?;
+        let (model, metadata) = self.loaded(job.model, job.device)?;
         let none = || {
             let name = Checkpoint::read(job.model).map_or_else(|_| "this model".into(), |file| file.model().to_owned());
             Error::Config(format!("{}: the likelihood of {name} cannot be estimated", job.model.display()))
         };
         let likelihood = model.likelihood().ok_or_else(none)?;
-        let data = self.open(job.source, D::parse_open_options(job.options)?, observe)?;
+        let data = self.open(job.source, D::options_of_model(D::parse_open_options(job.options)?, &metadata), observe)?;
         if data.is_empty() {
             return Err(Error::Data(format!("{}: there are no {} to evaluate", job.source.name(), D::ITEMS)));
         }

@@ -33,8 +33,8 @@ impl Shown {
         let gap = form.gap.as_deref().filter(|_| init.layout().clock.column().is_some());
         let rows = with_gaps(&init, gap)?.conform(&form.tokens.decode(&[], &[], 0)?)?.table;
         if rows.schema().names().ne(form.tokens.schema.names()) {
-            let names = form.tokens.schema.names().collect::<Vec<_>>().join(", ");
-            let what = format!("the given rows lack columns that the model learned: {names}, with their times");
+            let absent = form.tokens.schema.names().filter(|name| rows.schema().index_of(name).is_err());
+            let what = format!("the given rows lack columns that the model learned: {}", absent.collect::<Vec<_>>().join(", "));
             return Err(semblant_core::Error::Data(what));
         }
         let cells = form.tokens.encode(&rows)?;

@@ -247,6 +247,8 @@ impl Synthesizer<Series> for Sequence {
         if request.rows.is_empty() {
             return Err(Error::Config("the request has no sequences; sample at least one".into()));
         }
+        request.check_new()?;
+        request.check_no_steps(NAME)?;
         if fitted.form.given.is_some() {
             return Err(Error::Config("this model continues rows that it is given; sample the database that it belongs to".into()));
         }
@@ -272,6 +274,8 @@ impl Rebuild<Series> for Sequence {
         if mask.is_some() {
             return Err(Error::Config("missing cells are filled in, and others stay; leave --mask out".into()));
         }
+        request.check_given()?;
+        request.check_no_steps(NAME)?;
         let fitted = self.fitted()?;
         let plain = fitted.texts.plain(init)?;
         let sample = match request.horizon {

@@ -40,6 +40,8 @@ pub struct ReadOptions {
     pub drop_if_there: bool,
     /// Kinds that overrule inference, by column name.
     pub kinds: Vec<(String, ColumnKind)>,
+    /// Whether it is no mistake when the file lacks a column whose kind is given.
+    pub kinds_if_there: bool,
     /// What is replaced before a model learns the table; without it what the schema says.
     pub protect: Option<Protect>,
     /// What holds in every row, beside what the schema says.
@@ -287,7 +289,8 @@ fn header(path: &Path, names: &[String], options: &ReadOptions) -> Result<(Vec<O
     options.memory.check(format!("{}: its {} columns", path.display(), names.len()), names.len() as u64, size_of::<RawColumn>() as u64)?;
     let names = usable_names(names, &mut notes);
     let dropped = options.drop.iter().filter(|_| !options.drop_if_there);
-    for name in dropped.chain(options.target.iter()).chain(options.kinds.iter().map(|(name, _)| name)) {
+    let kinds = options.kinds.iter().filter(|_| !options.kinds_if_there).map(|(name, _)| name);
+    for name in dropped.chain(options.target.iter()).chain(kinds) {
         if !names.contains(name) {
             return Err(Error::UnknownColumn { name: name.clone(), known: names.join(", ") });
         }
