@@ -7,7 +7,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use semblant_core::nn::{self, embedding};
+use semblant_core::host;
+use semblant_core::nn::{self, embedding, times};
 
 /// The least lengths of the matches that have a vector each.
 const LENGTHS: [u32; 8] = [1, 2, 3, 4, 5, 7, 10, 16];
@@ -45,8 +46,8 @@ impl Matches {
 /// Vectors of matches.
 #[derive(Module, Debug)]
 pub struct MatchModel {
-    /// One for each token that may follow, one for no match, and one for each of [`LENGTHS`], `[outputs + 9, width]`.
-    pub(crate) table: Param<Tensor<2>>,
+    /// One for each token that may follow, and one for each of [`LENGTHS`], `[outputs + 8, width]`.
+    pub(crate) followers: Param<Tensor<2>>,
     #[module(skip)]
     outputs: usize,
     #[module(skip)]
@@ -56,30 +57,35 @@ pub struct MatchModel {
 impl MatchModel {
     /// Vectors that say nothing yet. Matches of fewer than `least` tokens are none: in few short texts they are chance.
     pub fn new(outputs: usize, width: usize, least: u32, device: &Device) -> Self {
-        Self { table: nn::filled([outputs + 1 + LENGTHS.len(), width], device, 0.0), outputs, least }
+        Self { followers: nn::filled([outputs + LENGTHS.len(), width], device, 0.0), outputs, least }
     }
 
     /// What is added to each of `ids`, `[ids, width]`. The windows are those of `rows`, to which their tokens are added side by side; marks are no tokens.
+    ///
+    /// Where there is no match it is zero: a vector of its own for that, which most tokens of short texts would share, grows until the tokens drown in it
+    /// (3.44 bits a character of first names in place of 3.40).
     pub fn vectors(&self, ids: &[u32], rows: &mut [Matches]) -> Tensor<2> {
-        let none = self.outputs as u32;
-        let (mut tokens, mut lengths) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
+        let (table, outputs) = (self.followers.val(), self.outputs as u32);
+        let width = table.dims()[1];
+        let (mut tokens, mut lengths, mut are_there) = (Vec::new(), Vec::new(), Vec::new());
         let length = ids.len() / rows.len().max(1);
         for (row, ids) in rows.iter_mut().zip(ids.chunks_exact(length.max(1))) {
             for &id in ids {
-                let found = if id < none { row.push(id).filter(|&(_, length)| length >= self.least) } else { None };
-                let (token, length) = found.unwrap_or((none, 0));
+                let found = if id < outputs { row.push(id).filter(|&(_, length)| length >= self.least) } else { None };
+                let (token, length) = found.unwrap_or((0, 1));
                 tokens.push(token);
-                lengths.push(none + LENGTHS.partition_point(|&least| least <= length) as u32);
+                lengths.push(outputs + LENGTHS.partition_point(|&least| least <= length) as u32 - 1);
+                are_there.extend(std::iter::repeat_n(f32::from(u8::from(found.is_some())), width));
             }
         }
-        embedding(self.table.val(), &tokens) + embedding(self.table.val(), &lengths) // [ids, width]
+        let are_there = host::tensor(are_there, [ids.len(), width], &table.device().inner());
+        times(embedding(table.clone(), &tokens) + embedding(table, &lengths), are_there) // [ids, width]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use semblant_core::host;
 
     #[test]
     fn the_longest_match_is_that_of_a_search() {
@@ -104,20 +110,19 @@ mod tests {
     #[test]
     fn a_vector_is_that_of_the_token_that_followed_and_of_the_length() {
         let device = Device::flex();
-        let table = host::tensor((0..26).map(|value| value as f32 * 0.3 - 1.0).collect(), [13, 2], &device);
-        let model = MatchModel { table: Param::from_tensor(table), ..MatchModel::new(4, 2, 1, &device) };
+        let table = host::tensor((0..24).map(|value| value as f32 * 0.3 - 1.0).collect(), [12, 2], &device);
+        let model = MatchModel { followers: Param::from_tensor(table), ..MatchModel::new(4, 2, 1, &device) };
         let read = |tensor: Tensor<2>| host::read(&tensor, <[f32]>::to_vec);
-        let row = |place: usize| read(model.table.val().slice([place..place + 1, 0..2]));
+        let row = |place: usize| read(model.followers.val().slice([place..place + 1, 0..2]));
         // 0 1 2 and then 0 1: after the second 1 a match of two tokens says 2. Number 4 is a mark.
         let made = read(model.vectors(&[4, 0, 1, 2, 0, 1, 4, 3, 3, 3, 4, 4], &mut [Matches::default(), Matches::default()]));
         let sum = |a: usize, b: usize| row(a).iter().zip(row(b)).map(|(a, b)| a + b).collect::<Vec<f32>>();
-        for (place, expected) in
-            [(0, sum(4, 4)), (3, sum(4, 4)), (4, sum(1, 5)), (5, sum(2, 6)), (6, sum(4, 4)), (8, sum(3, 5)), (9, sum(3, 6))]
-        {
+        let none = || vec![0.0; 2];
+        for (place, expected) in [(0, none()), (3, none()), (4, sum(1, 4)), (5, sum(2, 5)), (6, none()), (8, sum(3, 4)), (9, sum(3, 5))] {
             assert_eq!(made[2 * place..2 * place + 2], expected, "{place}");
         }
         let longer = MatchModel { least: 2, ..model.clone() };
         let made = read(longer.vectors(&[0, 1, 2, 0, 1], &mut [Matches::default()]));
-        assert_eq!((&made[6..8], &made[8..10]), (&sum(4, 4)[..], &sum(2, 6)[..]), "a match of one token is none");
+        assert_eq!((&made[6..8], &made[8..10]), (&none()[..], &sum(2, 5)[..]), "a match of one token is none");
     }
 }

@@ -209,9 +209,9 @@ mod tests {
     fn token_by_token_logits_are_those_of_all_at_once() {
         let device = Device::flex();
         let mut net = Transformer::new(&SIZES, 3, &device);
-        let values: Vec<f32> = (0..14 * 8).map(|value| (value * 7 % 11) as f32 * 0.1 - 0.5).collect();
+        let values: Vec<f32> = (0..13 * 8).map(|value| (value * 7 % 11) as f32 * 0.1 - 0.5).collect();
         let matches = net.match_model.as_mut().expect("one");
-        matches.table = Param::from_tensor(host::tensor(values, [14, 8], &device));
+        matches.followers = Param::from_tensor(host::tensor(values, [13, 8], &device));
         let ids = [5, 0, 3, 2, 4, 1, 6, 1, 1, 0, 2, 4];
         let marks = [5, 6];
         let whole = net.logits(net.hidden(net.embed_causal(&ids, Some(&marks), [2, 6]), true, &mut |added| added));
