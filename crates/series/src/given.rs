@@ -15,13 +15,11 @@ use crate::model::with_names;
 pub(crate) fn regrouped<'a>(init: &Series, layout: &Layout, columns: impl Iterator<Item = &'a str>) -> Result<Series> {
     let table = init.to_table()?;
     let varying: Vec<String> = columns.map(str::to_owned).collect();
-    let time = layout.clock.column().map(|column| column.name.clone());
-    let is_constant = |name: &&String| !varying.contains(name) && Some(*name) != layout.entity.as_ref() && Some(*name) != time.as_ref();
     let names = SeriesOptions {
         // Of a single series that the model learned there may be several.
         entity: layout.entity.clone().or_else(|| init.layout().entity.clone()),
-        time: time.clone(),
-        constant: layout.order.iter().filter(is_constant).cloned().collect(),
+        time: layout.clock.column().map(|column| column.name.clone()),
+        constant: layout.attributes(&varying),
         varying,
         if_there: true,
         ..SeriesOptions::default()

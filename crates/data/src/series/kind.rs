@@ -85,10 +85,6 @@ impl Data for Series {
         }
         let varying: Vec<String> = rows.iter().map(|described| described.name.clone()).collect();
         let time = layout.clock.column();
-        let is_constant = |name: &&String| {
-            !varying.contains(name) && Some(*name) != layout.entity.as_ref() && time.is_none_or(|time| time.name != **name)
-        };
-        let constant = layout.order.iter().filter(is_constant).cloned().collect();
         // A short file may show labels that are all numbers, and times that are all the same.
         let labels = rows.iter().filter(|described| !described.kind.is_number() && described.kind.is_modelled());
         let labels = labels.map(|described| (described.name.clone(), ColumnKind::Categorical));
@@ -98,8 +94,8 @@ impl Data for Series {
             table: ReadOptions { kinds: labels.chain(times).collect(), kinds_if_there: true, ..options.table },
             entity: options.entity.or(layout.entity.clone()),
             time: options.time.or(time.map(|time| time.name.clone())),
+            constant: layout.attributes(&varying),
             varying,
-            constant,
             wide: options.wide.or(wide),
             if_there: true,
             ..options

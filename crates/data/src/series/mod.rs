@@ -72,6 +72,15 @@ pub struct Layout {
     pub files: Option<String>,
 }
 
+impl Layout {
+    /// The columns that belong to whole sequences: those that neither change in time nor name the sequence or tell the time.
+    pub fn attributes(&self, varying: &[String]) -> Vec<String> {
+        let time = self.clock.column().map(|column| &column.name);
+        let is_one = |name: &&String| !varying.contains(name) && Some(*name) != self.entity.as_ref() && Some(*name) != time;
+        self.order.iter().filter(is_one).cloned().collect()
+    }
+}
+
 /// How the rows of a sequence tell their time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
